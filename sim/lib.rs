@@ -1,0 +1,8 @@
+//! `twinstorm`: a load simulator for IoT hubs. It brings virtual devices online over MQTT, calls `firmwareUpdate` on
+//! them as a fleet's operator would, and measures how long every device-twin transition takes to become visible.
+//!
+//! ARCHITECTURE.md has the map. Imports point down this list, never up.
+
+pub mod policy;
+pub mod random;
+pub mod time;

@@ -1,0 +1,24 @@
+//! Pure decisions and the data that every actor shares: arrivals, delays, retries, faults, outcomes, thresholds.
+
+mod arrivals;
+mod delay;
+mod fault;
+mod fleet_range;
+mod load;
+mod outcome;
+mod retry;
+mod series;
+mod status;
+mod threshold;
+pub mod units;
+
+pub use arrivals::{Arrival, Arrivals};
+pub use delay::{Delay, DelayError};
+pub use fault::{Fault, FaultKind, FaultPlan, FaultStage, Select};
+pub use fleet_range::DeviceRange;
+pub use load::{ArrivalKind, Load, Ramp};
+pub use outcome::Outcome;
+pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use series::Series;
+pub use status::FirmwareStatus;
+pub use threshold::{Comparison, Metric, Statistic, Threshold, ThresholdError, Unit};

@@ -1,0 +1,149 @@
+//! The names of everything that is measured as a distribution.
+
+use std::fmt;
+
+use FirmwareStatus::{Applying, Completed, Downloading, Failed, RolledBack, StandBy};
+
+use super::FirmwareStatus;
+
+/// A series of durations. What each runs from and to is fixed here; no other place redefines it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Series {
+    /// TCP connect started -> CONNACK accepted, of a device's first connection.
+    Connect,
+    /// TCP connect started -> the attempt failed.
+    ConnectError,
+    /// Connection lost -> CONNACK accepted again, back-off included.
+    Reconnect,
+    /// Due time of the call -> its HTTP answer, retries included.
+    MethodResponse,
+    /// Due time of the call -> its last failure.
+    MethodResponseError,
+    /// Call really sent -> its HTTP answer; every attempt counts.
+    MethodService,
+    /// Call really sent -> its failure; every attempt counts.
+    MethodServiceError,
+    /// Call really sent -> received by the device.
+    MethodDelivery,
+    /// Device published the report -> the twin's answer received by the device.
+    TwinAck(FirmwareStatus),
+    /// Device published the report -> first seen by the observer.
+    TwinVisible(FirmwareStatus),
+    /// Previous stage seen (the first time: the method's answer) -> this stage seen, by the observer.
+    Transition(FirmwareStatus),
+    /// Due time -> `completed` seen.
+    UpdateTotal,
+    /// Due time -> another terminal status seen.
+    UpdateTotalError,
+    /// `update.total` minus the delays that the device itself chose.
+    UpdateOverhead,
+    /// Due time -> call really sent: the generator's own lateness.
+    ScheduleLag,
+}
+
+impl Series {
+    /// Every series, in the order in which reports list them.
+    pub const ALL: [Self; 28] = [
+        Self::Connect,
+        Self::ConnectError,
+        Self::Reconnect,
+        Self::MethodResponse,
+        Self::MethodResponseError,
+        Self::MethodService,
+        Self::MethodServiceError,
+        Self::MethodDelivery,
+        Self::TwinAck(StandBy),
+        Self::TwinAck(Downloading),
+        Self::TwinAck(Applying),
+        Self::TwinAck(Completed),
+        Self::TwinAck(Failed),
+        Self::TwinAck(RolledBack),
+        Self::TwinVisible(Downloading),
+        Self::TwinVisible(Applying),
+        Self::TwinVisible(Completed),
+        Self::TwinVisible(Failed),
+        Self::TwinVisible(RolledBack),
+        Self::Transition(Downloading),
+        Self::Transition(Applying),
+        Self::Transition(Completed),
+        Self::Transition(Failed),
+        Self::Transition(RolledBack),
+        Self::UpdateTotal,
+        Self::UpdateTotalError,
+        Self::UpdateOverhead,
+        Self::ScheduleLag,
+    ];
+
+    /// The name in results, reports and thresholds.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::ConnectError => "connect.error",
+            Self::Reconnect => "reconnect",
+            Self::MethodResponse => "method.response",
+            Self::MethodResponseError => "method.response.error",
+            Self::MethodService => "method.service",
+            Self::MethodServiceError => "method.service.error",
+            Self::MethodDelivery => "method.delivery",
+            Self::TwinAck(StandBy) => "twin.ack.standBy",
+            Self::TwinAck(Downloading) => "twin.ack.downloading",
+            Self::TwinAck(Applying) => "twin.ack.applying",
+            Self::TwinAck(Completed) => "twin.ack.completed",
+            Self::TwinAck(Failed) => "twin.ack.failed",
+            Self::TwinAck(RolledBack) => "twin.ack.rolledBack",
+            Self::TwinVisible(StandBy) => "twin.visible.standBy",
+            Self::TwinVisible(Downloading) => "twin.visible.downloading",
+            Self::TwinVisible(Applying) => "twin.visible.applying",
+            Self::TwinVisible(Completed) => "twin.visible.completed",
+            Self::TwinVisible(Failed) => "twin.visible.failed",
+            Self::TwinVisible(RolledBack) => "twin.visible.rolledBack",
+            Self::Transition(StandBy) => "transition.standBy",
+            Self::Transition(Downloading) => "transition.downloading",
+            Self::Transition(Applying) => "transition.applying",
+            Self::Transition(Completed) => "transition.completed",
+            Self::Transition(Failed) => "transition.failed",
+            Self::Transition(RolledBack) => "transition.rolledBack",
+            Self::UpdateTotal => "update.total",
+            Self::UpdateTotalError => "update.total.error",
+            Self::UpdateOverhead => "update.overhead",
+            Self::ScheduleLag => "schedule.lag",
+        }
+    }
+
+    /// The series of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|series| series.name() == name)
+    }
+
+    /// Whether it needs the fleet and the driver in one run.
+    #[must_use]
+    pub const fn needs_both_ends(self) -> bool {
+        matches!(self, Self::MethodDelivery | Self::TwinVisible(_) | Self::UpdateOverhead)
+    }
+
+    /// Whether only the fleet can measure it.
+    #[must_use]
+    pub const fn needs_fleet(self) -> bool {
+        matches!(self, Self::Connect | Self::ConnectError | Self::Reconnect | Self::TwinAck(_))
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_read_back() {
+        for series in Series::ALL {
+            assert_eq!(Series::parse(series.name()), Some(series));
+        }
+    }
+}
