@@ -3,6 +3,8 @@
 //!
 //! ARCHITECTURE.md has the map. Imports point down this list, never up.
 
+pub mod dialect;
+pub mod mqtt;
 pub mod policy;
 pub mod random;
 pub mod time;

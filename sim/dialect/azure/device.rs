@@ -1,0 +1,68 @@
+//! A device's side of the dialect.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+
+use super::{FromDevice, FromHub, Key, SasToken};
+use crate::dialect::{DeviceDialect, ToDevice};
+use crate::mqtt::{Connect, Packet, Publish, QoS, SubscribeFilter, publish};
+
+/// The api-version that devices name (1.2).
+const API_VERSION: &str = "2021-04-12";
+
+/// Devices of an IoT Hub that prove keys derived from one master key.
+#[derive(Debug, Clone)]
+pub struct AzureDevice {
+    host: String,
+    master: Key,
+    keep_alive: u16,
+}
+
+impl AzureDevice {
+    /// Devices of the hub `host` under the key `master`, with `keep_alive` in seconds.
+    #[must_use]
+    pub fn new(host: impl Into<String>, master: Key, keep_alive: u16) -> Self {
+        Self { host: host.into(), master, keep_alive }
+    }
+}
+
+impl DeviceDialect for AzureDevice {
+    fn connect(&self, id: &str, expires: Timestamp) -> Connect {
+        let mut connect = Connect::new(id);
+        connect.keep_alive = self.keep_alive;
+        // 1.5: what every official SDK sends by default.
+        connect.clean_session = false;
+        let token = SasToken::sign(&format!("{}/devices/{id}", self.host), expires, None, &self.master.derive(id));
+        connect.set_login(format!("{}/{id}/?api-version={API_VERSION}", self.host), token);
+        connect
+    }
+
+    fn subscriptions(&self) -> Vec<SubscribeFilter> {
+        [FromHub::TWIN_RESPONSE_FILTER, FromHub::METHOD_FILTER]
+            .map(|filter| SubscribeFilter::new(filter.to_owned(), QoS::AtMostOnce))
+            .into()
+    }
+
+    fn read(&self, publish: &Publish) -> Option<ToDevice> {
+        Some(match FromHub::parse(&publish.topic)? {
+            FromHub::Method { name, rid } => ToDevice::Method {
+                rid: rid.to_owned(),
+                name: percent_decode_str(name).decode_utf8_lossy().into_owned(),
+                payload: publish.payload.clone(),
+            },
+            FromHub::TwinResponse { status, rid, .. } => ToDevice::TwinAnswer { rid: rid.to_owned(), status },
+            FromHub::DesiredPatch { .. } => ToDevice::Desired { patch: publish.payload.clone() },
+        })
+    }
+
+    fn method_response(&self, rid: &str, status: u16, payload: Bytes) -> Packet {
+        // 2.1: Node and C answer at QoS 0; the hub has an answer for the caller or a timeout in either case.
+        let topic = FromDevice::MethodResponse { status: i64::from(status), rid };
+        publish(topic.to_string(), QoS::AtMostOnce, 0, payload)
+    }
+
+    fn report(&self, rid: &str, pkid: u16, document: Bytes) -> Packet {
+        publish(FromDevice::ReportedPatch { rid }.to_string(), QoS::AtLeastOnce, pkid, document)
+    }
+}

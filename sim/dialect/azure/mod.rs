@@ -1,0 +1,24 @@
+//! Azure IoT Hub's dialect. The facts and their sources stand in azure-iothub-protocol.md of the design pages; the
+//! section numbers in comments are its.
+
+mod connection_string;
+mod device;
+mod error;
+mod key;
+pub mod rest;
+mod sas;
+mod topic;
+mod twin;
+mod username;
+
+pub use connection_string::{ConnectionString, ConnectionStringError};
+pub use device::AzureDevice;
+pub use error::{ErrorCode, ServiceError};
+pub use key::Key;
+pub use sas::{SasError, SasToken};
+pub use topic::{FromDevice, FromHub};
+pub use twin::read_report;
+pub use username::{Username, UsernameError};
+
+/// The direct method that starts an update.
+pub const FIRMWARE_UPDATE: &str = "firmwareUpdate";

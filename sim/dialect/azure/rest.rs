@@ -1,0 +1,285 @@
+//! The service side's requests and answers over HTTP (2.2, 3.4, 4, 5), as plain values: no socket here.
+
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{ErrorCode, ServiceError, read_report};
+use crate::dialect::{MethodAnswer, TwinReport};
+
+/// The api-version of every request.
+pub const API_VERSION: &str = "2021-04-12";
+/// Page size of a query, asked for.
+pub const MAX_ITEM_COUNT: &str = "x-ms-max-item-count";
+/// Where a query goes on; absent on the last page.
+pub const CONTINUATION: &str = "x-ms-continuation";
+/// What a query's items are.
+pub const ITEM_TYPE: &str = "x-ms-item-type";
+/// The name of an error's code.
+pub const ERROR_CODE: &str = "iothub-errorcode";
+/// How many identities one bulk request may hold (5).
+pub const BULK_MAX: usize = 100;
+
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// An HTTP request to a hub, without host and authorization.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// Path and query.
+    pub path: String,
+    /// Headers beside the usual ones.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON, or nothing.
+    pub body: String,
+}
+
+/// An HTTP answer of a hub.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Retry-After`, where given.
+    pub retry_after: Option<Duration>,
+    /// `x-ms-continuation`, where given.
+    pub continuation: Option<String>,
+    /// The body.
+    pub body: bytes::Bytes,
+}
+
+/// A direct method call, as the service asks for it (2.2).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MethodCall {
+    /// The method's name.
+    pub method_name: String,
+    /// Its payload.
+    pub payload: Value,
+    /// How long the hub waits for the device's answer, in seconds (5 to 300).
+    pub response_timeout_in_seconds: u64,
+    /// How long the hub waits for the device to connect, in seconds.
+    pub connect_timeout_in_seconds: u64,
+}
+
+/// One identity of a bulk request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BulkIdentity {
+    /// The device's id.
+    pub id: String,
+    /// What to do with it: `create`.
+    pub import_mode: &'static str,
+    /// `enabled`.
+    pub status: &'static str,
+    /// Its keys.
+    pub authentication: Authentication,
+}
+
+/// How an identity proves itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authentication {
+    /// `sas`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Its keys.
+    pub symmetric_key: SymmetricKey,
+}
+
+/// Two keys, base64.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SymmetricKey {
+    /// The first.
+    pub primary_key: String,
+    /// The second.
+    pub secondary_key: String,
+}
+
+impl std::fmt::Debug for SymmetricKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SymmetricKey(..)")
+    }
+}
+
+fn path(path: std::fmt::Arguments<'_>) -> String {
+    format!("{path}?api-version={API_VERSION}")
+}
+
+fn segment(id: &str) -> impl std::fmt::Display {
+    utf8_percent_encode(id, SEGMENT)
+}
+
+/// Calls a direct method.
+#[must_use]
+pub fn invoke_method(device_id: &str, call: &MethodCall) -> Request {
+    Request {
+        method: "POST",
+        path: path(format_args!("/twins/{}/methods", segment(device_id))),
+        headers: Vec::new(),
+        body: serde_json::to_string(call).unwrap_or_default(),
+    }
+}
+
+/// Reads a twin.
+#[must_use]
+pub fn get_twin(device_id: &str) -> Request {
+    Request { method: "GET", path: path(format_args!("/twins/{}", segment(device_id))), headers: Vec::new(), body: String::new() }
+}
+
+/// Asks for a page of a query's results.
+#[must_use]
+pub fn query(text: &str, page_size: usize, continuation: Option<&str>) -> Request {
+    let mut headers = vec![(MAX_ITEM_COUNT, page_size.to_string())];
+    headers.extend(continuation.map(|continuation| (CONTINUATION, continuation.to_owned())));
+    Request {
+        method: "POST",
+        path: path(format_args!("/devices/query")),
+        headers,
+        body: serde_json::json!({ "query": text }).to_string(),
+    }
+}
+
+/// Creates identities, [`BULK_MAX`] at most.
+#[must_use]
+pub fn create_devices(identities: &[BulkIdentity]) -> Request {
+    Request {
+        method: "POST",
+        path: path(format_args!("/devices")),
+        headers: Vec::new(),
+        body: serde_json::to_string(identities).unwrap_or_default(),
+    }
+}
+
+/// Asks how many devices are connected.
+#[must_use]
+pub fn service_statistics() -> Request {
+    Request { method: "GET", path: path(format_args!("/statistics/service")), headers: Vec::new(), body: String::new() }
+}
+
+/// Reads the answer to [`invoke_method`].
+#[must_use]
+pub fn method_answer(response: &Response) -> MethodAnswer {
+    #[derive(Deserialize)]
+    struct Answer {
+        status: i64,
+        #[serde(default)]
+        payload: Value,
+    }
+    if response.status == 200 {
+        return match serde_json::from_slice::<Answer>(&response.body) {
+            Ok(Answer { status, payload }) => MethodAnswer::Device { status, payload },
+            Err(error) => MethodAnswer::Broken { reason: format!("the hub's answer is unreadable: {error}") },
+        };
+    }
+    let error = ServiceError::parse(response.status, &response.body);
+    match (response.status, error.code) {
+        (_, Some(code)) if code == ErrorCode::DeviceNotOnline.number() => MethodAnswer::NotOnline,
+        (_, Some(code)) if code == ErrorCode::GatewayTimeout.number() => MethodAnswer::NoResponse,
+        (504, None) => MethodAnswer::NoResponse,
+        (429, _) => MethodAnswer::Throttled { retry_after: response.retry_after },
+        (status, code) => MethodAnswer::Hub { status, code, retry_after: response.retry_after },
+    }
+}
+
+/// The query that finds every device of a range of ids whose reported properties changed at or after `since` (the
+/// hub's own time, RFC 3339; `None` for all).
+#[must_use]
+pub fn delta_query(first_id: &str, last_id: &str, since: Option<&str>) -> String {
+    let since = since.map(|since| format!(" AND properties.reported.$metadata.$lastUpdated >= '{since}'"));
+    format!(
+        "SELECT deviceId AS deviceId, connectionState AS connectionState, properties.reported AS reported FROM devices \
+         WHERE deviceId >= '{first_id}' AND deviceId <= '{last_id}'{}",
+        since.unwrap_or_default()
+    )
+}
+
+/// Reads a page of [`delta_query`].
+///
+/// # Errors
+/// What makes it none that a hub would send.
+pub fn delta_page(body: &[u8]) -> Result<Vec<TwinReport>, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Row<'a> {
+        device_id: String,
+        connection_state: Option<String>,
+        #[serde(borrow)]
+        reported: &'a RawValue,
+    }
+    let rows: Vec<Row<'_>> = serde_json::from_slice(body)?;
+    rows.into_iter()
+        .map(|row| read_report(&row.device_id, row.reported.get(), connected(row.connection_state.as_deref())))
+        .collect()
+}
+
+/// Reads the answer to [`get_twin`].
+///
+/// # Errors
+/// What makes it none that a hub would send.
+pub fn twin(body: &[u8]) -> Result<TwinReport, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Twin<'a> {
+        device_id: String,
+        connection_state: Option<String>,
+        #[serde(borrow)]
+        properties: Properties<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Properties<'a> {
+        #[serde(borrow)]
+        reported: &'a RawValue,
+    }
+    let twin: Twin<'_> = serde_json::from_slice(body)?;
+    read_report(&twin.device_id, twin.properties.reported.get(), connected(twin.connection_state.as_deref()))
+}
+
+/// Reads the answer to [`service_statistics`]: devices connected.
+///
+/// # Errors
+/// What makes it none that a hub would send.
+pub fn connected_devices(body: &[u8]) -> Result<u64, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Statistics {
+        connected_device_count: u64,
+    }
+    Ok(serde_json::from_slice::<Statistics>(body)?.connected_device_count)
+}
+
+/// The errors of a bulk answer, in words: `device: code`. Identities that exist already are none.
+///
+/// # Errors
+/// What makes it none that a hub would send.
+pub fn bulk_errors(body: &[u8]) -> Result<Vec<String>, serde_json::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Answer {
+        #[serde(default)]
+        errors: Vec<BulkError>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct BulkError {
+        device_id: String,
+        error_code: Value,
+        #[serde(default)]
+        error_status: Option<String>,
+    }
+    let exists = [Value::from(ErrorCode::DeviceAlreadyExists.number()), Value::from("DeviceAlreadyExists")];
+    let errors = serde_json::from_slice::<Answer>(body)?.errors;
+    Ok(errors
+        .into_iter()
+        .filter(|error| !exists.contains(&error.error_code))
+        .map(|error| format!("{}: {} {}", error.device_id, error.error_code, error.error_status.unwrap_or_default()))
+        .collect())
+}
+
+fn connected(state: Option<&str>) -> Option<bool> {
+    state.map(|state| state == "Connected")
+}

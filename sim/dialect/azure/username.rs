@@ -1,0 +1,92 @@
+//! The user name of a CONNECT packet (1.2).
+
+use percent_encoding::percent_decode_str;
+
+/// A parsed user name: `{host}/{device}[/{module}]/?api-version=...&...`. Unknown keys of its query are ignored, and
+/// every api-version is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Username {
+    /// The hub's host name, with a port where the client put one.
+    pub host: String,
+    /// The device's id.
+    pub device: String,
+    /// The module's id.
+    pub module: Option<String>,
+    /// The api-version, where given.
+    pub api_version: Option<String>,
+}
+
+/// Why a text is no user name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UsernameError {
+    /// Not host and device.
+    #[error("the user name is not `{{host}}/{{device}}/?api-version=...`")]
+    Form,
+    /// The id is not a device id.
+    #[error("`{0}` is not a device id: 1 to 128 ASCII letters, digits and `- . + % _ # * ? ! ( ) , : = @ $ '`")]
+    DeviceId(String),
+}
+
+impl Username {
+    /// Reads a user name.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, UsernameError> {
+        let (host, rest) = text.split_once('/').ok_or(UsernameError::Form)?;
+        // Ids may hold `?`, so the query begins at the last `/?`; the bare form of the SAS page has none.
+        let (path, query) = rest.rsplit_once("/?").unwrap_or((rest, ""));
+        let (device, module) = match path.split_once('/') {
+            Some((device, module)) => (device, Some(module.to_owned())),
+            None => (path, None),
+        };
+        if host.is_empty() {
+            return Err(UsernameError::Form);
+        }
+        if !is_device_id(device) {
+            return Err(UsernameError::DeviceId(device.chars().take(128).collect()));
+        }
+        let api_version = query.split('&').find_map(|pair| match pair.split_once('=') {
+            Some(("api-version", value)) => percent_decode_str(value).decode_utf8().ok().map(Into::into),
+            _ => None,
+        });
+        Ok(Self { host: host.to_owned(), device: device.to_owned(), module, api_version })
+    }
+}
+
+/// Whether `id` may name a device (1.2).
+#[must_use]
+pub(super) fn is_device_id(id: &str) -> bool {
+    (1..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.+%_#*?!(),:=@$'".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_sdks_send_is_read() {
+        for (text, device, api_version) in [
+            ("h.net/d1/?api-version=2021-04-12", "d1", Some("2021-04-12")),
+            ("h.net/d1/?api-version=2019-10-01&DeviceClientType=py%2F2.14", "d1", Some("2019-10-01")),
+            ("h.net/d1/?model-id=dtmi:a;1&api-version=2020-09-30&DeviceClientType=x", "d1", Some("2020-09-30")),
+            ("h.net:8883/d?1/?api-version=1", "d?1", Some("1")),
+            ("h.net/d1", "d1", None),
+        ] {
+            let username = Username::parse(text).unwrap();
+            assert_eq!((username.device.as_str(), username.api_version.as_deref()), (device, api_version), "{text}");
+        }
+        let module = Username::parse("h/d/m/?api-version=1").unwrap();
+        assert_eq!((module.device.as_str(), module.module.as_deref()), ("d", Some("m")));
+    }
+
+    #[test]
+    fn others_are_refused() {
+        assert_eq!(Username::parse("d1"), Err(UsernameError::Form));
+        assert_eq!(Username::parse("/d1/?x"), Err(UsernameError::Form));
+        assert!(matches!(Username::parse("h//?api-version=1"), Err(UsernameError::DeviceId(_))));
+        assert!(matches!(Username::parse("h/ä/?api-version=1"), Err(UsernameError::DeviceId(_))));
+        assert!(Username::parse(&format!("h/{}/?a=b", "x".repeat(129))).is_err());
+    }
+}

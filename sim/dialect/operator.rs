@@ -1,0 +1,80 @@
+//! What a fleet's operator sees through a dialect: answers to method calls and reports in the twin.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::policy::FirmwareStatus;
+
+/// The answer to one method call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MethodAnswer {
+    /// The device answered.
+    Device {
+        /// Its status, 200 for success.
+        status: i64,
+        /// Its payload.
+        payload: Value,
+    },
+    /// The device is not connected or does not offer the method (404103).
+    NotOnline,
+    /// The device did not answer in time (504101).
+    NoResponse,
+    /// The hub is throttling (429).
+    Throttled {
+        /// When to come back, if the hub says so.
+        retry_after: Option<Duration>,
+    },
+    /// Any other answer of the hub.
+    Hub {
+        /// HTTP status.
+        status: u16,
+        /// The hub's error code, e.g. `404001`, where it gave one.
+        code: Option<u32>,
+        /// When to come back, if the hub says so.
+        retry_after: Option<Duration>,
+    },
+    /// No answer: connection refused or broken.
+    Broken {
+        /// What happened, in words without secrets.
+        reason: String,
+    },
+    /// No answer within the client's own time limit.
+    ClientTimeout,
+}
+
+/// What a twin says of a device's firmware, as an observer reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwinReport {
+    /// The device's id.
+    pub device_id: String,
+    /// `$version` of the reported properties.
+    pub version: u64,
+    /// When the hub last changed the reported properties, by its own clock.
+    pub last_updated: Option<Timestamp>,
+    /// `firmwareStatus`; `Err` with its text where it is none of the known ones.
+    pub status: Option<Result<FirmwareStatus, String>>,
+    /// `updateId`, where the device echoes it.
+    pub update_id: Option<String>,
+    /// `fwVersion`, where the device reports it.
+    pub fw_version: Option<String>,
+    /// `error`, as it stands in the twin.
+    pub error: Option<ReportedError>,
+    /// For each status (in the order of [`FirmwareStatus::ALL`]) when the hub last saw its own key written
+    /// (`downloadComplete`, ...).
+    pub key_times: [Option<Timestamp>; 6],
+    /// Whether the hub believes the device connected, where the document says so.
+    pub connected: Option<bool>,
+    /// A problem that makes the report unreadable, in words.
+    pub unreadable: Option<String>,
+}
+
+/// Why a device says its update failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedError {
+    /// The stage it failed in.
+    pub stage: String,
+    /// The reason.
+    pub code: String,
+}

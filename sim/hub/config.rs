@@ -1,0 +1,45 @@
+//! What an embedded hub is started with.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::dialect::azure::Key;
+use crate::policy::units;
+
+/// The settings of an embedded hub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HubConfig {
+    /// Where it listens for MQTT; port 0 for a free one.
+    pub mqtt: SocketAddr,
+    /// Where it listens for HTTP; port 0 for a free one.
+    pub http: SocketAddr,
+    /// Threads; a twin belongs to one of them.
+    pub workers: usize,
+    /// Delays planted on purpose.
+    pub slow: HubDelays,
+}
+
+/// Delays that a hub plants on purpose, to test what is measured through it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HubDelays {
+    /// Added to a method's answer, after the device has answered.
+    #[serde(with = "units::duration")]
+    pub method_answer: Duration,
+    /// Added to the answer to a twin patch, after the merge has become visible.
+    #[serde(with = "units::duration")]
+    pub twin_ack: Duration,
+}
+
+/// The secrets of a hub, and the name it goes by in tokens. None of the keys shows itself in a debug print.
+#[derive(Debug, Clone)]
+pub struct HubIdentity {
+    /// Host name in tokens, with the REST port where that is not 443.
+    pub host: String,
+    /// Key of the policy `service`.
+    pub service_key: Key,
+    /// Master key from which device keys derive.
+    pub fleet_key: Key,
+}
