@@ -3,8 +3,16 @@
 //!
 //! ARCHITECTURE.md has the map. Imports point down this list, never up.
 
+pub mod driver;
+
+pub mod hub;
+
+pub mod device;
+
 pub mod dialect;
 pub mod mqtt;
+
+pub mod measure;
 pub mod policy;
 pub mod random;
 pub mod time;

@@ -273,10 +273,8 @@ mod tests {
         }
         connection.send(&mut scratch, &[message(1)]).unwrap();
         let mut peer_scratch = Scratch::default();
-        let (flushed, received) = tokio::join!(
-            poll_fn(|cx| connection.poll_flush(cx)),
-            receive(&mut peer, &mut peer_scratch, sent + 1)
-        );
+        let (flushed, received) =
+            tokio::join!(poll_fn(|cx| connection.poll_flush(cx)), receive(&mut peer, &mut peer_scratch, sent + 1));
         flushed.unwrap();
         assert_eq!(received[..sent], packets[..sent]);
         assert_eq!(received[sent], message(1));

@@ -28,7 +28,9 @@ pub enum Delay {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DelayError {
     /// Neither a duration nor a known distribution.
-    #[error("`{0}` is not a delay: write `15s`, `uniform 1s..3s`, `lognormal 1s..3s` (5th and 95th percentile) or `exp 5ms` (mean)")]
+    #[error(
+        "`{0}` is not a delay: write `15s`, `uniform 1s..3s`, `lognormal 1s..3s` (5th and 95th percentile) or `exp 5ms` (mean)"
+    )]
     Form(String),
     /// The lower bound is not below the upper one.
     #[error("`{0}` is empty: the first duration must be shorter than the second{1}")]
@@ -59,7 +61,7 @@ impl Delay {
     /// A delay that is hardly ever exceeded (the 99.9th percentile; the maximum where there is one).
     #[must_use]
     pub fn upper(&self) -> Duration {
-        const Z999: f64 = 3.090_232_306_167_813_4;
+        const Z999: f64 = 3.090_232_306_167_813;
         match *self {
             Self::Fixed(duration) | Self::Uniform(_, duration) => duration,
             Self::LogNormal(p5, p95) => {

@@ -15,7 +15,7 @@ pub mod units;
 pub use arrivals::{Arrival, Arrivals};
 pub use delay::{Delay, DelayError};
 pub use fault::{Fault, FaultKind, FaultPlan, FaultStage, Select};
-pub use fleet_range::DeviceRange;
+pub use fleet_range::{DeviceIds, DeviceRange};
 pub use load::{ArrivalKind, Load, Ramp};
 pub use outcome::Outcome;
 pub use retry::{Backoff, Jitter, RetryPolicy};

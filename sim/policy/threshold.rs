@@ -86,7 +86,9 @@ pub enum ThresholdError {
     #[error("`{0}` is not a threshold: write it like `update.total.p99 < 60s` or `census.completed.pct >= 100`")]
     Form(String),
     /// An unknown left side.
-    #[error("unknown metric `{0}`: allowed are `<series>.<statistic>`, `census.<outcome>`, `census.<outcome>.pct`, `rate.achieved` and `generator.cpu`")]
+    #[error(
+        "unknown metric `{0}`: allowed are `<series>.<statistic>`, `census.<outcome>`, `census.<outcome>.pct`, `rate.achieved` and `generator.cpu`"
+    )]
     Metric(String),
     /// An unknown series.
     #[error("unknown series `{series}` in `{metric}`: allowed are {}", Series::ALL.map(Series::name).join(", "))]
@@ -97,7 +99,9 @@ pub enum ThresholdError {
         series: String,
     },
     /// An unknown statistic.
-    #[error("unknown statistic `{statistic}` in `{metric}`: allowed are count, min, mean, p50, p90, p95, p99, p99_9, p99_99 and max")]
+    #[error(
+        "unknown statistic `{statistic}` in `{metric}`: allowed are count, min, mean, p50, p90, p95, p99, p99_9, p99_99 and max"
+    )]
     Statistic {
         /// The left side.
         metric: String,
@@ -181,10 +185,8 @@ impl FromStr for Metric {
     fn from_str(metric: &str) -> Result<Self, Self::Err> {
         if let Some(rest) = metric.strip_prefix("census.") {
             let (outcome, percent) = rest.strip_suffix(".pct").map_or((rest, false), |outcome| (outcome, true));
-            let outcome = Outcome::parse(outcome).ok_or_else(|| ThresholdError::Outcome {
-                metric: metric.to_owned(),
-                outcome: outcome.to_owned(),
-            })?;
+            let outcome = Outcome::parse(outcome)
+                .ok_or_else(|| ThresholdError::Outcome { metric: metric.to_owned(), outcome: outcome.to_owned() })?;
             return Ok(if percent { Self::CensusPercent(outcome) } else { Self::Census(outcome) });
         }
         match metric {

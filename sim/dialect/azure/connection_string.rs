@@ -17,7 +17,9 @@ pub struct ConnectionString {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectionStringError {
     /// A part is missing.
-    #[error("the connection string has no `{0}=`: a service's reads `HostName=..;SharedAccessKeyName=..;SharedAccessKey=..`")]
+    #[error(
+        "the connection string has no `{0}=`: a service's reads `HostName=..;SharedAccessKeyName=..;SharedAccessKey=..`"
+    )]
     Missing(&'static str),
     /// A part that must not be there.
     #[error("the connection string has a `DeviceId=`: it is a device's, a service's is needed")]

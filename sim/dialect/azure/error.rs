@@ -73,7 +73,13 @@ impl ErrorCode {
 
     /// Envelope B within A: direct methods. `timeout` is what `info.timeout` states, where the code has one.
     #[must_use]
-    pub fn nested(self, message: &str, tracking_id: &str, now: Timestamp, timeout: Option<std::time::Duration>) -> Value {
+    pub fn nested(
+        self,
+        message: &str,
+        tracking_id: &str,
+        now: Timestamp,
+        timeout: Option<std::time::Duration>,
+    ) -> Value {
         let mut inner = self.flat(message, tracking_id, now);
         if let Some(timeout) = timeout {
             let seconds = timeout.as_secs();
@@ -119,11 +125,7 @@ impl ServiceError {
                 Ok(flat) => Self { status, code: Some(flat.code), message: flat.message },
                 Err(_) => Self { status, code: None, message },
             },
-            Err(_) => Self {
-                status,
-                code: None,
-                message: String::from_utf8_lossy(body).chars().take(200).collect(),
-            },
+            Err(_) => Self { status, code: None, message: String::from_utf8_lossy(body).chars().take(200).collect() },
         }
     }
 }
@@ -156,6 +158,11 @@ mod tests {
         let now = "2026-08-15T09:09:19Z".parse().unwrap();
         let body = ErrorCode::GatewayTimeout.nested("m", "t", now, Some(Duration::from_secs(3725)));
         assert!(body["Message"].as_str().unwrap().contains(r#""info":{"timeout":"01:02:05"}"#));
-        assert!(ErrorCode::DeviceNotFound.envelope("m", "t", now)["Message"].as_str().unwrap().starts_with("ErrorCode:DeviceNotFound;"));
+        assert!(
+            ErrorCode::DeviceNotFound.envelope("m", "t", now)["Message"]
+                .as_str()
+                .unwrap()
+                .starts_with("ErrorCode:DeviceNotFound;")
+        );
     }
 }

@@ -128,7 +128,12 @@ pub fn invoke_method(device_id: &str, call: &MethodCall) -> Request {
 /// Reads a twin.
 #[must_use]
 pub fn get_twin(device_id: &str) -> Request {
-    Request { method: "GET", path: path(format_args!("/twins/{}", segment(device_id))), headers: Vec::new(), body: String::new() }
+    Request {
+        method: "GET",
+        path: path(format_args!("/twins/{}", segment(device_id))),
+        headers: Vec::new(),
+        body: String::new(),
+    }
 }
 
 /// Asks for a page of a query's results.

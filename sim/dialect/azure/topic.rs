@@ -181,7 +181,8 @@ mod tests {
         for topic in ["", "a/b", "$iothub/twin/GET/", "$iothub/methods/res/ok/?$rid=1", "$iothub/methods/res/200/"] {
             assert_eq!(FromDevice::parse(topic), None, "{topic}");
         }
-        for topic in ["$iothub/methods/POST/x", "$iothub/twin/res/x/?$rid=1", "$iothub/twin/PATCH/properties/desired/"] {
+        for topic in ["$iothub/methods/POST/x", "$iothub/twin/res/x/?$rid=1", "$iothub/twin/PATCH/properties/desired/"]
+        {
             assert_eq!(FromHub::parse(topic), None, "{topic}");
         }
     }

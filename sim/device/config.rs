@@ -1,0 +1,48 @@
+//! What a fleet is started with.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{Delay, RetryPolicy, units};
+use crate::time::TimestampFormat;
+
+/// The settings of a fleet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FleetConfig {
+    /// Devices in the whole fleet.
+    pub devices: u32,
+    /// What every device's id begins with; the index follows, zero-padded, so that ranges of ids compare.
+    pub id_prefix: String,
+    /// Connections started per second.
+    pub connect_rate: f64,
+    /// Connections under way at once.
+    pub connect_in_flight: u32,
+    /// MQTT keep-alive; whole seconds.
+    #[serde(with = "units::duration")]
+    pub keep_alive: Duration,
+    /// Life of a device's token; it reconnects with a new one before the end.
+    #[serde(with = "units::duration")]
+    pub token_life: Duration,
+    /// Threads.
+    pub workers: usize,
+    /// How timestamps stand in reported properties.
+    pub timestamps: TimestampFormat,
+    /// Retries of a connection.
+    pub retry_connect: RetryPolicy,
+    /// Retries of a report that the hub answered with 429 or 5xx.
+    pub retry_twin: RetryPolicy,
+}
+
+/// The workflow of a firmware update.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FirmwareConfig {
+    /// From the method's answer to `downloading`.
+    pub wait: Delay,
+    /// From `downloading` to `applying`.
+    pub download: Delay,
+    /// From `applying` to `completed`.
+    pub apply: Delay,
+    /// The version that devices run before their first update.
+    pub version: String,
+}

@@ -1,0 +1,58 @@
+//! What a driver is started with.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{Load, RetryPolicy, units};
+
+/// The settings of a driver.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DriverConfig {
+    /// When updates start.
+    pub load: Load,
+    /// Method calls in flight at once, per shard.
+    pub max_in_flight: u32,
+    /// How long the hub waits for a device's answer; whole seconds, 5 to 300.
+    #[serde(with = "units::duration")]
+    pub response_timeout: Duration,
+    /// How long the hub waits for a device to connect; whole seconds, 0 to 300.
+    #[serde(with = "units::duration")]
+    pub connect_timeout: Duration,
+    /// What devices are told to download.
+    pub package_uri: String,
+    /// The version that devices are told to update to; `None` says nothing of it (the tutorial's payload).
+    pub version: Option<String>,
+    /// Whether calls carry an `updateId`.
+    pub update_id: bool,
+    /// How transitions are observed.
+    pub observe: ObserveConfig,
+    /// Retries of a method call.
+    pub retry_method: RetryPolicy,
+}
+
+/// How transitions are observed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ObserveConfig {
+    /// By which means.
+    pub kind: ObserveKind,
+    /// Time between two looks.
+    #[serde(with = "units::duration")]
+    pub interval: Duration,
+    /// How far a delta query reaches back behind the latest change it saw, for changes that became visible late.
+    #[serde(with = "units::duration")]
+    pub overlap: Duration,
+    /// How long after the previous stage was seen the next one may take.
+    #[serde(with = "units::duration")]
+    pub stage_deadline: Duration,
+}
+
+/// The means of observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObserveKind {
+    /// A delta query over all devices: its cost follows the changes.
+    Query,
+    /// Every device that is updating, each in its turn.
+    Poll,
+}

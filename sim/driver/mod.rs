@@ -1,0 +1,5 @@
+//! The fleet operator's service: arrivals, method calls, observation of twins.
+
+mod config;
+
+pub use config::{DriverConfig, ObserveConfig, ObserveKind};

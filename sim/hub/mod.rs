@@ -1,0 +1,5 @@
+//! The embedded hub.
+
+mod config;
+
+pub use config::{HubConfig, HubDelays, HubIdentity};

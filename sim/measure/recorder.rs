@@ -1,0 +1,182 @@
+//! Recorders: one per worker, owned by it, drained when read.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Census, SeriesData};
+use crate::policy::{FirmwareStatus, Outcome, Series};
+
+/// What one worker has measured since it was last read. Never shared: the worker records, and hands everything over
+/// with [`Recorder::take`].
+#[derive(Debug, Default)]
+pub struct Recorder {
+    measurements: Measurements,
+}
+
+/// Measurements of some stretch of time and some part of a run; they add up.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measurements {
+    /// Distributions; a series without a sample is not there.
+    pub series: BTreeMap<Series, SeriesData>,
+    /// Outcomes.
+    pub census: Census,
+    /// Counts.
+    pub counters: Counters,
+    /// Truth and observation of injected faults: (index in the fault plan, outcome) -> updates.
+    pub faults: BTreeMap<(usize, Outcome), u64>,
+    /// How late each worker's event loop was, by worker.
+    pub loop_lag: BTreeMap<String, LoopLag>,
+}
+
+/// Plain counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Calls whose due time came (in a closed load: that were started).
+    pub calls_due: u64,
+    /// Calls really sent, retries not counted.
+    pub calls_sent: u64,
+    /// Calls sent, retries included.
+    pub call_attempts: u64,
+    /// Connections that were tried.
+    pub connect_attempts: u64,
+    /// Calls that the generator itself was too late for.
+    pub dropped: u64,
+    /// Stages that came and went between two looks.
+    pub seen_late: u64,
+    /// Transitions that came after their update had ended.
+    pub late: u64,
+    /// The observer's own requests that were throttled.
+    pub observer_throttled: u64,
+    /// The observer's own requests that failed otherwise.
+    pub observer_errors: u64,
+    /// The observer's own requests in all.
+    pub observer_requests: u64,
+}
+
+/// What stands at a moment; parts of a run add up, moments do not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Devices connected.
+    pub connected: u32,
+    /// Devices that have reported `standBy` at least once, or have given up.
+    pub ready: u32,
+    /// Devices that gave up connecting.
+    pub gave_up: u32,
+    /// Devices by what they last reported, in the order of [`FirmwareStatus::ALL`].
+    pub stages: [u32; FirmwareStatus::ALL.len()],
+    /// Method calls in flight.
+    pub calls_in_flight: u32,
+}
+
+/// How late a worker's event loop ran its timers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LoopLag(pub SeriesData);
+
+impl Recorder {
+    /// Adds a sample to a series.
+    pub fn record(&mut self, series: Series, duration: Duration) {
+        self.measurements.series.entry(series).or_default().record(duration);
+    }
+
+    /// Counts an update's outcome. `faults` are the faults injected into that update, by index in the fault plan.
+    pub fn outcome(&mut self, outcome: Outcome, detail: &str, faults: impl IntoIterator<Item = usize>) {
+        self.measurements.census.record(outcome, detail);
+        for fault in faults {
+            *self.measurements.faults.entry((fault, outcome)).or_default() += 1;
+        }
+    }
+
+    /// The counts, to add to.
+    pub fn counters(&mut self) -> &mut Counters {
+        &mut self.measurements.counters
+    }
+
+    /// Adds to the number of planned updates.
+    pub fn plan(&mut self, updates: u64) {
+        self.measurements.census.planned += updates;
+    }
+
+    /// Records how late the event loop of `worker` was.
+    pub fn loop_lag(&mut self, worker: &str, lag: Duration) {
+        match self.measurements.loop_lag.get_mut(worker) {
+            Some(data) => data.0.record(lag),
+            None => self.measurements.loop_lag.entry(worker.to_owned()).or_default().0.record(lag),
+        }
+    }
+
+    /// Hands over everything since the last time.
+    #[must_use]
+    pub fn take(&mut self) -> Measurements {
+        std::mem::take(&mut self.measurements)
+    }
+}
+
+impl Measurements {
+    /// Adds another part's measurements.
+    pub fn merge(&mut self, other: &Self) {
+        for (series, data) in &other.series {
+            self.series.entry(*series).or_default().merge(data);
+        }
+        self.census.merge(&other.census);
+        self.counters.merge(other.counters);
+        for (key, count) in &other.faults {
+            *self.faults.entry(*key).or_default() += count;
+        }
+        for (worker, lag) in &other.loop_lag {
+            self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
+        }
+    }
+}
+
+impl Counters {
+    /// Adds another part's counts.
+    pub const fn merge(&mut self, other: Self) {
+        self.calls_due += other.calls_due;
+        self.calls_sent += other.calls_sent;
+        self.call_attempts += other.call_attempts;
+        self.connect_attempts += other.connect_attempts;
+        self.dropped += other.dropped;
+        self.seen_late += other.seen_late;
+        self.late += other.late;
+        self.observer_throttled += other.observer_throttled;
+        self.observer_errors += other.observer_errors;
+        self.observer_requests += other.observer_requests;
+    }
+}
+
+impl Gauges {
+    /// Adds another part's gauges.
+    pub fn merge(&mut self, other: &Self) {
+        self.connected += other.connected;
+        self.ready += other.ready;
+        self.gave_up += other.gave_up;
+        self.calls_in_flight += other.calls_in_flight;
+        for (sum, part) in self.stages.iter_mut().zip(other.stages) {
+            *sum += part;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taking_drains_and_parts_add_up_to_the_whole() {
+        let mut recorder = Recorder::default();
+        recorder.plan(2);
+        recorder.record(Series::Connect, Duration::from_millis(3));
+        recorder.outcome(Outcome::Failed, "applying/boot_failed", [1]);
+        recorder.counters().calls_sent += 1;
+        let first = recorder.take();
+        assert_eq!(recorder.take(), Measurements::default());
+        recorder.record(Series::Connect, Duration::from_millis(5));
+        recorder.outcome(Outcome::Completed, "", []);
+        let mut whole = first.clone();
+        whole.merge(&recorder.take());
+        assert_eq!(whole.series[&Series::Connect].count(), 2);
+        assert_eq!(whole.census.unaccounted(), 0);
+        assert_eq!(whole.faults[&(1, Outcome::Failed)], 1);
+        assert_eq!(whole.counters.calls_sent, 1);
+    }
+}

@@ -1,0 +1,197 @@
+//! The result of a run: the single source for every report, threshold and comparison.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Census, SeriesData};
+use crate::policy::{Outcome, Series};
+
+/// Everything that is known of a finished run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunResult {
+    /// The profile's name.
+    pub name: String,
+    /// When the run started.
+    pub started_at: Timestamp,
+    /// How long it took, in seconds.
+    pub duration_s: f64,
+    /// The program's version.
+    pub version: String,
+    /// The seed.
+    pub seed: u64,
+    /// The resolved plan, without secrets.
+    pub plan: Value,
+    /// The command that repeats it.
+    pub command: String,
+    /// Whether the figures count.
+    pub valid: bool,
+    /// Why they do not.
+    pub invalid_reasons: Vec<String>,
+    /// What the run proved.
+    pub verdict: Verdict,
+    /// The exit code of the command.
+    pub exit_code: u8,
+    /// Outcomes of all planned updates.
+    pub census: Census,
+    /// Series that could not be measured in this run.
+    pub absent: Vec<Series>,
+    /// Distributions.
+    pub series: BTreeMap<Series, SeriesData>,
+    /// One entry a second.
+    pub intervals: Vec<Interval>,
+    /// Offered and achieved rate.
+    pub rate: RateResult,
+    /// Health of the generator.
+    pub generator: GeneratorHealth,
+    /// The embedded hub; `None` where it was none of ours.
+    pub hub: Option<HubHealth>,
+    /// The shards.
+    pub shards: Vec<ShardResult>,
+    /// How transitions were observed.
+    pub observer: ObserverHealth,
+    /// Injected faults: truth against observation.
+    pub faults: Vec<FaultRow>,
+    /// The thresholds, judged.
+    pub thresholds: Vec<ThresholdResult>,
+}
+
+/// What a run proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every threshold held.
+    Pass,
+    /// A threshold was broken.
+    Fail,
+    /// The figures do not count.
+    Invalid,
+    /// The run was stopped.
+    Aborted,
+}
+
+/// One second of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// End of the interval, in seconds since the run started.
+    pub t_s: f64,
+    /// Length of the interval, in seconds.
+    pub length_s: f64,
+    /// Devices connected.
+    pub connected: u32,
+    /// Devices by what they last reported.
+    pub stages: BTreeMap<String, u32>,
+    /// Calls that were due.
+    pub offered: u64,
+    /// Calls really sent.
+    pub achieved: u64,
+    /// Connections and calls tried, retries included.
+    pub attempts: u64,
+    /// Median by series, in microseconds, where 10 samples lie beyond it.
+    pub p50_us: BTreeMap<String, u64>,
+    /// 99th percentile by series, in microseconds, where 10 samples lie beyond it.
+    pub p99_us: BTreeMap<String, u64>,
+    /// The interval's histograms by series: V2-deflate in base64, in nanoseconds.
+    pub hdr: BTreeMap<String, String>,
+}
+
+/// The load that was asked for, and the load that was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct RateResult {
+    /// Planned updates over the span of the schedule, per second; `None` in a closed load.
+    pub offered_per_s: Option<f64>,
+    /// Calls really sent, retries not counted, over the time from the first to the last of them, per second.
+    pub achieved_per_s: Option<f64>,
+}
+
+/// The generator's own health.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorHealth {
+    /// CPU of the processes that hold fleet and driver.
+    pub cpu_seconds: f64,
+    /// CPU in percent of all cores over the whole run.
+    pub cpu_percent: f64,
+    /// Cores that they may use.
+    pub cores: usize,
+    /// Resident memory at its peak.
+    pub rss_peak_bytes: u64,
+    /// Descriptors at their peak.
+    pub descriptors_peak: u64,
+    /// 99th percentile of `schedule.lag`; the largest value where there are too few samples for one.
+    pub schedule_lag_p99_us: Option<u64>,
+    /// Calls that the generator was too late for.
+    pub dropped: u64,
+    /// Whether the hub ran on the same machine.
+    pub hub_on_same_machine: bool,
+    /// 99th percentile (largest value where too few samples) of how late each worker's event loop was.
+    pub loop_lag_p99_us: BTreeMap<String, u64>,
+}
+
+/// The embedded hub's process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct HubHealth {
+    /// CPU of the hub's processes.
+    pub cpu_seconds: f64,
+    /// Resident memory at its peak.
+    pub rss_peak_bytes: u64,
+}
+
+/// One shard.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ShardResult {
+    /// Number of the shard.
+    pub shard: u32,
+    /// Its first device.
+    pub first_device: u32,
+    /// How many devices it had.
+    pub devices: u32,
+    /// Updates that ended there.
+    pub ended: u64,
+}
+
+/// How transitions were observed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ObserverHealth {
+    /// `query`, `poll` or `subscribe`.
+    pub kind: String,
+    /// Time between two looks, in milliseconds.
+    pub interval_ms: u64,
+    /// What a transition's time is uncertain by, in microseconds.
+    pub resolution_us: u64,
+    /// Stages that came and went between two looks.
+    pub seen_late: u64,
+    /// Transitions after their update had ended.
+    pub late: u64,
+    /// The observer's requests that were throttled.
+    pub throttled: u64,
+    /// The observer's requests that failed otherwise.
+    pub errors: u64,
+    /// The observer's requests.
+    pub requests: u64,
+}
+
+/// One fault of the plan: what was injected, and how the updates that it hit were observed to end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FaultRow {
+    /// The fault's kind.
+    pub kind: String,
+    /// The outcome that an update hit by it alone ends in.
+    pub expected: String,
+    /// Updates that it hit.
+    pub injected: u64,
+    /// Their outcomes.
+    pub observed: BTreeMap<Outcome, u64>,
+}
+
+/// A judged threshold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdResult {
+    /// The expression.
+    pub expr: String,
+    /// The value, in the unit of the metric (seconds for durations); `None` if it could not be measured.
+    pub observed: Option<f64>,
+    /// Whether it held; `None` if there was no value.
+    pub ok: Option<bool>,
+}
