@@ -56,3 +56,12 @@ pub enum ObserveKind {
     /// Every device that is updating, each in its turn.
     Poll,
 }
+
+impl std::fmt::Display for ObserveKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Query => "query",
+            Self::Poll => "poll",
+        })
+    }
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Census, SeriesData};
 use crate::policy::{FirmwareStatus, Outcome, Series};
+use crate::time::Nanos;
 
 /// What one worker has measured since it was last read. Never shared: the worker records, and hands everything over
 /// with [`Recorder::take`].
@@ -26,6 +27,8 @@ pub struct Measurements {
     pub faults: BTreeMap<(usize, Outcome), u64>,
     /// How late each worker's event loop was, by worker.
     pub loop_lag: BTreeMap<String, LoopLag>,
+    /// When the first and the last call were really sent, retries not counted.
+    pub sent_span: Option<(Nanos, Nanos)>,
 }
 
 /// Plain counts.
@@ -33,7 +36,7 @@ pub struct Measurements {
 pub struct Counters {
     /// Calls whose due time came (in a closed load: that were started).
     pub calls_due: u64,
-    /// Calls really sent, retries not counted.
+    /// Calls really sent, retries not counted: see [`Recorder::sent`].
     pub calls_sent: u64,
     /// Calls sent, retries included.
     pub call_attempts: u64,
@@ -104,6 +107,12 @@ impl Recorder {
         }
     }
 
+    /// A call was really sent for the first time at `now`.
+    pub fn sent(&mut self, now: Nanos) {
+        self.measurements.counters.calls_sent += 1;
+        self.measurements.merge_span(Some((now, now)));
+    }
+
     /// Hands over everything since the last time.
     #[must_use]
     pub fn take(&mut self) -> Measurements {
@@ -125,6 +134,16 @@ impl Measurements {
         for (worker, lag) in &other.loop_lag {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
         }
+        self.merge_span(other.sent_span);
+    }
+
+    fn merge_span(&mut self, other: Option<(Nanos, Nanos)>) {
+        self.sent_span = match (self.sent_span, other) {
+            (Some((first, last)), Some((other_first, other_last))) => {
+                Some((first.min(other_first), last.max(other_last)))
+            }
+            (one, other) => one.or(other),
+        };
     }
 }
 
@@ -167,16 +186,18 @@ mod tests {
         recorder.plan(2);
         recorder.record(Series::Connect, Duration::from_millis(3));
         recorder.outcome(Outcome::Failed, "applying/boot_failed", [1]);
-        recorder.counters().calls_sent += 1;
+        recorder.sent(Nanos::new(5));
         let first = recorder.take();
         assert_eq!(recorder.take(), Measurements::default());
         recorder.record(Series::Connect, Duration::from_millis(5));
         recorder.outcome(Outcome::Completed, "", []);
+        recorder.sent(Nanos::new(9));
         let mut whole = first.clone();
         whole.merge(&recorder.take());
         assert_eq!(whole.series[&Series::Connect].count(), 2);
         assert_eq!(whole.census.unaccounted(), 0);
         assert_eq!(whole.faults[&(1, Outcome::Failed)], 1);
-        assert_eq!(whole.counters.calls_sent, 1);
+        assert_eq!(whole.counters.calls_sent, 2);
+        assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
     }
 }

@@ -1,0 +1,88 @@
+//! The program's arguments.
+
+use clap::{Parser, Subcommand};
+
+use super::{drive::Drive, fleet::Fleet, hub::HubCommand, profile::ProfileCommand, run::Run};
+use crate::verdict::ExitCode;
+
+/// Load simulator for IoT hubs: brings virtual devices online over MQTT, calls `firmwareUpdate` on them, and measures
+/// how long every device-twin transition takes.
+#[derive(Debug, Parser)]
+#[command(name = "twinstorm", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done and every threshold held; 2 usage or profile error; 97 aborted (Ctrl-C);
+96 the result is invalid; 99 a threshold was broken; 98 a regression; 1 anything else.
+
+Environment: TWINSTORM_SET_<SECTION>__<KEY> sets a value of the profile; TWINSTORM_LOG sets what is
+logged (warn, info, debug, or a filter like twinstorm::hub=debug).";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a profile: embedded hub, fleet and driver together (default: quickstart)
+    Run(Run),
+    /// The embedded hub alone, until stopped
+    Hub(HubCommand),
+    /// The devices alone, until stopped
+    Fleet(Fleet),
+    /// The driver alone: waits until the profile's devices are online, then updates them
+    Drive(Drive),
+    /// List, show and check profiles
+    Profile(ProfileCommand),
+}
+
+impl Arguments {
+    /// Does what they say, and returns the exit code.
+    #[must_use]
+    pub fn execute(self) -> u8 {
+        let done = match self.command {
+            Command::Run(command) => command.execute(),
+            Command::Hub(command) => command.execute(),
+            Command::Fleet(command) => command.execute(),
+            Command::Drive(command) => command.execute(),
+            Command::Profile(command) => command.execute(),
+        };
+        match done {
+            Ok(code) => code.code(),
+            Err(error) => {
+                eprintln!("error: {}", error.message);
+                error.code.code()
+            }
+        }
+    }
+}
+
+/// Why a command ended without having done what it is for.
+#[derive(Debug)]
+pub(super) struct CommandError {
+    /// What went wrong, and the way out.
+    pub(super) message: String,
+    /// What the program exits with.
+    pub(super) code: ExitCode,
+}
+
+impl CommandError {
+    pub(super) fn usage(message: impl ToString) -> Self {
+        Self { message: message.to_string(), code: ExitCode::Usage }
+    }
+
+    pub(super) fn other(message: impl ToString) -> Self {
+        Self { message: message.to_string(), code: ExitCode::Other }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,11 @@
+//! The command line: one file per subcommand.
+
+mod arguments;
+mod drive;
+mod fleet;
+mod hub;
+mod profile;
+mod run;
+mod shared;
+
+pub use arguments::Arguments;

@@ -1,0 +1,48 @@
+//! `twinstorm profile`.
+
+use clap::{Args, Subcommand};
+
+use super::arguments::CommandError;
+use crate::profile;
+use crate::verdict::ExitCode;
+
+/// Lists, shows and checks profiles.
+#[derive(Debug, Args)]
+pub(super) struct ProfileCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List the built-in profiles
+    List,
+    /// Print a built-in profile: a commented file to start one's own from
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Check a profile and say what it would do
+    Check {
+        /// A file or a built-in profile's name
+        profile: String,
+    },
+}
+
+impl ProfileCommand {
+    pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
+        match self.action {
+            Action::List => {
+                for (name, description) in profile::list() {
+                    println!("{name:<20}{description}");
+                }
+            }
+            Action::Show { name } => print!("{}", profile::source(&name).map_err(CommandError::usage)?),
+            Action::Check { profile } => {
+                let plan = profile::load(&profile, &[]).map_err(CommandError::usage)?;
+                println!("{} is a valid profile: {}", profile, plan.summary());
+            }
+        }
+        Ok(ExitCode::Success)
+    }
+}

@@ -1,0 +1,98 @@
+//! What `run`, `fleet` and `drive` have in common.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::CommandError;
+use crate::profile::{self, Override, Plan};
+use crate::run::{self, RunOptions, RunSummary};
+use crate::shard::Roles;
+use crate::verdict::ExitCode;
+
+/// Options of `run`, `fleet` and `drive`.
+#[derive(Debug, Args)]
+pub(super) struct Shared {
+    /// Devices in the fleet (fleet.devices)
+    #[arg(long, value_name = "N")]
+    devices: Option<String>,
+    /// Calls per second of an open load (load.rate)
+    #[arg(long, value_name = "R")]
+    rate: Option<String>,
+    /// Seed of every random choice (seed)
+    #[arg(long, value_name = "S")]
+    seed: Option<String>,
+    /// The hub: `embedded`, or `azure` for the one that the environment names (hub.kind)
+    #[arg(long, value_name = "HUB")]
+    hub: Option<String>,
+    /// Folder for the results (default: reports/runs/<profile>-<time>)
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Set a value of the profile, e.g. `--set load.rate=200` (a TOML value or bare text)
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Write every timestamp and decision about this device's update (its number, from 0) into the results' folder
+    #[arg(long, value_name = "DEVICE")]
+    trace: Option<u32>,
+    /// Confirm that you may put load on a hub that is not on this machine
+    #[arg(long = "i-own-this-hub")]
+    owns_hub: bool,
+}
+
+impl Shared {
+    /// Loads the profile with every override; those of the environment yield to those of the command line.
+    pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
+        let mut overrides = Override::from_environment(std::env::vars());
+        for (flag, key, value) in [
+            ("--devices", "fleet.devices", &self.devices),
+            ("--rate", "load.rate", &self.rate),
+            ("--seed", "seed", &self.seed),
+            ("--hub", "hub.kind", &self.hub),
+        ] {
+            if let Some(value) = value {
+                overrides.push(Override::from_flag(flag, key, value));
+            }
+        }
+        for set in &self.set {
+            overrides.push(Override::from_set(set).map_err(CommandError::usage)?);
+        }
+        profile::load(profile, &overrides).map_err(CommandError::usage)
+    }
+
+    /// Runs `plan` with `roles`.
+    pub(super) fn execute(self, plan: Plan, roles: Roles) -> Result<ExitCode, CommandError> {
+        let program = std::env::current_exe().map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))?;
+        let options = RunOptions {
+            plan,
+            roles,
+            out: self.out,
+            trace: self.trace,
+            command: command_line(),
+            program,
+            owns_hub: self.owns_hub,
+            swallow_outcomes: swallow_outcomes(),
+        };
+        match run::execute(options) {
+            Ok(RunSummary { table, exit }) => {
+                print!("{table}");
+                Ok(exit)
+            }
+            Err(error) => Err(CommandError { code: error.exit_code(), message: error.to_string() }),
+        }
+    }
+}
+
+/// The command that repeats this run. Flags never hold secrets, so none can be in it.
+fn command_line() -> String {
+    let quote = |argument: String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+        if !argument.is_empty() && argument.chars().all(plain) { argument } else { format!("'{}'", argument.replace('\'', r"'\''")) }
+    };
+    std::iter::once("twinstorm".to_owned()).chain(std::env::args().skip(1).map(quote)).collect::<Vec<_>>().join(" ")
+}
+
+/// A hook for the test that the census can fail: forget so many outcomes.
+fn swallow_outcomes() -> u32 {
+    std::env::var("TWINSTORM_TEST_SWALLOW_OUTCOMES").ok().and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+

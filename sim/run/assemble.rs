@@ -1,0 +1,157 @@
+//! From a tally to a result.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::tally::{Tally, p99_or_max_us};
+use crate::measure::{
+    FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, Usage, Verdict, cores,
+};
+use crate::policy::{Arrivals, DeviceRange, Load, Series};
+use crate::profile::Plan;
+use crate::shard::Roles;
+
+/// What is known of a run beside its measurements.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) plan: Plan,
+    pub(super) roles: Roles,
+    pub(super) command: String,
+    pub(super) started_at: Timestamp,
+    pub(super) duration_s: f64,
+    pub(super) hub: Option<Usage>,
+    pub(super) hub_on_same_machine: bool,
+    pub(super) descriptors_peak: u64,
+}
+
+/// The result of a run, not judged yet.
+pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
+    let Facts { plan, roles, .. } = &facts;
+    let range = DeviceRange { start: 0, end: plan.fleet.devices };
+    let usage = Usage::of_self();
+    let total = &tally.total;
+    let micros = |series| total.series.get(&series).and_then(p99_or_max_us);
+    let generator = GeneratorHealth {
+        cpu_seconds: usage.cpu.as_secs_f64(),
+        cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (facts.duration_s * cores() as f64),
+        cores: cores(),
+        rss_peak_bytes: usage.rss_peak,
+        descriptors_peak: facts.descriptors_peak,
+        schedule_lag_p99_us: micros(Series::ScheduleLag),
+        dropped: total.counters.dropped,
+        hub_on_same_machine: facts.hub_on_same_machine,
+        loop_lag_p99_us: total
+            .loop_lag
+            .iter()
+            .filter_map(|(worker, lag)| Some((worker.clone(), p99_or_max_us(&lag.0)?)))
+            .collect(),
+    };
+    let observe = &plan.driver.observe;
+    let counters = total.counters;
+    RunResult {
+        name: plan.name.clone(),
+        started_at: facts.started_at,
+        duration_s: facts.duration_s,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: plan.seed.0,
+        plan: serde_json::to_value(plan).unwrap_or_default(),
+        command: facts.command,
+        valid: true,
+        invalid_reasons: Vec::new(),
+        verdict: Verdict::Pass,
+        exit_code: 0,
+        census: total.census.clone(),
+        absent: absent(*roles),
+        series: total.series.clone(),
+        rate: rate(plan, *roles, &tally),
+        generator,
+        hub: facts
+            .hub
+            .map(|usage| HubHealth { cpu_seconds: usage.cpu.as_secs_f64(), rss_peak_bytes: usage.rss_peak }),
+        shards: vec![ShardResult {
+            shard: 0,
+            first_device: range.start,
+            devices: range.len(),
+            ended: total.census.ended(),
+        }],
+        observer: ObserverHealth {
+            kind: observe.kind.to_string(),
+            interval_ms: u64::try_from(observe.interval.as_millis()).unwrap_or(u64::MAX),
+            // What is there at one look came at any time since the look before.
+            resolution_us: u64::try_from(observe.interval.as_micros()).unwrap_or(u64::MAX),
+            seen_late: counters.seen_late,
+            late: counters.late,
+            throttled: counters.observer_throttled,
+            errors: counters.observer_errors,
+            requests: counters.observer_requests,
+        },
+        faults: fault_rows(plan, *roles, &tally),
+        thresholds: Vec::new(),
+        intervals: tally.intervals,
+    }
+}
+
+/// The series that cannot be measured with these roles.
+fn absent(roles: Roles) -> Vec<Series> {
+    Series::ALL
+        .into_iter()
+        .filter(|series| {
+            if series.needs_both_ends() {
+                !(roles.fleet && roles.driver)
+            } else if series.needs_fleet() {
+                !roles.fleet
+            } else {
+                !roles.driver
+            }
+        })
+        .collect()
+}
+
+/// Offered and achieved rate, both as gaps between first and last call, so that a generator that keeps its schedule
+/// shows the same figure twice.
+fn rate(plan: &Plan, roles: Roles, tally: &Tally) -> RateResult {
+    if !roles.driver {
+        return RateResult::default();
+    }
+    let per_second = |calls: u64, seconds: f64| (calls > 1 && seconds > 0.0).then(|| (calls - 1) as f64 / seconds);
+    let range = DeviceRange { start: 0, end: plan.fleet.devices };
+    let offered_per_s = match plan.driver.load {
+        Load::Closed { .. } => None,
+        Load::Open { .. } => {
+            let mut due = Arrivals::new(plan.seed, &plan.driver.load, plan.fleet.devices, range).map(|a| a.due);
+            let first = due.next();
+            first.zip(due.last()).and_then(|(first, last)| {
+                per_second(u64::from(plan.fleet.devices), last.saturating_sub(first).as_secs_f64())
+            })
+        }
+    };
+    let achieved_per_s = tally
+        .total
+        .sent_span
+        .and_then(|(first, last)| per_second(tally.total.counters.calls_sent, last.since(first).as_secs_f64()));
+    RateResult { offered_per_s, achieved_per_s }
+}
+
+/// Truth against observation, one row per fault of the plan. A driver alone does not know the truth.
+fn fault_rows(plan: &Plan, roles: Roles, tally: &Tally) -> Vec<FaultRow> {
+    if !(roles.fleet && roles.driver) {
+        return Vec::new();
+    }
+    let rows = plan.faults.iter().enumerate().map(|(index, fault)| {
+        let observed: BTreeMap<_, _> = tally
+            .total
+            .faults
+            .iter()
+            .filter(|((fault, _), _)| *fault == index)
+            .map(|((_, outcome), count)| (*outcome, *count))
+            .collect();
+        FaultRow {
+            kind: fault.kind.name().to_owned(),
+            expected: fault.kind.outcome().as_str().to_owned(),
+            injected: observed.values().sum(),
+            observed,
+        }
+    });
+    rows.collect()
+}

@@ -1,0 +1,135 @@
+//! Where a hub that is not started here is, and the keys to it: from the environment, never from flags.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use crate::dialect::azure::{ConnectionString, Key};
+use crate::shard::{Credentials, Endpoints, Roles};
+
+/// The service's connection string.
+pub const CONNECTION_STRING: &str = "IOTHUB_CONNECTION_STRING";
+/// The master key of the fleet, base64.
+pub const FLEET_KEY: &str = "TWINSTORM_FLEET_KEY";
+/// Where the hub listens for MQTT, `host:port`.
+pub const HUB_MQTT: &str = "TWINSTORM_HUB_MQTT";
+/// Base URL of the hub's REST interface.
+pub const HUB_REST: &str = "TWINSTORM_HUB_REST";
+
+/// What is wrong with the environment. Never quotes a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// A variable is not set.
+    #[error("{variable} is not set: {meaning}; `twinstorm hub --env-file FILE` writes a file to source")]
+    Missing {
+        /// The variable.
+        variable: &'static str,
+        /// What it holds.
+        meaning: &'static str,
+    },
+    /// A variable makes no sense.
+    #[error("{variable} is unusable: {why}")]
+    Unusable {
+        /// The variable.
+        variable: &'static str,
+        /// Why, without its value where that is secret.
+        why: String,
+    },
+}
+
+/// Reads what `roles` need through `variable`, which is `std::env::var` outside tests.
+///
+/// # Errors
+/// Names the variable that is missing or makes no sense.
+pub fn read(
+    roles: Roles,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<(Endpoints, Credentials), EnvironmentError> {
+    let need = |name: &'static str, meaning: &'static str| {
+        variable(name)
+            .filter(|value| !value.trim().is_empty())
+            .ok_or(EnvironmentError::Missing { variable: name, meaning })
+    };
+    let service = ConnectionString::parse(&need(CONNECTION_STRING, "the connection string of the hub's service policy")?)
+        .map_err(|why| EnvironmentError::Unusable { variable: CONNECTION_STRING, why: why.to_string() })?;
+    // Without these two, the hub is one whose endpoints are the standard ones: TLS on 8883 and 443.
+    let rest = rest_url(&need(HUB_REST, "the base URL of the hub's REST interface, http://host:port (TLS, and with it the standard endpoints of a cloud hub, is not in this version)")?)?;
+    let mut endpoints = Endpoints { mqtt: None, rest: Some(rest), host: service.host.clone() };
+    let mut fleet_key = None;
+    if roles.fleet {
+        endpoints.mqtt = Some(socket_address(&need(HUB_MQTT, "where the hub listens for MQTT, host:port (plain TCP; TLS is not in this version)")?)?);
+        let key = need(FLEET_KEY, "the master key from which device keys derive, in base64")?;
+        fleet_key = Some(
+            Key::from_base64(&key)
+                .map_err(|why| EnvironmentError::Unusable { variable: FLEET_KEY, why: why.to_owned() })?,
+        );
+    }
+    Ok((endpoints, Credentials { service: Some(service), fleet_key }))
+}
+
+fn rest_url(text: &str) -> Result<String, EnvironmentError> {
+    let text = text.trim().trim_end_matches('/');
+    let unusable = |why: &str| EnvironmentError::Unusable { variable: HUB_REST, why: why.to_owned() };
+    if text.starts_with("https://") {
+        return Err(unusable("this version speaks http:// only, not https://"));
+    }
+    let authority = text.strip_prefix("http://").ok_or_else(|| unusable("write it like http://127.0.0.1:8080"))?;
+    if authority.is_empty() || authority.contains('/') {
+        return Err(unusable("write it like http://127.0.0.1:8080, without a path"));
+    }
+    Ok(text.to_owned())
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, EnvironmentError> {
+    let unusable = |why: String| EnvironmentError::Unusable { variable: HUB_MQTT, why };
+    let text = text.trim();
+    if text.starts_with("mqtts://") || text.starts_with("wss://") || text.starts_with("ws://") {
+        return Err(unusable("this version speaks plain MQTT over TCP only".to_owned()));
+    }
+    let text = text.strip_prefix("mqtt://").unwrap_or(text);
+    let mut addresses = text
+        .to_socket_addrs()
+        .map_err(|error| unusable(format!("`{text}` cannot be resolved ({error}); write it like 127.0.0.1:1883")))?;
+    addresses.next().ok_or_else(|| unusable(format!("`{text}` has no address")))
+}
+
+/// The address behind a REST base URL that [`read`] accepted.
+#[must_use]
+pub fn rest_address(url: &str) -> Option<SocketAddr> {
+    let authority = url.strip_prefix("http://")?;
+    let authority = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+    authority.to_socket_addrs().ok()?.next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVICE: &str = "HostName=127.0.0.1:8080;SharedAccessKeyName=service;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZg==";
+
+    fn with(pairs: &[(&str, &str)], roles: Roles) -> Result<(Endpoints, Credentials), String> {
+        let find = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        read(roles, find).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_role_needs_its_own() {
+        let driver = [(CONNECTION_STRING, SERVICE), (HUB_REST, "http://127.0.0.1:8080/")];
+        let (endpoints, _) = with(&driver, Roles::DRIVER).unwrap();
+        assert_eq!(endpoints.rest.as_deref(), Some("http://127.0.0.1:8080"));
+        assert_eq!(rest_address("http://127.0.0.1:8080"), Some("127.0.0.1:8080".parse().unwrap()));
+        assert!(with(&driver, Roles::FLEET).unwrap_err().starts_with("TWINSTORM_HUB_MQTT is not set"));
+        let fleet = [driver[0], driver[1], (HUB_MQTT, "mqtt://127.0.0.1:1883"), (FLEET_KEY, "MDEyMzQ1Njc4OWFiY2RlZg==")];
+        let (endpoints, credentials) = with(&fleet, Roles::BOTH).unwrap();
+        assert_eq!(endpoints.mqtt, Some("127.0.0.1:1883".parse().unwrap()));
+        assert!(credentials.fleet_key.is_some());
+    }
+
+    #[test]
+    fn errors_name_the_variable_and_no_secret() {
+        assert!(with(&[], Roles::BOTH).unwrap_err().starts_with("IOTHUB_CONNECTION_STRING is not set"));
+        let tls = [(CONNECTION_STRING, SERVICE), (HUB_REST, "https://hub.example")];
+        assert!(with(&tls, Roles::DRIVER).unwrap_err().contains("https"));
+        let key = [(CONNECTION_STRING, SERVICE), (HUB_REST, "http://h:1"), (HUB_MQTT, "127.0.0.1:1"), (FLEET_KEY, "c2VjcmV0")];
+        let error = with(&key, Roles::FLEET).unwrap_err();
+        assert!(error.contains("TWINSTORM_FLEET_KEY") && !error.contains("c2VjcmV0"), "{error}");
+    }
+}

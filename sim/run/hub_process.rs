@@ -1,0 +1,232 @@
+//! The embedded hub as a child process: a process of its own keeps its CPU and memory apart from the generator's, and
+//! makes killing it an honest drill. Parent and child talk in lines of JSON over the child's standard streams; the
+//! child ends when that channel closes, whatever way its parent ends.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::dialect::azure::{ConnectionString, Key};
+use crate::hub::{Hub, HubConfig, HubError};
+use crate::measure::Usage;
+use crate::shard::{Credentials, Endpoints};
+
+/// How long a hub may take to listen.
+const START: Duration = Duration::from_secs(20);
+/// How long a hub may take to stop before it is killed.
+const STOP: Duration = Duration::from_secs(5);
+
+/// What the child says once it listens. It travels through a pipe that only parent and child hold.
+#[derive(Serialize, Deserialize)]
+struct Listening {
+    mqtt: SocketAddr,
+    http: SocketAddr,
+    connection_string: String,
+    fleet_key: String,
+}
+
+/// The child's first and only other words: it listens, or why it cannot.
+#[derive(Serialize, Deserialize)]
+enum Word {
+    Listening(Listening),
+    Failed(String),
+}
+
+/// What the parent says.
+#[derive(Serialize, Deserialize)]
+enum Order {
+    Start(HubConfig),
+    Stop,
+}
+
+/// Why a hub process did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum HubProcessError {
+    /// The program could not be started.
+    #[error("cannot start the embedded hub: {0}")]
+    Spawn(#[from] io::Error),
+    /// It started, but cannot listen.
+    #[error("the embedded hub cannot start: {0}")]
+    Failed(String),
+    /// It said nothing, or nonsense.
+    #[error("the embedded hub did not say that it listens ({0})")]
+    Silent(String),
+}
+
+/// A running hub process. Dropping it kills it.
+#[derive(Debug)]
+pub struct HubProcess {
+    child: Child,
+    orders: Option<ChildStdin>,
+    /// Where it listens.
+    pub endpoints: Endpoints,
+    /// What opens it.
+    pub credentials: Credentials,
+    usage: Usage,
+}
+
+impl HubProcess {
+    /// Starts `program hub --control` and waits until it listens. The returned receiver resolves when the process
+    /// is gone. To be called from the program's main thread: the child is bound to the life of the calling thread.
+    ///
+    /// # Errors
+    /// It cannot be started, or cannot listen.
+    pub fn start(program: &Path, config: &HubConfig) -> Result<(Self, oneshot::Receiver<()>), HubProcessError> {
+        let mut child = Command::new(program)
+            .args(["hub", "--control"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Out of the terminal's signal group: Ctrl-C reaches the coordinator alone.
+            .process_group(0)
+            .spawn()?;
+        let mut orders = child.stdin.take();
+        let words = child.stdout.take();
+        let (say, said) = sync_channel(1);
+        let (gone, is_gone) = oneshot::channel();
+        thread::Builder::new().name("hub-words".to_owned()).spawn(move || {
+            let mut words = BufReader::new(words.into_iter().next().map_or_else(
+                || Box::new(io::empty()) as Box<dyn io::Read + Send>,
+                |words| Box::new(words) as Box<dyn io::Read + Send>,
+            ));
+            let mut line = String::new();
+            let _ = words.read_line(&mut line);
+            let _ = say.send(line);
+            // Nothing more is said: the next word is the end.
+            let _ = io::copy(&mut words, &mut io::sink());
+            let _ = gone.send(());
+        })?;
+        if let Some(orders) = &mut orders {
+            order(orders, &Order::Start(config.clone()))?;
+        }
+        let word = said.recv_timeout(START).map_err(|error| match error {
+            RecvTimeoutError::Timeout => HubProcessError::Silent(format!("waited {} s", START.as_secs())),
+            RecvTimeoutError::Disconnected => HubProcessError::Silent("its output closed".to_owned()),
+        });
+        let listening = word.and_then(|word| match serde_json::from_str::<Word>(&word) {
+            Ok(Word::Listening(listening)) => Ok(listening),
+            Ok(Word::Failed(why)) => Err(HubProcessError::Failed(why)),
+            Err(_) => Err(HubProcessError::Silent("its first line is no message".to_owned())),
+        });
+        let opened = listening.and_then(|listening| {
+            let unusable = |_| HubProcessError::Silent("its keys are unusable".to_owned());
+            let service = ConnectionString::parse(&listening.connection_string)
+                .map_err(|_| HubProcessError::Silent("its connection string is unusable".to_owned()))?;
+            let fleet_key = Key::from_base64(&listening.fleet_key).map_err(unusable)?;
+            Ok((listening, service, fleet_key))
+        });
+        let (listening, service, fleet_key) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+        };
+        let endpoints = Endpoints {
+            mqtt: Some(listening.mqtt),
+            rest: Some(format!("http://{}", listening.http)),
+            host: service.host.clone(),
+        };
+        let credentials = Credentials { service: Some(service), fleet_key: Some(fleet_key) };
+        Ok((Self { child, orders, endpoints, credentials, usage: Usage::default() }, is_gone))
+    }
+
+    /// What it has used so far; what was known last if it is gone.
+    pub fn usage(&mut self) -> Usage {
+        if let Some(usage) = Usage::of_process(self.child.id()) {
+            self.usage = usage;
+        }
+        self.usage
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Stops it by message, and by force if it does not listen. Blocks for as long.
+    pub fn stop(mut self) {
+        if let Some(mut orders) = self.orders.take() {
+            let _ = order(&mut orders, &Order::Stop);
+        }
+        let step = Duration::from_millis(5);
+        let mut waited = Duration::ZERO;
+        while waited < STOP && self.ended().is_none() {
+            thread::sleep(step);
+            waited += step;
+        }
+    }
+}
+
+impl Drop for HubProcess {
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn order(to: &mut impl Write, order: &Order) -> io::Result<()> {
+    let line = serde_json::to_string(order).map_err(io::Error::other)?;
+    writeln!(to, "{line}")?;
+    to.flush()
+}
+
+/// The child's side: runs a hub as its parent orders, until it says stop or is gone.
+///
+/// # Errors
+/// What the parent says makes no sense, or its channel broke.
+pub fn serve_hub_process() -> io::Result<()> {
+    // Beside the channel, in case this process is stopped or stuck when its parent ends.
+    set_pdeathsig(Signal::SIGKILL)?;
+    let mut lines = io::stdin().lock().lines();
+    let mut next = || -> io::Result<Option<Order>> {
+        let line = lines.next().transpose()?;
+        line.map(|line| serde_json::from_str(&line).map_err(io::Error::other)).transpose()
+    };
+    let Some(Order::Start(config)) = next()? else { return Ok(()) };
+    let started = Hub::bind(config).and_then(|bound| {
+        let identity = bound.generate_identity()?;
+        Ok((bound.start(identity.clone())?, identity))
+    });
+    match started {
+        Err(error) => say(&Word::Failed(error.to_string())),
+        Ok((hub, identity)) => {
+            say(&Word::Listening(Listening {
+                mqtt: hub.mqtt_addr(),
+                http: hub.http_addr(),
+                connection_string: identity.connection_string().reveal(),
+                fleet_key: identity.fleet_key.to_base64(),
+            }))?;
+            // `Stop`, or the end of the channel: both mean the same.
+            let stopped = next();
+            hub.stop();
+            stopped.map(|_| ())
+        }
+    }
+}
+
+fn say(word: &Word) -> io::Result<()> {
+    let line = serde_json::to_string(word).map_err(io::Error::other)?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// What a hub of this process says of its own failure.
+impl From<HubError> for HubProcessError {
+    fn from(error: HubError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

@@ -1,0 +1,160 @@
+//! What a user sees while a run goes on: in place on a terminal, else one plain line a second.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::measure::Gauges;
+use crate::policy::FirmwareStatus;
+use crate::report::format_micros;
+
+/// What there is to show.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// What is being done.
+    pub phase: &'static str,
+    /// Time since the run started.
+    pub elapsed: Duration,
+    /// Estimate of the time left.
+    pub left: Option<Duration>,
+    /// Devices in all; 0 if the fleet is not ours.
+    pub devices: u32,
+    /// What stands now.
+    pub gauges: Gauges,
+    /// Updates planned and ended.
+    pub updates: Option<(u64, u64)>,
+    /// Calls due and calls sent per second, over the last second.
+    pub rate: Option<(f64, f64)>,
+    /// 99th percentile (or largest value) of the schedule lag over the last second, in microseconds.
+    pub lag_us: Option<u64>,
+}
+
+/// The view.
+#[derive(Debug)]
+pub enum Live {
+    /// Redrawn in place.
+    Terminal(ProgressBar),
+    /// A line a second on standard error.
+    Lines,
+    /// Nothing: something else is being told.
+    Silent,
+}
+
+impl Live {
+    /// In place if standard error is a terminal, else lines.
+    #[must_use]
+    pub fn detect() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self::Lines;
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            bar.set_style(style);
+        }
+        Self::Terminal(bar)
+    }
+
+    /// Shows `status`.
+    pub fn show(&self, status: &Status) {
+        match self {
+            Self::Terminal(bar) => {
+                bar.set_message(lines(status));
+                bar.tick();
+            }
+            Self::Lines => eprintln!("{}", line(status)),
+            Self::Silent => {}
+        }
+    }
+
+    /// Says something that stays.
+    pub fn say(&self, text: &str) {
+        match self {
+            Self::Terminal(bar) => bar.suspend(|| eprintln!("{text}")),
+            Self::Lines | Self::Silent => eprintln!("{text}"),
+        }
+    }
+
+    /// Clears what was drawn in place.
+    pub fn clear(&self) {
+        if let Self::Terminal(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn left(status: &Status) -> String {
+    status.left.map(|left| format!("about {} s left", left.as_secs_f64().ceil())).unwrap_or_default()
+}
+
+fn stages(gauges: &Gauges) -> String {
+    let mut text = String::new();
+    for (status, count) in FirmwareStatus::ALL.into_iter().zip(gauges.stages) {
+        // The four of the workflow always, the other two where there are any.
+        if count > 0 || !matches!(status, FirmwareStatus::Failed | FirmwareStatus::RolledBack) {
+            let _ = write!(text, "{}{status} {count}", if text.is_empty() { "" } else { "  " });
+        }
+    }
+    text
+}
+
+fn load(status: &Status) -> String {
+    let mut text = String::new();
+    if let Some((planned, ended)) = status.updates {
+        let _ = write!(text, "{ended}/{planned} ended");
+    }
+    if let Some((offered, achieved)) = status.rate {
+        let _ = write!(text, "  offered {offered:.1}/s  achieved {achieved:.1}/s");
+    }
+    if let Some(lag) = status.lag_us {
+        let _ = write!(text, "  lag p99 {}", format_micros(lag));
+    }
+    text
+}
+
+fn line(status: &Status) -> String {
+    let mut parts = vec![format!("[{:>6.1}s] {}", status.elapsed.as_secs_f64(), status.phase)];
+    if status.devices > 0 {
+        parts.push(format!("connected {}/{}", status.gauges.connected, status.devices));
+        parts.push(stages(&status.gauges));
+    }
+    parts.extend([load(status), left(status)].into_iter().filter(|part| !part.is_empty()));
+    parts.join(" | ")
+}
+
+fn lines(status: &Status) -> String {
+    let mut text = format!("{:<10}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
+    if status.devices > 0 {
+        let _ = write!(text, "\n{:<10}{}/{} connected", "devices", status.gauges.connected, status.devices);
+        let _ = write!(text, "\n{:<10}{}", "stages", stages(&status.gauges));
+    }
+    let load = load(status);
+    if !load.is_empty() {
+        let _ = write!(text, "\n{:<10}{load}", "updates");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_views_say_the_same() {
+        let mut status = Status { phase: "running", elapsed: Duration::from_millis(12_040), devices: 10, ..Status::default() };
+        status.gauges.connected = 9;
+        status.gauges.stages = [3, 2, 1, 4, 0, 0];
+        status.updates = Some((10, 4));
+        status.rate = Some((5.0, 4.0));
+        status.lag_us = Some(1_200);
+        status.left = Some(Duration::from_millis(7_300));
+        assert_eq!(
+            line(&status),
+            "[  12.0s] running | connected 9/10 | standBy 3  downloading 2  applying 1  completed 4 | 4/10 ended  \
+             offered 5.0/s  achieved 4.0/s  lag p99 1.20 ms | about 8 s left"
+        );
+        assert_eq!(lines(&status).lines().count(), 4);
+        assert!(lines(&status).contains("offered 5.0/s  achieved 4.0/s"));
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether a number means what it says: a known delay is planted in one place and must show in the series that pass
+//! there, by its size, and nowhere else.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use twinstorm::report::hdr;
+
+use crate::support::{HubProcess, QuickRun, Running, census, eventually, p50_ms, statistic_ms};
+
+/// The delay that is planted.
+const PLANTED_MS: f64 = 80.0;
+/// How exactly it must show.
+const TOLERANCE_MS: f64 = 3.0;
+
+/// A run whose only randomness is the machine's: constant arrivals, fixed delays, and a close look.
+fn measure(planted: &[&str]) -> Value {
+    let quick = QuickRun::new();
+    let mut sets = Vec::new();
+    for set in [
+        "load.arrivals=constant",
+        "firmware.wait=300ms",
+        "firmware.download=200ms",
+        "firmware.apply=200ms",
+        "observe.interval=5ms",
+        "observe.overlap=50ms",
+    ]
+    .iter()
+    .chain(planted)
+    {
+        sets.extend(["--set", set]);
+    }
+    Running::start(quick.command(&["run", "quickstart", "--devices", "80", "--rate", "40"], &sets)).wait().expect(0);
+    let results = quick.results();
+    assert_eq!(census(&results, "completed"), 80);
+    results
+}
+
+#[track_caller]
+fn moved(base: &Value, planted: &Value, series: &str, by: f64) {
+    let (before, after) = (p50_ms(base, series), p50_ms(planted, series));
+    assert!(
+        (after - before - by).abs() <= TOLERANCE_MS,
+        "{series}: {before:.1} ms became {after:.1} ms, not {by} ms more"
+    );
+}
+
+#[test]
+fn planted_delays_show_where_they_are_and_nowhere_else() {
+    let base = measure(&[]);
+    let acks = ["twin.ack.downloading", "twin.ack.applying", "twin.ack.completed"];
+    let visible = ["twin.visible.downloading", "twin.visible.applying", "twin.visible.completed"];
+    let calls = ["method.response", "method.service", "update.total", "update.overhead"];
+    let transitions = ["transition.applying", "transition.completed"];
+
+    // On method answers, after the device has answered.
+    let planted = measure(&["hub.slow.method_answer=80ms"]);
+    for series in calls {
+        moved(&base, &planted, series, PLANTED_MS);
+    }
+    for series in acks.into_iter().chain(visible).chain(transitions).chain(["method.delivery"]) {
+        moved(&base, &planted, series, 0.0);
+    }
+
+    // On twin acknowledgements, after the merge is visible.
+    let planted = measure(&["hub.slow.twin_ack=80ms"]);
+    for series in acks {
+        moved(&base, &planted, series, PLANTED_MS);
+    }
+    for series in calls.into_iter().chain(visible).chain(transitions).chain(["transition.downloading", "method.delivery"]) {
+        moved(&base, &planted, series, 0.0);
+    }
+}
+
+#[test]
+fn a_frozen_hub_shows_in_the_calls_that_were_due_and_in_no_later_one() {
+    let hub = HubProcess::start(&[]);
+    let quick = QuickRun::new();
+    let sets = ["--set", "load.arrivals=constant", "--set", "threshold=[]"];
+    let words = ["run", "quickstart", "--hub", "azure", "--devices", "500", "--rate", "100"];
+    let running = Running::start(hub.reach(quick.command(&words, &sets)));
+    // Freeze it for a second while the load is on.
+    running.until_it_says("] running");
+    hub.running.signal(Signal::SIGSTOP);
+    let frozen = Instant::now();
+    eventually("a second passed", || frozen.elapsed() > Duration::from_secs(1));
+    hub.running.signal(Signal::SIGCONT);
+    running.wait().expect(0);
+    let results = quick.results();
+    // No call is missing.
+    assert_eq!((census(&results, "completed"), census(&results, "unaccounted")), (500, 0));
+    assert_eq!(results["series"]["method.response"]["count"], 500);
+    // Calls kept being sent on time, and those of the frozen second tell how long it was.
+    assert!(statistic_ms(&results, "schedule.lag", "max_us") < 500.0);
+    assert!(statistic_ms(&results, "method.response", "max_us") > 800.0);
+    // About 100 of 500 calls fell into that second: their wait is spread evenly over it.
+    assert!(statistic_ms(&results, "method.response", "p90_us") > 200.0);
+    assert!(p50_ms(&results, "method.response") < 100.0);
+    // Calls after it are served as if nothing had been.
+    let last = results["intervals"].as_array().unwrap().iter().rev().find_map(|interval| {
+        let data = hdr::decode(interval["hdr"]["method.service"].as_str()?).unwrap();
+        (data.count() >= 20).then_some(data)
+    });
+    let longest = Duration::from_nanos(last.unwrap().histogram.max());
+    assert!(longest.as_secs_f64() < 0.5, "{longest:?}");
+}

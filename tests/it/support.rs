@@ -1,0 +1,265 @@
+//! Starting the program as a user does, and reading what it leaves behind.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything in a test may take before the test fails: far longer than it should.
+pub const LIMIT: Duration = Duration::from_secs(120);
+
+/// The program with `arguments`, and nothing of this environment that would change what it does.
+pub fn twinstorm(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinstorm"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TWINSTORM_") || name.starts_with("IOTHUB_"))
+    {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A command that has ended.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Fails with everything that was printed unless the command exited with `code`.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
+        self
+    }
+}
+
+/// Runs the program to its end.
+pub fn run(arguments: &[&str]) -> Ended {
+    Running::start(twinstorm(arguments)).wait()
+}
+
+/// A quick run in a folder of its own, and its results.
+pub struct QuickRun {
+    pub folder: TempDir,
+}
+
+impl QuickRun {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn out(&self) -> PathBuf {
+        self.folder.path().join("out")
+    }
+
+    /// `twinstorm <words> --out DIR` with short stages, overridden by `more`.
+    pub fn command(&self, words: &[&str], more: &[&str]) -> Command {
+        let mut command = twinstorm(words);
+        command.arg("--out").arg(self.out());
+        for set in [
+            "fleet.connect_rate=1000",
+            "firmware.wait=uniform 100ms..200ms",
+            "firmware.download=uniform 100ms..200ms",
+            "firmware.apply=uniform 100ms..200ms",
+            "observe.interval=20ms",
+        ] {
+            command.args(["--set", set]);
+        }
+        command.args(more);
+        command
+    }
+
+    pub fn file(&self, name: &str) -> String {
+        fs::read_to_string(self.out().join(name)).unwrap()
+    }
+
+    pub fn results(&self) -> Value {
+        serde_json::from_str(&self.file("results.json")).unwrap()
+    }
+}
+
+/// The program while it runs. It is killed when dropped.
+pub struct Running {
+    child: Child,
+    stdout: Stream,
+    stderr: Stream,
+}
+
+/// What was printed so far, read as it comes so that a full pipe cannot hold the program.
+struct Stream {
+    text: Arc<Mutex<Vec<u8>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Stream {
+    fn read(source: Option<impl Read + Send + 'static>) -> Self {
+        let text = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&text);
+        let reader = source.map(|mut source| {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(read @ 1..) = source.read(&mut buffer) {
+                    sink.lock().unwrap().extend_from_slice(&buffer[..read]);
+                }
+            })
+        });
+        Self { text, reader }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
+    }
+
+    fn whole(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        self.so_far()
+    }
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let (stdout, stderr) = (Stream::read(child.stdout.take()), Stream::read(child.stderr.take()));
+        Self { child, stdout, stderr }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    /// Waits until standard error says `text`.
+    #[track_caller]
+    pub fn until_it_says(&self, text: &str) {
+        eventually(text, || self.stderr.so_far().contains(text) || !alive(self.pid()));
+        assert!(self.stderr.so_far().contains(text), "`{text}` was never said:\n{}", self.stderr.so_far());
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(mut self) -> Ended {
+        let pid = self.pid();
+        eventually("the program ended", || !alive(pid));
+        let code = self.child.wait().unwrap().code();
+        Ended { code, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
+    }
+
+    /// Its child processes.
+    pub fn children(&self) -> Vec<u32> {
+        children_of(self.pid())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to a process.
+pub fn send(pid: u32, signal: Signal) {
+    let _ = kill(Pid::from_raw(pid.try_into().unwrap()), signal);
+}
+
+/// Whether a process runs (a zombie does not).
+pub fn alive(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+}
+
+fn children_of(pid: u32) -> Vec<u32> {
+    let parent = |stat: &str| stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse::<u32>().ok();
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(other) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        if fs::read_to_string(format!("/proc/{other}/stat")).is_ok_and(|stat| parent(&stat) == Some(pid)) {
+            children.push(other);
+        }
+    }
+    children
+}
+
+/// Waits until `condition` holds, and fails if it never does.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LIMIT, "never: {what}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+/// A hub of its own process, and the environment to reach it.
+pub struct HubProcess {
+    pub running: Running,
+    pub environment: Vec<(String, String)>,
+    _folder: TempDir,
+}
+
+impl HubProcess {
+    pub fn start(more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hub.env");
+        let mut command = twinstorm(&["hub", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        command.arg("--env-file").arg(&file).args(more).stdout(Stdio::null()).stderr(Stdio::inherit());
+        let running = Running::start(command);
+        eventually("the hub wrote its env file", || file.exists());
+        let environment = read_env_file(&file);
+        Self { running, environment, _folder: folder }
+    }
+
+    /// `command` with this hub's environment.
+    pub fn reach(&self, mut command: Command) -> Command {
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// What a shell would have in its environment after sourcing `file`.
+pub fn read_env_file(file: &Path) -> Vec<(String, String)> {
+    let script = format!(". '{}' && env -0", file.display());
+    let output = Command::new("sh").arg("-c").arg(script).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split('\0')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| name.starts_with("TWINSTORM_") || name.starts_with("IOTHUB_"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The median of a series, in milliseconds.
+#[track_caller]
+pub fn p50_ms(results: &Value, series: &str) -> f64 {
+    statistic_ms(results, series, "p50_us")
+}
+
+/// A statistic of a series, in milliseconds.
+#[track_caller]
+pub fn statistic_ms(results: &Value, series: &str, statistic: &str) -> f64 {
+    let value = &results["series"][series][statistic];
+    value.as_f64().unwrap_or_else(|| panic!("{series}.{statistic} is {value}")) / 1000.0
+}
+
+/// How many updates ended so.
+#[track_caller]
+pub fn census(results: &Value, outcome: &str) -> i64 {
+    results["census"][outcome].as_i64().unwrap_or_else(|| panic!("census has no {outcome}: {}", results["census"]))
+}
