@@ -4,6 +4,7 @@
 //! ARCHITECTURE.md has the map. Imports point down this list, never up.
 
 pub mod dialect;
+pub mod hub;
 pub mod mqtt;
 pub mod policy;
 pub mod random;
