@@ -1,11 +1,12 @@
 //! What an embedded hub is started with.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::azure::Key;
+use super::error::HubError;
+use crate::dialect::azure::{ConnectionString, Key};
 use crate::policy::units;
 
 /// The settings of an embedded hub.
@@ -19,6 +20,14 @@ pub struct HubConfig {
     pub workers: usize,
     /// Delays planted on purpose.
     pub slow: HubDelays,
+}
+
+impl Default for HubConfig {
+    /// One worker, on free ports of the loopback interface.
+    fn default() -> Self {
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { mqtt: loopback, http: loopback, workers: 1, slow: HubDelays::default() }
+    }
 }
 
 /// Delays that a hub plants on purpose, to test what is measured through it.
@@ -42,4 +51,31 @@ pub struct HubIdentity {
     pub service_key: Key,
     /// Master key from which device keys derive.
     pub fleet_key: Key,
+}
+
+/// The shared access policy that services use.
+pub const SERVICE_POLICY: &str = "service";
+
+impl HubIdentity {
+    /// An identity with new keys for the hub `host`.
+    ///
+    /// # Errors
+    /// [`HubError::Random`].
+    pub fn generate(host: impl Into<String>) -> Result<Self, HubError> {
+        Ok(Self { host: host.into(), service_key: random_key()?, fleet_key: random_key()? })
+    }
+
+    /// What a service needs to talk to this hub.
+    #[must_use]
+    pub fn connection_string(&self) -> ConnectionString {
+        let (host, key) = (self.host.clone(), self.service_key.clone());
+        ConnectionString { host, policy: SERVICE_POLICY.to_owned(), key }
+    }
+}
+
+/// A key from the operating system's random numbers.
+pub(super) fn random_key() -> Result<Key, HubError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(HubError::Random)?;
+    Ok(Key::from_bytes(bytes))
 }

@@ -1,5 +1,16 @@
-//! The embedded hub.
+//! The embedded hub: compatible with Azure IoT Hub as far as a fleet's firmware updates need it. MQTT and REST come
+//! in; twins, methods, queries and the registry are kept in memory.
 
 mod config;
+mod endpoint;
+mod error;
+mod partition;
+mod query;
+mod rest;
+mod server;
+mod twin;
+mod workers;
 
-pub use config::{HubConfig, HubDelays, HubIdentity};
+pub use config::{HubConfig, HubDelays, HubIdentity, SERVICE_POLICY};
+pub use error::HubError;
+pub use server::{BoundHub, Hub};

@@ -18,7 +18,7 @@ pub use key::Key;
 pub use sas::{SasError, SasToken};
 pub use topic::{FromDevice, FromHub};
 pub use twin::read_report;
-pub use username::{Username, UsernameError};
+pub use username::{Username, UsernameError, is_device_id};
 
 /// The direct method that starts an update.
 pub const FIRMWARE_UPDATE: &str = "firmwareUpdate";

@@ -56,7 +56,7 @@ impl Username {
 
 /// Whether `id` may name a device (1.2).
 #[must_use]
-pub(super) fn is_device_id(id: &str) -> bool {
+pub fn is_device_id(id: &str) -> bool {
     (1..=128).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.+%_#*?!(),:=@$'".contains(&byte))
 }

@@ -1,0 +1,100 @@
+//! From an accepted socket to the worker that its device belongs to.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_local;
+
+use super::link::Link;
+use crate::dialect::azure::Username;
+use crate::hub::workers::Worker;
+use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Packet, PacketError};
+
+/// How long a client may take to send CONNECT.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long accepting pauses after an error: mostly there are no descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection on its way to another worker.
+pub(in crate::hub) struct Arrival {
+    stream: std::net::TcpStream,
+    /// The head of a packet that has not arrived in full.
+    partial: BytesMut,
+    connect: Connect,
+    /// What a client sent without waiting for CONNACK.
+    packets: Vec<Packet>,
+}
+
+/// Accepts connections for as long as the worker runs.
+pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                spawn_local(greet(Rc::clone(&worker), stream));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept an MQTT connection");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Takes over a connection from another worker.
+pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
+    match TcpStream::from_std(arrival.stream) {
+        Ok(stream) => {
+            let connection = Connection::resume(stream, arrival.partial);
+            Link::start(worker, connection, arrival.connect, arrival.packets);
+        }
+        Err(error) => tracing::warn!(%error, "cannot take over an MQTT connection"),
+    }
+}
+
+async fn greet(worker: Rc<Worker>, stream: TcpStream) {
+    // Answers are single small packets; they must not wait for more.
+    let nodelay = stream.set_nodelay(true);
+    let mut connection = Connection::new(stream);
+    let result = match nodelay {
+        Ok(()) => tokio::time::timeout(PATIENCE, first_packets(&worker, &mut connection)).await,
+        Err(error) => Ok(Err(error.into())),
+    };
+    let mut packets = match result {
+        Ok(Ok(packets)) => packets.into_iter(),
+        Ok(Err(ConnectionError::Packet(PacketError::InvalidProtocol | PacketError::InvalidProtocolLevel(_)))) => {
+            // 1.6: only MQTT 3.1.1 is spoken here.
+            let refused = Packet::ConnAck(ConnAck::new(ConnectReturnCode::RefusedProtocolVersion, false));
+            let _ = connection.send(&mut worker.scratch.borrow_mut(), &[refused]);
+            return;
+        }
+        Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
+        Err(_) => return tracing::debug!("closed: no CONNECT within {} s", PATIENCE.as_secs()),
+    };
+    let Some(Packet::Connect(connect)) = packets.next() else {
+        return tracing::debug!("closed: the first packet was no CONNECT");
+    };
+    let packets = packets.collect();
+    // A client that cannot name its device is refused here as well as anywhere.
+    let username = connect.login.as_ref().and_then(|login| Username::parse(&login.username).ok());
+    let device = username.map_or_else(|| connect.client_id.clone(), |username| username.device);
+    let owner = worker.peers.owner(&device);
+    if owner == worker.index {
+        return Link::start(&worker, connection, connect, packets);
+    }
+    let (stream, partial) = connection.into_parts();
+    match stream.into_std() {
+        Ok(stream) => worker.peers.adopt(owner, Arrival { stream, partial, connect, packets }).await,
+        Err(error) => tracing::warn!(%error, "cannot hand over an MQTT connection"),
+    }
+}
+
+async fn first_packets(worker: &Worker, connection: &mut Connection) -> Result<Vec<Packet>, ConnectionError> {
+    let mut packets = Vec::new();
+    while packets.is_empty() {
+        poll_fn(|cx| connection.poll_receive(cx, &mut worker.scratch.borrow_mut(), &mut packets)).await?;
+    }
+    Ok(packets)
+}

@@ -1,0 +1,8 @@
+//! The MQTT side: accepts connections, finds the worker that a device belongs to, and moves packets.
+
+mod greeting;
+mod link;
+mod outbox;
+
+pub(super) use greeting::{Arrival, accept, adopt};
+pub(super) use outbox::Outbox;

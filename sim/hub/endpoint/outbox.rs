@@ -1,0 +1,81 @@
+//! What waits to be sent on one connection. Costs nothing but its own few words while the connection is idle.
+
+use std::cell::{Cell, RefCell};
+use std::task::Waker;
+
+use crate::mqtt::Packet;
+
+/// Packets that may wait. More than this waits only if a device is called faster than its task runs; the connection
+/// is closed then.
+const MAX_WAITING: usize = 4096;
+
+/// Packets on their way to a connection's task.
+#[derive(Default)]
+pub(in crate::hub) struct Outbox {
+    packets: RefCell<Vec<Packet>>,
+    closed: Cell<bool>,
+    /// The task, while it sleeps.
+    waker: Cell<Option<Waker>>,
+}
+
+impl Outbox {
+    /// Sends `packet`, after those before it.
+    pub(in crate::hub) fn push(&self, packet: Packet) {
+        let mut packets = self.packets.borrow_mut();
+        if packets.len() < MAX_WAITING {
+            packets.push(packet);
+        } else {
+            tracing::warn!("closed: {MAX_WAITING} packets wait for a connection");
+            self.closed.set(true);
+        }
+        self.wake();
+    }
+
+    /// Closes the connection, after what was sent to it.
+    pub(in crate::hub) fn close(&self) {
+        self.closed.set(true);
+        self.wake();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    /// What waits.
+    pub(super) fn take(&self) -> Vec<Packet> {
+        self.packets.take()
+    }
+
+    /// The task sleeps until something is pushed.
+    pub(super) fn sleep(&self, waker: &Waker) {
+        self.waker.set(Some(waker.clone()));
+    }
+
+    /// The task is awake: what it pushes itself needs no waking.
+    pub(super) fn awake(&self) {
+        self.waker.take();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_packets_close_the_connection() {
+        let outbox = Outbox::default();
+        for _ in 0..MAX_WAITING {
+            outbox.push(Packet::PingResp);
+        }
+        assert!(!outbox.is_closed());
+        outbox.push(Packet::PingResp);
+        assert!(outbox.is_closed());
+        assert_eq!(outbox.take().len(), MAX_WAITING);
+    }
+}

@@ -1,0 +1,123 @@
+//! Who may connect (1.2, 1.3, 1.6), and one connection for each device (1.7).
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::device::{Device, Keys, Session, Subscriptions};
+use super::registry::Registration;
+use super::state::{ConnectionId, Effect, Partition};
+use crate::dialect::azure::{Key, SasToken, Username};
+use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Login, Packet};
+use crate::time::Nanos;
+
+/// The longest silence that any keep-alive allows (1.5).
+const MAX_SILENCE: Duration = Duration::from_secs(1767);
+
+impl Partition {
+    /// A device asks to be connected. The answer is sent; on a refusal the connection is closed.
+    pub(in crate::hub) fn connect(&mut self, now: Nanos, connection: ConnectionId, connect: &Connect) {
+        match self.admit(now, connect) {
+            Ok((id, expires)) => self.open(now, connection, connect, &id, expires),
+            Err(code) => {
+                tracing::debug!(client = connect.client_id, ?code, "connection refused");
+                self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(ConnAck::new(code, false)) });
+                self.emit(Effect::Close { connection });
+            }
+        }
+    }
+
+    /// The device that may connect, and when its token expires.
+    fn admit(&mut self, now: Nanos, connect: &Connect) -> Result<(Rc<str>, Nanos), ConnectReturnCode> {
+        let Some(Login { username, password }) = &connect.login else {
+            return Err(ConnectReturnCode::BadUserNamePassword);
+        };
+        let username = Username::parse(username).map_err(|_| ConnectReturnCode::BadUserNamePassword)?;
+        if username.module.is_some() || connect.client_id != username.device {
+            return Err(ConnectReturnCode::BadClientId);
+        }
+        let token = SasToken::parse(password).map_err(|_| ConnectReturnCode::NotAuthorized)?;
+        let id = username.device.as_str();
+        // A policy's key could open every device; this hub has no policy that may.
+        if token.policy.is_some()
+            || token.is_expired(self.wall.at(now))
+            || !token.covers(&self.identity.host, &format!("devices/{id}"))
+        {
+            return Err(ConnectReturnCode::NotAuthorized);
+        }
+        let expires = jiff::Timestamp::from_second(token.expiry).map_or(Nanos::MAX, |at| self.wall.moment(at));
+        match self.devices.get(id) {
+            Some(device) => {
+                if device.identity.enabled && proves(&token, device, &self.identity.fleet_key) {
+                    return Ok((Rc::clone(&device.id), expires));
+                }
+                Err(ConnectReturnCode::NotAuthorized)
+            }
+            // Group enrolment: who proves the key that derives from the master key is one of the fleet.
+            None if token.is_signed_by(&self.identity.fleet_key.derive(id)) => {
+                let enrolled = Registration { keys: Keys::Derived, ..Registration::default() };
+                self.create(now, id, enrolled).map_err(|_| ConnectReturnCode::ServiceUnavailable)?;
+                Ok((id.into(), expires))
+            }
+            None => Err(ConnectReturnCode::NotAuthorized),
+        }
+    }
+
+    fn open(&mut self, now: Nanos, connection: ConnectionId, connect: &Connect, id: &str, expires: Nanos) {
+        let at = self.wall.at(now);
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let id = Rc::clone(&device.id);
+        let previous = device.session.take();
+        let older = previous.as_ref().and_then(|session| session.connection);
+        // 1.5, 1.6: clean session 0 goes on with the subscriptions of the session before.
+        let kept = previous.filter(|session| session.persistent && !connect.clean_session);
+        let present = kept.is_some();
+        device.session = Some(Session {
+            connection: Some(connection),
+            persistent: !connect.clean_session,
+            subscriptions: kept.map_or_else(Subscriptions::default, |session| session.subscriptions),
+            patience: patience(connect.keep_alive),
+            expires,
+        });
+        device.heard = Some(now);
+        device.identity.connection_updated = Some(at);
+        // 1.7: the newest connection wins.
+        if let Some(older) = older {
+            self.connections.remove(&older);
+            self.emit(Effect::Close { connection: older });
+        }
+        self.connections.insert(connection, Rc::clone(&id));
+        let accepted = ConnAck::new(ConnectReturnCode::Success, present);
+        self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(accepted) });
+        self.deliver_waiting(now, &id);
+    }
+
+    /// A connection is over. Calls that wait for an answer of its device run to their timeout.
+    pub(in crate::hub) fn disconnected(&mut self, now: Nanos, connection: ConnectionId) {
+        let Some(id) = self.connections.remove(&connection) else { return };
+        let at = self.wall.at(now);
+        let Some(device) = self.devices.get_mut(&id) else { return };
+        if device.connection() != Some(connection) {
+            return;
+        }
+        device.identity.connection_updated = Some(at);
+        match &mut device.session {
+            Some(session) if session.persistent => session.connection = None,
+            session => *session = None,
+        }
+    }
+
+    /// Devices connected at present.
+    pub(in crate::hub) fn connected(&self) -> usize {
+        self.connections.len()
+    }
+}
+
+fn proves(token: &SasToken, device: &Device, master: &Key) -> bool {
+    let (primary, secondary) = device.identity.keys.of(&device.id, master);
+    token.is_signed_by(&primary) || token.is_signed_by(&secondary)
+}
+
+/// 1.5: one and a half times the keep-alive, capped. Zero turns it off, as MQTT has it.
+fn patience(keep_alive: u16) -> Option<Duration> {
+    (keep_alive > 0).then(|| (Duration::from_secs(u64::from(keep_alive)) * 3 / 2).min(MAX_SILENCE))
+}

@@ -1,0 +1,211 @@
+//! Direct methods (2).
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::value::RawValue;
+
+use super::device::Subscriptions;
+use super::refusal::Refusal;
+use super::state::{CallId, Effect, Partition};
+use crate::dialect::azure::{ErrorCode, FromHub};
+use crate::mqtt::{QoS, publish};
+use crate::time::Nanos;
+
+/// The largest payload, each way, in bytes (2.2).
+pub(in crate::hub) const MAX_PAYLOAD: usize = 128 * 1024;
+/// Calls that one device may have in flight. That there is a limit is known, its number is not (2.1).
+const MAX_IN_FLIGHT: usize = 100;
+/// What may stand in a method's name but not in a topic.
+const NOT_IN_TOPIC: &AsciiSet = &CONTROLS.add(b'#').add(b'+').add(b'%');
+
+/// A method call, with its limits checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::hub) struct MethodRequest {
+    pub(in crate::hub) name: String,
+    /// JSON; empty if the caller gave no payload.
+    pub(in crate::hub) payload: Bytes,
+    /// How long the hub waits for an answer.
+    pub(in crate::hub) response_timeout: Duration,
+    /// How long the hub waits for the device to be there.
+    pub(in crate::hub) connect_timeout: Duration,
+}
+
+/// How a call ended.
+pub(in crate::hub) type MethodOutcome = Result<DeviceAnswer, MethodRefusal>;
+
+/// What the device answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::hub) struct DeviceAnswer {
+    pub(in crate::hub) status: i64,
+    /// JSON.
+    pub(in crate::hub) payload: String,
+}
+
+/// Why there is no answer, and the timeout that the hub names with it (2.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::hub) struct MethodRefusal {
+    pub(in crate::hub) refusal: Refusal,
+    pub(in crate::hub) timeout: Option<Duration>,
+}
+
+impl From<Refusal> for MethodRefusal {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, timeout: None }
+    }
+}
+
+/// The calls of a partition that have not ended.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    open: HashMap<CallId, Call>,
+    deadlines: BTreeSet<(Nanos, CallId)>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Call {
+    device: String,
+    deadline: Nanos,
+    request: MethodRequest,
+    /// Whether the device has got the request.
+    delivered: bool,
+}
+
+impl Calls {
+    pub(super) fn next_deadline(&self) -> Nanos {
+        self.deadlines.first().map_or(Nanos::MAX, |(deadline, _)| *deadline)
+    }
+
+    fn insert(&mut self, id: CallId, call: Call) {
+        self.deadlines.insert((call.deadline, id));
+        self.open.insert(id, call);
+    }
+
+    fn remove(&mut self, id: CallId) -> Option<Call> {
+        let call = self.open.remove(&id)?;
+        self.deadlines.remove(&(call.deadline, id));
+        Some(call)
+    }
+
+    /// Calls that wait for the device to be there, oldest first.
+    fn waiting(&self, device: &str) -> Vec<CallId> {
+        let mut waiting: Vec<CallId> =
+            self.open.iter().filter(|(_, call)| !call.delivered && call.device == device).map(|(id, _)| *id).collect();
+        waiting.sort_unstable();
+        waiting
+    }
+}
+
+impl Partition {
+    /// Calls a method of the device `id`. The answer comes as an effect, at once or by the timeout.
+    pub(in crate::hub) fn invoke(&mut self, now: Nanos, id: &str, request: MethodRequest) -> CallId {
+        self.calls.last += 1;
+        let call = CallId(self.calls.last);
+        if let Err(refusal) = self.start(now, call, id, request) {
+            self.emit(Effect::Answer { call, outcome: Err(refusal) });
+        }
+        call
+    }
+
+    fn start(&mut self, now: Nanos, call: CallId, id: &str, request: MethodRequest) -> Result<(), MethodRefusal> {
+        let device = self.devices.get_mut(id).ok_or_else(|| Refusal::unknown(id))?;
+        // 2.1: requests are not queued unless the caller is ready to wait for the device.
+        if device.subscribed(Subscriptions::METHODS).is_none() && request.connect_timeout.is_zero() {
+            return Err(not_online(id, Duration::ZERO));
+        }
+        if device.calls >= MAX_IN_FLIGHT {
+            let message = format!("device `{id}` has {MAX_IN_FLIGHT} method calls in flight");
+            return Err(Refusal::new(ErrorCode::DeviceMaximumInflightMethodExceeded, message).into());
+        }
+        device.calls += 1;
+        let deadline = now + request.connect_timeout;
+        self.calls.insert(call, Call { device: id.to_owned(), deadline, request, delivered: false });
+        self.deliver(now, call);
+        Ok(())
+    }
+
+    /// Delivers what waited for the device `id` to connect and subscribe.
+    pub(super) fn deliver_waiting(&mut self, now: Nanos, id: &str) {
+        if self.devices.get(id).is_some_and(|device| device.calls > 0) {
+            for call in self.calls.waiting(id) {
+                self.deliver(now, call);
+            }
+        }
+    }
+
+    fn deliver(&mut self, now: Nanos, id: CallId) {
+        let Some(device) = self.calls.open.get(&id).and_then(|call| self.devices.get(&call.device)) else { return };
+        let Some(connection) = device.subscribed(Subscriptions::METHODS) else { return };
+        let Some(mut call) = self.calls.remove(id) else { return };
+        let rid = format!("{:x}", id.0);
+        let name = utf8_percent_encode(&call.request.name, NOT_IN_TOPIC).to_string();
+        let payload = std::mem::take(&mut call.request.payload);
+        // 2.1: at QoS 0.
+        let topic = FromHub::Method { name: &name, rid: &rid }.to_string();
+        self.emit(Effect::Send { to: connection, packet: publish(topic, QoS::AtMostOnce, 0, payload) });
+        call.delivered = true;
+        call.deadline = now + call.request.response_timeout;
+        self.calls.insert(id, call);
+    }
+
+    /// The device `id` has answered a call. Late answers, and answers to calls of others, are dropped (2.1).
+    pub(super) fn answered(&mut self, now: Nanos, id: &str, rid: &str, status: i64, payload: &[u8]) {
+        let Ok(call_id) = u64::from_str_radix(rid, 16).map(CallId) else { return };
+        if !self.calls.open.get(&call_id).is_some_and(|call| call.delivered && call.device == id) {
+            tracing::debug!(device = id, rid, "dropped a late or unasked method answer");
+            return;
+        }
+        let payload = match payload {
+            [] => "null".to_owned(),
+            payload if payload.len() > MAX_PAYLOAD => {
+                tracing::warn!(device = id, bytes = payload.len(), "dropped a method answer of more than 128 KB");
+                return;
+            }
+            payload => match serde_json::from_slice::<&RawValue>(payload) {
+                Ok(json) => json.get().to_owned(),
+                Err(error) => {
+                    tracing::warn!(device = id, %error, "dropped a method answer that is not JSON");
+                    return;
+                }
+            },
+        };
+        self.end_call(call_id);
+        let outcome = Ok(DeviceAnswer { status, payload });
+        self.emit_after(now, self.delays.method_answer, Effect::Answer { call: call_id, outcome });
+    }
+
+    /// Ends the calls whose time is over.
+    pub(super) fn expire_calls(&mut self, now: Nanos) {
+        while let Some(&(deadline, id)) = self.calls.deadlines.first() {
+            if deadline > now {
+                return;
+            }
+            let Some(call) = self.end_call(id) else { return };
+            let refusal =
+                if call.delivered { no_answer(&call) } else { not_online(&call.device, call.request.connect_timeout) };
+            self.emit(Effect::Answer { call: id, outcome: Err(refusal) });
+        }
+    }
+
+    fn end_call(&mut self, id: CallId) -> Option<Call> {
+        let call = self.calls.remove(id)?;
+        if let Some(device) = self.devices.get_mut(&call.device) {
+            device.calls = device.calls.saturating_sub(1);
+        }
+        Some(call)
+    }
+}
+
+fn not_online(id: &str, timeout: Duration) -> MethodRefusal {
+    let message = format!("device `{id}` is not connected or does not take method calls");
+    MethodRefusal { refusal: Refusal::new(ErrorCode::DeviceNotOnline, message), timeout: Some(timeout) }
+}
+
+fn no_answer(call: &Call) -> MethodRefusal {
+    let message = format!("device `{}` did not answer in time", call.device);
+    let timeout = Some(call.request.response_timeout);
+    MethodRefusal { refusal: Refusal::new(ErrorCode::GatewayTimeout, message), timeout }
+}

@@ -1,0 +1,161 @@
+//! What connected devices send.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::device::Subscriptions;
+use super::refusal::Refusal;
+use super::state::{ConnectionId, Effect, Partition};
+use crate::dialect::azure::{ErrorCode, FromDevice, FromHub};
+use crate::hub::twin::TwinError;
+use crate::mqtt::{Packet, PubAck, Publish, QoS, SubAck, Subscribe, SubscribeReasonCode, UnsubAck, publish};
+use crate::time::Nanos;
+
+impl Partition {
+    /// A packet has come in.
+    pub(in crate::hub) fn receive(&mut self, now: Nanos, connection: ConnectionId, packet: Packet) {
+        let Some(id) = self.connections.get(&connection).cloned() else { return };
+        if let Some(device) = self.devices.get_mut(&id) {
+            device.heard = Some(now);
+        }
+        match packet {
+            Packet::Publish(publish) => self.published(now, connection, &id, &publish),
+            Packet::Subscribe(subscribe) => self.subscribe(now, connection, &id, &subscribe),
+            Packet::Unsubscribe(unsubscribe) => {
+                self.change_subscriptions(&id, |subscriptions| {
+                    for filter in &unsubscribe.topics {
+                        if let Some(topics) = Subscriptions::of_filter(filter, &id) {
+                            subscriptions.remove(topics);
+                        }
+                    }
+                });
+                self.send(connection, Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid)));
+            }
+            Packet::PingReq => self.send(connection, Packet::PingResp),
+            // Nothing is sent at QoS 1, so nothing waits for this.
+            Packet::PubAck(_) => {}
+            Packet::Disconnect => self.close(now, connection),
+            other => {
+                tracing::debug!(device = &*id, packet = ?other, "closed: a packet that no device may send");
+                self.close(now, connection);
+            }
+        }
+    }
+
+    fn send(&mut self, to: ConnectionId, packet: Packet) {
+        self.emit(Effect::Send { to, packet });
+    }
+
+    fn change_subscriptions(&mut self, id: &str, change: impl FnOnce(&mut Subscriptions)) {
+        if let Some(session) = self.devices.get_mut(id).and_then(|device| device.session.as_mut()) {
+            change(&mut session.subscriptions);
+        }
+    }
+
+    fn subscribe(&mut self, now: Nanos, connection: ConnectionId, id: &str, subscribe: &Subscribe) {
+        let mut codes = Vec::with_capacity(subscribe.filters.len());
+        self.change_subscriptions(id, |subscriptions| {
+            for filter in &subscribe.filters {
+                codes.push(match Subscriptions::of_filter(&filter.path, id) {
+                    Some(topics) => {
+                        subscriptions.insert(topics);
+                        // 1.7: QoS 2 is granted as 1.
+                        SubscribeReasonCode::Success(match filter.qos {
+                            QoS::ExactlyOnce => QoS::AtLeastOnce,
+                            lower => lower,
+                        })
+                    }
+                    None => {
+                        // 11.6: no SDK looks at this code, so the log must tell.
+                        tracing::warn!(device = id, filter = filter.path, "refused to subscribe to an unknown filter");
+                        SubscribeReasonCode::Failure
+                    }
+                });
+            }
+        });
+        self.send(connection, Packet::SubAck(SubAck::new(subscribe.pkid, codes)));
+        self.deliver_waiting(now, id);
+    }
+
+    fn published(&mut self, now: Nanos, connection: ConnectionId, id: &str, publish: &Publish) {
+        let topic = FromDevice::parse(&publish.topic);
+        let legal = match topic {
+            Some(FromDevice::Telemetry { device, .. }) => device == id,
+            Some(_) => true,
+            None => false,
+        };
+        // 1.7: QoS 2 closes the connection, and so do errors that have no answer.
+        if publish.qos == QoS::ExactlyOnce || !legal {
+            tracing::debug!(device = id, topic = publish.topic, qos = ?publish.qos, "closed: not to be published here");
+            return self.close(now, connection);
+        }
+        let acknowledgement = (publish.qos == QoS::AtLeastOnce).then(|| Packet::PubAck(PubAck::new(publish.pkid)));
+        if let Some(FromDevice::ReportedPatch { rid }) = topic {
+            let answer = self.report(now, id, rid, &publish.payload);
+            let delay = self.delays.twin_ack;
+            for packet in acknowledgement.into_iter().chain(answer) {
+                self.emit_after(now, delay, Effect::Send { to: connection, packet });
+            }
+            return;
+        }
+        if let Some(acknowledgement) = acknowledgement {
+            self.send(connection, acknowledgement);
+        }
+        match topic {
+            Some(FromDevice::TwinGet { rid }) => {
+                if let Some(answer) = self.twin_for_device(id, rid) {
+                    self.send(connection, answer);
+                }
+            }
+            Some(FromDevice::MethodResponse { status, rid }) => self.answered(now, id, rid, status, &publish.payload),
+            Some(FromDevice::Telemetry { .. }) => self.telemetry += 1,
+            Some(FromDevice::ReportedPatch { .. }) | None => {}
+        }
+    }
+
+    /// Merges a patch of the reported properties; the answer goes to those only who subscribed to answers (3.1).
+    fn report(&mut self, now: Nanos, id: &str, rid: &str, payload: &Bytes) -> Option<Packet> {
+        let at = self.wall.at(now);
+        let merged = patch(payload).and_then(|patch| {
+            self.devices
+                .report(id, |device| {
+                    device.twin.reported = device.twin.reported.merged(&patch, at)?;
+                    Ok(device.twin.reported.version())
+                })
+                .unwrap_or_else(|| Err(Refusal::unknown(id)))
+        });
+        self.devices.get(id)?.subscribed(Subscriptions::TWIN_ANSWERS)?;
+        Some(match merged {
+            Ok(version) => twin_answer(204, rid, Some(version), Bytes::new()),
+            Err(refusal) => refused(&refusal, rid, at),
+        })
+    }
+
+    fn twin_for_device(&self, id: &str, rid: &str) -> Option<Packet> {
+        let device = self.devices.get(id)?;
+        device.subscribed(Subscriptions::TWIN_ANSWERS)?;
+        let mut body = String::with_capacity(1024);
+        device.twin.write_for_device(&mut body);
+        Some(twin_answer(200, rid, None, body.into()))
+    }
+}
+
+fn patch(payload: &[u8]) -> Result<Map<String, Value>, Refusal> {
+    match serde_json::from_slice(payload) {
+        Ok(Value::Object(patch)) => Ok(patch),
+        Ok(_) => Err(TwinError::NotAnObject("properties.reported").into()),
+        Err(error) => Err(Refusal::new(ErrorCode::IotHubFormatError, TwinError::Json(error.to_string()).to_string())),
+    }
+}
+
+/// 3.1: sent at QoS 0, which is safe whatever the device asked for.
+fn twin_answer(status: u16, rid: &str, version: Option<u64>, body: Bytes) -> Packet {
+    publish(FromHub::TwinResponse { status, rid, version }.to_string(), QoS::AtMostOnce, 0, body)
+}
+
+/// 3.1: always with a body, because the Node SDK takes an error without one for success.
+fn refused(refusal: &Refusal, rid: &str, at: Timestamp) -> Packet {
+    let body = refusal.code.flat(&refusal.message, "", at).to_string();
+    twin_answer(refusal.code.status(), rid, None, body.into())
+}

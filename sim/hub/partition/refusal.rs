@@ -1,0 +1,88 @@
+//! Why the hub refuses a request, and conditions on etags.
+
+use crate::dialect::azure::ErrorCode;
+use crate::hub::query::QueryError;
+use crate::hub::twin::TwinError;
+
+/// A refused request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(in crate::hub) struct Refusal {
+    pub(in crate::hub) code: ErrorCode,
+    pub(in crate::hub) message: String,
+}
+
+impl Refusal {
+    pub(in crate::hub) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+
+    /// The device `id` is not registered.
+    pub(in crate::hub) fn unknown(id: &str) -> Self {
+        Self::new(ErrorCode::DeviceNotFound, format!("device `{id}` is not registered"))
+    }
+}
+
+impl From<TwinError> for Refusal {
+    fn from(error: TwinError) -> Self {
+        Self::new(ErrorCode::ArgumentInvalid, error.to_string())
+    }
+}
+
+impl From<QueryError> for Refusal {
+    fn from(error: QueryError) -> Self {
+        Self::new(ErrorCode::ArgumentInvalid, format!("the query is not understood: {error}"))
+    }
+}
+
+/// `If-Match` of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::hub) enum Precondition {
+    /// None was given.
+    Absent,
+    /// `*`: whatever the etag is.
+    Any,
+    /// This etag only.
+    Etag(String),
+}
+
+impl Precondition {
+    /// Reads the header; quoted or not (3.4).
+    pub(in crate::hub) fn parse(header: Option<&str>) -> Self {
+        match header.map(|header| header.trim().trim_matches('"')) {
+            None | Some("") => Self::Absent,
+            Some("*") => Self::Any,
+            Some(etag) => Self::Etag(etag.to_owned()),
+        }
+    }
+
+    /// Refuses another etag than the present one.
+    pub(in crate::hub) fn check(&self, present: &str) -> Result<(), Refusal> {
+        match self {
+            Self::Etag(etag) if etag != present => {
+                Err(Refusal::new(ErrorCode::PreconditionFailed, format!("the etag is `{present}` by now")))
+            }
+            Self::Absent | Self::Any | Self::Etag(_) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn etags_come_quoted_and_unquoted() {
+        for (header, expected) in [
+            (None, Precondition::Absent),
+            (Some("*"), Precondition::Any),
+            (Some("\"*\""), Precondition::Any),
+            (Some("AAE="), Precondition::Etag("AAE=".into())),
+            (Some(" \"AAE=\" "), Precondition::Etag("AAE=".into())),
+        ] {
+            assert_eq!(Precondition::parse(header), expected);
+        }
+        let stale = Precondition::parse(Some("AAE=")).check("AAI=").unwrap_err();
+        assert_eq!(stale.code, ErrorCode::PreconditionFailed);
+    }
+}

@@ -1,0 +1,155 @@
+//! A device as a service reads it: whole (3.2) or field by field.
+
+use jiff::Timestamp;
+
+use super::device::Device;
+use crate::hub::query::{Field, Path, Row};
+use crate::hub::twin::{NEVER, Properties, etag, find};
+use crate::time::{WallClock, rfc3339};
+
+/// A device, and the clock that tells when it was heard of.
+pub(super) struct View<'a> {
+    pub(super) device: &'a Device,
+    pub(super) wall: WallClock,
+}
+
+impl View<'_> {
+    fn last_activity(&self) -> Option<Timestamp> {
+        self.device.heard.map(|heard| self.wall.at(heard))
+    }
+
+    fn status(&self) -> &'static str {
+        if self.device.identity.enabled { "enabled" } else { "disabled" }
+    }
+
+    fn connection_state(&self) -> &'static str {
+        if self.device.connection().is_some() { "Connected" } else { "Disconnected" }
+    }
+}
+
+impl Row for View<'_> {
+    fn field(&self, path: &Path) -> Field<'_> {
+        let twin = &self.device.twin;
+        match path {
+            Path::DeviceId => Field::Text((&*self.device.id).into()),
+            Path::Etag => Field::Text(etag(twin.etag).into()),
+            Path::DeviceEtag => Field::Text(etag(self.device.identity.etag).into()),
+            Path::Status => Field::Text(self.status().into()),
+            Path::ConnectionState => Field::Text(self.connection_state().into()),
+            Path::LastActivityTime => {
+                self.last_activity().or_else(|| NEVER.parse().ok()).map_or(Field::Undefined, Field::Time)
+            }
+            Path::AuthenticationType => Field::Text("sas".into()),
+            Path::Version => number(twin.version),
+            Path::Tags(path) => Field::from_json(find(twin.tags(), path)),
+            Path::Desired(path) => property(&twin.desired, path),
+            Path::Reported(path) => property(&twin.reported, path),
+            Path::Unknown => Field::Undefined,
+        }
+    }
+
+    fn write_field(&self, path: &Path, out: &mut String) -> bool {
+        let twin = &self.device.twin;
+        match path {
+            Path::Tags(path) => write_found(find(twin.tags(), path), out),
+            Path::Desired(path) => write_property(&twin.desired, path, out),
+            Path::Reported(path) => write_property(&twin.reported, path, out),
+            Path::LastActivityTime => {
+                write_text(&self.last_activity().map_or_else(|| NEVER.to_owned(), rfc3339), out);
+                true
+            }
+            Path::Version => {
+                out.push_str(&twin.version.to_string());
+                true
+            }
+            other => match self.field(other) {
+                Field::Text(text) => {
+                    write_text(&text, out);
+                    true
+                }
+                _ => false,
+            },
+        }
+    }
+
+    /// Compact JSON: the tutorial's program looks for `"firmwareStatus":"standBy"` in the text.
+    fn write_document(&self, out: &mut String) {
+        let Device { id, identity, twin, .. } = self.device;
+        let mut member = |name: &str, value: &str| {
+            out.push_str(if name == "deviceId" { "{\"" } else { ",\"" });
+            out.push_str(name);
+            out.push_str("\":");
+            out.push_str(value);
+        };
+        let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
+        let time = |at: Option<Timestamp>| text(&at.map_or_else(|| NEVER.to_owned(), rfc3339));
+        member("deviceId", &text(id));
+        member("etag", &text(&etag(twin.etag)));
+        member("deviceEtag", &text(&etag(identity.etag)));
+        member("status", &text(self.status()));
+        if let Some(reason) = &identity.reason {
+            member("statusReason", &text(reason));
+        }
+        member("statusUpdateTime", &time(identity.status_updated));
+        member("connectionState", &text(self.connection_state()));
+        member("lastActivityTime", &time(self.last_activity()));
+        member("cloudToDeviceMessageCount", "0");
+        member("authenticationType", "\"sas\"");
+        member("x509Thumbprint", r#"{"primaryThumbprint":null,"secondaryThumbprint":null}"#);
+        member("version", &twin.version.to_string());
+        member("tags", twin.tags());
+        out.push_str(",\"properties\":{\"desired\":");
+        twin.desired.write(out);
+        out.push_str(",\"reported\":");
+        twin.reported.write(out);
+        out.push_str("},\"capabilities\":{\"iotEdge\":false}}");
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "versions stay far below 2^52")]
+fn number(number: u64) -> Field<'static> {
+    Field::Number(number as f64)
+}
+
+/// A property for comparing. The hub's own times are found without looking into the text wherever possible.
+fn property<'a>(properties: &'a Properties, path: &[String]) -> Field<'a> {
+    match path.split_first() {
+        Some((first, [])) if first == "$version" => number(properties.version()),
+        Some((first, [second])) if first == "$metadata" && second == "$lastUpdated" => {
+            Field::Time(properties.updated())
+        }
+        Some((first, rest)) if first == "$metadata" => {
+            let field = Field::from_json(find(properties.metadata(), rest));
+            match (&field, rest.last()) {
+                (Field::Text(text), Some(last)) if last == "$lastUpdated" => {
+                    text.parse().map_or(Field::Undefined, Field::Time)
+                }
+                _ => field,
+            }
+        }
+        _ => Field::from_json(find(properties.text(), path)),
+    }
+}
+
+fn write_property(properties: &Properties, path: &[String], out: &mut String) -> bool {
+    match path.split_first() {
+        None => {
+            properties.write(out);
+            true
+        }
+        Some((first, [])) if first == "$version" => {
+            out.push_str(&properties.version().to_string());
+            true
+        }
+        Some((first, rest)) if first == "$metadata" => write_found(find(properties.metadata(), rest), out),
+        Some(_) => write_found(find(properties.text(), path), out),
+    }
+}
+
+fn write_found(found: Option<&str>, out: &mut String) -> bool {
+    found.map(|text| out.push_str(text)).is_some()
+}
+
+fn write_text(text: &str, out: &mut String) {
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}

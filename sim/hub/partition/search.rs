@@ -1,0 +1,80 @@
+//! Answers queries (4) from the indexes of a partition.
+
+use std::ops::Bound;
+use std::rc::Rc;
+
+use super::device::Device;
+use super::row::View;
+use super::state::Partition;
+use crate::hub::query::{Cursor, Plan, Select, Source, matches, write_row};
+
+/// How many rows are looked at in one go: devices must not wait for a scan of the whole fleet.
+const SLICE: usize = 2000;
+
+/// Part of an answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::hub) struct Slice {
+    /// Rows with their places, in order; none for a count.
+    pub(in crate::hub) rows: Vec<(Cursor, String)>,
+    /// How many rows fulfilled the condition.
+    pub(in crate::hub) matched: usize,
+    /// Behind which row to go on; `None` if no more can follow.
+    pub(in crate::hub) next: Option<Cursor>,
+}
+
+impl Partition {
+    /// The rows of `plan` behind `after`, `limit` at most, as far as one slice of work goes.
+    pub(in crate::hub) fn search(&self, plan: &Plan, after: Option<&Cursor>, limit: usize) -> Slice {
+        match &plan.source {
+            Source::Ids(ids) => {
+                let behind = ids.iter().filter(|id| match after {
+                    Some(Cursor::Id(after)) => *id > after,
+                    _ => true,
+                });
+                self.slice(plan, limit, behind.filter_map(|id| self.devices.get(id)).map(by_id))
+            }
+            Source::Range { first, last } => {
+                let from = match after {
+                    Some(Cursor::Id(after)) => Bound::Excluded(after.as_str()),
+                    _ => Bound::Included(first.as_str()),
+                };
+                let within = |device: &&Device| last.as_deref().is_none_or(|last| &*device.id <= last);
+                self.slice(plan, limit, self.devices.from_id(from).take_while(within).map(by_id))
+            }
+            Source::Updated(since) => {
+                let from = match after {
+                    Some(Cursor::Updated(at, id)) => Bound::Excluded((*at, Rc::from(id.as_str()))),
+                    _ => Bound::Included((*since, Rc::from(""))),
+                };
+                let rows = self.devices.from_update(from);
+                self.slice(plan, limit, rows.map(|(at, device)| (Cursor::Updated(at, device.id.to_string()), device)))
+            }
+        }
+    }
+
+    fn slice<'a>(&self, plan: &Plan, limit: usize, rows: impl Iterator<Item = (Cursor, &'a Device)>) -> Slice {
+        let mut slice = Slice::default();
+        let mut rows = rows.enumerate().peekable();
+        while let Some((seen, (cursor, device))) = rows.next() {
+            let view = View { device, wall: self.wall };
+            let full = plan.condition.as_ref().is_none_or(|condition| matches(condition, &view)) && {
+                slice.matched += 1;
+                if !matches!(plan.select, Select::Count(_)) {
+                    let mut out = String::with_capacity(1024);
+                    write_row(&plan.select, &view, &mut out);
+                    slice.rows.push((cursor.clone(), out));
+                }
+                slice.rows.len() >= limit
+            };
+            if (full || seen + 1 >= SLICE) && rows.peek().is_some() {
+                slice.next = Some(cursor);
+                break;
+            }
+        }
+        slice
+    }
+}
+
+fn by_id(device: &Device) -> (Cursor, &Device) {
+    (Cursor::Id(device.id.to_string()), device)
+}

@@ -1,0 +1,145 @@
+//! The state of a partition, its effects and its deadlines.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::devices::Devices;
+use super::methods::{Calls, MethodOutcome};
+use crate::hub::config::{HubDelays, HubIdentity};
+use crate::mqtt::Packet;
+use crate::time::{Nanos, WallClock};
+
+/// How often connections are checked for silence and expired tokens. Coarse on purpose: a packet costs no timer.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How many effects may wait for a planted delay; what comes on top is not delayed.
+const MAX_LATER: usize = 65_536;
+
+/// Names a connection within its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::hub) struct ConnectionId(pub(in crate::hub) u64);
+
+/// Names a method call within its partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::hub) struct CallId(pub(in crate::hub) u64);
+
+/// What is to happen outside.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::hub) enum Effect {
+    /// A packet goes out.
+    Send { to: ConnectionId, packet: Packet },
+    /// A connection is closed, after what was sent to it before.
+    Close { connection: ConnectionId },
+    /// A method call is over.
+    Answer { call: CallId, outcome: MethodOutcome },
+}
+
+/// The devices of one worker.
+#[derive(Debug)]
+pub(in crate::hub) struct Partition {
+    pub(super) identity: Arc<HubIdentity>,
+    pub(super) delays: HubDelays,
+    pub(super) wall: WallClock,
+    pub(super) devices: Devices,
+    /// Whose each open connection is.
+    pub(super) connections: HashMap<ConnectionId, Rc<str>>,
+    pub(super) calls: Calls,
+    /// Identities created so far: tells a device from an earlier one of the same id.
+    pub(super) generation: u64,
+    pub(super) disabled: usize,
+    pub(super) telemetry: u64,
+    effects: VecDeque<Effect>,
+    /// Effects that wait for a planted delay, in order of time and then of arrival.
+    later: BTreeMap<(Nanos, u64), Effect>,
+    deferred: u64,
+    next_sweep: Nanos,
+}
+
+impl Partition {
+    /// An empty partition of the hub `identity`.
+    pub(in crate::hub) fn new(identity: Arc<HubIdentity>, delays: HubDelays, wall: WallClock) -> Self {
+        Self {
+            identity,
+            delays,
+            wall,
+            devices: Devices::default(),
+            connections: HashMap::new(),
+            calls: Calls::default(),
+            generation: 0,
+            disabled: 0,
+            telemetry: 0,
+            effects: VecDeque::new(),
+            later: BTreeMap::new(),
+            deferred: 0,
+            next_sweep: Nanos::ZERO + SWEEP,
+        }
+    }
+
+    /// The next thing that is to happen; drain it after each call of another function.
+    pub(in crate::hub) fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Partition::tick`] is due next.
+    pub(in crate::hub) fn next_deadline(&self) -> Nanos {
+        let later = self.later.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at);
+        self.next_sweep.min(later).min(self.calls.next_deadline())
+    }
+
+    /// Does what is due at `now`.
+    pub(in crate::hub) fn tick(&mut self, now: Nanos) {
+        while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
+            self.effects.push_back(entry.remove());
+        }
+        self.expire_calls(now);
+        if self.next_sweep <= now {
+            self.next_sweep = now + SWEEP;
+            self.sweep(now);
+        }
+    }
+
+    /// Messages that devices have sent to the cloud.
+    pub(in crate::hub) const fn telemetry(&self) -> u64 {
+        self.telemetry
+    }
+
+    pub(super) fn emit(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    /// Lets `effect` happen `delay` from now.
+    pub(super) fn emit_after(&mut self, now: Nanos, delay: Duration, effect: Effect) {
+        if delay.is_zero() || self.later.len() >= MAX_LATER {
+            return self.emit(effect);
+        }
+        self.deferred += 1;
+        self.later.insert((now + delay, self.deferred), effect);
+    }
+
+    pub(super) fn close(&mut self, now: Nanos, connection: ConnectionId) {
+        self.emit(Effect::Close { connection });
+        self.disconnected(now, connection);
+    }
+
+    /// Closes connections that were silent for too long, or whose token has expired (1.4, 1.5).
+    fn sweep(&mut self, now: Nanos) {
+        let over = |id: &Rc<str>| {
+            let device = self.devices.get(id)?;
+            let session = device.session.as_ref()?;
+            let silence = device.heard.map_or(Duration::ZERO, |heard| now.since(heard));
+            Some(session.expires <= now || session.patience.is_some_and(|patience| silence > patience))
+        };
+        let closed: Vec<ConnectionId> = self
+            .connections
+            .iter()
+            .filter(|(_, id)| over(id).unwrap_or(true))
+            .map(|(connection, _)| *connection)
+            .collect();
+        for connection in closed {
+            tracing::debug!(?connection, "closed: token expired or silent beyond its keep-alive");
+            self.close(now, connection);
+        }
+    }
+}

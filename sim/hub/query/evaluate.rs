@@ -1,0 +1,224 @@
+//! Holds a row against a condition, and writes what was asked for.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use jiff::Timestamp;
+
+use super::syntax::{Comparison, Condition, Literal, Operand, Path, Select};
+
+/// A twin, as a query sees it.
+pub(in crate::hub) trait Row {
+    /// The value at `path`, for comparing.
+    fn field(&self, path: &Path) -> Field<'_>;
+    /// Writes the value at `path` as JSON; `false` and nothing if it is undefined.
+    fn write_field(&self, path: &Path, out: &mut String) -> bool;
+    /// Writes the whole document.
+    fn write_document(&self, out: &mut String);
+}
+
+/// A value of a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::hub) enum Field<'a> {
+    Undefined,
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(Cow<'a, str>),
+    /// A time that the hub wrote: it is compared as a time, however many decimals the query writes.
+    Time(Timestamp),
+    /// An object or array: not comparable (4).
+    Compound,
+}
+
+impl<'a> Field<'a> {
+    /// The value that JSON text holds.
+    pub(in crate::hub) fn from_json(text: Option<&'a str>) -> Self {
+        let Some(text) = text else { return Self::Undefined };
+        match text.as_bytes().first() {
+            Some(b'n') => Self::Null,
+            Some(b't') => Self::Bool(true),
+            Some(b'f') => Self::Bool(false),
+            Some(b'"') => serde_json::from_str(text).map_or(Self::Undefined, |text: String| Self::Text(text.into())),
+            Some(b'{' | b'[') => Self::Compound,
+            _ => text.parse().map_or(Self::Undefined, Self::Number),
+        }
+    }
+
+    fn from_literal(literal: &'a Literal) -> Self {
+        match literal {
+            Literal::Null => Self::Null,
+            Literal::Bool(value) => Self::Bool(*value),
+            Literal::Number(number) => Self::Number(*number),
+            Literal::Text(text) => Self::Text(Cow::Borrowed(text)),
+        }
+    }
+
+    /// The order of two values of the same kind.
+    fn order(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Null, Self::Null) => Some(Ordering::Equal),
+            (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
+            (Self::Number(a), Self::Number(b)) => a.partial_cmp(b),
+            (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
+            (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
+            (Self::Time(a), Self::Text(b)) => b.parse().ok().map(|b| a.cmp(&b)),
+            (Self::Text(a), Self::Time(b)) => a.parse::<Timestamp>().ok().map(|a| a.cmp(b)),
+            _ => None,
+        }
+    }
+
+    /// Missing is undefined, and no comparison with it is true (4).
+    fn compare(&self, comparison: Comparison, other: &Self) -> bool {
+        if *self == Self::Undefined || *other == Self::Undefined {
+            return false;
+        }
+        match (self.order(other), comparison) {
+            (order, Comparison::NotEqual) => order != Some(Ordering::Equal),
+            (None, _) => false,
+            (Some(order), Comparison::Equal) => order.is_eq(),
+            (Some(order), Comparison::Less) => order.is_lt(),
+            (Some(order), Comparison::AtMost) => order.is_le(),
+            (Some(order), Comparison::Greater) => order.is_gt(),
+            (Some(order), Comparison::AtLeast) => order.is_ge(),
+        }
+    }
+}
+
+/// Whether `row` fulfils `condition`.
+pub(in crate::hub) fn matches(condition: &Condition, row: &impl Row) -> bool {
+    match condition {
+        Condition::All(conditions) => conditions.iter().all(|condition| matches(condition, row)),
+        Condition::Any(conditions) => conditions.iter().any(|condition| matches(condition, row)),
+        Condition::Not(condition) => !matches(condition, row),
+        Condition::Compare { left, comparison, right } => value(left, row).compare(*comparison, &value(right, row)),
+        Condition::In { operand, list, negated } => {
+            let value = value(operand, row);
+            let found = list.iter().any(|item| value.compare(Comparison::Equal, &Field::from_literal(item)));
+            value != Field::Undefined && found != *negated
+        }
+    }
+}
+
+fn value<'a>(operand: &'a Operand, row: &'a impl Row) -> Field<'a> {
+    match operand {
+        Operand::Path(path) => row.field(path),
+        Operand::Literal(literal) => Field::from_literal(literal),
+    }
+}
+
+/// Writes what `select` asks of `row`, as one JSON object.
+pub(in crate::hub) fn write_row(select: &Select, row: &impl Row, out: &mut String) {
+    let fields = match select {
+        Select::All => return row.write_document(out),
+        Select::Count(_) => return,
+        Select::Fields(fields) => fields,
+    };
+    out.push('{');
+    let mut first = true;
+    for field in fields {
+        let before = out.len();
+        if !first {
+            out.push(',');
+        }
+        out.push_str(&serde_json::to_string(&field.name).unwrap_or_default());
+        out.push(':');
+        if row.write_field(&field.path, out) {
+            first = false;
+        } else {
+            out.truncate(before);
+        }
+    }
+    out.push('}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Plan, parse};
+    use super::*;
+    use crate::hub::twin::find;
+
+    /// A row with `text` as its reported properties.
+    struct Reported(&'static str);
+
+    impl Row for Reported {
+        fn field(&self, path: &Path) -> Field<'_> {
+            match path {
+                Path::DeviceId => Field::Text("d1".into()),
+                Path::LastActivityTime => Field::Time("2026-01-01T00:00:02.5Z".parse().unwrap()),
+                Path::Reported(path) => Field::from_json(find(self.0, path)),
+                _ => Field::Undefined,
+            }
+        }
+
+        fn write_field(&self, path: &Path, out: &mut String) -> bool {
+            let Path::Reported(path) = path else { return false };
+            find(self.0, path).map(|text| out.push_str(text)).is_some()
+        }
+
+        fn write_document(&self, out: &mut String) {
+            out.push_str(self.0);
+        }
+    }
+
+    const ROW: Reported = Reported(r#"{"s":"on","n":2.5,"i":3,"b":true,"z":null,"o":{"x":[1]},"t":"a\"b"}"#);
+
+    fn holds(condition: &str) -> bool {
+        let condition = condition.replace('@', "properties.reported.");
+        let plan = Plan::new(parse(&format!("SELECT * FROM devices WHERE {condition}")).unwrap());
+        matches(&plan.condition.unwrap(), &ROW)
+    }
+
+    #[test]
+    fn conditions_hold_as_documented() {
+        for condition in [
+            "@s = 'on'",
+            "'on' = @s",
+            "@s != 'off'",
+            "@s <> 3",
+            "@n > 2 AND @n <= 2.5",
+            "@i >= 3 AND @i < 0x4",
+            "@b = true",
+            "@z = null",
+            "@s IN ['off', 'on']",
+            "@i IN [1, 3]",
+            "@s NIN ['off']",
+            "NOT @s = 'off'",
+            "NOT @missing = 1",
+            "@s = 'off' OR @t = 'a\"b'",
+            "@o != 1",
+            "deviceId > 'd0' AND deviceId < 'd2'",
+            "lastActivityTime = '2026-01-01T00:00:02.500000Z'",
+            "lastActivityTime > '2026-01-01T00:00:02Z'",
+            "lastActivityTime < '2026-01-01T01:00:02.6+01:00'",
+        ] {
+            assert!(holds(condition), "{condition}");
+        }
+        for condition in [
+            "@s = 'On'",
+            "@missing = null",
+            "@missing != 1",
+            "@missing NIN [1]",
+            "@missing IN [1]",
+            "@s > 1",
+            "@o = @o",
+            "@s = @missing",
+            "unknown = 1",
+            "lastActivityTime > 'soon'",
+            "@i NIN [1, 3]",
+        ] {
+            assert!(!holds(condition), "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_projection_leaves_out_what_is_undefined() {
+        let text = "SELECT properties.reported.x, properties.reported.o.x AS \u{e4}, status, properties.reported.z FROM devices";
+        let mut out = String::new();
+        write_row(&parse(text).unwrap().select, &ROW, &mut out);
+        assert_eq!(out, "{\"\u{e4}\":[1],\"z\":null}");
+        out.clear();
+        write_row(&parse("SELECT unknown FROM devices").unwrap().select, &ROW, &mut out);
+        assert_eq!(out, "{}");
+    }
+}

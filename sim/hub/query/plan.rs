@@ -1,0 +1,147 @@
+//! Decides which index answers a query.
+
+use jiff::Timestamp;
+
+use super::syntax::{Comparison, Condition, Literal, Operand, Path, Query, Select};
+
+/// How a query is answered: rows from `source`, as far as they fulfil `condition`. The condition is kept whole, so a
+/// source may hold more than what is asked for, never less.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::hub) struct Plan {
+    pub(in crate::hub) source: Source,
+    pub(in crate::hub) condition: Option<Condition>,
+    pub(in crate::hub) select: Select,
+}
+
+/// Where rows come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::hub) enum Source {
+    /// These ids, in order.
+    Ids(Vec<String>),
+    /// Twins whose reported properties changed at or after this time (microseconds of Unix time), in that order.
+    Updated(i64),
+    /// Ids from the first to the last, both included, in order.
+    Range { first: String, last: Option<String> },
+}
+
+impl Plan {
+    /// Plans `query`: by id where ids are given, else by last update, else by a range of ids (the whole fleet, if need
+    /// be).
+    pub(in crate::hub) fn new(query: Query) -> Self {
+        let conjuncts = match &query.condition {
+            None => &[],
+            Some(Condition::All(conditions)) => conditions.as_slice(),
+            Some(single) => std::slice::from_ref(single),
+        };
+        let ids = conjuncts.iter().filter_map(ids).min_by_key(Vec::len);
+        let updated = conjuncts.iter().filter_map(updated).max();
+        let source = ids.map(Source::Ids).or(updated.map(Source::Updated)).unwrap_or_else(|| range(conjuncts));
+        Self { source, condition: query.condition, select: query.select }
+    }
+}
+
+/// The comparison of a path with a literal, the path on the left.
+fn bound(condition: &Condition) -> Option<(&Path, Comparison, &Literal)> {
+    match condition {
+        Condition::Compare { left: Operand::Path(path), comparison, right: Operand::Literal(literal) } => {
+            Some((path, *comparison, literal))
+        }
+        Condition::Compare { left: Operand::Literal(literal), comparison, right: Operand::Path(path) } => {
+            Some((path, comparison.flipped(), literal))
+        }
+        _ => None,
+    }
+}
+
+/// The ids that the condition allows, if it names them.
+fn ids(condition: &Condition) -> Option<Vec<String>> {
+    let mut ids: Vec<String> = match condition {
+        Condition::In { operand: Operand::Path(Path::DeviceId), list, negated: false } => {
+            list.iter().filter_map(text).map(str::to_owned).collect()
+        }
+        other => match bound(other)? {
+            (Path::DeviceId, Comparison::Equal, literal) => text(literal).map(str::to_owned).into_iter().collect(),
+            _ => return None,
+        },
+    };
+    ids.sort_unstable();
+    ids.dedup();
+    Some(ids)
+}
+
+/// The earliest last update that the condition allows, if it bounds it.
+fn updated(condition: &Condition) -> Option<i64> {
+    match bound(condition)? {
+        (Path::Reported(segments), Comparison::Greater | Comparison::AtLeast | Comparison::Equal, literal)
+            if segments.iter().map(String::as_str).eq(["$metadata", "$lastUpdated"]) =>
+        {
+            let at: Timestamp = text(literal)?.parse().ok()?;
+            Some(at.as_microsecond())
+        }
+        _ => None,
+    }
+}
+
+fn range(conjuncts: &[Condition]) -> Source {
+    let bounds = || conjuncts.iter().filter_map(bound);
+    let first = bounds().filter_map(|bound| match bound {
+        (Path::DeviceId, Comparison::Greater | Comparison::AtLeast, literal) => text(literal),
+        _ => None,
+    });
+    let last = bounds().filter_map(|bound| match bound {
+        (Path::DeviceId, Comparison::Less | Comparison::AtMost, literal) => text(literal),
+        _ => None,
+    });
+    Source::Range { first: first.max().unwrap_or_default().to_owned(), last: last.min().map(str::to_owned) }
+}
+
+fn text(literal: &Literal) -> Option<&str> {
+    match literal {
+        Literal::Text(text) => Some(text),
+        Literal::Null | Literal::Bool(_) | Literal::Number(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+    use super::*;
+
+    fn source(condition: &str) -> Source {
+        Plan::new(parse(&format!("SELECT * FROM devices{condition}")).unwrap()).source
+    }
+
+    fn range(first: &str, last: Option<&str>) -> Source {
+        Source::Range { first: first.to_owned(), last: last.map(str::to_owned) }
+    }
+
+    #[test]
+    fn the_best_index_is_chosen() {
+        let updated = "properties.reported.$metadata.$lastUpdated";
+        for (condition, expected) in [
+            ("", range("", None)),
+            (" WHERE deviceId = 'b'", Source::Ids(vec!["b".into()])),
+            (" WHERE deviceId IN ['b', 'a', 'b', 3] AND deviceId > 'a'", Source::Ids(vec!["a".into(), "b".into()])),
+            (" WHERE deviceId IN ['b', 'a'] AND 'a' = deviceId", Source::Ids(vec!["a".into()])),
+            (" WHERE deviceId NIN ['b']", range("", None)),
+            (" WHERE deviceId >= 'a' AND 'c' > deviceId AND deviceId > 'b'", range("b", Some("c"))),
+            (" WHERE deviceId >= 'a' OR deviceId = 'b'", range("", None)),
+            (" WHERE NOT deviceId = 'b'", range("", None)),
+            (&format!(" WHERE deviceId >= 'a' AND {updated} >= '1970-01-01T00:00:02.5Z'"), Source::Updated(2_500_000)),
+            (&format!(" WHERE '1970-01-01T00:00:02Z' < {updated}"), Source::Updated(2_000_000)),
+            (&format!(" WHERE {updated} < '1970-01-01T00:00:02Z'"), range("", None)),
+            (&format!(" WHERE {updated} > 'soon'"), range("", None)),
+            (" WHERE properties.reported.$metadata.a.$lastUpdated > '1970-01-01T00:00:02Z'", range("", None)),
+        ] {
+            assert_eq!(source(condition), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn the_driver_s_query_uses_the_index_of_updates() {
+        let delta = crate::dialect::azure::rest::delta_query("a", "b", Some("1970-01-01T00:00:01Z"));
+        assert_eq!(Plan::new(parse(&delta).unwrap()).source, Source::Updated(1_000_000));
+        let all = crate::dialect::azure::rest::delta_query("a", "b", None);
+        assert_eq!(Plan::new(parse(&all).unwrap()).source, range("a", Some("b")));
+    }
+}

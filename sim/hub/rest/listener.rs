@@ -1,0 +1,79 @@
+//! Accepts HTTP connections and reads requests.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_local;
+
+use super::router::Service;
+use crate::dialect::azure::ErrorCode;
+use crate::hub::partition::Refusal;
+
+/// The largest request body, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a connection may be idle or take to send a request's head. Longer than clients keep unused connections,
+/// so that none is closed under a request.
+const HEAD_PATIENCE: Duration = Duration::from_secs(300);
+/// How long accepting pauses after an error: mostly there are no descriptors left.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections for as long as the worker runs.
+pub(in crate::hub) async fn accept(service: Rc<Service>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                spawn_local(serve(Rc::clone(&service), stream));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept an HTTP connection");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(service: Rc<Service>, stream: TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        return tracing::debug!(%error, "HTTP connection ended at once");
+    }
+    let answer = service_fn(|request| respond(Rc::clone(&service), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_PATIENCE)
+        .serve_connection(TokioIo::new(stream), answer);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "HTTP connection ended");
+    }
+}
+
+async fn respond(service: Rc<Service>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let answer = match read(body).await {
+        Ok(body) => service.answer(&head, &body).await,
+        Err(refusal) => service.refuse(&refusal.into()),
+    };
+    Ok(answer.into_response())
+}
+
+async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+    let refuse = |message: String| Refusal::new(ErrorCode::ArgumentInvalid, message);
+    match tokio::time::timeout(BODY_PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Refusal::new(ErrorCode::MessageTooLarge, format!("the body has more than {MAX_BODY} bytes")))
+        }
+        Ok(Err(error)) => Err(refuse(format!("the body is unreadable: {error}"))),
+        Err(_) => Err(refuse(format!("the body did not arrive within {} s", BODY_PATIENCE.as_secs()))),
+    }
+}

@@ -1,0 +1,89 @@
+//! Which request goes where.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use hyper::header::{AUTHORIZATION, IF_MATCH};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+
+use super::answer::{Answer, Failure};
+use super::authorization::authorize;
+use crate::dialect::azure::ErrorCode;
+use crate::hub::config::HubIdentity;
+use crate::hub::partition::{Precondition, Refusal};
+use crate::hub::workers::Peers;
+use crate::time::Clock;
+
+/// What answers requests on one worker.
+pub(in crate::hub) struct Service {
+    pub(super) peers: Peers,
+    identity: Arc<HubIdentity>,
+    clock: Clock,
+    requests: Cell<u64>,
+}
+
+impl Service {
+    /// The service side of the hub `identity`.
+    pub(in crate::hub) const fn new(peers: Peers, identity: Arc<HubIdentity>, clock: Clock) -> Self {
+        Self { peers, identity, clock, requests: Cell::new(0) }
+    }
+
+    /// Answers a request.
+    pub(super) async fn answer(&self, head: &Parts, body: &[u8]) -> Answer {
+        match self.route(head, body).await {
+            Ok(answer) => answer,
+            Err(failure) => self.refuse(&failure),
+        }
+    }
+
+    /// The answer to a refused request.
+    pub(super) fn refuse(&self, failure: &Failure) -> Answer {
+        self.requests.set(self.requests.get() + 1);
+        let tracking_id = format!("{:032X}-G:0", self.requests.get());
+        Answer::refusal(failure, &tracking_id, self.wall())
+    }
+
+    /// The hub's time.
+    pub(super) fn wall(&self) -> Timestamp {
+        self.clock.wall().at(self.clock.now())
+    }
+
+    async fn route(&self, head: &Parts, body: &[u8]) -> Result<Answer, Failure> {
+        let path = head.uri.path().trim_start_matches('/');
+        let decoded = segments(path)?;
+        authorize(&self.identity, text(&head.headers, AUTHORIZATION.as_str()), &decoded.join("/"), self.wall())?;
+        let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
+        let precondition = || Precondition::parse(text(&head.headers, IF_MATCH.as_str()));
+        Ok(match (&head.method, segments.as_slice()) {
+            (&Method::GET, ["twins", id]) => self.get_twin(id).await?,
+            (&Method::PATCH, ["twins", id]) => self.patch_twin(id, body, precondition()).await?,
+            (&Method::PUT, ["twins", id]) => self.replace_twin(id, body, precondition()).await?,
+            (&Method::POST, ["twins", id, "methods"]) => self.invoke(id, body).await?,
+            (&Method::GET, ["devices"]) => self.list_devices(head.uri.query().unwrap_or_default()).await?,
+            (&Method::POST, ["devices"]) => self.bulk(body).await?,
+            (&Method::POST, ["devices", "query"]) => self.query(&head.headers, body).await?,
+            (&Method::GET, ["devices", id]) => self.get_device(id).await?,
+            (&Method::PUT, ["devices", id]) => self.put_device(id, body, precondition()).await?,
+            (&Method::DELETE, ["devices", id]) => self.delete_device(id, precondition()).await?,
+            (&Method::GET, ["statistics", "devices"]) => self.device_statistics().await?,
+            (&Method::GET, ["statistics", "service"]) => self.service_statistics().await?,
+            (method, _) => return Err(Failure::NoRoute(format!("this hub does not answer {method} /{path}"))),
+        })
+    }
+}
+
+/// A header as text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The parts of a path, decoded. An id may hold `/` in encoded form as little as any other way, so it stays one part.
+fn segments(path: &str) -> Result<Vec<String>, Refusal> {
+    path.split('/')
+        .map(|segment| percent_decode_str(segment).decode_utf8().map(Into::into))
+        .collect::<Result<_, _>>()
+        .map_err(|_| Refusal::new(ErrorCode::ArgumentInvalid, "the path is not UTF-8"))
+}

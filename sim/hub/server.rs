@@ -1,0 +1,181 @@
+//! A hub's life: bound, started, stopped.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::net::TcpSocket;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::config::{HubConfig, HubIdentity};
+use super::error::HubError;
+use super::workers::{Peers, WorkerSeat};
+use crate::time::Clock;
+
+/// Connections that the kernel keeps until they are accepted: a fleet comes all at once.
+const BACKLOG: u32 = 4096;
+
+/// A hub that owns its ports but does not answer yet. Its name in tokens may depend on them.
+#[derive(Debug)]
+pub struct BoundHub {
+    config: HubConfig,
+    mqtt: TcpListener,
+    http: TcpListener,
+    mqtt_addr: SocketAddr,
+    http_addr: SocketAddr,
+    runtimes: Vec<Runtime>,
+}
+
+/// A running hub. Dropping it stops it.
+#[derive(Debug)]
+pub struct Hub {
+    mqtt_addr: SocketAddr,
+    http_addr: SocketAddr,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Hub {
+    /// Takes the ports of a hub.
+    ///
+    /// # Errors
+    /// [`HubError::Listen`] names the address that is not to be had.
+    pub fn bind(config: HubConfig) -> Result<BoundHub, HubError> {
+        if config.workers == 0 {
+            return Err(HubError::NoWorkers);
+        }
+        let runtimes: Vec<Runtime> = (0..config.workers)
+            .map(|_| tokio::runtime::Builder::new_current_thread().enable_all().build())
+            .collect::<io::Result<_>>()
+            .map_err(HubError::Worker)?;
+        let (mqtt, mqtt_addr) = listen(&runtimes[0], "MQTT", config.mqtt)?;
+        let (http, http_addr) = listen(&runtimes[0], "HTTP", config.http)?;
+        Ok(BoundHub { config, mqtt, http, mqtt_addr, http_addr, runtimes })
+    }
+
+    /// Takes the ports of a hub and starts it as `identity`.
+    ///
+    /// # Errors
+    /// Those of [`Hub::bind`] and [`BoundHub::start`].
+    pub fn start(config: HubConfig, identity: HubIdentity) -> Result<Self, HubError> {
+        Self::bind(config)?.start(identity)
+    }
+
+    /// Where devices connect.
+    #[must_use]
+    pub const fn mqtt_addr(&self) -> SocketAddr {
+        self.mqtt_addr
+    }
+
+    /// Where services send their requests.
+    #[must_use]
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Closes listeners and connections, and waits for the workers to end.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a hub worker has panicked");
+            }
+        }
+    }
+}
+
+impl BoundHub {
+    /// Where devices will connect.
+    #[must_use]
+    pub const fn mqtt_addr(&self) -> SocketAddr {
+        self.mqtt_addr
+    }
+
+    /// Where services will send their requests.
+    #[must_use]
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Starts the workers. The hub goes by `identity` in tokens.
+    ///
+    /// # Errors
+    /// [`HubError::Worker`].
+    pub fn start(self, identity: HubIdentity) -> Result<Hub, HubError> {
+        let (stop, stopped) = watch::channel(false);
+        let (peers, mailboxes) = Peers::new(self.config.workers);
+        let clock = Clock::start();
+        let identity = Arc::new(identity);
+        // A hub that cannot start all of its workers is dropped here, which stops those that run.
+        let mut hub = Hub { mqtt_addr: self.mqtt_addr, http_addr: self.http_addr, stop, threads: Vec::new() };
+        for (index, (runtime, mailbox)) in self.runtimes.into_iter().zip(mailboxes).enumerate() {
+            // All workers accept on the same sockets; the kernel gives each connection to one of them.
+            let seat = WorkerSeat {
+                index,
+                mqtt: share(&runtime, &self.mqtt).map_err(HubError::Worker)?,
+                http: share(&runtime, &self.http).map_err(HubError::Worker)?,
+                mailbox,
+                peers: peers.clone(),
+                identity: Arc::clone(&identity),
+                delays: self.config.slow,
+                clock,
+                stopped: stopped.clone(),
+            };
+            let thread = thread::Builder::new().name(format!("hub-{index}"));
+            hub.threads.push(thread.spawn(move || seat.run(&runtime)).map_err(HubError::Worker)?);
+        }
+        Ok(hub)
+    }
+}
+
+fn listen(
+    runtime: &Runtime,
+    protocol: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), HubError> {
+    let _context = runtime.enter();
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?.into_std()?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    open().map_err(|source| HubError::Listen { protocol, address, source })
+}
+
+fn share(runtime: &Runtime, listener: &TcpListener) -> io::Result<tokio::net::TcpListener> {
+    let _context = runtime.enter();
+    tokio::net::TcpListener::from_std(listener.try_clone()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_named_with_the_way_out() {
+        let first = Hub::bind(HubConfig::default()).unwrap();
+        let error = Hub::bind(HubConfig { http: first.http_addr(), ..HubConfig::default() }).unwrap_err().to_string();
+        assert!(error.contains(&first.http_addr().to_string()) && error.contains("port 0"), "{error}");
+        assert!(Hub::bind(HubConfig { workers: 0, ..HubConfig::default() }).is_err());
+    }
+
+    #[test]
+    fn a_stopped_hub_gives_its_ports_back() {
+        let hub =
+            Hub::start(HubConfig { workers: 2, ..HubConfig::default() }, HubIdentity::generate("h").unwrap()).unwrap();
+        let again = HubConfig { mqtt: hub.mqtt_addr(), http: hub.http_addr(), ..HubConfig::default() };
+        hub.stop();
+        drop(Hub::start(again, HubIdentity::generate("h").unwrap()).unwrap());
+    }
+}

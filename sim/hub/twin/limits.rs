@@ -1,0 +1,187 @@
+//! What a twin may hold (3.3).
+
+use serde_json::{Map, Value};
+
+/// Longest key, in bytes of UTF-8.
+const MAX_KEY: usize = 1024;
+/// Longest text, in bytes of UTF-8.
+const MAX_TEXT: usize = 4096;
+/// Deepest nesting of objects below the root of a part.
+const MAX_DEPTH: usize = 10;
+/// Integers lie in -2^52..2^52.
+const INTEGERS: std::ops::Range<i64> = -(1 << 52)..1 << 52;
+
+/// The part of a twin that a document belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hub) enum Part {
+    Tags,
+    Desired,
+    Reported,
+}
+
+impl Part {
+    /// Its name in messages and paths.
+    pub(in crate::hub) const fn name(self) -> &'static str {
+        match self {
+            Self::Tags => "tags",
+            Self::Desired => "properties.desired",
+            Self::Reported => "properties.reported",
+        }
+    }
+
+    /// The largest size, counted as [`size`] does.
+    const fn max_size(self) -> usize {
+        match self {
+            Self::Tags => 8 * 1024,
+            Self::Desired | Self::Reported => 32 * 1024,
+        }
+    }
+}
+
+/// Why a document is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::hub) enum TwinError {
+    #[error("the document is not JSON: {0}")]
+    Json(String),
+    #[error("`{0}` is not a JSON object")]
+    NotAnObject(&'static str),
+    #[error("a key in `{0}` is longer than {MAX_KEY} bytes")]
+    LongKey(String),
+    #[error("the key `{key}` in `{path}` is empty or holds a control character, `.`, `$`, `#` or a space")]
+    Key { path: String, key: String },
+    #[error("`{0}` is a text of more than {MAX_TEXT} bytes")]
+    LongText(String),
+    #[error("`{0}` is an integer outside of -4503599627370496..4503599627370495")]
+    Integer(String),
+    #[error("`{0}` lies deeper than {MAX_DEPTH} objects")]
+    Deep(String),
+    #[error("`{0}` is an array that holds null")]
+    NullInArray(String),
+    #[error("`{}` would grow to {size} bytes; {} are allowed", part.name(), part.max_size())]
+    Size { part: Part, size: usize },
+}
+
+/// Checks the keys and values of `patch`, the document of `part` or a change of it.
+pub(super) fn check(part: Part, patch: &Map<String, Value>) -> Result<(), TwinError> {
+    check_object(&mut vec![part.name()], 0, patch)
+}
+
+/// Checks how much `document` holds, the whole document of `part`.
+pub(super) fn check_size(part: Part, document: &Map<String, Value>) -> Result<(), TwinError> {
+    let size = size(document);
+    if size > part.max_size() { Err(TwinError::Size { part, size }) } else { Ok(()) }
+}
+
+fn check_object<'a>(path: &mut Vec<&'a str>, depth: usize, object: &'a Map<String, Value>) -> Result<(), TwinError> {
+    if depth > MAX_DEPTH {
+        return Err(TwinError::Deep(path.join(".")));
+    }
+    for (key, value) in object {
+        if key.len() > MAX_KEY {
+            return Err(TwinError::LongKey(path.join(".")));
+        }
+        if key.is_empty() || key.chars().any(|c| c.is_control() || matches!(c, '.' | '$' | '#' | ' ')) {
+            return Err(TwinError::Key { path: path.join("."), key: key.clone() });
+        }
+        path.push(key);
+        check_value(path, depth, value)?;
+        path.pop();
+    }
+    Ok(())
+}
+
+fn check_value<'a>(path: &mut Vec<&'a str>, depth: usize, value: &'a Value) -> Result<(), TwinError> {
+    match value {
+        Value::Null | Value::Bool(_) => Ok(()),
+        Value::Number(number) if number.is_f64() => Ok(()),
+        Value::Number(number) => match number.as_i64() {
+            Some(integer) if INTEGERS.contains(&integer) => Ok(()),
+            _ => Err(TwinError::Integer(path.join("."))),
+        },
+        Value::String(text) if text.len() > MAX_TEXT => Err(TwinError::LongText(path.join("."))),
+        Value::String(_) => Ok(()),
+        Value::Array(items) => items.iter().try_for_each(|item| match item {
+            Value::Null => Err(TwinError::NullInArray(path.join("."))),
+            item => check_value(path, depth, item),
+        }),
+        Value::Object(object) => check_object(path, depth + 1, object),
+    }
+}
+
+/// The size as the hub counts it: keys in UTF-8, texts without control characters, 8 bytes for a number and 4 for a
+/// boolean.
+fn size(object: &Map<String, Value>) -> usize {
+    object.iter().map(|(key, value)| key.len() + value_size(value)).sum()
+}
+
+fn value_size(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 4,
+        Value::Number(_) => 8,
+        Value::String(text) => text.chars().filter(|c| !c.is_control()).map(char::len_utf8).sum(),
+        Value::Array(items) => items.iter().map(value_size).sum(),
+        Value::Object(object) => size(object),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    fn nested(depth: usize) -> Value {
+        (0..depth).fold(json!(1), |inner, _| json!({ "a": inner }))
+    }
+
+    #[test]
+    fn what_the_limits_allow_passes() {
+        for document in [
+            json!({}),
+            json!({"a": null, "b": {"c": null}, "d": [1, "x", {"e": true}, []]}),
+            json!({"n": 4_503_599_627_370_495_i64, "m": -4_503_599_627_370_496_i64, "f": 1e300}),
+            json!({"t": "x".repeat(4096)}),
+            json!({"k".repeat(1024): 1}),
+            nested(11),
+        ] {
+            assert_eq!(check(Part::Reported, &map(document)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_breaks_a_limit_is_refused_with_its_path() {
+        let reported = |rest: &str| format!("properties.reported{rest}");
+        for (document, error) in [
+            (json!({"a": {"b.c": 1}}), TwinError::Key { path: reported(".a"), key: "b.c".into() }),
+            (json!({"$version": 1}), TwinError::Key { path: reported(""), key: "$version".into() }),
+            (json!({"a b": 1}), TwinError::Key { path: reported(""), key: "a b".into() }),
+            (json!({"a#": 1}), TwinError::Key { path: reported(""), key: "a#".into() }),
+            (json!({"a\u{85}": 1}), TwinError::Key { path: reported(""), key: "a\u{85}".into() }),
+            (json!({"": 1}), TwinError::Key { path: reported(""), key: String::new() }),
+            (json!({"k".repeat(1025): 1}), TwinError::LongKey(reported(""))),
+            (json!({"t": "x".repeat(4097)}), TwinError::LongText(reported(".t"))),
+            (json!({"n": 4_503_599_627_370_496_i64}), TwinError::Integer(reported(".n"))),
+            (json!({"n": u64::MAX}), TwinError::Integer(reported(".n"))),
+            (json!({"l": [1, [null]]}), TwinError::NullInArray(reported(".l"))),
+            (nested(12), TwinError::Deep(reported(&".a".repeat(11)))),
+        ] {
+            assert_eq!(check(Part::Reported, &map(document)), Err(error));
+        }
+    }
+
+    #[test]
+    fn size_counts_keys_and_values() {
+        let document = map(json!({"ab": 1, "c": true, "d": "x\ny\u{e4}", "e": {"f": [1, 2]}}));
+        assert_eq!(size(&document), (2 + 8) + (1 + 4) + (1 + 4) + (1 + 1 + 16));
+        let texts = |count: usize| map((0..count).map(|n| (format!("{n:04}"), json!("x".repeat(1020)))).collect());
+        assert_eq!(check_size(Part::Desired, &texts(32)), Ok(()));
+        assert_eq!(check_size(Part::Tags, &texts(8)), Ok(()));
+        assert_eq!(check_size(Part::Tags, &texts(9)), Err(TwinError::Size { part: Part::Tags, size: 9 * 1024 }));
+        assert!(check_size(Part::Reported, &texts(33)).unwrap_err().to_string().contains("properties.reported"));
+    }
+}

@@ -1,0 +1,11 @@
+//! Device twins (3.2, 3.3): documents with their metadata, merged under the hub's limits. Pure values.
+
+mod limits;
+mod lookup;
+mod properties;
+mod record;
+
+pub(super) use limits::TwinError;
+pub(super) use lookup::find;
+pub(super) use properties::Properties;
+pub(super) use record::{NEVER, Twin, TwinPatch, etag};

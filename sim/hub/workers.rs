@@ -1,0 +1,227 @@
+//! The hub's threads. Each has a runtime of its own and one partition of the devices; nothing else is shared.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::{LocalSet, spawn_local};
+
+use super::config::{HubDelays, HubIdentity};
+use super::endpoint::{self, Arrival, Outbox};
+use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
+use super::rest;
+use crate::dialect::azure::ErrorCode;
+use crate::mqtt::{Packet, Scratch};
+use crate::time::{Clock, Nanos};
+
+/// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
+const MAILBOX: usize = 1024;
+
+/// What crosses from one worker to another.
+pub(super) enum Message {
+    /// A connection whose device belongs to the receiver.
+    Adopt(Box<Arrival>),
+    /// Work on the receiver's partition.
+    Visit(Box<dyn FnOnce(&mut Partition, Nanos) + Send>),
+    /// A method call for one of its devices.
+    Invoke { device: String, request: MethodRequest, reply: oneshot::Sender<MethodOutcome> },
+}
+
+/// The ways to all workers.
+#[derive(Debug, Clone)]
+pub(super) struct Peers(Arc<[mpsc::Sender<Message>]>);
+
+impl Peers {
+    /// The ways to `count` workers, and their mailboxes.
+    pub(super) fn new(count: usize) -> (Self, Vec<mpsc::Receiver<Message>>) {
+        let (senders, mailboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(MAILBOX)).unzip();
+        (Self(senders.into()), mailboxes)
+    }
+
+    /// The number of workers.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The worker that the device `id` belongs to.
+    pub(super) fn owner(&self, id: &str) -> usize {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or_default()
+    }
+
+    /// Hands a connection to the worker `index`; it is closed if the hub is stopping.
+    pub(super) async fn adopt(&self, index: usize, arrival: Arrival) {
+        // The mailbox is closed only while the hub stops; the connection then ends with the message.
+        let _ = self.0[index].send(Message::Adopt(Box::new(arrival))).await;
+    }
+
+    /// Lets `work` look at or change the partition of the worker `index`.
+    pub(super) async fn visit<T: Send + 'static>(
+        &self,
+        index: usize,
+        work: impl FnOnce(&mut Partition, Nanos) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let visit = Message::Visit(Box::new(move |partition, now| {
+            // Nobody waits any more if the HTTP connection has broken.
+            let _ = reply.send(work(partition, now));
+        }));
+        self.0[index].send(visit).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+
+    /// Calls a method and waits for its end.
+    pub(super) async fn invoke(&self, device: String, request: MethodRequest) -> Result<MethodOutcome, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let owner = self.owner(&device);
+        self.0[owner].send(Message::Invoke { device, request, reply }).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+}
+
+fn stopping() -> Refusal {
+    Refusal::new(ErrorCode::ServiceUnavailable, "the hub is stopping")
+}
+
+/// Everything that a worker starts with.
+pub(super) struct WorkerSeat {
+    /// Its place among its peers.
+    pub(super) index: usize,
+    pub(super) mqtt: TcpListener,
+    pub(super) http: TcpListener,
+    pub(super) mailbox: mpsc::Receiver<Message>,
+    pub(super) peers: Peers,
+    pub(super) identity: Arc<HubIdentity>,
+    pub(super) delays: HubDelays,
+    pub(super) clock: Clock,
+    pub(super) stopped: watch::Receiver<bool>,
+}
+
+impl WorkerSeat {
+    /// Works until the hub is stopped. What is still connected then is closed.
+    pub(super) fn run(self, runtime: &Runtime) {
+        let Self { index, mqtt, http, mailbox, peers, identity, delays, clock, stopped } = self;
+        let worker = Rc::new(Worker {
+            index,
+            partition: RefCell::new(Partition::new(Arc::clone(&identity), delays, clock.wall())),
+            scratch: RefCell::default(),
+            inbound: RefCell::default(),
+            outboxes: RefCell::default(),
+            replies: RefCell::default(),
+            connections: Cell::new(0),
+            armed: Cell::new(Nanos::ZERO),
+            alarm: Notify::new(),
+            peers: peers.clone(),
+            clock,
+        });
+        let service = Rc::new(rest::Service::new(peers, identity, clock));
+        LocalSet::new().block_on(runtime, async {
+            spawn_local(endpoint::accept(Rc::clone(&worker), mqtt));
+            spawn_local(rest::accept(service, http));
+            Rc::clone(&worker).serve(mailbox, stopped).await;
+        });
+        tracing::debug!(telemetry = worker.partition.borrow().telemetry(), "hub worker stopped");
+    }
+}
+
+/// One thread's share of the hub.
+pub(super) struct Worker {
+    /// Its place among its peers.
+    pub(super) index: usize,
+    partition: RefCell<Partition>,
+    /// Buffers that all connections of this worker share.
+    pub(super) scratch: RefCell<Scratch>,
+    /// Packets on their way from a read to the partition: empty between reads, kept for its memory.
+    pub(super) inbound: RefCell<Vec<Packet>>,
+    outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
+    replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
+    connections: Cell<u64>,
+    /// When the timer rings.
+    armed: Cell<Nanos>,
+    /// Rings before that, because something is due earlier.
+    alarm: Notify,
+    pub(super) peers: Peers,
+    clock: Clock,
+}
+
+impl Worker {
+    /// Lets `work` use the partition, then does what follows from it outside.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Partition, Nanos) -> T) -> T {
+        let mut partition = self.partition.borrow_mut();
+        let result = work(&mut partition, self.clock.now());
+        while let Some(effect) = partition.poll() {
+            match effect {
+                Effect::Send { to, packet } => {
+                    if let Some(outbox) = self.outboxes.borrow().get(&to) {
+                        outbox.push(packet);
+                    }
+                }
+                Effect::Close { connection } => {
+                    if let Some(outbox) = self.outboxes.borrow_mut().remove(&connection) {
+                        outbox.close();
+                    }
+                }
+                Effect::Answer { call, outcome } => {
+                    if let Some(reply) = self.replies.borrow_mut().remove(&call) {
+                        // Nobody waits any more if the HTTP connection has broken.
+                        let _ = reply.send(outcome);
+                    }
+                }
+            }
+        }
+        if partition.next_deadline() < self.armed.get() {
+            self.alarm.notify_one();
+        }
+        result
+    }
+
+    /// A name and an outbox for a new connection.
+    pub(super) fn open_outbox(&self) -> (ConnectionId, Rc<Outbox>) {
+        let connection = ConnectionId(self.connections.get());
+        self.connections.set(connection.0 + 1);
+        let outbox = Rc::new(Outbox::default());
+        self.outboxes.borrow_mut().insert(connection, Rc::clone(&outbox));
+        (connection, outbox)
+    }
+
+    /// A connection has ended.
+    pub(super) fn close_outbox(&self, connection: ConnectionId) {
+        self.outboxes.borrow_mut().remove(&connection);
+        self.with(|partition, now| partition.disconnected(now, connection));
+    }
+
+    async fn serve(self: Rc<Self>, mut mailbox: mpsc::Receiver<Message>, mut stopped: watch::Receiver<bool>) {
+        let mut timer = std::pin::pin!(tokio::time::sleep_until(self.clock.instant(Nanos::ZERO)));
+        loop {
+            tokio::select! {
+                // A hub that is dropped halfway through its start closes the channel instead.
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+                Some(message) = mailbox.recv() => self.handle(message),
+                () = self.alarm.notified() => {}
+                () = &mut timer => self.with(Partition::tick),
+            }
+            let deadline = self.partition.borrow().next_deadline();
+            if deadline < self.armed.get() || timer.is_elapsed() {
+                timer.as_mut().reset(self.clock.instant(deadline));
+                self.armed.set(deadline);
+            }
+        }
+    }
+
+    fn handle(self: &Rc<Self>, message: Message) {
+        match message {
+            Message::Adopt(arrival) => endpoint::adopt(self, *arrival),
+            Message::Visit(visit) => self.with(visit),
+            Message::Invoke { device, request, reply } => self.with(|partition, now| {
+                let call = partition.invoke(now, &device, request);
+                self.replies.borrow_mut().insert(call, reply);
+            }),
+        }
+    }
+}
