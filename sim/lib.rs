@@ -3,6 +3,12 @@
 //!
 //! ARCHITECTURE.md has the map. Imports point down this list, never up.
 
+pub mod report;
+
+pub mod verdict;
+
+pub mod profile;
+
 pub mod driver;
 
 pub mod hub;

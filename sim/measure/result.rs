@@ -10,7 +10,7 @@ use super::{Census, SeriesData};
 use crate::policy::{Outcome, Series};
 
 /// Everything that is known of a finished run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunResult {
     /// The profile's name.
     pub name: String,
@@ -59,14 +59,15 @@ pub struct RunResult {
 }
 
 /// What a run proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every threshold held.
     Pass,
     /// A threshold was broken.
     Fail,
-    /// The figures do not count.
+    /// The figures do not count; until they have been judged, they do not either.
+    #[default]
     Invalid,
     /// The run was stopped.
     Aborted,
@@ -192,6 +193,9 @@ pub struct ThresholdResult {
     pub expr: String,
     /// The value, in the unit of the metric (seconds for durations); `None` if it could not be measured.
     pub observed: Option<f64>,
+    /// The statistic that judged in place of a percentile with too few samples: `max` or `min`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<String>,
     /// Whether it held; `None` if there was no value.
     pub ok: Option<bool>,
 }

@@ -1,0 +1,78 @@
+//! `[hub]`: the hub under test.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Problem;
+use super::reader::Field;
+use crate::hub::{HubConfig, HubDelays};
+
+/// The hub under test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum HubPlan {
+    /// Our own, started for the run.
+    Embedded {
+        /// Its threads.
+        workers: usize,
+        /// Delays planted on purpose.
+        slow: HubDelays,
+    },
+    /// An IoT hub that is already there. Its endpoints and keys come from the environment: they are no part of a
+    /// plan.
+    Azure,
+}
+
+impl HubPlan {
+    /// What the embedded hub is started with, on free loopback ports; `None` for any other hub.
+    #[must_use]
+    pub fn embedded(&self) -> Option<HubConfig> {
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        match self {
+            Self::Embedded { workers, slow } => {
+                Some(HubConfig { mqtt: free, http: free, workers: *workers, slow: *slow })
+            }
+            Self::Azure => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Embedded,
+    Azure,
+}
+
+pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
+    let mut section = field.section()?;
+    let kind = section.required("kind")?;
+    let text = kind.text()?;
+    if text == "mqtt" || text.contains("://") {
+        return Err(kind.problem(format_args!("`{text}` is not supported yet: allowed are `embedded` and `azure`")));
+    }
+    let plan = match kind.choice(&[("embedded", Kind::Embedded), ("azure", Kind::Azure)])? {
+        Kind::Embedded => {
+            let workers = section.required("workers")?.integer(1..=256_u32)? as usize;
+            let slow = slow(&section.required("slow")?)?;
+            HubPlan::Embedded { workers, slow }
+        }
+        Kind::Azure => {
+            section.meaningless("workers", &kind, "for a hub that is not embedded")?;
+            section.meaningless("slow", &kind, "for a hub that is not embedded")?;
+            HubPlan::Azure
+        }
+    };
+    section.finish()?;
+    Ok(plan)
+}
+
+fn slow(field: &Field<'_>) -> Result<HubDelays, Problem> {
+    const RANGE: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(300);
+    let mut section = field.section()?;
+    let mut delay = |key| section.optional(key).map_or(Ok(Duration::ZERO), |field| field.duration(RANGE));
+    let delays = HubDelays { method_answer: delay("method_answer")?, twin_ack: delay("twin_ack")? };
+    section.finish()?;
+    Ok(delays)
+}

@@ -1,0 +1,73 @@
+//! `[load]`: when updates start, and how long their calls may take.
+
+use std::time::Duration;
+
+use super::error::Problem;
+use super::reader::{Field, Section};
+use crate::policy::{ArrivalKind, DeviceIds, Load, Ramp};
+
+/// Updates in progress in a closed load that does not say how many.
+const IN_FLIGHT: u32 = 100;
+
+pub(super) struct LoadSection {
+    pub(super) load: Load,
+    pub(super) max_in_flight: u32,
+    pub(super) response_timeout: Duration,
+    pub(super) connect_timeout: Duration,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Open,
+    Closed,
+}
+
+pub(super) fn read(field: &Field<'_>) -> Result<LoadSection, Problem> {
+    let mut section = field.section()?;
+    let kind = section.required("kind")?;
+    let load = match kind.choice(&[("open", Kind::Open), ("closed", Kind::Closed)])? {
+        Kind::Open => open(&mut section, &kind)?,
+        Kind::Closed => closed(&mut section, &kind)?,
+    };
+    let max_in_flight = section.required("max_in_flight")?.integer(1..=1_000_000_u32)?;
+    // 2.2: the hub takes 5 to 300 s for the response timeout and 0 to 300 s for the connect timeout.
+    let response_timeout = section.required("response_timeout")?.seconds(5..=300)?;
+    let connect = section.required("connect_timeout")?;
+    let connect_timeout = connect.seconds(0..=300)?;
+    if connect_timeout > response_timeout {
+        // 2.2: the hub answers such calls with 400, code 400004.
+        let limit = response_timeout.as_secs();
+        return Err(
+            connect.problem(format_args!("must not exceed `load.response_timeout`, {limit}s: hubs refuse that"))
+        );
+    }
+    section.finish()?;
+    Ok(LoadSection { load, max_in_flight, response_timeout, connect_timeout })
+}
+
+fn open(section: &mut Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
+    section.meaningless("in_flight", kind, "in an open load")?;
+    let rate = section.required("rate")?.rate()?;
+    let arrivals = section
+        .required("arrivals")?
+        .choice(&[("poisson", ArrivalKind::Poisson), ("constant", ArrivalKind::Constant)])?;
+    let ramp = section.optional("ramp").map(|field| ramp(&field)).transpose()?;
+    Ok(Load::Open { rate, arrivals, ramp })
+}
+
+fn closed(section: &mut Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
+    for key in ["rate", "arrivals", "ramp"] {
+        section.meaningless(key, kind, "in a closed load")?;
+    }
+    let in_flight = section.optional("in_flight");
+    let in_flight = in_flight.map_or(Ok(IN_FLIGHT), |field| field.integer(1..=DeviceIds::MAX_DEVICES))?;
+    Ok(Load::Closed { in_flight })
+}
+
+fn ramp(field: &Field<'_>) -> Result<Ramp, Problem> {
+    let mut section = field.section()?;
+    let from = section.required("from")?.rate()?;
+    let over = section.required("over")?.duration(Duration::from_millis(1)..=Duration::from_secs(86_400))?;
+    section.finish()?;
+    Ok(Ramp { from, over })
+}

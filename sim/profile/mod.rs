@@ -1,0 +1,29 @@
+//! Profiles: TOML in, a validated plan out. Nothing outside this room knows TOML.
+//!
+//! A profile is a document laid over quickstart's, whose values are the defaults; overrides are laid over both. The
+//! sections are then read key by key, each in its own file, from values that know where they come from.
+
+mod document;
+mod error;
+mod fault;
+mod firmware;
+mod fleet;
+mod hub;
+mod library;
+mod load;
+mod observe;
+mod overrides;
+mod plan;
+mod reader;
+mod report;
+mod retry;
+#[cfg(test)]
+mod tests;
+mod threshold;
+
+pub use error::{Invalid, Place, ProfileError};
+pub use hub::HubPlan;
+pub use library::{list, load, parse, source};
+pub use overrides::Override;
+pub use plan::Plan;
+pub use report::ReportPlan;

@@ -1,0 +1,137 @@
+//! The plan: everything that a run is going to do.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Problem;
+use super::reader::{Field, Section};
+use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
+use crate::device::{FirmwareConfig, FleetConfig};
+use crate::driver::DriverConfig;
+use crate::policy::{ArrivalKind, Backoff, Fault, FaultKind, Load, Threshold};
+use crate::random::Seed;
+
+/// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The profile's name; letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// What the profile is for.
+    pub description: String,
+    /// The seed of every random choice.
+    pub seed: Seed,
+    /// The hub under test.
+    pub hub: HubPlan,
+    /// The devices.
+    pub fleet: FleetConfig,
+    /// Processes that share the devices; 1 for now.
+    pub shards: u32,
+    /// The devices' workflow.
+    pub firmware: FirmwareConfig,
+    /// The operator's service.
+    pub driver: DriverConfig,
+    /// What is going to go wrong.
+    pub faults: Vec<Fault>,
+    /// What must hold in the end.
+    pub thresholds: Vec<Threshold>,
+    /// Where results go.
+    pub report: ReportPlan,
+}
+
+/// Reads a plan; `stem` is its name if it gives none.
+pub(super) fn read(mut root: Section<'_>, stem: &str) -> Result<Plan, Problem> {
+    let name = match root.optional("name") {
+        Some(field) => name(&field)?,
+        None => stem.chars().map(|c| if in_name(c) { c } else { '-' }).collect(),
+    };
+    let description = match root.optional("description") {
+        Some(field) => field.text()?.trim().to_owned(),
+        None => String::new(),
+    };
+    let seed = Seed(root.required("seed")?.integer(0..=u64::MAX)?);
+    let hub = hub::read(&root.required("hub")?)?;
+    let retries = retry::read(&root.required("retry")?)?;
+    let (fleet, shards) = fleet::read(&root.required("fleet")?, &retries)?;
+    let firmware = firmware::read(&root.required("firmware")?)?;
+    let load = load::read(&root.required("load")?)?;
+    let observe = observe::read(&root.required("observe")?)?;
+    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet))?;
+    let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field))?;
+    let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
+    root.finish()?;
+    let driver = DriverConfig {
+        load: load.load,
+        max_in_flight: load.max_in_flight,
+        response_timeout: load.response_timeout,
+        connect_timeout: load.connect_timeout,
+        package_uri: firmware.package_uri,
+        version: firmware.new_version,
+        update_id: firmware.update_id,
+        observe,
+        retry_method: retries.method,
+    };
+    let firmware = firmware.config;
+    Ok(Plan { name, description, seed, hub, fleet, shards, firmware, driver, faults, thresholds, report })
+}
+
+/// A name becomes part of a folder's name.
+fn name(field: &Field<'_>) -> Result<String, Problem> {
+    let text = field.text()?;
+    if (1..=64).contains(&text.len()) && text.chars().all(in_name) {
+        return Ok(text.to_owned());
+    }
+    Err(field.problem("must have 1 to 64 characters: letters, digits, `-`, `_` and `.`"))
+}
+
+const fn in_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+impl Plan {
+    /// How long a run takes at most if the hub keeps up, roughly: to say how much time is left.
+    #[must_use]
+    pub fn estimated_duration(&self) -> Duration {
+        let devices = f64::from(self.fleet.devices);
+        let connect = Duration::from_secs_f64(devices / self.fleet.connect_rate);
+        let update = self.longest_update();
+        let load = match self.driver.load {
+            Load::Open { rate, arrivals, ramp } => {
+                let ramp = ramp.map_or(0.0, |ramp| {
+                    // The climb costs what it falls behind the full rate.
+                    ramp.over.as_secs_f64() * (1.0 - (ramp.from / rate).min(1.0)) / 2.0
+                });
+                // The time of the last of n Poisson arrivals scatters by the root of n.
+                let scatter = if arrivals == ArrivalKind::Poisson { 2.0 * devices.sqrt() } else { 0.0 };
+                Duration::from_secs_f64(ramp + (devices + scatter) / rate)
+            }
+            // All updates but those of the last round.
+            Load::Closed { in_flight } => update * (self.fleet.devices.div_ceil(in_flight.max(1)) - 1),
+        };
+        connect + load + update + Duration::from_secs(1)
+    }
+
+    /// The time that hardly any update exceeds, faults included.
+    fn longest_update(&self) -> Duration {
+        let observe = &self.driver.observe;
+        let workflow = self.firmware.wait.upper() + self.firmware.download.upper() + self.firmware.apply.upper();
+        let with_faults = self.faults.iter().map(|fault| match fault.kind {
+            FaultKind::Stall { .. } => workflow + observe.stage_deadline,
+            FaultKind::NoReply => self.longest_call(),
+            FaultKind::Reject { .. } | FaultKind::Offline | FaultKind::Fail { .. } => Duration::ZERO,
+        });
+        with_faults.fold(workflow, Duration::max) + observe.interval
+    }
+
+    /// A call that is never answered, with all its retries.
+    fn longest_call(&self) -> Duration {
+        let retry = &self.driver.retry_method;
+        let pause = match retry.backoff {
+            Backoff::None => return self.driver.response_timeout,
+            Backoff::Fixed { delay } => delay,
+            Backoff::Exponential { cap, .. } => cap,
+        };
+        let attempts = retry.max_attempts.unwrap_or(1);
+        self.driver.response_timeout * attempts + pause * attempts.saturating_sub(1)
+    }
+}

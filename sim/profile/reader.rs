@@ -1,0 +1,200 @@
+//! Reads tables of a profile key by key: what nobody asked for is an unknown key.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::document::{Node, Origin, Table, Value};
+use super::error::Problem;
+use crate::policy::units;
+
+/// A table under reading.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    path: String,
+    table: &'a Table,
+    origin: &'a Origin,
+    known: Vec<&'static str>,
+}
+
+/// A key's value under reading.
+#[derive(Debug, Clone)]
+pub(super) struct Field<'a> {
+    pub(super) path: String,
+    pub(super) node: &'a Node,
+}
+
+impl<'a> Section<'a> {
+    /// The whole document; `origin` is where a missing key is reported.
+    pub(super) const fn root(table: &'a Table, origin: &'a Origin) -> Self {
+        Self { path: String::new(), table, origin, known: Vec::new() }
+    }
+
+    /// A key that may be missing.
+    pub(super) fn optional(&mut self, key: &'static str) -> Option<Field<'a>> {
+        self.known.push(key);
+        self.table.get(key).map(|entry| Field { path: self.path_of(key), node: &entry.node })
+    }
+
+    /// A key that must be there.
+    pub(super) fn required(&mut self, key: &'static str) -> Result<Field<'a>, Problem> {
+        self.optional(key)
+            .ok_or_else(|| Problem::new(self.origin, format!("the key `{}` is missing", self.path_of(key))))
+    }
+
+    /// A key that has no meaning beside what `decisive` says. It may be left over from a layer below.
+    pub(super) fn meaningless(&mut self, key: &'static str, decisive: &Field<'_>, why: &str) -> Result<(), Problem> {
+        self.known.push(key);
+        match self.table.get(key) {
+            Some(entry) if entry.node.origin.layer() >= decisive.node.origin.layer() => {
+                Err(Problem::new(&entry.key, format!("`{}` means nothing {why}: leave it out", self.path_of(key))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A key of a feature that does not exist yet.
+    pub(super) fn unsupported(&mut self, key: &'static str) -> Result<(), Problem> {
+        match self.table.get(key) {
+            Some(entry) => {
+                Err(Problem::new(&entry.key, format!("`{}` is not supported yet: leave it out", self.path_of(key))))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the reading: every key must have been asked for.
+    pub(super) fn finish(self) -> Result<(), Problem> {
+        let Some((key, entry)) = self.table.iter().find(|(key, _)| !self.known.contains(&key.as_str())) else {
+            return Ok(());
+        };
+        let place = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };
+        let message = format!("unknown key `{key}`{place}: allowed are {}", self.known.join(", "));
+        Err(Problem::new(&entry.key, message))
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+impl<'a> Field<'a> {
+    /// An error at this value: its path, and `what` is allowed.
+    pub(super) fn problem(&self, what: impl Display) -> Problem {
+        Problem::new(&self.node.origin, format!("`{}` {what}", self.path))
+    }
+
+    fn wants(&self, what: impl Display) -> Problem {
+        self.problem(format_args!("must be {what}, not {}", self.node.value.kind()))
+    }
+
+    /// Text. An override's bare text may look like a number and be text all the same.
+    pub(super) fn text(&self) -> Result<&'a str, Problem> {
+        match (&self.node.value, &self.node.origin) {
+            (Value::Text(text), _) => Ok(text),
+            (Value::Integer(_) | Value::Float(_) | Value::Datetime, Origin::Override { text, .. }) => Ok(text),
+            _ => Err(self.wants("a text in quotes")),
+        }
+    }
+
+    pub(super) fn boolean(&self) -> Result<bool, Problem> {
+        match self.node.value {
+            Value::Boolean(boolean) => Ok(boolean),
+            _ => Err(self.wants("true or false")),
+        }
+    }
+
+    /// A whole number in `range`.
+    pub(super) fn integer<T>(&self, range: RangeInclusive<T>) -> Result<T, Problem>
+    where
+        T: Copy + Display + TryFrom<i128> + Into<u64>,
+    {
+        let (low, high) = (*range.start(), *range.end());
+        let Value::Integer(number) = self.node.value else {
+            return Err(self.wants(format_args!("a whole number from {low} to {high}")));
+        };
+        let inside = i128::from(low.into()) <= number && number <= i128::from(high.into());
+        inside
+            .then(|| T::try_from(number).ok())
+            .flatten()
+            .ok_or_else(|| self.problem(format_args!("must be from {low} to {high}")))
+    }
+
+    /// A number in `range`.
+    pub(super) fn number(&self, range: RangeInclusive<f64>) -> Result<f64, Problem> {
+        let number = match self.node.value {
+            Value::Integer(number) => number as f64,
+            Value::Float(number) => number,
+            _ => return Err(self.wants("a number")),
+        };
+        if range.contains(&number) {
+            return Ok(number);
+        }
+        Err(self.problem(format_args!("must be from {} to {}", range.start(), range.end())))
+    }
+
+    /// A rate, as text (`200/s`) or as a number per second.
+    pub(super) fn rate(&self) -> Result<f64, Problem> {
+        // Slower than one in a quarter of an hour is a mistake, and so is what no machine can do.
+        const RANGE: RangeInclusive<f64> = 0.001..=1_000_000.0;
+        let rate = match &self.node.value {
+            Value::Text(text) => {
+                units::parse_rate(text).map_err(|error| self.problem(format_args!("is wrong: {error}")))?
+            }
+            Value::Integer(number) => *number as f64,
+            Value::Float(number) => *number,
+            _ => return Err(self.wants("a rate like `200/s`")),
+        };
+        if RANGE.contains(&rate) {
+            return Ok(rate);
+        }
+        Err(self.problem("must be from 0.001/s to 1000000/s"))
+    }
+
+    /// A duration in `range`.
+    pub(super) fn duration(&self, range: RangeInclusive<Duration>) -> Result<Duration, Problem> {
+        let text = self.text().map_err(|_| self.wants("a duration like `500ms`, `15s` or `4m`"))?;
+        let duration = units::parse_duration(text).map_err(|error| self.problem(format_args!("is wrong: {error}")))?;
+        if range.contains(&duration) {
+            return Ok(duration);
+        }
+        let [low, high] = [range.start(), range.end()].map(|bound| units::format_duration(*bound));
+        Err(self.problem(format_args!("must be from {low} to {high}")))
+    }
+
+    /// A duration of whole seconds, in `range`.
+    pub(super) fn seconds(&self, range: RangeInclusive<u64>) -> Result<Duration, Problem> {
+        let (low, high) = (*range.start(), *range.end());
+        let allowed = || self.problem(format_args!("must be whole seconds from {low}s to {high}s"));
+        let duration = self.duration(Duration::ZERO..=Duration::MAX)?;
+        if duration.subsec_nanos() == 0 && range.contains(&duration.as_secs()) { Ok(duration) } else { Err(allowed()) }
+    }
+
+    /// One of some names.
+    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, Problem> {
+        let text = self.text()?;
+        choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
+            let names: Vec<String> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
+            self.problem(format_args!("cannot be `{text}`: allowed are {}", names.join(", ")))
+        })
+    }
+
+    /// A table.
+    pub(super) fn section(&self) -> Result<Section<'a>, Problem> {
+        match &self.node.value {
+            Value::Table(table) => {
+                Ok(Section { path: self.path.clone(), table, origin: &self.node.origin, known: Vec::new() })
+            }
+            _ => Err(self.wants("a table")),
+        }
+    }
+
+    /// The items of a list.
+    pub(super) fn list(&self) -> Result<impl Iterator<Item = Field<'a>> + use<'a>, Problem> {
+        let Value::List(items) = &self.node.value else {
+            return Err(self.wants("a list"));
+        };
+        let path = self.path.clone();
+        Ok(items.iter().enumerate().map(move |(index, node)| Field { path: format!("{path}.{index}"), node }))
+    }
+}

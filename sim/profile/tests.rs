@@ -1,0 +1,358 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::policy::{Backoff, FaultKind, FaultPlan, FaultStage, Jitter, Load, RetryPolicy, Select};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn plan(text: &str) -> Plan {
+    parse("my.toml", text, &[]).unwrap()
+}
+
+fn error(text: &str) -> String {
+    parse("my.toml", text, &[]).unwrap_err().to_string()
+}
+
+fn set(arguments: &[&str]) -> Result<Plan, ProfileError> {
+    let overrides: Vec<Override> = arguments.iter().map(|argument| Override::set(argument).unwrap()).collect();
+    load("quickstart", &overrides)
+}
+
+#[test]
+fn every_built_in_profile_is_a_plan_with_a_name_and_thresholds() {
+    for (name, description) in list().unwrap() {
+        let plan = load(name, &[]).unwrap();
+        assert_eq!(plan.name, name);
+        assert!(!description.is_empty() && !plan.thresholds.is_empty(), "{name}");
+        assert!(source(name).unwrap().starts_with(&format!("# {name}: ")), "{name}");
+    }
+}
+
+#[test]
+fn an_empty_profile_is_quickstart_without_its_name_faults_and_thresholds() {
+    let quickstart = load("quickstart", &[]).unwrap();
+    let empty = plan("");
+    assert_eq!((empty.name.as_str(), empty.thresholds.len()), ("my", 0));
+    let expected =
+        Plan { name: empty.name.clone(), description: String::new(), thresholds: Vec::new(), ..quickstart.clone() };
+    assert_eq!(empty, expected);
+    assert_eq!(quickstart.driver.load.rate(), Some(100.0));
+}
+
+#[test]
+fn the_tutorial_says_nothing_that_the_tutorial_does_not_say() {
+    let plan = load("tutorial", &[]).unwrap();
+    assert_eq!((plan.driver.version, plan.driver.update_id), (None, false));
+    assert_eq!(plan.driver.load, Load::Closed { in_flight: 1 });
+    assert_eq!((plan.driver.response_timeout, plan.driver.retry_method), (60 * SECOND, RetryPolicy::NEVER));
+    assert_eq!(plan.firmware.wait, crate::policy::Delay::Fixed(15 * SECOND));
+}
+
+#[test]
+fn each_fault_of_first_faults_hits_somebody_and_nine_in_ten_go_free() {
+    let plan = load("first-faults", &[]).unwrap();
+    let faults = FaultPlan::new(plan.seed, &plan.faults, plan.fleet.devices);
+    let mut hits = vec![0; plan.faults.len()];
+    let mut free = 0;
+    for device in 0..plan.fleet.devices {
+        let hit: Vec<usize> = faults.hits(device, 0).map(|(index, _)| index).collect();
+        free += u32::from(hit.is_empty());
+        hit.into_iter().for_each(|index| hits[index] += 1);
+    }
+    assert!(hits.iter().all(|&hits| hits > 0), "{hits:?}");
+    assert!(free * 100 >= plan.fleet.devices * 85, "{free}");
+}
+
+#[test]
+fn a_profile_is_laid_over_quickstart_key_by_key() {
+    let plan = plan(
+        r#"
+        [hub]
+        slow = { twin_ack = "80ms" }
+        [fleet]
+        devices = 7
+        [load]
+        kind = "closed"
+        [retry]
+        connect = "fixed"
+        twin = { policy = "exponential", base = "2s", jitter = "decorrelated", max_attempts = 4 }
+        [[fault]]
+        kind = "fail"
+        stage = "apply"
+        code = "boot_failed"
+        select = { ids = [6, "sim-0000001", 6] }
+        at = "1s"
+        for = "2s"
+        [[fault]]
+        kind = "reject"
+        status = 503
+        select = "all"
+        [[threshold]]
+        expr = "census.failed == 2"
+        "#,
+    );
+    assert_eq!(plan.fleet.devices, 7);
+    assert_eq!(plan.fleet.id_prefix, "sim-");
+    assert_eq!(plan.driver.load, Load::Closed { in_flight: 100 });
+    assert_eq!(plan.hub.embedded().unwrap().slow.twin_ack, Duration::from_millis(80));
+    let fixed = Backoff::Fixed { delay: 10 * SECOND };
+    assert_eq!(plan.fleet.retry_connect, RetryPolicy { backoff: fixed, max_attempts: None });
+    let twin = Backoff::Exponential { base: 2 * SECOND, cap: 30 * SECOND, jitter: Jitter::Decorrelated };
+    assert_eq!(plan.fleet.retry_twin, RetryPolicy { backoff: twin, max_attempts: Some(4) });
+    let [first, second] = &plan.faults[..] else { panic!("{:?}", plan.faults) };
+    assert_eq!(first.kind, FaultKind::Fail { stage: FaultStage::Applying, code: "boot_failed".to_owned() });
+    assert_eq!((first.select.clone(), first.at, first.lasts), (Select::Ids(vec![1, 6]), SECOND, Some(2 * SECOND)));
+    assert_eq!((second.select.clone(), second.at, second.lasts), (Select::All, Duration::ZERO, None));
+    assert_eq!(plan.thresholds[0].to_string(), "census.failed == 2");
+}
+
+#[test]
+fn an_error_shows_the_line_and_what_is_allowed() {
+    insta::assert_snapshot!(error("name = \"x\"\n\n[fleet]\n\tdevices =  0 # none\n"), @"
+    my.toml:4: `fleet.devices` must be from 1 to 10000000
+      |
+    4 | 	devices =  0 # none
+      | 	           ^
+    ");
+    insta::assert_snapshot!(error("[load]\nrat = \"200/s\"\n"), @r#"
+    my.toml:2: unknown key `rat` in `load`: allowed are kind, in_flight, rate, arrivals, ramp, max_in_flight, response_timeout, connect_timeout
+      |
+    2 | rat = "200/s"
+      | ^^^
+    "#);
+    insta::assert_snapshot!(error("[[fault]]\nkind = \"fail\"\nselect = \"all\"\nstage = \"ü\""), @r#"
+    my.toml:4: `fault.0.stage` cannot be `ü`: allowed are `downloading`, `verifying`, `applying`, `rebooting`
+      |
+    4 | stage = "ü"
+      |         ^^^
+    "#);
+    insta::assert_snapshot!(error("[fleet\n"), @"
+    my.toml:1: unclosed table, expected `]`
+      |
+    1 | [fleet
+      |       ^
+    ");
+    insta::assert_snapshot!(error("\n[[fault]]\nselect = \"all\"\n"), @"
+    my.toml:2: the key `fault.0.kind` is missing
+      |
+    2 | [[fault]]
+      | ^^^^^^^^^
+    ");
+    insta::assert_snapshot!(set(&["fleet.devices=none"]).unwrap_err(), @"--set fleet.devices=none: `fleet.devices` must be a whole number from 1 to 10000000, not a text");
+}
+
+#[test]
+fn impossible_values_are_refused_where_they_stand() {
+    for (text, line, says) in [
+        ("nam = 'x'", 1, "unknown key `nam`: allowed are name, description, seed, hub"),
+        ("name = 'a/b'", 1, "letters, digits"),
+        ("seed = -1", 1, "must be from 0"),
+        ("seed = 'seven'", 1, "must be a whole number from 0"),
+        ("[rollout]", 1, "unknown key `rollout`"),
+        ("hub = 'embedded'", 1, "`hub` must be a table, not a text"),
+        ("[hub]\nkind = 'mqtt'", 2, "`mqtt` is not supported yet"),
+        ("[hub]\nkind = 'aws'", 2, "allowed are `embedded`, `azure`"),
+        ("[hub]\ntier = 'S1'", 2, "unknown key `tier`"),
+        ("[hub]\nworkers = 0", 2, "must be from 1 to 256"),
+        ("[hub]\nkind = 'azure'\nworkers = 1", 3, "`hub.workers` means nothing"),
+        ("[hub]\nslow = { reads = '1s' }", 2, "unknown key `reads` in `hub.slow`: allowed are method_answer, twin_ack"),
+        ("[hub]\nslow = { twin_ack = '1h' }", 2, "must be from 0s to 5m"),
+        ("[fleet]\ndevices = 10000001", 2, "must be from 1 to 10000000"),
+        ("[fleet]\ndevices = 1.5", 2, "not a number"),
+        ("[fleet]\nid_prefix = 'a#'", 2, "letters, digits"),
+        ("[fleet]\nconnect_rate = 0", 2, "must be from 0.001/s"),
+        ("[fleet]\nconnect_rate = 'fast'", 2, "`fast` is not a rate"),
+        ("[fleet]\nconnect_rate = true", 2, "must be a rate like `200/s`, not true or false"),
+        ("[fleet]\nconnect_in_flight = 0", 2, "must be from 1"),
+        ("[fleet]\nkeep_alive = '1178s'", 2, "must be whole seconds from 1s to 1177s"),
+        ("[fleet]\nkeep_alive = '1500ms'", 2, "must be whole seconds"),
+        ("[fleet]\nkeep_alive = 60", 2, "must be a duration like `500ms`, `15s` or `4m`, not a whole number"),
+        ("[fleet]\ntoken_life = '1s'", 2, "must be whole seconds from 10s"),
+        ("[fleet]\nworkers = 0", 2, "must be from 1"),
+        ("[fleet]\nshards = 2", 2, "more than 1 is not supported yet"),
+        ("[fleet]\ntimestamps = 'unix'", 2, "allowed are `local`, `rfc3339`"),
+        ("[firmware]\nwait = 'soon'", 2, "`soon` is not a delay"),
+        ("[firmware]\nwait = 'exp 25h'", 2, "must not exceed 24h"),
+        ("[firmware]\nimage = '10MiB'", 2, "unknown key `image`"),
+        ("[firmware]\nnew_version = '1.0.0'", 2, "must differ from `firmware.version`"),
+        ("[firmware]\nupdate_id = 'yes'", 2, "must be true or false, not a text"),
+        ("[load]\nkind = 'half'", 2, "allowed are `open`, `closed`"),
+        ("[load]\nrate = 0", 2, "must be from 0.001/s"),
+        ("[load]\nrate = nan", 2, "must be from 0.001/s"),
+        ("[load]\nin_flight = 3", 2, "means nothing in an open load"),
+        ("[load]\nkind = 'closed'\nrate = 3", 3, "means nothing in a closed load"),
+        ("[load]\nramp = { from = 1 }", 2, "the key `load.ramp.over` is missing"),
+        ("[load]\nramp = { from = 1, over = '0s' }", 2, "must be from 1ms"),
+        ("[load]\nresponse_timeout = '4s'", 2, "must be whole seconds from 5s to 300s"),
+        ("[load]\nresponse_timeout = '301s'", 2, "must be whole seconds from 5s to 300s"),
+        ("[load]\nconnect_timeout = '31s'", 2, "must not exceed `load.response_timeout`, 30s"),
+        ("[observe]\nkind = 'subscribe'", 2, "`subscribe` is not supported yet"),
+        ("[observe]\ninterval = '0s'", 2, "must be from 1ms"),
+        ("[observe]\nstage_deadline = '0s'", 2, "must be from 1ms"),
+        ("[retry]\nconnect = 'azure-c'", 2, "allowed are `none`, `fixed`, `exponential`"),
+        (
+            "[retry]\nconnect = { policy = 'fixed', base = '1s' }",
+            2,
+            "`retry.connect.base` means nothing for this policy",
+        ),
+        ("[retry]\nmethod = { policy = 'fixed', max_attempts = 0 }", 2, "must be from 1 to 1000"),
+        ("[retry]\ntwin = { policy = 'exponential', base = '5s', cap = '1s' }", 2, "must not be shorter than `base`"),
+        ("[[fault]]\nkind = 'hub_down'", 2, "cannot be `hub_down`: allowed are `reject`"),
+        ("[[fault]]\nkind = 'offline'", 1, "the key `fault.0.select` is missing"),
+        ("[[fault]]\nkind = 'offline'\nstage = 'apply'", 3, "means nothing for the kind `offline`"),
+        ("[[fault]]\nkind = 'reject'\nstatus = 200", 3, "cannot be 200"),
+        ("[[fault]]\nkind = 'reject'\nstatus = 99", 3, "must be from 100 to 599"),
+        ("[[fault]]\nkind = 'fail'\nstage = 'wait'", 3, "cannot be `wait`"),
+        ("[[fault]]\nkind = 'fail'\nstage = 'apply'\ncode = 'bad_luck'", 4, "allowed are `no_space`, "),
+        ("[[fault]]\nkind = 'no_reply'\nselect = { percent = 101 }", 3, "must be from 0 to 100"),
+        ("[[fault]]\nkind = 'no_reply'\nselect = 'some'", 3, "must be `\"all\"`, `{ percent = 2 }`"),
+        ("[[fault]]\nkind = 'no_reply'\nselect = { percent = 1, count = 1 }", 3, "must be `\"all\"`"),
+        ("[[fault]]\nkind = 'no_reply'\nselect = { wave = 1 }", 3, "`fault.0.select.wave` is not supported yet"),
+        (
+            "[[fault]]\nkind = 'no_reply'\nselect = { ids = [\n1, 1000] }",
+            4,
+            "allowed are 0 to 999, or `sim-0000000` to",
+        ),
+        ("[[fault]]\nkind = 'no_reply'\nselect = { ids = [] }", 3, "selects nobody"),
+        ("[[fault]]\nkind = 'no_reply'\nselect = 'all'\nfor = '0s'", 4, "must be from 1ms"),
+        ("[fault]\nkind = 'no_reply'", 1, "`fault` must be a list, not a table"),
+        ("[[threshold]]\nexpr = 'update.totl.p99 < 1s'", 2, "unknown series `update.totl`"),
+        ("[[threshold]]\nexpr = 'update.total.p99 < 60'", 2, "wants a duration"),
+        ("[[threshold]]\nexpr = 'rate.achieved > 1'\nabort = true", 3, "`threshold.0.abort` is not supported yet"),
+        ("[report]\nformats = ['html']", 2, "unknown key `formats`"),
+        ("seed = 1\nseed = 2", 2, "duplicate key"),
+        ("seed = ", 1, ""),
+    ] {
+        let error = error(text);
+        assert!(error.starts_with(&format!("my.toml:{line}: ")), "{text}\n{error}");
+        assert!(error.contains(says), "{text}\n{error}");
+        assert!(error.contains('^'), "{error}");
+    }
+}
+
+#[test]
+fn more_faults_than_bits_to_remember_them_are_refused() {
+    let faults = "[[fault]]\nkind = 'no_reply'\nselect = 'all'\n".repeat(65);
+    assert!(error(&faults).starts_with("my.toml:193: `fault.64` is one too many: allowed are 64 faults"));
+}
+
+#[test]
+fn overrides_take_values_or_bare_text_and_reach_into_lists() {
+    let plan = set(&[
+        "load.rate=200/s",
+        "firmware.version=1.5",
+        "hub.slow.twin_ack=80ms",
+        "hub.workers=2",
+        "retry.method=none",
+        "threshold.1.expr=update.overhead.p50 < 1s",
+        "fault.0={ kind = \"no_reply\", select = \"all\" }",
+        "fault.1.kind=offline",
+        "fault.1.select={ percent = 5 }",
+    ])
+    .unwrap();
+    assert_eq!((plan.driver.load.rate(), plan.firmware.version.as_str()), (Some(200.0), "1.5"));
+    let hub = plan.hub.embedded().unwrap();
+    assert_eq!((hub.workers, hub.slow.twin_ack), (2, Duration::from_millis(80)));
+    assert_eq!(plan.driver.retry_method, RetryPolicy::NEVER);
+    assert_eq!((plan.thresholds.len(), plan.thresholds[1].to_string()), (3, "update.overhead.p50 < 1s".to_owned()));
+    assert_eq!(plan.faults[1].select, Select::Percent(5.0));
+}
+
+#[test]
+fn an_override_of_the_kind_leaves_behind_what_the_profile_said_for_the_other_kind() {
+    assert_eq!(set(&["load.kind=closed"]).unwrap().driver.load, Load::Closed { in_flight: 100 });
+    assert_eq!(set(&["hub.kind=azure"]).unwrap().hub, HubPlan::Azure);
+    let fixed = set(&["retry.connect.policy=fixed"]).unwrap().fleet.retry_connect;
+    assert_eq!(fixed.backoff, Backoff::Fixed { delay: 10 * SECOND });
+    let error = set(&["load.kind=closed", "load.rate=3"]).unwrap_err().to_string();
+    assert_eq!(error, "--set load.rate=3: `load.rate` means nothing in a closed load: leave it out");
+}
+
+#[test]
+fn an_error_in_an_override_names_the_override() {
+    for (argument, says) in [
+        ("flet.devices=3", "--set flet.devices=3: unknown key `flet`: allowed are name, "),
+        ("fleet.device=3", "--set fleet.device=3: unknown key `device` in `fleet`"),
+        ("seed.x=3", "--set seed.x=3: `seed` is a whole number: there is nothing below it"),
+        ("threshold.9.expr=x", "--set threshold.9.expr=x: `threshold` has 3 entries: allowed are numbers from 0 to 3"),
+        ("threshold.expr=x", "--set threshold.expr=x: `threshold` is a list: reach into it by number"),
+        ("hub=azure", "--set hub=azure: `hub` must be a table"),
+        ("load.rate=0", "--set load.rate=0: `load.rate` must be from 0.001/s"),
+    ] {
+        let error = set(&[argument]).unwrap_err().to_string();
+        assert!(error.starts_with(says), "{argument}: {error}");
+    }
+    for argument in ["fleet.devices", "=3", "a..b=3"] {
+        assert!(Override::set(argument).unwrap_err().to_string().contains("sets nothing"), "{argument}");
+    }
+}
+
+#[test]
+fn the_command_line_wins_over_the_environment_and_that_over_the_profile() {
+    let environment = Override::from_environment(
+        [("TWINSTORM_SET_FLEET__DEVICES", "5"), ("TWINSTORM_SET_SEED", "9"), ("TWINSTORM_HUB_MQTT", "x")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    let mut overrides = vec![Override::flag("--devices", "fleet.devices", "6")];
+    overrides.extend(environment);
+    let plan = load("quickstart", &overrides).unwrap();
+    assert_eq!((plan.fleet.devices, plan.seed.0), (6, 9));
+    let wrong = Override::from_environment([("TWINSTORM_SET_HUB__WORKERS".to_owned(), "0".to_owned())]);
+    let error = load("quickstart", &wrong).unwrap_err().to_string();
+    assert_eq!(error, "TWINSTORM_SET_HUB__WORKERS=0: `hub.workers` must be from 1 to 256");
+    let error = load("quickstart", &[Override::flag("--rate", "load.rate", "-1")]).unwrap_err().to_string();
+    assert!(error.starts_with("--rate -1: `load.rate` must be"), "{error}");
+}
+
+#[test]
+fn a_profile_is_a_built_in_name_or_a_file() {
+    let error = load("quikstart", &[]).unwrap_err().to_string();
+    assert!(error.contains("built in are quickstart, tutorial, first-faults"), "{error}");
+    assert!(error.contains("`./quikstart.toml`"), "{error}");
+    let error = load("./missing.toml", &[]).unwrap_err().to_string();
+    assert!(error.starts_with("cannot read the profile ./missing.toml: "), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my fleet.toml");
+    std::fs::write(&path, "[fleet]\ndevices = 3\n").unwrap();
+    let plan = load(path.to_str().unwrap(), &[]).unwrap();
+    assert_eq!((plan.name.as_str(), plan.fleet.devices), ("my-fleet", 3));
+}
+
+#[test]
+fn a_plan_survives_json() {
+    for (name, _) in list().unwrap() {
+        let plan = load(name, &[]).unwrap();
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan, "{json}");
+    }
+}
+
+#[test]
+fn the_estimate_covers_the_run_without_being_far_off() {
+    let between = |plan: &Plan, low: u32, high: u32| {
+        let estimate = plan.estimated_duration();
+        assert!((SECOND * low..=SECOND * high).contains(&estimate), "{}: {estimate:?}", plan.name);
+    };
+    between(&load("quickstart", &[]).unwrap(), 22, 32);
+    between(&load("tutorial", &[]).unwrap(), 46, 48);
+    between(&load("first-faults", &[]).unwrap(), 25, 40);
+    between(&set(&["load.kind=closed", "load.in_flight=10"]).unwrap(), 1400, 1600);
+    between(&set(&["load.ramp={ from = 1, over = \"10s\" }"]).unwrap(), 27, 38);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "(\\[{0,2}(fleet|load|fault|hub)\\]{0,2}\n)?([a-z_]{1,8} ?= ?['\"0-9a-zäß{}\\[\\], .]{0,12}\n){0,3}") {
+        if let Err(error) = parse("my.toml", &text, &[]) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+
+    #[test]
+    fn no_override_makes_it_panic(key in "(fleet|load|fault|threshold|seed)(\\.[a-z0-9]{1,4}){0,3}", value in "\\PC{0,12}") {
+        let overrides = [Override::flag("--x", &key, &value)];
+        let _ = load("quickstart", &overrides);
+    }
+}

@@ -1,0 +1,19 @@
+//! `[[threshold]]`: what must hold in the end.
+
+use super::error::Problem;
+use super::reader::Field;
+use crate::policy::Threshold;
+
+pub(super) fn read(field: &Field<'_>) -> Result<Vec<Threshold>, Problem> {
+    field.list()?.map(|item| threshold(&item)).collect()
+}
+
+fn threshold(field: &Field<'_>) -> Result<Threshold, Problem> {
+    let mut section = field.section()?;
+    section.unsupported("abort")?;
+    section.unsupported("grace")?;
+    let expr = section.required("expr")?;
+    let threshold = expr.text()?.parse().map_err(|error| expr.problem(format_args!("is wrong: {error}")))?;
+    section.finish()?;
+    Ok(threshold)
+}

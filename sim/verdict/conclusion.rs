@@ -1,0 +1,68 @@
+//! From a finished run to its verdict.
+
+use super::{ExitCode, judge, validity};
+use crate::measure::{RunResult, Verdict};
+use crate::policy::Threshold;
+
+/// What the coordinator knows of a run's end beyond its figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// It was stopped by a signal or an abort threshold.
+    pub aborted: bool,
+    /// What makes it invalid whatever the figures say: an embedded hub that died unplanned, a shard lost.
+    pub mishaps: Vec<String>,
+}
+
+/// Judges a run: fills in its thresholds, its validity, its verdict and its exit code, and returns the latter.
+pub fn conclude(result: &mut RunResult, thresholds: &[Threshold], ending: &Ending) -> ExitCode {
+    result.thresholds = judge(thresholds, result);
+    result.invalid_reasons.clone_from(&ending.mishaps);
+    result.invalid_reasons.extend(validity(thresholds, &result.thresholds, result));
+    result.valid = result.invalid_reasons.is_empty();
+    let broken = result.thresholds.iter().any(|threshold| threshold.ok == Some(false));
+    let applies = [
+        (ending.aborted, ExitCode::Aborted, Verdict::Aborted),
+        (!result.valid, ExitCode::Invalid, Verdict::Invalid),
+        (broken, ExitCode::ThresholdBroken, Verdict::Fail),
+        (true, ExitCode::Success, Verdict::Pass),
+    ];
+    let exit = ExitCode::of(applies.iter().filter(|(applies, ..)| *applies).map(|(_, code, _)| *code));
+    result.verdict =
+        applies.iter().find(|(_, code, _)| *code == exit).map_or(Verdict::Invalid, |(_, _, verdict)| *verdict);
+    result.exit_code = exit.code();
+    exit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Outcome;
+
+    #[test]
+    fn the_gravest_finding_decides() {
+        let aborted = Ending { aborted: true, mishaps: Vec::new() };
+        let died = Ending { aborted: false, mishaps: vec!["the embedded hub died".to_owned()] };
+        for (outcomes, ending, verdict, code) in [
+            (3, Ending::default(), Verdict::Pass, 0),
+            (2, Ending::default(), Verdict::Fail, 99),
+            (1, Ending::default(), Verdict::Invalid, 96),
+            (3, died.clone(), Verdict::Invalid, 96),
+            (2, died.clone(), Verdict::Invalid, 96),
+            (3, aborted.clone(), Verdict::Aborted, 97),
+            (1, aborted.clone(), Verdict::Aborted, 97),
+        ] {
+            let mut result = RunResult::default();
+            result.census.planned = 3;
+            // 3: all complete. 2: one failed. 1: one has no outcome at all.
+            result.census.add(Outcome::Completed, "", outcomes.max(2));
+            result.census.add(Outcome::Failed, "", u64::from(outcomes == 2));
+            let threshold = "census.completed.pct >= 100".parse().unwrap();
+            let exit = conclude(&mut result, &[threshold], &ending);
+            assert_eq!((result.verdict, exit.code()), (verdict, code), "{outcomes} {ending:?}");
+            assert_eq!(result.exit_code, code);
+            assert_eq!(result.valid, result.invalid_reasons.is_empty());
+            let is_valid = outcomes > 1 && ending.mishaps.is_empty();
+            assert_eq!(result.valid, is_valid, "{:?}", result.invalid_reasons);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The exit codes of every command.
+
+/// What a command tells its caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// It did what it was asked to, and every threshold held.
+    Success = 0,
+    /// Anything that no other code stands for.
+    Error = 1,
+    /// Wrong usage or a wrong profile.
+    Usage = 2,
+    /// The result is invalid: the generator was too slow, the census does not add up, an embedded hub or a shard died
+    /// unplanned, or a threshold's series has no value.
+    Invalid = 96,
+    /// Stopped by a signal or an abort threshold.
+    Aborted = 97,
+    /// Worse than the baseline.
+    Regressed = 98,
+    /// A threshold was broken.
+    ThresholdBroken = 99,
+}
+
+impl ExitCode {
+    /// All of them; of several that apply, the first in this order is the one.
+    pub const PRECEDENCE: [Self; 7] =
+        [Self::Usage, Self::Error, Self::Aborted, Self::Invalid, Self::ThresholdBroken, Self::Regressed, Self::Success];
+
+    /// The number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The one of several that a command ends with; success if there is none.
+    #[must_use]
+    pub fn of(codes: impl IntoIterator<Item = Self>) -> Self {
+        let rank = |code: &Self| Self::PRECEDENCE.iter().position(|other| other == code);
+        codes.into_iter().min_by_key(rank).unwrap_or(Self::Success)
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_applies_is_the_one() {
+        let codes = ExitCode::PRECEDENCE.map(ExitCode::code);
+        assert_eq!(codes, [2, 1, 97, 96, 99, 98, 0]);
+        assert_eq!(ExitCode::of([]), ExitCode::Success);
+        assert_eq!(ExitCode::of([ExitCode::Success, ExitCode::Regressed, ExitCode::ThresholdBroken]).code(), 99);
+        assert_eq!(ExitCode::of(ExitCode::PRECEDENCE.into_iter().rev()), ExitCode::Usage);
+    }
+}
