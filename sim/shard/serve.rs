@@ -4,23 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
 use crate::device::{Fleet, FleetPlan};
 use crate::dialect::azure::AzureDevice;
-use crate::driver::{self, Driver, DriverPlan, RestClient};
-use crate::measure::{Measurements, Tracer, Truth, descriptor_limit};
+use crate::driver::{self, Client, Driver, DriverPlan, RestSettings};
+use crate::measure::{Tracer, Truth, descriptor_limit};
 use crate::policy::{DeviceIds, FaultPlan, Outcome};
-use crate::time::{Clock, Nanos};
+use crate::time::Clock;
 
-/// How often a shard looks at its actors.
+/// How often a shard looks whether its devices are ready.
 const LOOK: Duration = Duration::from_millis(100);
 /// Looks between two progress messages.
 const LOOKS_PER_PROGRESS: u32 = 10;
 /// What devices get beyond the connect ramp to come online.
 const CONNECT_GRACE: Duration = Duration::from_secs(60);
-/// How long connections may take to close.
+/// How long a TCP connection to the hub's REST side may take.
+const REST_CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long devices may take to disconnect.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Serves one assignment.
@@ -31,95 +33,283 @@ pub(super) async fn serve(
     say: Sender<FromShard>,
 ) {
     let descriptors = descriptor_limit().map_or(0, |(soft, _)| soft);
-    // If nobody listens any more, there is nobody left to work for.
+    // If nobody listens any more, there is nobody left to work for: here and below.
     if say.send(FromShard::Hello { descriptors }).await.is_err() {
         return;
     }
     let Some(ToShard::Assign(assignment)) = orders.recv().await else { return };
-    let done = match Actors::start(&assignment, clock, tracer) {
-        Ok(actors) => actors.run(&assignment, orders, &say).await,
+    let done = match Work::start(*assignment, clock, tracer, say.clone()) {
+        Ok(work) => work.run(orders).await,
         Err(why) => Err(why),
     };
     let last = match done {
-        Ok(progress) => FromShard::Result(Box::new(progress)),
+        Ok(Some(progress)) => FromShard::Result(Box::new(progress)),
+        Ok(None) => return,
         Err(why) => FromShard::Failed(why),
     };
     let _ = say.send(last).await;
 }
 
-/// The actors of a shard.
-struct Actors {
+/// An assignment and the actors that carry it out.
+struct Work {
+    assignment: Assignment,
+    ids: DeviceIds,
     clock: Clock,
+    say: Sender<FromShard>,
+    rest: Option<Client>,
     fleet: Option<Fleet>,
     driver: Option<Driver>,
-    rest: Option<RestClient>,
+    tracer: Option<Arc<Tracer>>,
+    truth: Option<Arc<Truth>>,
     /// Measured, but not handed over yet.
     pending: Progress,
 }
 
-/// How far a shard is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Phase {
-    /// Devices come online, until this moment at the latest.
-    Connecting { until: Instant },
-    /// Everything stands ready for the start.
-    Ready,
-    /// The load is on.
-    Loaded,
-}
-
-impl Actors {
+impl Work {
     /// The driver is made first: from then on every planned update is in the census.
-    fn start(assignment: &Assignment, clock: Clock, tracer: Option<Arc<Tracer>>) -> Result<Self, String> {
-        let Assignment { plan, range, roles, endpoints, credentials, .. } = assignment;
+    fn start(
+        assignment: Assignment,
+        clock: Clock,
+        tracer: Option<Arc<Tracer>>,
+        say: Sender<FromShard>,
+    ) -> Result<Self, String> {
+        let Assignment { plan, range, roles, endpoints, credentials, .. } = &assignment;
         let ids = DeviceIds::new(&plan.fleet.id_prefix);
         let truth = (roles.fleet && roles.driver).then(|| Arc::new(Truth::new(*range)));
-        let rest = match (&endpoints.rest, &credentials.service) {
-            (Some(url), Some(service)) => {
-                let connections = plan.driver.max_in_flight as usize;
-                Some(RestClient::new(url, service.clone(), clock, connections).map_err(|error| error.to_string())?)
-            }
-            _ => None,
-        };
-        let driver = match (&rest, roles.driver) {
-            (_, false) => None,
-            (None, true) => return Err("a driver needs the hub's REST endpoint and a connection string".to_owned()),
-            (Some(rest), true) => Some(
-                Driver::start(DriverPlan {
+        let settings = endpoints.rest.clone().zip(credentials.service.clone()).map(|(url, connection)| RestSettings {
+            url,
+            connection,
+            connect_timeout: REST_CONNECT_LIMIT,
+        });
+        let rest = settings.as_ref().map(|settings| Client::new(settings, clock)).transpose().map_err(in_words)?;
+        let driver = match settings {
+            Some(rest) if roles.driver => {
+                let plan = DriverPlan {
                     config: plan.driver.clone(),
                     seed: plan.seed,
                     devices: plan.fleet.devices,
                     range: *range,
                     ids: ids.clone(),
                     run_id: assignment.run_id.clone(),
-                    rest: rest.settings(),
+                    rest,
                     clock,
                     truth: truth.clone(),
                     tracer: tracer.clone(),
                     swallow_outcomes: assignment.swallow_outcomes,
-                })
-                .map_err(|error| error.to_string())?,
-            ),
+                };
+                Some(Driver::start(plan).map_err(in_words)?)
+            }
+            None if roles.driver => {
+                return Err("a driver needs the hub's REST address and a connection string".to_owned());
+            }
+            _ => None,
         };
-        let fleet = match (roles.fleet, endpoints.mqtt, &credentials.fleet_key) {
-            (false, ..) => None,
-            (true, Some(hub), Some(key)) => Some(
-                Fleet::start(FleetPlan {
-                    config: plan.fleet.clone(),
-                    firmware: plan.firmware.clone(),
-                    faults: Arc::new(FaultPlan::new(plan.seed, &plan.faults, plan.fleet.devices)),
-                    seed: plan.seed,
-                    range: *range,
-                    hub,
-                    dialect: AzureDevice::new(&endpoints.host, key.clone(), plan.fleet.keep_alive.as_secs() as u16),
-                    clock,
-                    truth,
-                    tracer,
-                })
-                .map_err(|error| error.to_string())?,
-            ),
-            (true, ..) => return Err("a fleet needs the hub's MQTT endpoint and the fleet's key".to_owned()),
-        };
-        Ok(Self { clock, fleet, driver, rest, pending: Progress::default() })
+        let pending = Progress::default();
+        Ok(Self { ids, clock, say, rest, fleet: None, driver, tracer, truth, pending, assignment })
     }
+
+    /// Does everything, up to the last word; `None` if the coordinator is gone.
+    async fn run(mut self, mut orders: Receiver<ToShard>) -> Result<Option<Progress>, String> {
+        // An order to stop ends whatever is being prepared.
+        let reason = tokio::select! {
+            prepared = self.prepare() => {
+                prepared?;
+                None
+            }
+            order = orders.recv() => Some(match order {
+                Some(ToShard::Stop(reason)) => reason,
+                _ => return Ok(None),
+            }),
+        };
+        let reason = match reason {
+            Some(reason) => reason,
+            None => {
+                if self.say.send(FromShard::Ready).await.is_err() {
+                    return Ok(None);
+                }
+                match self.carry_load(&mut orders).await? {
+                    Some(reason) => reason,
+                    None => return Ok(None),
+                }
+            }
+        };
+        self.stop(reason).await.map(Some)
+    }
+
+    /// Registers and connects the devices, or waits for those of another process, and takes the observer's first
+    /// look.
+    async fn prepare(&mut self) -> Result<(), String> {
+        let range = self.assignment.range;
+        if self.assignment.roles.fleet {
+            self.register().await?;
+            self.fleet = Some(self.start_fleet()?);
+            self.connect().await?;
+        } else if let Some(rest) = &self.rest {
+            let limit = self.connect_limit();
+            driver::wait_online(rest, &self.ids, range, limit, self.clock, |_, _| {}).await.map_err(in_words)?;
+        }
+        match &self.driver {
+            Some(driver) => driver.prime().await.map_err(in_words),
+            None => Ok(()),
+        }
+    }
+
+    async fn register(&self) -> Result<(), String> {
+        let (Some(rest), Some(key)) = (&self.rest, &self.assignment.credentials.fleet_key) else { return Ok(()) };
+        driver::register(rest, key, &self.ids, self.assignment.range, |_, _| {}).await.map_err(in_words)
+    }
+
+    fn start_fleet(&self) -> Result<Fleet, String> {
+        let Assignment { plan, range, endpoints, credentials, .. } = &self.assignment;
+        let (Some(hub), Some(key)) = (endpoints.mqtt, &credentials.fleet_key) else {
+            return Err("a fleet needs the hub's MQTT address and the fleet's key".to_owned());
+        };
+        // The profile holds it below 1,178 s.
+        let keep_alive = u16::try_from(plan.fleet.keep_alive.as_secs()).unwrap_or(u16::MAX);
+        Fleet::start(FleetPlan {
+            config: plan.fleet.clone(),
+            firmware: plan.firmware.clone(),
+            faults: Arc::new(FaultPlan::new(plan.seed, &plan.faults, plan.fleet.devices)),
+            seed: plan.seed,
+            range: *range,
+            hub,
+            dialect: AzureDevice::new(&endpoints.host, key.clone(), keep_alive),
+            clock: self.clock,
+            truth: self.truth.clone(),
+            tracer: self.tracer.clone(),
+        })
+        .map_err(in_words)
+    }
+
+    /// Waits until every device has reported once or has given up. Some may be missing when the time is over: their
+    /// updates will tell. If none came online, there is nothing to run.
+    async fn connect(&mut self) -> Result<(), String> {
+        let devices = self.assignment.range.len();
+        let until = self.clock.now() + self.connect_limit();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for looks in 1_u32.. {
+            look.tick().await;
+            self.look().await?;
+            let stands = self.pending.gauges;
+            let over = stands.ready >= devices || self.clock.now() >= until;
+            if over && stands.gave_up >= devices.min(stands.ready) && stands.connected == 0 {
+                return Err(self.why_none_is_online(devices).await);
+            }
+            if looks % LOOKS_PER_PROGRESS == 0 {
+                self.report_progress().await;
+            }
+            if over {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The time that devices get to come online.
+    fn connect_limit(&self) -> Duration {
+        let fleet = &self.assignment.plan.fleet;
+        Duration::from_secs_f64(f64::from(fleet.devices) / fleet.connect_rate) + CONNECT_GRACE
+    }
+
+    async fn why_none_is_online(&self, devices: u32) -> String {
+        let failures = match &self.fleet {
+            Some(fleet) => fleet.failures().await,
+            None => Vec::new(),
+        };
+        let reasons: Vec<String> = failures.into_iter().map(|failure| failure.to_string()).collect();
+        format!("none of {devices} devices came online: {}", reasons.join("; "))
+    }
+
+    /// Waits for the start, runs the load, and returns why it is over; `None` if the coordinator is gone.
+    async fn carry_load(&mut self, orders: &mut Receiver<ToShard>) -> Result<Option<StopReason>, String> {
+        let mut second = interval(LOOK * LOOKS_PER_PROGRESS);
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut finished = false;
+        loop {
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(ToShard::StartAt(at)) => {
+                        let at = self.clock.wall().moment(at);
+                        if let Some(fleet) = &self.fleet {
+                            fleet.load_starts(at).await;
+                        }
+                        if let Some(driver) = &self.driver {
+                            driver.start_at(at).await.map_err(in_words)?;
+                        }
+                    }
+                    Some(ToShard::Stop(reason)) => return Ok(Some(reason)),
+                    Some(ToShard::Assign(_)) => {}
+                    None => return Ok(None),
+                },
+                // Said at once, so that nobody waits for the next second.
+                ended = finished_of(self.driver.as_ref()), if !finished => {
+                    ended?;
+                    finished = true;
+                    self.look().await?;
+                    self.report_progress().await;
+                }
+                _ = second.tick() => {
+                    self.look().await?;
+                    self.report_progress().await;
+                }
+            }
+        }
+    }
+
+    /// Takes what the actors have measured since the last look.
+    async fn look(&mut self) -> Result<(), String> {
+        if let Some(driver) = &self.driver {
+            let sample = driver.sample().await.map_err(in_words)?;
+            self.pending.measurements.merge(&sample.measurements);
+            self.pending.gauges = sample.gauges;
+            self.pending.finished = sample.finished;
+        }
+        if let Some(fleet) = &self.fleet {
+            let (measurements, gauges) = fleet.sample().await;
+            self.pending.measurements.merge(&measurements);
+            let calls_in_flight = self.pending.gauges.calls_in_flight;
+            self.pending.gauges = gauges;
+            self.pending.gauges.calls_in_flight = calls_in_flight;
+            self.pending.failures = fleet.failures().await.into_iter().map(|failure| failure.to_string()).collect();
+        }
+        Ok(())
+    }
+
+    async fn report_progress(&mut self) {
+        let progress = std::mem::take(&mut self.pending);
+        self.pending.gauges = progress.gauges;
+        let _ = self.say.send(FromShard::Progress(Box::new(progress))).await;
+    }
+
+    async fn stop(mut self, reason: StopReason) -> Result<Progress, String> {
+        if let Some(driver) = &self.driver {
+            let (outcome, detail) = match reason {
+                StopReason::Finished | StopReason::Interrupted => (Outcome::Aborted, ""),
+                StopReason::HubDied => (Outcome::HubError, "hub died"),
+            };
+            let sample = driver.stop(outcome, detail).await.map_err(in_words)?;
+            self.pending.measurements.merge(&sample.measurements);
+            self.pending.finished = true;
+        }
+        if let Some(fleet) = self.fleet.take() {
+            let (measurements, gauges) = fleet.sample().await;
+            self.pending.measurements.merge(&measurements);
+            self.pending.gauges = gauges;
+            self.pending.measurements.merge(&fleet.stop(CLOSE_LIMIT).await);
+        }
+        Ok(self.pending)
+    }
+}
+
+/// Resolves when the driver has finished; never without one.
+async fn finished_of(driver: Option<&Driver>) -> Result<(), String> {
+    match driver {
+        Some(driver) => driver.finished().await.map_err(in_words),
+        None => std::future::pending().await,
+    }
+}
+
+fn in_words(error: impl ToString) -> String {
+    error.to_string()
 }
