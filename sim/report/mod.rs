@@ -1,1 +1,32 @@
-//! x
+//! What is made of a result: one file per format, each turning a [`RunResult`] into bytes and reading nothing else.
+
+mod error;
+mod hdr;
+mod hlog;
+mod human;
+mod results_json;
+#[cfg(test)]
+mod sample;
+mod table;
+mod terminal;
+
+pub use error::ReportError;
+pub use hdr::{decode, encode};
+pub use hlog::HistogramLog;
+pub use human::{human_bytes, human_duration};
+pub use results_json::{ResultsJson, from_json};
+pub use terminal::Terminal;
+
+use crate::measure::RunResult;
+
+/// A format.
+pub trait Reporter {
+    /// The result in this format.
+    ///
+    /// # Errors
+    /// A part of the result cannot be written in it.
+    fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError>;
+}
+
+/// The files that every run leaves behind: name and format.
+pub const FILES: [(&str, &dyn Reporter); 2] = [("results.json", &ResultsJson), ("histograms.hlog", &HistogramLog)];

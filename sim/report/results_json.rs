@@ -1,0 +1,290 @@
+//! `results.json`: the one form of a result that everything else can be made from again, but for the histograms of
+//! single intervals, which have a file of their own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{Error as _, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use super::{ReportError, Reporter, hdr};
+use crate::measure::{
+    Census, FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, SeriesData,
+    ShardResult, ThresholdResult, Verdict,
+};
+use crate::policy::{Outcome, Series, Statistic};
+
+/// The version of the form.
+const SCHEMA: &str = "twinstorm.results/1";
+
+/// `results.json`.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultsJson;
+
+impl Reporter for ResultsJson {
+    fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError> {
+        let mut bytes = serde_json::to_vec_pretty(&Document::from_result(result)?)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+/// Reads what [`ResultsJson`] wrote.
+///
+/// # Errors
+/// It is no result, one of another version, or damaged.
+pub fn from_json(bytes: &[u8]) -> Result<RunResult, ReportError> {
+    /// The schema decides whether the rest can be read at all.
+    #[derive(Deserialize)]
+    struct Head {
+        schema: String,
+    }
+    let Head { schema: found } = serde_json::from_slice(bytes)?;
+    if found != SCHEMA {
+        return Err(ReportError::Schema { found, expected: SCHEMA });
+    }
+    serde_json::from_slice::<Document>(bytes)?.into_result()
+}
+
+/// The keys in their order.
+#[derive(Serialize, Deserialize)]
+struct Document {
+    schema: String,
+    name: String,
+    started_at: Timestamp,
+    duration_s: f64,
+    version: String,
+    seed: u64,
+    plan: Value,
+    command: String,
+    valid: bool,
+    invalid_reasons: Vec<String>,
+    verdict: Verdict,
+    exit_code: u8,
+    census: CensusJson,
+    census_by: BTreeMap<Outcome, BTreeMap<String, u64>>,
+    absent: Vec<SeriesName>,
+    series: BTreeMap<SeriesName, SeriesJson>,
+    intervals: Vec<Interval>,
+    rate: RateResult,
+    generator: GeneratorHealth,
+    hub: Option<HubHealth>,
+    shards: Vec<ShardResult>,
+    observer: ObserverHealth,
+    faults: Vec<FaultRow>,
+    thresholds: Vec<ThresholdResult>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct CensusJson {
+    planned: u64,
+    /// Every outcome, the ones that did not happen too.
+    #[serde(flatten)]
+    outcomes: BTreeMap<Outcome, u64>,
+    unaccounted: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SeriesJson {
+    count: u64,
+    min_us: Option<u64>,
+    mean_us: Option<u64>,
+    p50_us: Option<u64>,
+    p90_us: Option<u64>,
+    p95_us: Option<u64>,
+    p99_us: Option<u64>,
+    p99_9_us: Option<u64>,
+    p99_99_us: Option<u64>,
+    max_us: Option<u64>,
+    saturated: u64,
+    hdr: String,
+}
+
+/// A series under its name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct SeriesName(Series);
+
+impl Document {
+    fn from_result(result: &RunResult) -> Result<Self, ReportError> {
+        let series = result.series.iter().map(|(series, data)| Ok((SeriesName(*series), SeriesJson::from_data(data)?)));
+        Ok(Self {
+            schema: SCHEMA.to_owned(),
+            name: result.name.clone(),
+            started_at: result.started_at,
+            duration_s: result.duration_s,
+            version: result.version.clone(),
+            seed: result.seed,
+            plan: result.plan.clone(),
+            command: result.command.clone(),
+            valid: result.valid,
+            invalid_reasons: result.invalid_reasons.clone(),
+            verdict: result.verdict,
+            exit_code: result.exit_code,
+            census: CensusJson::from_census(&result.census),
+            census_by: result.census.details.clone(),
+            absent: result.absent.iter().copied().map(SeriesName).collect(),
+            series: series.collect::<Result<_, ReportError>>()?,
+            intervals: result.intervals.clone(),
+            rate: result.rate,
+            generator: result.generator.clone(),
+            hub: result.hub,
+            shards: result.shards.clone(),
+            observer: result.observer.clone(),
+            faults: result.faults.clone(),
+            thresholds: result.thresholds.clone(),
+        })
+    }
+
+    fn into_result(self) -> Result<RunResult, ReportError> {
+        let series = self.series.into_iter();
+        let series = series.map(|(name, series)| Ok((name.0, hdr::decode(&series.hdr, series.saturated)?)));
+        Ok(RunResult {
+            name: self.name,
+            started_at: self.started_at,
+            duration_s: self.duration_s,
+            version: self.version,
+            seed: self.seed,
+            plan: self.plan,
+            command: self.command,
+            valid: self.valid,
+            invalid_reasons: self.invalid_reasons,
+            verdict: self.verdict,
+            exit_code: self.exit_code,
+            census: self.census.into_census(self.census_by),
+            absent: self.absent.into_iter().map(|name| name.0).collect(),
+            series: series.collect::<Result<_, ReportError>>()?,
+            intervals: self.intervals,
+            rate: self.rate,
+            generator: self.generator,
+            hub: self.hub,
+            shards: self.shards,
+            observer: self.observer,
+            faults: self.faults,
+            thresholds: self.thresholds,
+        })
+    }
+}
+
+impl CensusJson {
+    fn from_census(census: &Census) -> Self {
+        let outcomes = Outcome::ALL.into_iter().map(|outcome| (outcome, census.count(outcome))).collect();
+        Self { planned: census.planned, outcomes, unaccounted: census.unaccounted() }
+    }
+
+    fn into_census(mut self, details: BTreeMap<Outcome, BTreeMap<String, u64>>) -> Census {
+        self.outcomes.retain(|_, count| *count > 0);
+        Census { planned: self.planned, outcomes: self.outcomes, details }
+    }
+}
+
+impl SeriesJson {
+    fn from_data(data: &SeriesData) -> Result<Self, ReportError> {
+        let micros = |statistic| data.statistic(statistic).map(|seconds| (seconds * 1e6).round() as u64);
+        let percentile = |hundredths| micros(Statistic::Percentile(hundredths));
+        Ok(Self {
+            count: data.count(),
+            min_us: micros(Statistic::Min),
+            mean_us: micros(Statistic::Mean),
+            p50_us: percentile(5000),
+            p90_us: percentile(9000),
+            p95_us: percentile(9500),
+            p99_us: percentile(9900),
+            p99_9_us: percentile(9990),
+            p99_99_us: percentile(9999),
+            max_us: micros(Statistic::Max),
+            saturated: data.saturated,
+            hdr: hdr::encode(data)?,
+        })
+    }
+}
+
+impl Serialize for SeriesName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for SeriesName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+        impl Visitor<'_> for Name {
+            type Value = SeriesName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a series")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<SeriesName, E> {
+                Series::parse(name).map(SeriesName).ok_or_else(|| E::custom(format!("unknown series `{name}`")))
+            }
+        }
+        deserializer.deserialize_str(Name).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::sample;
+
+    #[test]
+    fn a_result_survives_writing_and_reading() {
+        let mut result = sample();
+        let bytes = ResultsJson.render(&result).unwrap();
+        result.intervals.iter_mut().for_each(|interval| interval.hdr.clear());
+        assert_eq!(from_json(&bytes).unwrap(), result);
+        let empty = RunResult::default();
+        assert_eq!(from_json(&ResultsJson.render(&empty).unwrap()).unwrap(), empty);
+    }
+
+    #[test]
+    fn the_keys_stand_in_their_order() {
+        let text = String::from_utf8(ResultsJson.render(&sample()).unwrap()).unwrap();
+        let keys = |indent: usize| -> Vec<&str> {
+            let is_key = |line: &&str| line.len() - line.trim_start().len() == indent;
+            text.lines().filter(is_key).filter_map(|line| line.trim().strip_prefix('"')?.split('"').next()).collect()
+        };
+        assert_eq!(
+            keys(2).join(" "),
+            "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
+             census_by absent series intervals rate generator hub shards observer faults thresholds"
+        );
+        let inner = keys(4).join(" ");
+        assert!(
+            inner.contains(
+                "planned completed failed rolled_back rejected not_online no_response throttled hub_error stuck \
+                 lost_device protocol_violation not_sent aborted lost_shard unaccounted"
+            ),
+            "{inner}"
+        );
+        assert!(inner.contains("connect method.response twin.ack.standBy update.total schedule.lag"), "{inner}");
+        assert!(
+            keys(6)
+                .join(" ")
+                .contains("count min_us mean_us p50_us p90_us p95_us p99_us p99_9_us p99_99_us max_us saturated hdr")
+        );
+        let few = &serde_json::from_str::<Value>(&text).unwrap()["series"]["twin.ack.standBy"];
+        assert_eq!(
+            (&few["count"], &few["p50_us"], &few["p90_us"]),
+            (&Value::from(21), &Value::from(11_002), &Value::Null)
+        );
+    }
+
+    #[test]
+    fn what_is_no_result_is_refused() {
+        for (text, says) in [
+            ("{", "not a result: EOF"),
+            ("{}", "not a result: missing field `schema`"),
+            ("{\"schema\":\"twinstorm.results/9\"}", "the schema `twinstorm.results/9`, this program reads"),
+            ("{\"schema\":\"twinstorm.results/1\"}", "not a result: missing field `name`"),
+        ] {
+            let error = from_json(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+        let text = String::from_utf8(ResultsJson.render(&sample()).unwrap()).unwrap();
+        let error = from_json(text.replace("update.total\":", "update.totl\":").as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("unknown series `update.totl`"), "{error}");
+    }
+}

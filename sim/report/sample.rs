@@ -1,0 +1,124 @@
+//! A result made by hand, for the tests of every format.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::encode;
+use crate::measure::{
+    Census, FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, SeriesData,
+    ShardResult, ThresholdResult, Verdict,
+};
+use crate::policy::{Outcome, Series};
+
+/// `samples` evenly spread up to `longest`.
+fn data(samples: u32, longest: Duration) -> SeriesData {
+    let mut data = SeriesData::default();
+    (1..=samples).for_each(|n| data.record(longest * n / samples));
+    data
+}
+
+fn interval(t_s: f64, hdr: &[(Series, u32)]) -> Interval {
+    let encoded = |samples| encode(&data(samples, Duration::from_millis(5))).unwrap();
+    Interval {
+        t_s,
+        length_s: 1.0,
+        connected: 500,
+        stages: BTreeMap::from([("standBy".to_owned(), 490), ("downloading".to_owned(), 10)]),
+        offered: 100,
+        achieved: 98,
+        attempts: 598,
+        p50_us: BTreeMap::from([("connect".to_owned(), 812)]),
+        p99_us: BTreeMap::new(),
+        hdr: hdr.iter().map(|(series, samples)| (series.name().to_owned(), encoded(*samples))).collect(),
+    }
+}
+
+fn threshold(expr: &str, observed: Option<f64>, ok: Option<bool>) -> ThresholdResult {
+    ThresholdResult { expr: expr.to_owned(), observed, judged_by: None, ok }
+}
+
+/// A run with everything in it.
+pub(super) fn sample() -> RunResult {
+    let ms = Duration::from_millis;
+    let mut census = Census { planned: 1000, ..Census::default() };
+    census.add(Outcome::Completed, "", 958);
+    census.add(Outcome::Failed, "verifying/checksum_mismatch", 20);
+    census.add(Outcome::Rejected, "409", 1);
+    census.add(Outcome::Rejected, "500", 19);
+    census.add(Outcome::Stuck, "applying", 2);
+    RunResult {
+        name: "quickstart".to_owned(),
+        started_at: "2026-11-03T10:20:30Z".parse().unwrap(),
+        duration_s: 24.25,
+        version: "0.1.0".to_owned(),
+        seed: 7,
+        plan: serde_json::json!({ "name": "quickstart", "fleet": { "devices": 1000 } }),
+        command: "twinstorm run quickstart --seed 7".to_owned(),
+        valid: true,
+        invalid_reasons: Vec::new(),
+        verdict: Verdict::Fail,
+        exit_code: 99,
+        census,
+        absent: vec![Series::Reconnect, Series::TwinVisible(crate::policy::FirmwareStatus::RolledBack)],
+        series: BTreeMap::from([
+            (Series::Connect, data(1000, ms(8))),
+            (Series::MethodResponse, data(20_000, ms(35))),
+            (Series::TwinAck(crate::policy::FirmwareStatus::StandBy), data(21, ms(21))),
+            (Series::UpdateTotal, SeriesData { saturated: 1, ..data(958, ms(9500)) }),
+            (Series::ScheduleLag, data(1000, Duration::from_micros(840))),
+        ]),
+        intervals: vec![
+            interval(1.0, &[(Series::Connect, 3)]),
+            interval(2.0, &[(Series::MethodResponse, 2), (Series::UpdateTotal, 1)]),
+        ],
+        rate: RateResult { offered_per_s: Some(98.75), achieved_per_s: Some(98.5) },
+        generator: GeneratorHealth {
+            cpu_seconds: 3.25,
+            cpu_percent: 6.5,
+            cores: 2,
+            rss_peak_bytes: 47_185_920,
+            descriptors_peak: 1203,
+            schedule_lag_p99_us: Some(832),
+            dropped: 0,
+            hub_on_same_machine: true,
+            loop_lag_p99_us: BTreeMap::from([("fleet-0".to_owned(), 1100), ("driver".to_owned(), 900)]),
+        },
+        hub: Some(HubHealth { cpu_seconds: 2.5, rss_peak_bytes: 13_631_488 }),
+        shards: vec![ShardResult { shard: 0, first_device: 0, devices: 1000, ended: 1000 }],
+        observer: ObserverHealth {
+            kind: "query".to_owned(),
+            interval_ms: 250,
+            resolution_us: 250_000,
+            seen_late: 12,
+            late: 1,
+            throttled: 0,
+            errors: 0,
+            requests: 93,
+        },
+        faults: vec![
+            FaultRow {
+                kind: "fail".to_owned(),
+                expected: "failed".to_owned(),
+                injected: 20,
+                observed: BTreeMap::from([(Outcome::Failed, 20)]),
+            },
+            FaultRow {
+                kind: "reject".to_owned(),
+                expected: "rejected".to_owned(),
+                injected: 20,
+                observed: BTreeMap::from([(Outcome::Completed, 1), (Outcome::Rejected, 19)]),
+            },
+        ],
+        thresholds: vec![
+            threshold("census.completed.pct >= 100", Some(95.8), Some(false)),
+            threshold("method.response.p99 < 1s", Some(0.034_65), Some(true)),
+            ThresholdResult {
+                judged_by: Some("max".to_owned()),
+                ..threshold("update.total.p99_9 < 1m", Some(9.5), Some(true))
+            },
+            threshold("rate.achieved >= 95/s", Some(98.5), Some(true)),
+            threshold("census.hub_error == 0", Some(0.0), Some(true)),
+            threshold("reconnect.p99 < 5s", None, None),
+        ],
+    }
+}

@@ -1,0 +1,322 @@
+//! The table at the end of a run, for people.
+
+use super::human::three_digits;
+use super::table::{Align, columns, paragraph};
+use super::{ReportError, Reporter, human_bytes, human_duration};
+use crate::measure::{FaultRow, GeneratorHealth, ObserverHealth, RunResult, ThresholdResult, Verdict};
+use crate::policy::{Outcome, Statistic, Threshold, Unit};
+
+/// The readable report.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terminal {
+    /// Whether the words that matter are coloured (ANSI codes).
+    pub color: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Tone {
+    Good,
+    Bad,
+    Doubtful,
+}
+
+impl Reporter for Terminal {
+    fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError> {
+        let sections = [
+            self.verdict(result),
+            self.thresholds(result),
+            census(result),
+            series(result),
+            self.faults(result),
+            health(result),
+        ];
+        let text: Vec<String> =
+            sections.into_iter().filter(|lines| !lines.is_empty()).map(|lines| lines.join("\n") + "\n").collect();
+        Ok(text.join("\n").into_bytes())
+    }
+}
+
+impl Terminal {
+    fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Good => "32",
+            Tone::Bad => "31",
+            Tone::Doubtful => "33",
+        };
+        if self.color { format!("\u{1b}[1;{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn verdict(self, result: &RunResult) -> Vec<String> {
+        let (word, tone) = match result.verdict {
+            Verdict::Pass => ("PASS", Tone::Good),
+            Verdict::Fail => ("FAIL", Tone::Bad),
+            Verdict::Invalid => ("INVALID", Tone::Bad),
+            Verdict::Aborted => ("ABORTED", Tone::Doubtful),
+        };
+        let mut lines = vec![
+            format!("{} {} (exit code {})", self.paint(tone, word), result.name, result.exit_code),
+            format!(
+                "took {}, started {:.0}, seed {}, twinstorm {}",
+                human_duration(result.duration_s),
+                result.started_at,
+                result.seed,
+                result.version
+            ),
+        ];
+        if result.valid {
+            lines.push(format!("{}: the figures below count", self.paint(Tone::Good, "valid")));
+        } else {
+            lines.push(format!("{}: the figures below do not count", self.paint(Tone::Bad, "not valid")));
+            lines.extend(result.invalid_reasons.iter().flat_map(|reason| paragraph("  - ", reason.split(' '), " ")));
+        }
+        lines
+    }
+
+    fn thresholds(self, result: &RunResult) -> Vec<String> {
+        let rows: Vec<Vec<String>> = result
+            .thresholds
+            .iter()
+            .map(|threshold| {
+                let word = match threshold.ok {
+                    Some(true) => self.paint(Tone::Good, "ok    "),
+                    Some(false) => self.paint(Tone::Bad, "broken"),
+                    None => self.paint(Tone::Doubtful, "-     "),
+                };
+                vec![word, threshold.expr.clone(), observed(threshold)]
+            })
+            .collect();
+        titled("Thresholds", columns(&[Align::Left; 3], &rows))
+    }
+
+    fn faults(self, result: &RunResult) -> Vec<String> {
+        let cells = |row: &FaultRow| {
+            let observed: Vec<String> =
+                row.observed.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
+            let diagonal = row.observed.keys().all(|outcome| outcome.as_str() == row.expected);
+            let word =
+                if diagonal { self.paint(Tone::Good, "as expected") } else { self.paint(Tone::Doubtful, "differs") };
+            vec![row.kind.clone(), row.injected.to_string(), row.expected.clone(), observed.join(", "), word]
+        };
+        let heads = ["injected", "updates", "expected", "observed", ""].map(str::to_owned).to_vec();
+        let rows: Vec<Vec<String>> = result.faults.iter().map(cells).collect();
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        let align = [Align::Left, Align::Right, Align::Left, Align::Left, Align::Left];
+        titled("Faults", columns(&align, &[vec![heads], rows].concat()))
+    }
+}
+
+fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
+    if lines.is_empty() { lines } else { [vec![title.to_owned()], lines].concat() }
+}
+
+/// The observed value of a threshold in its unit.
+fn observed(threshold: &ThresholdResult) -> String {
+    let Some(value) = threshold.observed else { return "nothing measured".to_owned() };
+    // Expressions were checked when the plan was made; one from elsewhere is shown as a plain number.
+    let unit = threshold.expr.parse::<Threshold>().map_or(Unit::Count, |threshold| threshold.metric.unit());
+    let value = match unit {
+        Unit::Duration => human_duration(value),
+        Unit::Rate => format!("{}/s", three_digits(value)),
+        Unit::Percent => format!("{} %", percent(value)),
+        Unit::Count => value.to_string(),
+    };
+    match &threshold.judged_by {
+        Some(statistic) => format!("observed {value} ({statistic}: too few samples)"),
+        None => format!("observed {value}"),
+    }
+}
+
+/// Percent with one decimal, and never 100 for less than all.
+fn percent(value: f64) -> String {
+    if value <= 0.0 || value == 100.0 {
+        return format!("{value:.0}");
+    }
+    let rounded = if value < 100.0 { value.min(99.9) } else { value };
+    format!("{rounded:.1}")
+}
+
+fn census(result: &RunResult) -> Vec<String> {
+    let census = &result.census;
+    let unaccounted = census.unaccounted();
+    if census.planned == 0 && unaccounted == 0 {
+        return vec!["Updates: none were planned".to_owned()];
+    }
+    let shown = Outcome::ALL.into_iter().filter(|o| *o == Outcome::Completed || census.count(*o) > 0);
+    let row = |outcome: Outcome| {
+        let share = census.percent(outcome).map_or_else(|| "-".to_owned(), percent);
+        vec![outcome.to_string(), census.count(outcome).to_string(), format!("{share} %")]
+    };
+    let outcomes: Vec<Outcome> = shown.collect();
+    let mut rows = vec![vec!["planned".to_owned(), census.planned.to_string()]];
+    rows.extend(outcomes.iter().copied().map(row));
+    rows.push(vec!["unaccounted".to_owned(), unaccounted.to_string()]);
+    let mut lines = columns(&[Align::Left, Align::Right, Align::Right], &rows);
+    let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or_default();
+    // From the bottom up, so that a detail's further lines move nothing that is yet to come.
+    for (index, outcome) in outcomes.iter().enumerate().rev() {
+        if let Some(details) = census.details.get(outcome) {
+            let details: Vec<String> = details.iter().map(|(detail, count)| format!("{detail} {count}")).collect();
+            let head = format!("{:<width$}  ", lines[index + 1]);
+            lines.splice(index + 1..=index + 1, paragraph(&head, details, ", "));
+        }
+    }
+    titled("Updates", lines)
+}
+
+fn series(result: &RunResult) -> Vec<String> {
+    const SHOWN: [(&str, Statistic); 5] = [
+        ("p50", Statistic::Percentile(5000)),
+        ("p90", Statistic::Percentile(9000)),
+        ("p99", Statistic::Percentile(9900)),
+        ("p99.9", Statistic::Percentile(9990)),
+        ("max", Statistic::Max),
+    ];
+    let heads = ["series", "count"].into_iter().chain(SHOWN.map(|(name, _)| name)).map(str::to_owned).collect();
+    let mut rows: Vec<Vec<String>> = vec![heads];
+    let mut notes = Vec::new();
+    for (series, data) in &result.series {
+        let cell = |(_, statistic)| data.statistic(statistic).map_or_else(|| "-".to_owned(), human_duration);
+        rows.push([series.to_string(), data.count().to_string()].into_iter().chain(SHOWN.map(cell)).collect());
+        if data.saturated > 0 {
+            notes.push(format!("  {series}: longer than one hour and counted as one hour: {}", data.saturated));
+        }
+    }
+    let mut align = [Align::Right; 7];
+    align[0] = Align::Left;
+    let mut lines = if result.series.is_empty() { Vec::new() } else { columns(&align, &rows) };
+    lines.extend(notes);
+    if !result.absent.is_empty() {
+        let absent: Vec<&str> = result.absent.iter().map(|series| series.name()).collect();
+        lines.extend(paragraph("  not measurable in this run: ", absent, ", "));
+    }
+    titled("Durations", lines)
+}
+
+fn health(result: &RunResult) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |head: &str, items: Vec<String>| lines.extend(paragraph(&format!("{head:<11}"), items, ", "));
+    if result.census.planned > 0 {
+        say("Rate", rate(result));
+    }
+    if !result.observer.kind.is_empty() {
+        say("Observer", observer(&result.observer));
+    }
+    say("Generator", generator(&result.generator));
+    let place = if result.generator.hub_on_same_machine { "on the same machine" } else { "on another machine" };
+    let hub = result.hub.map_or_else(
+        || vec!["not ours".to_owned()],
+        |hub| {
+            let (cpu, memory) = (human_duration(hub.cpu_seconds), human_bytes(hub.rss_peak_bytes));
+            vec![format!("CPU {cpu}"), format!("memory {memory}")]
+        },
+    );
+    say("Hub", [hub, vec![place.to_owned()]].concat());
+    say("Again", vec![result.command.clone()]);
+    lines
+}
+
+fn rate(result: &RunResult) -> Vec<String> {
+    let rate = |rate: f64| format!("{}/s", three_digits(rate));
+    let offered = result.rate.offered_per_s.map(|offered| format!("offered {}", rate(offered)));
+    let achieved = result.rate.achieved_per_s.map_or_else(|| "-".to_owned(), rate);
+    vec![offered.unwrap_or_else(|| "closed load".to_owned()), format!("achieved {achieved}")]
+}
+
+fn observer(observer: &ObserverHealth) -> Vec<String> {
+    vec![
+        format!("{} every {}", observer.kind, human_duration(observer.interval_ms as f64 / 1e3)),
+        format!("resolution {}", micros(observer.resolution_us)),
+        format!("{} stages seen late", observer.seen_late),
+        format!("{} after their update's end", observer.late),
+        format!("{} requests", observer.requests),
+        format!("{} throttled", observer.throttled),
+        format!("{} failed", observer.errors),
+    ]
+}
+
+fn generator(generator: &GeneratorHealth) -> Vec<String> {
+    let lag = generator.schedule_lag_p99_us.map_or_else(|| "-".to_owned(), micros);
+    let mut items = vec![
+        format!(
+            "CPU {} ({} % of {} cores)",
+            human_duration(generator.cpu_seconds),
+            percent(generator.cpu_percent),
+            generator.cores
+        ),
+        format!("memory {}", human_bytes(generator.rss_peak_bytes)),
+        format!("{} descriptors", generator.descriptors_peak),
+        format!("{} calls dropped", generator.dropped),
+        format!("schedule lag p99 {lag}"),
+    ];
+    let lags = generator.loop_lag_p99_us.iter();
+    items.extend(lags.map(|(worker, lag)| format!("loop lag p99 of {worker} {}", micros(*lag))));
+    items
+}
+
+fn micros(micros: u64) -> String {
+    human_duration(micros as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::sample;
+    use super::super::table::WIDTH;
+    use super::*;
+
+    fn render(result: &RunResult) -> String {
+        let text = String::from_utf8(Terminal { color: false }.render(result).unwrap()).unwrap();
+        for line in text.lines() {
+            assert!(line.chars().count() <= WIDTH && !line.ends_with(' '), "{line}|");
+        }
+        text
+    }
+
+    #[test]
+    fn a_full_result_reads_well() {
+        insta::assert_snapshot!("full", render(&sample()));
+    }
+
+    #[test]
+    fn an_invalid_run_says_why_first() {
+        let mut result = sample();
+        result.verdict = Verdict::Invalid;
+        result.valid = false;
+        result.exit_code = 96;
+        result.invalid_reasons = vec![
+            "the generator was too slow: schedule.lag p99 is 12.3 ms, allowed are 10.0 ms".to_owned(),
+            format!("the embedded hub died: {}", "a long story ".repeat(10).trim()),
+        ];
+        result.census.planned += 1;
+        result.rate.offered_per_s = None;
+        result.hub = None;
+        insta::assert_snapshot!("invalid", render(&result));
+    }
+
+    #[test]
+    fn a_result_with_nothing_in_it_reads_well_too() {
+        let result = RunResult { version: "0.1.0".to_owned(), ..RunResult::default() };
+        insta::assert_snapshot!("empty", render(&result));
+    }
+
+    #[test]
+    fn colour_comes_on_demand_and_changes_no_word() {
+        let result = sample();
+        let mut colored = String::from_utf8(Terminal { color: true }.render(&result).unwrap()).unwrap();
+        assert!(colored.starts_with("\u{1b}[1;31mFAIL\u{1b}[0m quickstart"), "{colored}");
+        for code in ["\u{1b}[1;31m", "\u{1b}[1;32m", "\u{1b}[1;33m", "\u{1b}[0m"] {
+            colored = colored.replace(code, "");
+        }
+        assert_eq!(colored, render(&result));
+    }
+
+    #[test]
+    fn nearly_all_is_not_all() {
+        for (value, text) in
+            [(100.0, "100"), (99.99, "99.9"), (0.0, "0"), (2.0, "2.0"), (95.84, "95.8"), (190.0, "190.0")]
+        {
+            assert_eq!(percent(value), text);
+        }
+    }
+}
