@@ -223,6 +223,12 @@ impl<D> Worker<D> {
         }
     }
 
+    /// A worker without a thread.
+    #[cfg(test)]
+    pub(super) fn for_tests(plan: FleetPlan<D>) -> Rc<Self> {
+        Rc::new(Self::new(plan, Share { number: 0, workers: 1, connecting: 1, rate: 1.0 }))
+    }
+
     /// Keeps a device's waker for news that concern all. It stays the same as long as the device's task lives; one
     /// of these costs a device less than a channel would.
     pub(super) fn register(&self, waker: &Waker) {
