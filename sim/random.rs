@@ -27,6 +27,8 @@ pub enum Domain {
     TokenRenewal,
     /// Phases of polling; number: device.
     PollPhase,
+    /// Back-off of a report; numbers: device, sending.
+    TwinRetry,
 }
 
 /// The seed of a run.

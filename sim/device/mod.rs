@@ -1,5 +1,24 @@
 //! One device's session and firmware workflow, and the fleet that runs many.
 
+mod absence;
 mod config;
+mod event;
+mod failures;
+mod fleet;
+mod link;
+mod outbox;
+mod request;
+mod session;
+mod strike;
+mod task;
+mod workers;
+mod workflow;
 
 pub use config::{FirmwareConfig, FleetConfig};
+pub use event::{Event, Input, Output};
+pub use failures::Failure;
+pub use fleet::{Fleet, FleetError, FleetPlan};
+pub use request::{Request, RequestError};
+pub use session::{Session, Settings};
+pub use strike::Strike;
+pub use workflow::{Delays, Report, Stamp, Workflow};

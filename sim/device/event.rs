@@ -1,0 +1,85 @@
+//! What goes into a session and what comes out of it.
+
+use std::time::Duration;
+
+use crate::measure::TraceEvent;
+use crate::mqtt::Packet;
+use crate::policy::{FirmwareStatus, Series};
+use crate::time::Nanos;
+
+/// What a session is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// The connection that [`Output::Connect`] asked for is open, TCP having started at `since`.
+    Opened {
+        /// When the attempt started.
+        since: Nanos,
+    },
+    /// It could not be opened.
+    OpenFailed {
+        /// When the attempt started.
+        since: Nanos,
+        /// Why, in words without secrets.
+        reason: String,
+    },
+    /// A packet arrived.
+    Packet(Packet),
+    /// The connection is over; the reason in words.
+    Lost(String),
+    /// The load starts at this moment (it may lie ahead).
+    LoadStarts(Nanos),
+    /// The device is to go for good.
+    Stop,
+}
+
+/// What a session wants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// Open a connection; answered with [`Input::Opened`] or [`Input::OpenFailed`].
+    Connect,
+    /// Send this packet over the open connection.
+    Send(Packet),
+    /// Close the connection, open or opening, once everything before is sent. Nothing is told about it any more.
+    Close,
+    /// Note this.
+    Event(Event),
+}
+
+/// What happened, for recorder, truth and tracer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A connection was tried.
+    Attempted,
+    /// The hub accepted the connection.
+    Connected,
+    /// An accepted connection is over.
+    Disconnected,
+    /// The first `standBy` was acknowledged, or the device gave up before.
+    Ready,
+    /// The device gave up connecting.
+    GaveUp,
+    /// Something went wrong, in words without secrets.
+    Failed(String),
+    /// A duration was measured.
+    Sample(Series, Duration),
+    /// The call of a new update was received; an update without an id has the empty one.
+    Received {
+        /// Its id.
+        update_id: String,
+    },
+    /// The device has waited so long by its own choice.
+    Chose(Duration),
+    /// A fault struck the present update, by index in the fault plan.
+    Injected(usize),
+    /// A fault keeps the device away from now on, by index in the fault plan; `None`: it does no longer.
+    Offline(Option<usize>),
+    /// A report is about to be sent, for the first time or again.
+    Published {
+        /// What it says.
+        status: FirmwareStatus,
+        /// Whether it belongs to the present update, not to one before.
+        present: bool,
+    },
+    /// Something for the trace; only where the device is traced.
+    Trace(TraceEvent),
+}

@@ -1,0 +1,149 @@
+//! A fleet: many devices on a few threads.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::failures::{Failure, Failures};
+use super::workers::{self, Command, Handle};
+use super::{FirmwareConfig, FleetConfig};
+use crate::dialect::DeviceDialect;
+use crate::measure::{Gauges, Measurements, Tracer, Truth};
+use crate::policy::{DeviceRange, FaultPlan};
+use crate::random::Seed;
+use crate::time::{Clock, Nanos};
+
+/// What a fleet is started with.
+#[derive(Debug, Clone)]
+pub struct FleetPlan<D> {
+    /// The fleet's settings.
+    pub config: FleetConfig,
+    /// The workflow's settings.
+    pub firmware: FirmwareConfig,
+    /// What goes wrong, resolved for the whole fleet.
+    pub faults: Arc<FaultPlan>,
+    /// The seed of the run.
+    pub seed: Seed,
+    /// The devices that run here.
+    pub range: DeviceRange,
+    /// Where the hub listens for MQTT.
+    pub hub: SocketAddr,
+    /// How devices talk to it.
+    pub dialect: D,
+    /// The run's clock.
+    pub clock: Clock,
+    /// Where devices note what they really did.
+    pub truth: Option<Arc<Truth>>,
+    /// Follows one device.
+    pub tracer: Option<Arc<Tracer>>,
+}
+
+/// Why a fleet did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// The operating system gave no thread or no event queue.
+    #[error("worker {name} could not be started: {source}; fewer [fleet] workers need fewer threads and descriptors")]
+    Worker {
+        /// The worker.
+        name: String,
+        /// What failed.
+        source: std::io::Error,
+    },
+}
+
+/// How much longer than the devices' grace a worker may take to end.
+const JOIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// A running fleet. Dropping it ends its threads without ceremony; [`Fleet::stop`] is the clean way.
+pub struct Fleet {
+    workers: Vec<Handle>,
+}
+
+impl Fleet {
+    /// Starts the threads; the devices then connect at the plan's rate.
+    ///
+    /// # Errors
+    /// A thread could not be set up.
+    pub fn start<D>(plan: FleetPlan<D>) -> Result<Self, FleetError>
+    where
+        D: DeviceDialect + Clone + Send + 'static,
+    {
+        Ok(Self { workers: workers::start(&plan)? })
+    }
+
+    /// Tells all devices when the load starts: the times of faults count from there.
+    pub async fn load_starts(&self, at: Nanos) {
+        for worker in &self.workers {
+            // A worker that has ended shows up in `failures`.
+            let _ = worker.commands.send(Command::LoadStarts(at)).await;
+        }
+    }
+
+    /// What was measured since the last sample, and how things stand.
+    pub async fn sample(&self) -> (Measurements, Gauges) {
+        let (mut measurements, mut gauges) = (Measurements::default(), Gauges::default());
+        for (_, answer) in self.ask(Command::Sample).await {
+            if let Some((part, stands)) = answer {
+                measurements.merge(&part);
+                gauges.merge(&stands);
+            }
+        }
+        (measurements, gauges)
+    }
+
+    /// The first few errors that devices met, so that the user learns why they do not come online.
+    pub async fn failures(&self) -> Vec<Failure> {
+        let mut failures = Failures::default();
+        for (name, answer) in self.ask(Command::Failures).await {
+            match answer {
+                Some(part) => part.into_iter().for_each(|failure| failures.note(failure.text, failure.count)),
+                None => failures.note(format!("worker {name} ended unexpectedly"), 1),
+            }
+        }
+        failures.into_list()
+    }
+
+    /// Disconnects all devices, waits for them up to `grace`, and ends the threads. What was measured since the last
+    /// sample.
+    pub async fn stop(self, grace: Duration) -> Measurements {
+        let limit = grace + JOIN_LIMIT;
+        let answers = self.ask(|reply| Command::Stop { grace, reply });
+        let mut measurements = Measurements::default();
+        for (_, part) in timeout(limit, answers).await.unwrap_or_default() {
+            measurements.merge(&part.unwrap_or_default());
+        }
+        // Each thread ends once it has answered; one that does not is left behind rather than waited for.
+        let threads = self.workers.into_iter().map(|worker| worker.thread);
+        let threads: Vec<_> = threads.collect();
+        let join = spawn_blocking(|| {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        });
+        let _ = timeout(JOIN_LIMIT, join).await;
+        measurements
+    }
+
+    /// Asks all workers at once; `None` from one that has ended.
+    async fn ask<T>(&self, command: impl Fn(oneshot::Sender<T>) -> Command) -> Vec<(String, Option<T>)> {
+        let mut questions = Vec::with_capacity(self.workers.len());
+        for worker in &self.workers {
+            let (reply, answer) = oneshot::channel();
+            // A refused command drops `reply`, so that the answer below is `None`.
+            let _ = worker.commands.send(command(reply)).await;
+            questions.push((worker.name.clone(), answer));
+        }
+        let mut answers = Vec::with_capacity(questions.len());
+        for (name, answer) in questions {
+            answers.push((name, answer.await.ok()));
+        }
+        answers
+    }
+}
+
+#[cfg(test)]
+mod tests;

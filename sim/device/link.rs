@@ -1,0 +1,205 @@
+//! A device's connection as a state machine: when to open, to ping, to renew the token, and to try again.
+
+use std::time::Duration;
+
+use rand::Rng;
+
+use crate::policy::{RetryPolicy, Series};
+use crate::time::Nanos;
+
+/// How long a hub may take for CONNACK and SUBACK: the C SDK's limit (1.6). A throttling hub delays rather than
+/// refuses.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection that held so long was a good one: the back-off begins anew.
+const HELD: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(super) struct Link {
+    state: State,
+    /// Zero: no pings.
+    keep_alive: Duration,
+    last_sent: Nanos,
+    /// When PINGRESP is overdue.
+    pong_by: Option<Nanos>,
+    renew_at: Nanos,
+    up_since: Nanos,
+    /// When the last good connection went, unless it went on purpose.
+    down_since: Option<Nanos>,
+    ever_up: bool,
+    attempts: u32,
+    failed: u32,
+    wait: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not connected; to be opened at this moment.
+    Down { open_at: Nanos },
+    /// Being opened.
+    Opening,
+    /// CONNECT was sent.
+    Accepting { since: Nanos, until: Nanos },
+    /// CONNACK came, SUBSCRIBE was sent.
+    Subscribing { until: Nanos },
+    /// SUBACK came.
+    Up,
+    /// Never again.
+    Over,
+}
+
+/// What is to be done now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Open,
+    Ping,
+    Renew,
+    TimedOut(&'static str),
+}
+
+impl Link {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Down { open_at: Nanos::ZERO },
+            keep_alive: Duration::ZERO,
+            last_sent: Nanos::ZERO,
+            pong_by: None,
+            renew_at: Nanos::MAX,
+            up_since: Nanos::ZERO,
+            down_since: None,
+            ever_up: false,
+            attempts: 0,
+            failed: 0,
+            wait: Duration::ZERO,
+        }
+    }
+
+    pub(super) const fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether the hub has accepted the connection.
+    pub(super) const fn is_connected(&self) -> bool {
+        matches!(self.state, State::Subscribing { .. } | State::Up)
+    }
+
+    /// Connections tried so far.
+    pub(super) const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// What is to be done at `now`. Each answer changes something, so asking until `None` ends.
+    pub(super) fn due(&mut self, now: Nanos) -> Option<Due> {
+        match self.state {
+            State::Down { open_at } if open_at <= now => {
+                self.state = State::Opening;
+                self.attempts += 1;
+                Some(Due::Open)
+            }
+            State::Accepting { until, .. } if until <= now => Some(Due::TimedOut("no CONNACK within 30 s")),
+            State::Subscribing { until } if until <= now => Some(Due::TimedOut("no SUBACK within 30 s")),
+            State::Subscribing { .. } | State::Up if self.pong_by.is_some_and(|by| by <= now) => {
+                Some(Due::TimedOut("no PINGRESP within half a keep-alive"))
+            }
+            State::Subscribing { .. } | State::Up if self.renew_at <= now => {
+                self.down_since = Some(now);
+                self.state = State::Down { open_at: now };
+                Some(Due::Renew)
+            }
+            State::Subscribing { .. } | State::Up if self.ping_at() <= now => {
+                self.pong_by = Some(now + self.keep_alive / 2);
+                Some(Due::Ping)
+            }
+            _ => None,
+        }
+    }
+
+    /// When [`Link::due`] has something to say.
+    pub(super) fn wake_at(&self) -> Nanos {
+        let up = self.renew_at.min(self.pong_by.unwrap_or_else(|| self.ping_at()));
+        match self.state {
+            State::Down { open_at } => open_at,
+            State::Accepting { until, .. } => until,
+            State::Subscribing { until } => until.min(up),
+            State::Up => up,
+            State::Opening | State::Over => Nanos::MAX,
+        }
+    }
+
+    /// When the hub has to hear of a silent device; 1.5 allows 1.5 times the keep-alive.
+    fn ping_at(&self) -> Nanos {
+        if self.pong_by.is_some() || self.keep_alive.is_zero() {
+            return Nanos::MAX;
+        }
+        self.last_sent + self.keep_alive
+    }
+
+    /// The connection, tried since `since`, is open, and CONNECT goes out.
+    pub(super) fn opened(&mut self, now: Nanos, since: Nanos, keep_alive: Duration, renew_at: Nanos) {
+        self.state = State::Accepting { since, until: now + PATIENCE };
+        (self.keep_alive, self.renew_at, self.pong_by) = (keep_alive, renew_at, None);
+    }
+
+    /// The hub accepted: what is measured by that.
+    pub(super) fn accepted(&mut self, now: Nanos) -> Option<(Series, Duration)> {
+        let State::Accepting { since, .. } = self.state else { return None };
+        self.state = State::Subscribing { until: now + PATIENCE };
+        self.up_since = now;
+        let down_since = self.down_since.take();
+        if !std::mem::replace(&mut self.ever_up, true) {
+            return Some((Series::Connect, now.since(since)));
+        }
+        down_since.map(|down_since| (Series::Reconnect, now.since(down_since)))
+    }
+
+    /// The hub granted the subscriptions.
+    pub(super) fn subscribed(&mut self) {
+        self.state = State::Up;
+    }
+
+    /// Something was sent.
+    pub(super) fn sent(&mut self, now: Nanos) {
+        self.last_sent = now;
+    }
+
+    /// PINGRESP came.
+    pub(super) fn pong(&mut self) {
+        self.pong_by = None;
+    }
+
+    /// The connection or the attempt is over, unwanted: the wait before the next one; `None` to give up.
+    pub(super) fn lost(&mut self, now: Nanos, retry: &RetryPolicy, random: &mut impl Rng) -> Option<Duration> {
+        if self.is_connected() {
+            self.down_since.get_or_insert(now);
+            if now.since(self.up_since) >= HELD {
+                (self.failed, self.wait) = (0, Duration::ZERO);
+            }
+        }
+        self.failed += 1;
+        let wait = retry.delay(self.failed, self.wait, random);
+        match wait {
+            Some(wait) => {
+                self.wait = wait;
+                self.state = State::Down { open_at: now + wait };
+            }
+            None => self.state = State::Over,
+        }
+        wait
+    }
+
+    /// A fault takes the device away until [`Link::come_back`].
+    pub(super) fn go_away(&mut self) {
+        self.state = State::Down { open_at: Nanos::MAX };
+        (self.down_since, self.failed, self.wait) = (None, 0, Duration::ZERO);
+    }
+
+    /// The fault is over.
+    pub(super) fn come_back(&mut self, now: Nanos) {
+        self.state = State::Down { open_at: now };
+    }
+
+    /// Nothing more.
+    pub(super) fn end(&mut self) {
+        self.state = State::Over;
+    }
+}

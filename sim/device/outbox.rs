@@ -1,0 +1,182 @@
+//! The reports of one device on their way to its twin.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::policy::{FirmwareStatus, RetryPolicy};
+use crate::random::Stream;
+use crate::time::Nanos;
+
+/// Reports in order, one under way at a time. A report leaves only when the twin has answered it: the hub's PUBACK
+/// says that it arrived, not that it was merged.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pending: VecDeque<Pending>,
+    /// Sendings so far.
+    sendings: u32,
+}
+
+#[derive(Debug)]
+struct Pending {
+    status: FirmwareStatus,
+    document: Bytes,
+    /// The update that it belongs to.
+    update: u32,
+    first_sent: Option<Nanos>,
+    /// The sending whose answer is awaited.
+    awaited: Option<u32>,
+    not_before: Nanos,
+    /// Answers so far that asked to try again, and the last wait.
+    failed: u32,
+    wait: Duration,
+}
+
+/// One sending of a report.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sending {
+    /// Its number, from 1.
+    pub(super) number: u32,
+    pub(super) status: FirmwareStatus,
+    pub(super) document: Bytes,
+    pub(super) update: u32,
+}
+
+/// What became of a report.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// The twin has it, so long after it was first sent.
+    Done { status: FirmwareStatus, after: Duration },
+    /// It goes out again after this wait.
+    Again { status: FirmwareStatus, wait: Duration },
+    /// It was refused for good.
+    Dropped { status: FirmwareStatus },
+}
+
+impl Outbox {
+    /// So many reports may wait. A workflow makes three, so that no update is accepted once fewer places are left.
+    const MAX: usize = 16;
+
+    /// Whether there is room for the reports of one more update.
+    pub(super) fn has_room(&self) -> bool {
+        self.pending.len() + 3 <= Self::MAX
+    }
+
+    /// Puts a report of update number `update` at the end.
+    pub(super) fn push(&mut self, status: FirmwareStatus, document: Bytes, update: u32) {
+        self.pending.push_back(Pending {
+            status,
+            document,
+            update,
+            first_sent: None,
+            awaited: None,
+            not_before: Nanos::ZERO,
+            failed: 0,
+            wait: Duration::ZERO,
+        });
+    }
+
+    /// The connection is over: no answer to what was sent over it will come.
+    pub(super) fn connection_lost(&mut self) {
+        if let Some(front) = self.pending.front_mut() {
+            front.awaited = None;
+        }
+    }
+
+    /// When something is to be sent, given a connection; [`Nanos::MAX`] while an answer is awaited.
+    pub(super) fn wake_at(&self) -> Nanos {
+        let front = self.pending.front().filter(|front| front.awaited.is_none());
+        front.map_or(Nanos::MAX, |front| front.not_before)
+    }
+
+    /// What is to be sent at `now`.
+    pub(super) fn next(&mut self, now: Nanos) -> Option<Sending> {
+        let front = self.pending.front_mut().filter(|front| front.awaited.is_none() && front.not_before <= now)?;
+        self.sendings = self.sendings.wrapping_add(1);
+        front.awaited = Some(self.sendings);
+        front.first_sent.get_or_insert(now);
+        let document = front.document.clone();
+        Some(Sending { number: self.sendings, status: front.status, document, update: front.update })
+    }
+
+    /// The twin answered sending number `number` with `code`; `None` if that is not awaited (any more).
+    pub(super) fn answered(
+        &mut self,
+        now: Nanos,
+        number: u32,
+        code: u16,
+        retry: &RetryPolicy,
+        random: impl FnOnce() -> Stream,
+    ) -> Option<Answered> {
+        let front = self.pending.front_mut().filter(|front| front.awaited == Some(number))?;
+        let status = front.status;
+        if let 429 | 500.. = code {
+            front.failed += 1;
+            if let Some(wait) = retry.delay(front.failed, front.wait, &mut random()) {
+                (front.wait, front.not_before, front.awaited) = (wait, now + wait, None);
+                return Some(Answered::Again { status, wait });
+            }
+        }
+        let after = now.since(front.first_sent.unwrap_or(now));
+        self.pending.pop_front();
+        if self.pending.is_empty() {
+            // An idle device owns no buffer.
+            self.pending = VecDeque::new();
+        }
+        Some(if let 200..300 = code { Answered::Done { status, after } } else { Answered::Dropped { status } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Backoff;
+    use crate::random::{Domain, Seed};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(seconds: u64) -> Nanos {
+        Nanos::new(seconds * 1_000_000_000)
+    }
+
+    fn answer(outbox: &mut Outbox, now: Nanos, number: u32, code: u16) -> Option<Answered> {
+        let retry = RetryPolicy { backoff: Backoff::Fixed { delay: SECOND }, max_attempts: Some(3) };
+        outbox.answered(now, number, code, &retry, || Seed(7).stream(Domain::TwinRetry, 0, 0))
+    }
+
+    #[test]
+    fn one_report_is_under_way_at_a_time_and_only_its_own_answer_ends_it() {
+        let (first, second) = (FirmwareStatus::Downloading, FirmwareStatus::Applying);
+        let mut outbox = Outbox::default();
+        outbox.push(first, Bytes::from_static(b"1"), 0);
+        outbox.push(second, Bytes::from_static(b"2"), 0);
+        assert_eq!(outbox.next(at(1)).unwrap().number, 1);
+        assert_eq!((outbox.next(at(2)), outbox.wake_at()), (None, Nanos::MAX));
+        outbox.connection_lost();
+        let again = outbox.next(at(5)).unwrap();
+        assert_eq!((again.number, &again.document[..]), (2, &b"1"[..]));
+        assert_eq!(answer(&mut outbox, at(6), 1, 204), None, "the answer to the lost sending");
+        assert_eq!(answer(&mut outbox, at(6), 2, 204), Some(Answered::Done { status: first, after: 5 * SECOND }));
+        assert_eq!(outbox.next(at(6)).unwrap().status, second);
+    }
+
+    #[test]
+    fn throttled_reports_wait_and_refused_ones_go() {
+        let status = FirmwareStatus::Failed;
+        let mut outbox = Outbox::default();
+        outbox.push(status, Bytes::new(), 0);
+        for (number, code) in [(1, 429), (2, 503)] {
+            let now = outbox.wake_at();
+            assert_eq!(outbox.next(now).unwrap().number, number);
+            assert_eq!(answer(&mut outbox, now, number, code), Some(Answered::Again { status, wait: SECOND }));
+            assert_eq!((outbox.next(now), outbox.wake_at()), (None, now + SECOND));
+        }
+        assert!(outbox.next(at(9)).is_some());
+        assert_eq!(answer(&mut outbox, at(9), 3, 500), Some(Answered::Dropped { status }), "the policy's limit");
+        outbox.push(status, Bytes::new(), 0);
+        assert!(outbox.next(at(9)).is_some());
+        assert_eq!(answer(&mut outbox, at(9), 4, 400), Some(Answered::Dropped { status }));
+        assert_eq!((outbox.wake_at(), outbox.pending.capacity()), (Nanos::MAX, 0));
+    }
+}

@@ -1,0 +1,247 @@
+//! One device: its connection, its direct method, its workflow and its reports. Pure: bytes and time come from outside.
+
+mod connecting;
+mod method;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::absence::Absences;
+use super::event::{Event, Input, Output};
+use super::link::{Due, Link, State};
+use super::outbox::{Answered, Outbox};
+use super::{FirmwareConfig, FleetConfig, Report, Stamp, Workflow};
+use crate::dialect::{DeviceDialect, ToDevice};
+use crate::measure::TraceEvent;
+use crate::mqtt::{Packet, PubAck, Publish, QoS};
+use crate::policy::{FaultPlan, FirmwareStatus, Series};
+use crate::random::{Domain, Seed};
+use crate::time::{Nanos, WallClock};
+
+/// What the devices of a fleet share.
+#[derive(Debug)]
+pub struct Settings<D> {
+    /// How they talk to the hub.
+    pub dialect: D,
+    /// The fleet's settings.
+    pub fleet: FleetConfig,
+    /// The workflow's settings.
+    pub firmware: FirmwareConfig,
+    /// What goes wrong.
+    pub faults: Arc<FaultPlan>,
+    /// The seed of the run.
+    pub seed: Seed,
+    /// The run's wall clock.
+    pub wall: WallClock,
+}
+
+/// One device. Give it inputs, then [`Session::poll`] it; what it wants is appended to `out`, in order. The caller
+/// owns that buffer, so that an idle device owns none.
+#[derive(Debug)]
+pub struct Session<D> {
+    settings: Rc<Settings<D>>,
+    device: u32,
+    traced: bool,
+    link: Link,
+    workflow: Workflow,
+    outbox: Outbox,
+    absences: Absences,
+    /// The fault that keeps it away, and when that may change next.
+    away: Option<usize>,
+    absence_changes: Nanos,
+    load_start: Option<Nanos>,
+    /// New updates so far, accepted or faulted.
+    updates: u32,
+    /// The id of an update that a fault kept from starting, so that a repeated call does not count as a new one.
+    refused_id: Option<String>,
+    /// Whether the first `standBy` was made, and whether it was acknowledged.
+    greeted: bool,
+    reported: bool,
+}
+
+impl<D: DeviceDialect> Session<D> {
+    /// Device number `device`, not connected yet. Where it is `traced`, it tells everything as [`Event::Trace`].
+    #[must_use]
+    pub fn new(settings: Rc<Settings<D>>, device: u32, traced: bool) -> Self {
+        Self {
+            device,
+            traced,
+            link: Link::new(),
+            workflow: Workflow::new(&settings.firmware.version),
+            outbox: Outbox::default(),
+            absences: Absences::of(&settings.faults, device),
+            away: None,
+            absence_changes: Nanos::ZERO,
+            load_start: None,
+            updates: 0,
+            refused_id: None,
+            greeted: false,
+            reported: false,
+            settings,
+        }
+    }
+
+    /// Whether nothing more will come: it was stopped or gave up.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.link.state() == State::Over
+    }
+
+    /// When [`Session::poll`] has something to do, if no input comes before; always later than the last poll.
+    #[must_use]
+    pub fn wake_at(&self) -> Nanos {
+        if self.is_over() {
+            return Nanos::MAX;
+        }
+        let report = if self.link.state() == State::Up { self.outbox.wake_at() } else { Nanos::MAX };
+        self.link.wake_at().min(self.workflow.wake_at()).min(report).min(self.absence_changes)
+    }
+
+    /// Takes an input at `now`.
+    pub fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::LoadStarts(at) => self.load_start = Some(at),
+            Input::Stop => self.stop(now, out),
+            Input::Opened { since } => self.opened(now, since, out),
+            Input::OpenFailed { since, reason } => self.open_failed(now, since, reason, out),
+            Input::Packet(packet) => self.packet(now, packet, out),
+            Input::Lost(reason) => self.lost(now, &reason, out),
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub fn poll(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        if self.is_over() {
+            return;
+        }
+        self.check_absence(now, out);
+        let stamp = self.stamp();
+        // Timers of the workflow go on whether or not the device is connected.
+        while let Some(report) = self.workflow.poll(now, stamp) {
+            self.report(report, out);
+        }
+        while let Some(due) = self.link.due(now) {
+            match due {
+                Due::Open => out.push(Output::Connect),
+                Due::Ping => self.send(now, Packet::PingReq, out),
+                Due::Renew => self.hang_up(now, "renewing the token", out),
+                Due::TimedOut(reason) => {
+                    out.push(Output::Close);
+                    self.lost(now, reason, out);
+                }
+            }
+        }
+        self.send_report(now, out);
+    }
+
+    /// Sends the next report, if its turn has come.
+    fn send_report(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        if self.link.state() == State::Up
+            && let Some(sending) = self.outbox.next(now)
+        {
+            out.push(Output::Event(Event::Published {
+                status: sending.status,
+                present: sending.update == self.updates,
+            }));
+            self.trace(out, || TraceEvent::Published {
+                status: sending.status,
+                document: String::from_utf8_lossy(&sending.document).into_owned(),
+            });
+            // Packet identifiers run from 1 to 65535 (MQTT 2.3.1).
+            let pkid = (sending.number % u32::from(u16::MAX)) as u16 + 1;
+            let packet = self.settings.dialect.report(&sending.number.to_string(), pkid, sending.document);
+            self.send(now, packet, out);
+        }
+    }
+
+    /// A packet from the hub. What is left of a connection that was given up meanwhile is ignored.
+    fn packet(&mut self, now: Nanos, packet: Packet, out: &mut Vec<Output>) {
+        match packet {
+            Packet::ConnAck(answer) => self.connection_answered(now, answer, out),
+            _ if !self.link.is_connected() => {}
+            Packet::SubAck(answer) => self.subscription_answered(now, &answer.return_codes, out),
+            Packet::PingResp => self.link.pong(),
+            Packet::Publish(publish) => self.published_by_hub(now, &publish, out),
+            // A PUBACK says that a report arrived; only the twin's answer says that it was merged.
+            _ => {}
+        }
+    }
+
+    fn published_by_hub(&mut self, now: Nanos, publish: &Publish, out: &mut Vec<Output>) {
+        if publish.qos == QoS::AtLeastOnce {
+            self.send(now, Packet::PubAck(PubAck::new(publish.pkid)), out);
+        }
+        match self.settings.dialect.read(publish) {
+            Some(ToDevice::Method { rid, name, payload }) => self.method(now, &rid, &name, &payload, out),
+            Some(ToDevice::TwinAnswer { rid, status }) => self.twin_answered(now, &rid, status, out),
+            Some(ToDevice::Desired { .. }) | None => {}
+        }
+    }
+
+    fn twin_answered(&mut self, now: Nanos, rid: &str, code: u16, out: &mut Vec<Output>) {
+        let Ok(number) = rid.parse() else { return };
+        let (seed, device) = (self.settings.seed, u64::from(self.device));
+        let random = || seed.stream(Domain::TwinRetry, device, u64::from(number));
+        let retry = &self.settings.fleet.retry_twin;
+        let Some(answered) = self.outbox.answered(now, number, code, retry, random) else { return };
+        let (Answered::Done { status, .. } | Answered::Again { status, .. } | Answered::Dropped { status }) = answered;
+        self.trace(out, || TraceEvent::ReportAnswered { status, code });
+        match answered {
+            Answered::Done { after, .. } => {
+                out.push(Output::Event(Event::Sample(Series::TwinAck(status), after)));
+                if status == FirmwareStatus::StandBy && !self.reported {
+                    self.reported = true;
+                    out.push(Output::Event(Event::Ready));
+                }
+            }
+            Answered::Again { wait, .. } => {
+                out.push(Output::Event(Event::Failed(format!("report {status} answered {code}, sent again"))));
+                self.decide(out, || format!("report {status} goes out again in {wait:?}"));
+            }
+            Answered::Dropped { .. } => {
+                out.push(Output::Event(Event::Failed(format!("report {status} answered {code}, dropped"))));
+                self.decide(out, || format!("report {status} is dropped"));
+            }
+        }
+    }
+
+    /// Takes a report from the workflow.
+    fn report(&mut self, report: Report, out: &mut Vec<Output>) {
+        out.push(Output::Event(Event::Chose(report.waited)));
+        if let Some(fault) = report.struck {
+            self.injected(fault, out);
+        }
+        self.outbox.push(report.status, report.document, self.updates);
+    }
+
+    fn injected(&self, fault: usize, out: &mut Vec<Output>) {
+        out.push(Output::Event(Event::Injected(fault)));
+        self.decide(out, || format!("fault {fault} of the plan strikes"));
+    }
+
+    fn stamp(&self) -> Stamp {
+        Stamp { wall: self.settings.wall, format: self.settings.fleet.timestamps }
+    }
+
+    fn send(&mut self, now: Nanos, packet: Packet, out: &mut Vec<Output>) {
+        self.link.sent(now);
+        out.push(Output::Send(packet));
+    }
+
+    fn trace(&self, out: &mut Vec<Output>, event: impl FnOnce() -> TraceEvent) {
+        if self.traced {
+            out.push(Output::Event(Event::Trace(event())));
+        }
+    }
+
+    fn decide(&self, out: &mut Vec<Output>, why: impl FnOnce() -> String) {
+        self.trace(out, || TraceEvent::Decision(why()));
+    }
+
+    fn connection(&self, out: &mut Vec<Output>, what: impl FnOnce() -> String) {
+        self.trace(out, || TraceEvent::Connection(what()));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! The session's connection: opened, accepted, subscribed, renewed, lost, given up, taken away.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use rand::RngExt;
+
+use super::Session;
+use crate::device::event::{Event, Output};
+use crate::device::link::State;
+use crate::dialect::DeviceDialect;
+use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, Subscribe, SubscribeReasonCode};
+use crate::policy::{DeviceIds, Series};
+use crate::random::Domain;
+use crate::time::Nanos;
+
+/// The packet identifier of SUBSCRIBE: nothing else is under way on a connection then.
+const SUBSCRIBE_ID: u16 = 1;
+
+impl<D: DeviceDialect> Session<D> {
+    pub(super) fn opened(&mut self, now: Nanos, since: Nanos, out: &mut Vec<Output>) {
+        if self.link.state() != State::Opening {
+            out.push(Output::Close);
+            return;
+        }
+        out.push(Output::Event(Event::Attempted));
+        let settings = &self.settings;
+        let id = DeviceIds::new(settings.fleet.id_prefix.as_str()).id(self.device);
+        let life = settings.fleet.token_life;
+        let expires = settings.wall.at(now);
+        let expires = expires.saturating_add(SignedDuration::try_from(life).unwrap_or_default()).unwrap_or(expires);
+        let connect = settings.dialect.connect(&id, expires);
+        // 1.4: every official SDK renews at a fixed time, so that a fleet started together renews together. This one
+        // spreads it.
+        let connection = u64::from(self.link.attempts());
+        let mut random = settings.seed.stream(Domain::TokenRenewal, u64::from(self.device), connection);
+        let renew_at = now + life.mul_f64(random.random_range(0.75..0.90));
+        self.link.opened(now, since, Duration::from_secs(connect.keep_alive.into()), renew_at);
+        self.connection(out, || format!("open, CONNECT sent; the token is renewed at {renew_at}"));
+        self.send(now, Packet::Connect(connect), out);
+    }
+
+    pub(super) fn open_failed(&mut self, now: Nanos, since: Nanos, reason: String, out: &mut Vec<Output>) {
+        if self.link.state() == State::Opening {
+            out.push(Output::Event(Event::Attempted));
+            self.attempt_failed(now, since, reason, out);
+            self.retry(now, out);
+        }
+    }
+
+    pub(super) fn connection_answered(&mut self, now: Nanos, answer: ConnAck, out: &mut Vec<Output>) {
+        let State::Accepting { since, .. } = self.link.state() else { return };
+        // 1.6: 3 is transient; the others say that this device will never be let in.
+        let (reason, for_good) = match answer.code {
+            ConnectReturnCode::Success => return self.accepted(now, out),
+            ConnectReturnCode::ServiceUnavailable => ("CONNACK: service unavailable", false),
+            ConnectReturnCode::RefusedProtocolVersion => ("CONNACK: MQTT 3.1.1 refused", true),
+            ConnectReturnCode::BadClientId => ("CONNACK: device id refused", true),
+            ConnectReturnCode::BadUserNamePassword => ("CONNACK: bad user name or password", true),
+            ConnectReturnCode::NotAuthorized => ("CONNACK: not authorized (unknown device, or wrong key?)", true),
+        };
+        out.push(Output::Close);
+        self.attempt_failed(now, since, reason.to_owned(), out);
+        if for_good {
+            self.give_up(out);
+        } else {
+            self.retry(now, out);
+        }
+    }
+
+    fn accepted(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        out.push(Output::Event(Event::Connected));
+        if let Some((series, duration)) = self.link.accepted(now) {
+            out.push(Output::Event(Event::Sample(series, duration)));
+        }
+        self.connection(out, || "CONNACK: accepted".to_owned());
+        // On every connection, whatever the hub remembers: 1.7 warns of SDKs that trust it to.
+        let mut subscribe = Subscribe::new_many(self.settings.dialect.subscriptions());
+        subscribe.pkid = SUBSCRIBE_ID;
+        self.send(now, Packet::Subscribe(subscribe), out);
+    }
+
+    pub(super) fn subscription_answered(&mut self, now: Nanos, codes: &[SubscribeReasonCode], out: &mut Vec<Output>) {
+        if !matches!(self.link.state(), State::Subscribing { .. }) {
+            return;
+        }
+        if codes.contains(&SubscribeReasonCode::Failure) {
+            out.push(Output::Close);
+            return self.lost(now, "SUBACK: subscription refused", out);
+        }
+        self.link.subscribed();
+        self.connection(out, || "SUBACK: subscribed".to_owned());
+        if !std::mem::replace(&mut self.greeted, true) {
+            let report = self.workflow.stand_by(now, self.stamp());
+            self.outbox.push(report.status, report.document, self.updates);
+        }
+    }
+
+    /// The connection, or the attempt at one, is over, unwanted.
+    pub(super) fn lost(&mut self, now: Nanos, reason: &str, out: &mut Vec<Output>) {
+        match self.link.state() {
+            State::Accepting { since, .. } => {
+                self.attempt_failed(now, since, format!("no CONNACK: {reason}"), out);
+            }
+            State::Subscribing { .. } | State::Up => {
+                out.push(Output::Event(Event::Disconnected));
+                out.push(Output::Event(Event::Failed(format!("connection lost: {reason}"))));
+                self.connection(out, || format!("lost: {reason}"));
+                self.outbox.connection_lost();
+            }
+            State::Down { .. } | State::Opening | State::Over => return,
+        }
+        self.retry(now, out);
+    }
+
+    fn attempt_failed(&self, now: Nanos, since: Nanos, reason: String, out: &mut Vec<Output>) {
+        out.push(Output::Event(Event::Sample(Series::ConnectError, now.since(since))));
+        self.connection(out, || format!("failed: {reason}"));
+        out.push(Output::Event(Event::Failed(reason)));
+    }
+
+    fn retry(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        let settings = &self.settings;
+        let attempt = u64::from(self.link.attempts());
+        let mut random = settings.seed.stream(Domain::ConnectRetry, u64::from(self.device), attempt);
+        match self.link.lost(now, &settings.fleet.retry_connect, &mut random) {
+            Some(wait) => self.decide(out, || format!("connecting again in {wait:?}")),
+            None => self.give_up(out),
+        }
+    }
+
+    fn give_up(&mut self, out: &mut Vec<Output>) {
+        self.link.end();
+        self.decide(out, || "gave up connecting".to_owned());
+        out.push(Output::Event(Event::GaveUp));
+        if !self.reported {
+            out.push(Output::Event(Event::Ready));
+        }
+    }
+
+    /// Closes an accepted connection the clean way.
+    pub(super) fn hang_up(&mut self, now: Nanos, why: &str, out: &mut Vec<Output>) {
+        self.connection(out, || format!("closed: {why}"));
+        self.send(now, Packet::Disconnect, out);
+        out.push(Output::Close);
+        out.push(Output::Event(Event::Disconnected));
+        self.outbox.connection_lost();
+    }
+
+    pub(super) fn stop(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        self.leave(now, "the fleet stops", out);
+        self.link.end();
+    }
+
+    /// Lets the fault `offline` begin or end.
+    pub(super) fn check_absence(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        let away = self.absences.at(now, self.load_start, self.reported);
+        self.absence_changes = self.absences.next_change(now, self.load_start, self.reported);
+        if away == self.away {
+            return;
+        }
+        let was_away = std::mem::replace(&mut self.away, away).is_some();
+        out.push(Output::Event(Event::Offline(away)));
+        match away {
+            Some(fault) if !was_away => {
+                self.decide(out, || format!("fault {fault} of the plan takes the device offline"));
+                self.leave(now, "offline by fault", out);
+                self.link.go_away();
+            }
+            Some(_) => {}
+            None => {
+                self.decide(out, || "the device comes back online".to_owned());
+                self.link.come_back(now);
+            }
+        }
+    }
+
+    /// Ends the connection, in whatever state it is.
+    fn leave(&mut self, now: Nanos, why: &str, out: &mut Vec<Output>) {
+        match self.link.state() {
+            State::Subscribing { .. } | State::Up => self.hang_up(now, why, out),
+            State::Opening | State::Accepting { .. } => out.push(Output::Close),
+            State::Down { .. } | State::Over => {}
+        }
+    }
+}

@@ -1,0 +1,5 @@
+mod connection;
+mod faults;
+mod interleavings;
+mod rig;
+mod updates;

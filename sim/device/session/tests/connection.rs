@@ -1,0 +1,119 @@
+//! Keep-alive, token renewal, back-off, giving up.
+
+use std::time::Duration;
+
+use super::rig::{Rig, SECOND, at, settings};
+use crate::device::{Event, Input};
+use crate::mqtt::ConnectReturnCode;
+use crate::policy::{Backoff, Jitter, RetryPolicy, Series};
+use crate::time::Nanos;
+
+#[test]
+fn a_silent_device_pings_and_a_silent_hub_is_given_up_half_a_keep_alive_later() {
+    let mut rig = Rig::online(&[]);
+    rig.run_until(at(125.0));
+    assert_eq!(rig.times("PINGREQ"), [at(60.0), at(120.0)]);
+    rig.hub.deaf = true;
+    rig.run_until(at(209.0));
+    assert_eq!((rig.times("PINGREQ").len(), rig.times("close").len()), (3, 0));
+    rig.hub.deaf = false;
+    rig.run_until(at(212.0));
+    assert_eq!((rig.times("close"), rig.times("open")), (vec![at(210.0)], vec![at(0.0), at(211.0)]));
+    assert_eq!(rig.samples(Series::Reconnect), [SECOND]);
+}
+
+#[test]
+fn traffic_makes_pings_needless() {
+    let mut rig = Rig::online(&[]);
+    rig.run_until(at(50.0));
+    rig.call_method("reboot", "");
+    rig.run_until(at(109.0));
+    assert!(rig.times("PINGREQ").is_empty());
+    rig.run_until(at(110.0));
+    assert_eq!(rig.times("PINGREQ"), [at(110.0)]);
+}
+
+#[test]
+fn the_token_is_renewed_by_a_reconnect_at_a_random_time_before_it_expires() {
+    let mut rig = Rig::online(&[]);
+    rig.run_until(at(40_000.0));
+    let opens = rig.times("open");
+    let lives: Vec<f64> = opens.windows(2).map(|pair| pair[1].since(pair[0]).as_secs_f64() / 3600.0).collect();
+    assert!(lives.len() > 10 && lives.iter().all(|life| (0.75..0.90).contains(life)), "{lives:?}");
+    assert!(lives.iter().any(|life| (life - lives[0]).abs() > 0.01), "{lives:?}");
+    let renewals = lives.len();
+    assert_eq!((rig.times("Disconnect").len(), rig.times("close").len()), (renewals, renewals));
+    assert_eq!(rig.samples(Series::Reconnect), vec![Duration::ZERO; renewals]);
+    assert_eq!(rig.count(&Event::Connected) - rig.count(&Event::Disconnected), 1);
+    assert_eq!(rig.documents.len(), 1, "standBy is reported once");
+}
+
+#[test]
+fn the_back_off_grows_and_begins_anew_once_a_connection_has_held() {
+    let mut settings = settings(&[]);
+    let backoff = Backoff::Exponential { base: SECOND, cap: 30 * SECOND, jitter: Jitter::None };
+    settings.fleet.retry_connect = RetryPolicy { backoff, max_attempts: None };
+    let mut rig = Rig::new(settings, 3);
+    rig.hub.closed = true;
+    rig.run_until(at(8.0));
+    assert_eq!(rig.times("open"), [0.0, 1.0, 3.0, 7.0].map(at));
+    assert_eq!((rig.samples(Series::ConnectError).len(), rig.count(&Event::Attempted)), (4, 4));
+    rig.hub.closed = false;
+    rig.run_until(at(16.0));
+    assert!(rig.samples(Series::Connect).len() == 1 && rig.samples(Series::Reconnect).is_empty());
+    rig.cut();
+    rig.run_until(at(16.0) + 15 * SECOND);
+    assert_eq!(rig.times("open").last(), Some(&at(15.0)), "one that did not hold counts as a failure");
+    rig.run_until(at(60.0));
+    rig.cut();
+    rig.run_until(at(62.0));
+    assert_eq!(rig.times("open").last(), Some(&at(61.0)));
+    assert_eq!(rig.samples(Series::Reconnect), [16 * SECOND, SECOND]);
+}
+
+#[test]
+fn connack_3_is_retried_and_a_wrong_key_is_not() {
+    let mut rig = Rig::new(settings(&[]), 3);
+    rig.hub.connack = ConnectReturnCode::ServiceUnavailable;
+    rig.run_until(at(2.5));
+    assert_eq!(rig.times("open").len(), 3);
+    rig.hub.connack = ConnectReturnCode::NotAuthorized;
+    rig.run_until(at(1000.0));
+    assert_eq!((rig.times("open").len(), rig.times("close").len()), (4, 4));
+    assert!(rig.session.is_over() && rig.session.wake_at() == Nanos::MAX);
+    assert_eq!((rig.count(&Event::GaveUp), rig.count(&Event::Ready)), (1, 1));
+    assert_eq!(rig.samples(Series::ConnectError).len(), 4);
+    assert!(rig.events.iter().any(|event| matches!(event, Event::Failed(text) if text.contains("wrong key"))));
+}
+
+#[test]
+fn a_limit_of_attempts_gives_up() {
+    let mut settings = settings(&[]);
+    settings.fleet.retry_connect.max_attempts = Some(2);
+    let mut rig = Rig::new(settings, 3);
+    rig.hub.closed = true;
+    rig.run_until(at(100.0));
+    assert_eq!((rig.times("open").len(), rig.count(&Event::GaveUp)), (2, 1));
+}
+
+#[test]
+fn a_hub_that_does_not_answer_connect_is_given_30_seconds() {
+    let mut rig = Rig::new(settings(&[]), 3);
+    rig.hub.deaf = true;
+    rig.run_until(at(29.0));
+    rig.hub.deaf = false;
+    rig.run_until(at(32.0));
+    assert_eq!((rig.times("close"), rig.times("open")), (vec![at(30.0)], vec![at(0.0), at(31.0)]));
+    assert_eq!(rig.samples(Series::ConnectError), [30 * SECOND]);
+}
+
+#[test]
+fn a_stopped_device_says_good_bye_and_nothing_more() {
+    let mut rig = Rig::online(&[]);
+    rig.call("u1");
+    rig.did();
+    rig.input(Input::Stop);
+    rig.run_until(at(1000.0));
+    assert_eq!(rig.did(), ["Disconnect", "close"]);
+    assert!(rig.session.is_over());
+}

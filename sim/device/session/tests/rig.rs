@@ -1,0 +1,245 @@
+//! A session against a scripted hub, in virtual time.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::device::link::State;
+use crate::device::{Event, FirmwareConfig, FleetConfig, Input, Output, Session, Settings};
+use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key};
+use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, QoS, SubAck, SubscribeReasonCode, publish};
+use crate::policy::{Backoff, Delay, Fault, FaultKind, FaultPlan, RetryPolicy, Select};
+use crate::random::Seed;
+use crate::time::{Nanos, TimestampFormat, WallClock};
+
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+pub(super) fn at(seconds: f64) -> Nanos {
+    Nanos::ZERO + Duration::from_secs_f64(seconds)
+}
+
+pub(super) fn fault(kind: FaultKind) -> Fault {
+    Fault { kind, select: Select::All, at: Duration::ZERO, lasts: None }
+}
+
+pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
+    let retry = RetryPolicy { backoff: Backoff::Fixed { delay: SECOND }, max_attempts: None };
+    Settings {
+        dialect: AzureDevice::new("hub.test", Key::from_bytes([7; 32]), 60),
+        fleet: FleetConfig {
+            devices: 10,
+            id_prefix: "sim-".to_owned(),
+            connect_rate: 100.0,
+            connect_in_flight: 10,
+            keep_alive: 60 * SECOND,
+            token_life: 3600 * SECOND,
+            workers: 1,
+            timestamps: TimestampFormat::Rfc3339,
+            retry_connect: retry,
+            retry_twin: retry,
+        },
+        firmware: FirmwareConfig {
+            wait: Delay::Fixed(15 * SECOND),
+            download: Delay::Fixed(15 * SECOND),
+            apply: Delay::Fixed(15 * SECOND),
+            version: "1".to_owned(),
+        },
+        faults: Arc::new(FaultPlan::new(Seed(7), faults, 10)),
+        seed: Seed(7),
+        wall: WallClock::new("2026-01-02T03:04:05Z".parse().unwrap()),
+    }
+}
+
+/// How the hub behaves.
+pub(super) struct Hub {
+    /// TCP connections are refused.
+    pub(super) closed: bool,
+    /// Whatever a device sends gets lost.
+    pub(super) deaf: bool,
+    pub(super) connack: ConnectReturnCode,
+    /// The answer to reports; `None`: merged, but the answer is lost.
+    pub(super) twin: Option<u16>,
+}
+
+pub(super) struct Rig {
+    pub(super) session: Session<AzureDevice>,
+    pub(super) now: Nanos,
+    pub(super) hub: Hub,
+    /// Everything the device did, in order, with its time: `open`, `close`, packets, method answers, reports.
+    pub(super) log: Vec<(Nanos, String)>,
+    pub(super) events: Vec<Event>,
+    /// Documents of the reports that reached the hub.
+    pub(super) documents: Vec<String>,
+    open: bool,
+    calls: u32,
+}
+
+impl Rig {
+    pub(super) fn new(settings: Settings<AzureDevice>, device: u32) -> Self {
+        let session = Session::new(Rc::new(settings), device, false);
+        let hub = Hub { closed: false, deaf: false, connack: ConnectReturnCode::Success, twin: Some(204) };
+        let (log, events, documents) = (Vec::new(), Vec::new(), Vec::new());
+        Self { session, now: Nanos::ZERO, hub, log, events, documents, open: false, calls: 0 }
+    }
+
+    /// A device that stands by.
+    pub(super) fn online(faults: &[Fault]) -> Self {
+        let mut rig = Self::new(settings(faults), 3);
+        rig.run_until(at(1.0));
+        assert_eq!(rig.documents.len(), 1);
+        rig
+    }
+
+    /// Lets time pass until `until`.
+    pub(super) fn run_until(&mut self, until: Nanos) {
+        self.settle();
+        while self.session.wake_at() <= until {
+            self.now = self.session.wake_at();
+            self.settle();
+        }
+        self.now = self.now.max(until);
+    }
+
+    pub(super) fn input(&mut self, input: Input) {
+        let mut out = Vec::new();
+        self.session.handle(self.now, input, &mut out);
+        self.take(out);
+        self.settle();
+    }
+
+    /// Cuts the connection.
+    pub(super) fn cut(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.input(Input::Lost("cut".to_owned()));
+        }
+    }
+
+    pub(super) fn call_method(&mut self, name: &str, payload: &str) {
+        if self.open {
+            self.calls += 1;
+            let topic = FromHub::Method { name, rid: &format!("c{}", self.calls) }.to_string();
+            let payload = Bytes::copy_from_slice(payload.as_bytes());
+            self.input(Input::Packet(publish(topic, QoS::AtMostOnce, 0, payload)));
+        }
+    }
+
+    pub(super) fn call(&mut self, id: &str) {
+        self.call_method("firmwareUpdate", &format!(r#"{{"fwPackageUri":"x","updateId":"{id}","fwVersion":"2"}}"#));
+    }
+
+    /// What was logged since the last time, without times.
+    pub(super) fn did(&mut self) -> Vec<String> {
+        self.log.drain(..).map(|(_, what)| what).collect()
+    }
+
+    /// When `what` was logged.
+    pub(super) fn times(&self, what: &str) -> Vec<Nanos> {
+        self.log.iter().filter(|(_, logged)| logged == what).map(|(time, _)| *time).collect()
+    }
+
+    pub(super) fn count(&self, event: &Event) -> usize {
+        self.events.iter().filter(|seen| *seen == event).count()
+    }
+
+    pub(super) fn samples(&self, series: crate::policy::Series) -> Vec<Duration> {
+        let sample = |event: &Event| match event {
+            Event::Sample(of, duration) if *of == series => Some(*duration),
+            _ => None,
+        };
+        self.events.iter().filter_map(sample).collect()
+    }
+
+    fn settle(&mut self) {
+        let mut out = Vec::new();
+        self.session.poll(self.now, &mut out);
+        self.take(out);
+        assert!(self.session.wake_at() > self.now, "the session wants to be polled for ever");
+    }
+
+    fn take(&mut self, out: Vec<Output>) {
+        let mut inputs = Vec::new();
+        for output in out {
+            match output {
+                Output::Event(event) => self.events.push(event),
+                Output::Close => {
+                    self.open = false;
+                    self.log("close");
+                    inputs.clear();
+                }
+                Output::Connect => {
+                    assert!(!self.open && self.session.link.state() == State::Opening);
+                    self.log("open");
+                    let since = self.now;
+                    self.open = !self.hub.closed;
+                    inputs.push(match self.hub.closed {
+                        true => Input::OpenFailed { since, reason: "refused".to_owned() },
+                        false => Input::Opened { since },
+                    });
+                }
+                Output::Send(packet) => {
+                    assert!(self.open, "sent over a closed connection: {packet:?}");
+                    inputs.extend(self.receive(packet).map(Input::Packet));
+                }
+            }
+        }
+        if !inputs.is_empty() {
+            let mut out = Vec::new();
+            inputs.into_iter().for_each(|input| self.session.handle(self.now, input, &mut out));
+            self.session.poll(self.now, &mut out);
+            self.take(out);
+        }
+    }
+
+    /// The hub's answer to a packet.
+    fn receive(&mut self, packet: Packet) -> Option<Packet> {
+        let answer = match &packet {
+            Packet::Connect(connect) => {
+                assert!(connect.login.as_ref().unwrap().password.contains("sim-0000003"));
+                self.log("CONNECT");
+                Some(Packet::ConnAck(ConnAck { session_present: false, code: self.hub.connack }))
+            }
+            Packet::Subscribe(subscribe) => {
+                self.log(&format!("SUBSCRIBE {}", subscribe.filters.len()));
+                let granted = vec![SubscribeReasonCode::Success(QoS::AtMostOnce); subscribe.filters.len()];
+                Some(Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes: granted }))
+            }
+            Packet::PingReq => {
+                self.log("PINGREQ");
+                Some(Packet::PingResp)
+            }
+            Packet::Publish(message) => {
+                let text = String::from_utf8(message.payload.to_vec()).unwrap();
+                match FromDevice::parse(&message.topic).unwrap() {
+                    FromDevice::ReportedPatch { rid } => {
+                        assert!(message.qos == QoS::AtLeastOnce && message.pkid != 0);
+                        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+                        self.log(json["firmwareStatus"].as_str().unwrap());
+                        if !self.hub.deaf {
+                            self.documents.push(text);
+                        }
+                        self.hub.twin.map(|status| {
+                            let topic = FromHub::TwinResponse { status, rid, version: Some(2) }.to_string();
+                            publish(topic, QoS::AtMostOnce, 0, Bytes::new())
+                        })
+                    }
+                    FromDevice::MethodResponse { status, .. } => {
+                        self.log(&format!("{status} {text}"));
+                        None
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+            other => {
+                self.log(&format!("{other:?}"));
+                None
+            }
+        };
+        answer.filter(|_| !self.hub.deaf)
+    }
+
+    fn log(&mut self, what: &str) {
+        self.log.push((self.now, what.to_owned()));
+    }
+}

@@ -1,0 +1,281 @@
+//! The task around one session: it owns the socket and one timer, moves bytes and time, and decides nothing.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
+
+use super::Session;
+use super::event::{Event, Input, Output};
+use super::workers::{Alive, Buffers, Worker};
+use crate::dialect::DeviceDialect;
+use crate::mqtt::{self, Connection};
+use crate::policy::FirmwareStatus;
+use crate::time::Nanos;
+
+/// How long TCP may take to connect; the kernel alone would try for two minutes.
+const OPEN_LIMIT: Duration = Duration::from_secs(30);
+
+/// A device: its session, its socket, and what the gauges count it as.
+struct Task<D> {
+    worker: Rc<Worker<D>>,
+    session: Session<D>,
+    device: u32,
+    link: Link,
+    /// What the timer is set to; [`Nanos::MAX`] if it is not running.
+    armed: Nanos,
+    told_load_start: bool,
+    told_stop: bool,
+    shows: Option<FirmwareStatus>,
+}
+
+enum Link {
+    Closed,
+    /// In a box of its own: it is needed for moments only, and would make every idle device larger.
+    Opening(Pin<Box<dyn Future<Output = Opened>>>),
+    /// The permit counts the connection as under way until the hub has accepted it.
+    Open(Connection, Option<OwnedSemaphorePermit>),
+}
+
+struct Opened {
+    since: Nanos,
+    stream: io::Result<TcpStream>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Runs device number `device` until it is stopped or gives up.
+pub(super) async fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32) {
+    let _alive = Alive::new(Rc::clone(&worker));
+    let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
+    let session = Session::new(Rc::clone(&worker.settings), device, traced);
+    let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
+    let link = Link::Closed;
+    let (armed, told_load_start, told_stop, shows) = (Nanos::MAX, false, false, None);
+    let mut task = Task { worker, session, device, link, armed, told_load_start, told_stop, shows };
+    poll_fn(|cx| {
+        task.worker.register(cx.waker());
+        Poll::Ready(())
+    })
+    .await;
+    poll_fn(|cx| task.poll(cx, timer.as_mut())).await;
+}
+
+impl<D: DeviceDialect + 'static> Task<D> {
+    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
+        let worker = Rc::clone(&self.worker);
+        let buffers = &mut *worker.buffers.borrow_mut();
+        loop {
+            let now = worker.clock.now();
+            self.take_news(now, buffers);
+            let moved = self.poll_link(cx, now, buffers);
+            self.session.poll(now, &mut buffers.out);
+            let changed = self.act(now, buffers);
+            if self.session.is_over() && buffers.out.is_empty() {
+                return Poll::Ready(());
+            }
+            // A socket that gave something is asked again: after a read that did not fill the buffer the answer
+            // "nothing" costs no system call, and only then will the socket wake this task.
+            if !moved && !changed && !self.poll_timer(cx, timer.as_mut()) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Hands on what the whole fleet is told.
+    fn take_news(&mut self, now: Nanos, buffers: &mut Buffers) {
+        if !self.told_load_start
+            && let Some(at) = self.worker.load_start.get()
+        {
+            self.told_load_start = true;
+            self.session.handle(now, Input::LoadStarts(at), &mut buffers.out);
+        }
+        if !self.told_stop && self.worker.stopping.get() {
+            self.told_stop = true;
+            self.session.handle(now, Input::Stop, &mut buffers.out);
+        }
+    }
+
+    /// Moves what the socket has. Whether anything moved.
+    fn poll_link(&mut self, cx: &mut Context<'_>, now: Nanos, buffers: &mut Buffers) -> bool {
+        let Buffers { scratch, packets, out } = buffers;
+        match &mut self.link {
+            Link::Closed => false,
+            Link::Opening(opening) => {
+                let Poll::Ready(Opened { since, stream, permit }) = opening.as_mut().poll(cx) else { return false };
+                // Time has passed since this poll began, if the attempt began in it.
+                let now = now.max(since);
+                match stream {
+                    Ok(stream) => {
+                        self.link = Link::Open(Connection::new(stream), permit);
+                        self.session.handle(now, Input::Opened { since }, out);
+                    }
+                    Err(error) => {
+                        self.link = Link::Closed;
+                        let reason = unreachable(&error, self.worker.hub);
+                        self.session.handle(now, Input::OpenFailed { since, reason }, out);
+                    }
+                }
+                true
+            }
+            Link::Open(connection, _) => {
+                let flushed = if connection.has_unsent() { connection.poll_flush(cx) } else { Poll::Pending };
+                let received = match flushed {
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    _ => connection.poll_receive(cx, scratch, packets),
+                };
+                for packet in packets.drain(..) {
+                    self.session.handle(now, Input::Packet(packet), out);
+                }
+                match received {
+                    Poll::Pending => return false,
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => {
+                        self.link = Link::Closed;
+                        self.session.handle(now, Input::Lost(error.to_string()), out);
+                    }
+                }
+                true
+            }
+        }
+    }
+
+    /// Does what the session wants; everything that is due together leaves in one write. Whether the link has to be
+    /// polled again.
+    fn act(&mut self, now: Nanos, buffers: &mut Buffers) -> bool {
+        let Buffers { scratch, packets, out } = buffers;
+        let mut again = false;
+        for output in out.drain(..) {
+            match output {
+                Output::Send(packet) => packets.push(packet),
+                Output::Event(event) => self.note(now, event),
+                Output::Close => {
+                    if let Link::Open(connection, _) = &mut self.link {
+                        // The session has taken its leave: whether the last bytes go out makes no difference to it.
+                        let _ = connection.send(scratch, packets);
+                    }
+                    packets.clear();
+                    self.link = Link::Closed;
+                }
+                Output::Connect => {
+                    self.link = Link::Opening(Box::pin(open(Rc::clone(&self.worker))));
+                    again = true;
+                }
+            }
+        }
+        if let Link::Open(connection, _) = &mut self.link
+            && !packets.is_empty()
+        {
+            match connection.send(scratch, packets) {
+                Ok(()) => again |= connection.has_unsent(),
+                Err(error) => {
+                    self.link = Link::Closed;
+                    self.session.handle(now, Input::Lost(error.to_string()), out);
+                    again = true;
+                }
+            }
+        }
+        packets.clear();
+        again
+    }
+
+    /// Sets the timer, if something is due earlier than it rings (one that rings too early does no harm and saves
+    /// most settings). Whether it has rung.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> bool {
+        let wake_at = self.session.wake_at();
+        if wake_at < self.armed {
+            timer.as_mut().reset(self.worker.clock.instant(wake_at));
+            self.armed = wake_at;
+        }
+        if self.armed == Nanos::MAX || timer.poll(cx).is_pending() {
+            return false;
+        }
+        self.armed = Nanos::MAX;
+        true
+    }
+
+    /// Enters an event into the worker's books, the truth and the trace.
+    fn note(&mut self, now: Nanos, event: Event) {
+        let (worker, device) = (&*self.worker, self.device);
+        let truth = worker.truth.as_deref();
+        let books = &mut *worker.books.borrow_mut();
+        match event {
+            Event::Attempted => books.recorder.counters().connect_attempts += 1,
+            Event::Connected => {
+                books.gauges.connected += 1;
+                if let Link::Open(_, permit) = &mut self.link {
+                    *permit = None;
+                }
+            }
+            Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
+            Event::Ready => books.gauges.ready += 1,
+            Event::GaveUp => books.gauges.gave_up += 1,
+            Event::Failed(text) => books.failures.note(text, 1),
+            Event::Sample(series, duration) => books.recorder.record(series, duration),
+            Event::Published { status, present } => {
+                if let Some(before) = self.shows.replace(status) {
+                    let stage = &mut books.gauges.stages[before as usize];
+                    *stage = stage.saturating_sub(1);
+                }
+                books.gauges.stages[status as usize] += 1;
+                // An earlier update's report must not enter the slot of the present one.
+                if let Some(truth) = truth.filter(|_| present) {
+                    truth.published(device, status, now);
+                }
+            }
+            Event::Received { update_id } => {
+                if let Some(truth) = truth {
+                    truth.received(device, &update_id, now);
+                }
+            }
+            Event::Chose(delay) => {
+                if let Some(truth) = truth {
+                    truth.chose(device, delay);
+                }
+            }
+            Event::Injected(fault) => {
+                if let Some(truth) = truth {
+                    truth.injected(device, fault);
+                }
+            }
+            Event::Offline(fault) => {
+                if let Some(truth) = truth {
+                    truth.set_offline(device, fault);
+                }
+            }
+            Event::Trace(event) => {
+                if let Some(tracer) = &worker.tracer {
+                    tracer.note(device, now, || event);
+                }
+            }
+        }
+    }
+}
+
+/// Waits until one more connection may be under way, and opens it.
+async fn open<D>(worker: Rc<Worker<D>>) -> Opened {
+    // The semaphore is never closed.
+    let permit = Arc::clone(&worker.connecting).acquire_owned().await.ok();
+    let since = worker.clock.now();
+    let stream = tokio::time::timeout(OPEN_LIMIT, mqtt::connect(worker.hub)).await;
+    Opened { since, stream: stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())), permit }
+}
+
+/// The words for a hub that cannot be reached; the same for all devices, so that they can be counted together.
+fn unreachable(error: &io::Error, hub: SocketAddr) -> String {
+    use io::ErrorKind::{
+        AddrNotAvailable, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
+    };
+    match error.kind() {
+        kind @ (AddrNotAvailable | ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable
+        | TimedOut) => format!("hub unreachable: {kind} at {hub}"),
+        _ => format!("hub unreachable: {error} at {hub}"),
+    }
+}

@@ -1,0 +1,273 @@
+//! The threads of a fleet: each runs its share of the devices on a runtime of its own.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, mpsc as std_mpsc};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{sleep_until, timeout};
+
+use super::event::Output;
+use super::failures::{Failure, Failures};
+use super::session::Settings;
+use super::{FleetError, FleetPlan, task};
+use crate::dialect::DeviceDialect;
+use crate::measure::{Gauges, Measurements, Recorder, Tracer, Truth};
+use crate::mqtt::{Packet, Scratch};
+use crate::time::{Clock, Nanos};
+
+/// Commands that may wait for a worker; more make their sender wait.
+const COMMANDS: usize = 8;
+
+/// How often a worker measures how late its timers fire. Timers count whole milliseconds, so that a worker with
+/// nothing else to do shows up to 1 ms; it is not subtracted.
+const LAG_EVERY: Duration = Duration::from_millis(50);
+
+/// What a worker is told.
+pub(super) enum Command {
+    LoadStarts(Nanos),
+    Sample(oneshot::Sender<(Measurements, Gauges)>),
+    Failures(oneshot::Sender<Vec<Failure>>),
+    Stop { grace: Duration, reply: oneshot::Sender<Measurements> },
+}
+
+/// A running worker. It ends by [`Command::Stop`], or when `commands` is dropped.
+pub(super) struct Handle {
+    pub(super) name: String,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+/// What the devices of a worker share.
+pub(super) struct Worker<D> {
+    pub(super) settings: Rc<Settings<D>>,
+    pub(super) hub: std::net::SocketAddr,
+    pub(super) clock: Clock,
+    pub(super) truth: Option<Arc<Truth>>,
+    pub(super) tracer: Option<Arc<Tracer>>,
+    /// One permit for each connection that may be under way.
+    pub(super) connecting: Arc<Semaphore>,
+    pub(super) load_start: Cell<Option<Nanos>>,
+    pub(super) stopping: Cell<bool>,
+    pub(super) buffers: RefCell<Buffers>,
+    pub(super) books: RefCell<Books>,
+    wakers: RefCell<Vec<Waker>>,
+    live: Cell<usize>,
+    drained: Notify,
+}
+
+/// What a device borrows while it is polled.
+#[derive(Default)]
+pub(super) struct Buffers {
+    pub(super) scratch: Scratch,
+    pub(super) packets: Vec<Packet>,
+    pub(super) out: Vec<Output>,
+}
+
+/// What a worker has seen.
+#[derive(Default)]
+pub(super) struct Books {
+    pub(super) recorder: Recorder,
+    pub(super) gauges: Gauges,
+    pub(super) failures: Failures,
+}
+
+/// A worker's part of the whole.
+#[derive(Clone, Copy)]
+struct Share {
+    number: usize,
+    workers: usize,
+    /// Connections that may be under way.
+    connecting: usize,
+    /// Connections that the fleet starts per second in this range of its devices.
+    rate: f64,
+}
+
+/// Starts the workers of `plan`.
+///
+/// # Errors
+/// A thread or its runtime could not be set up; those already started end by themselves.
+pub(super) fn start<D>(plan: &FleetPlan<D>) -> Result<Vec<Handle>, FleetError>
+where
+    D: DeviceDialect + Clone + Send + 'static,
+{
+    let workers = plan.config.workers.max(1);
+    let in_flight = plan.config.connect_in_flight as usize;
+    // A shard's range takes its share of the rate of the whole fleet.
+    let part = f64::from(plan.range.len()) / f64::from(plan.config.devices.max(plan.range.len()).max(1));
+    (0..workers)
+        .map(|number| {
+            let connecting = (in_flight / workers + usize::from(number < in_flight % workers)).max(1);
+            spawn(plan.clone(), Share { number, workers, connecting, rate: plan.config.connect_rate * part })
+        })
+        .collect()
+}
+
+fn spawn<D>(plan: FleetPlan<D>, share: Share) -> Result<Handle, FleetError>
+where
+    D: DeviceDialect + Clone + Send + 'static,
+{
+    let name = format!("fleet-{}", share.number);
+    let (commands, inbox) = mpsc::channel(COMMANDS);
+    let (started, outcome) = std_mpsc::sync_channel(1);
+    let thread_name = name.clone();
+    let body = move || {
+        // Built here, since a runtime must not be dropped where another one runs.
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return;
+            }
+        };
+        let _ = started.send(Ok(()));
+        let local = LocalSet::new();
+        runtime.block_on(local.run_until(serve(plan, share, thread_name, inbox)));
+    };
+    let failed = |source| FleetError::Worker { name: name.clone(), source };
+    let thread = std::thread::Builder::new().name(name.clone()).spawn(body).map_err(failed)?;
+    match outcome.recv() {
+        Ok(Ok(())) => Ok(Handle { name, commands, thread }),
+        Ok(Err(source)) => Err(failed(source)),
+        Err(_) => Err(failed(std::io::Error::other("the thread ended"))),
+    }
+}
+
+/// Runs a worker until it is stopped.
+async fn serve<D>(plan: FleetPlan<D>, share: Share, name: String, mut inbox: mpsc::Receiver<Command>)
+where
+    D: DeviceDialect + Clone + Send + 'static,
+{
+    let range = plan.range;
+    let worker = Rc::new(Worker::new(plan, share));
+    let pacing = spawn_local(pace(Rc::clone(&worker), share, range));
+    spawn_local(probe_lag(Rc::clone(&worker), name));
+    while let Some(command) = inbox.recv().await {
+        // Whoever asked may have gone meanwhile; that is no concern of the worker's.
+        match command {
+            Command::LoadStarts(at) => {
+                worker.load_start.set(Some(at));
+                worker.wake_all();
+            }
+            Command::Sample(reply) => {
+                let _ = reply.send(worker.sample());
+            }
+            Command::Failures(reply) => {
+                let _ = reply.send(worker.books.borrow().failures.list().to_vec());
+            }
+            Command::Stop { grace, reply } => {
+                pacing.abort();
+                worker.stopping.set(true);
+                worker.wake_all();
+                // Devices that are not done by then are dropped with the runtime.
+                let _ = timeout(grace, worker.drained()).await;
+                let _ = reply.send(worker.sample().0);
+                return;
+            }
+        }
+    }
+}
+
+/// Starts the devices at the fleet's rate: the k-th of the range at k / rate, whichever worker it belongs to.
+async fn pace<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, share: Share, range: crate::policy::DeviceRange) {
+    let start = worker.clock.now();
+    for device in range.iter().filter(|device| *device as usize % share.workers == share.number) {
+        let after = f64::from(device - range.start) / share.rate;
+        let due = start + Duration::try_from_secs_f64(after).unwrap_or(Duration::MAX);
+        if worker.clock.now() < due {
+            sleep_until(worker.clock.instant(due)).await;
+        }
+        spawn_local(task::run(Rc::clone(&worker), device));
+    }
+}
+
+/// Measures how late the worker's timers fire. A stall does not make it skip measurements: each has its due time.
+async fn probe_lag<D>(worker: Rc<Worker<D>>, name: String) {
+    let mut due = worker.clock.now();
+    loop {
+        due = due + LAG_EVERY;
+        sleep_until(worker.clock.instant(due)).await;
+        let lag = worker.clock.now().since(due);
+        worker.books.borrow_mut().recorder.loop_lag(&name, lag);
+    }
+}
+
+impl<D> Worker<D> {
+    fn new(plan: FleetPlan<D>, share: Share) -> Self {
+        let settings = Settings {
+            dialect: plan.dialect,
+            fleet: plan.config,
+            firmware: plan.firmware,
+            faults: plan.faults,
+            seed: plan.seed,
+            wall: plan.clock.wall(),
+        };
+        Self {
+            settings: Rc::new(settings),
+            hub: plan.hub,
+            clock: plan.clock,
+            truth: plan.truth,
+            tracer: plan.tracer,
+            connecting: Arc::new(Semaphore::new(share.connecting)),
+            load_start: Cell::new(None),
+            stopping: Cell::new(false),
+            buffers: RefCell::default(),
+            books: RefCell::default(),
+            wakers: RefCell::default(),
+            live: Cell::new(0),
+            drained: Notify::new(),
+        }
+    }
+
+    /// A worker without a thread.
+    #[cfg(test)]
+    pub(super) fn for_tests(plan: FleetPlan<D>) -> Rc<Self> {
+        Rc::new(Self::new(plan, Share { number: 0, workers: 1, connecting: 1, rate: 1.0 }))
+    }
+
+    /// Keeps a device's waker for news that concern all. It stays the same as long as the device's task lives; one
+    /// of these costs a device less than a channel would.
+    pub(super) fn register(&self, waker: &Waker) {
+        self.wakers.borrow_mut().push(waker.clone());
+    }
+
+    fn wake_all(&self) {
+        self.wakers.borrow().iter().for_each(Waker::wake_by_ref);
+    }
+
+    fn sample(&self) -> (Measurements, Gauges) {
+        let mut books = self.books.borrow_mut();
+        (books.recorder.take(), books.gauges)
+    }
+
+    /// Waits until no device is left.
+    async fn drained(&self) {
+        while self.live.get() > 0 {
+            self.drained.notified().await;
+        }
+    }
+}
+
+/// Counts a device as alive as long as its task is there.
+pub(super) struct Alive<D>(Rc<Worker<D>>);
+
+impl<D> Alive<D> {
+    pub(super) fn new(worker: Rc<Worker<D>>) -> Self {
+        worker.live.set(worker.live.get() + 1);
+        Self(worker)
+    }
+}
+
+impl<D> Drop for Alive<D> {
+    fn drop(&mut self) {
+        let left = self.0.live.get().saturating_sub(1);
+        self.0.live.set(left);
+        if left == 0 {
+            self.0.drained.notify_one();
+        }
+    }
+}
