@@ -55,6 +55,9 @@ pub struct TwinReport {
     pub last_updated: Option<Timestamp>,
     /// `firmwareStatus`; `Err` with its text where it is none of the known ones.
     pub status: Option<Result<FirmwareStatus, String>>,
+    /// When the hub last saw `firmwareStatus` written, by its own clock: tells a status of this update from one that
+    /// an earlier update left behind.
+    pub status_time: Option<Timestamp>,
     /// `updateId`, where the device echoes it.
     pub update_id: Option<String>,
     /// `fwVersion`, where the device reports it.

@@ -1,5 +1,25 @@
 //! The fleet operator's service: arrivals, method calls, observation of twins.
 
+mod answer;
+mod client;
 mod config;
+mod decision;
+#[expect(clippy::module_inception, reason = "the driver itself, in the room of its parts")]
+mod driver;
+mod event;
+mod ledger;
+mod online;
+mod poll;
+mod query;
+mod register;
+mod scribe;
+mod shared;
+mod sighting;
+mod update;
+mod workers;
 
+pub use client::{Client, ClientError, RestSettings};
 pub use config::{DriverConfig, ObserveConfig, ObserveKind};
+pub use driver::{Driver, DriverError, DriverPlan, Sample};
+pub use online::{OnlineError, wait_online};
+pub use register::{RegisterError, register};

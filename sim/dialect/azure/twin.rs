@@ -27,6 +27,8 @@ struct Reported {
 struct Metadata {
     #[serde(rename = "$lastUpdated")]
     last_updated: Option<Timestamp>,
+    #[serde(rename = "firmwareStatus")]
+    status: Option<Stamp>,
     #[serde(rename = "logTime")]
     stand_by: Option<Stamp>,
     #[serde(rename = "downloadComplete")]
@@ -79,6 +81,7 @@ pub fn read_report(device_id: &str, reported: &str, connected: Option<bool>) -> 
         version: reported.version.unwrap_or_default(),
         last_updated: metadata.last_updated,
         status: status.map(|status| FirmwareStatus::parse(&status).ok_or(status)),
+        status_time: at(metadata.status),
         update_id,
         fw_version,
         error,
@@ -103,6 +106,7 @@ mod tests {
     fn a_report_is_read_with_its_times() {
         let reported = r#"{"firmwareStatus":"applying","updateId":"u1","fwVersion":"1.0","other":{"x":1},
             "error":null,"$version":7,"$metadata":{"$lastUpdated":"2026-01-01T00:00:02.5Z",
+            "firmwareStatus":{"$lastUpdated":"2026-01-01T00:00:01.5Z"},
             "other":{"$lastUpdated":"2026-01-01T00:00:00Z","x":{"$lastUpdated":"2026-01-01T00:00:00Z"}},
             "startedApplyingImage":{"$lastUpdated":"2026-01-01T00:00:02.5Z"}}}"#;
         let report = read_report("d", reported, Some(true)).unwrap();
@@ -110,6 +114,7 @@ mod tests {
         assert_eq!((report.version, report.update_id.as_deref()), (7, Some("u1")));
         assert_eq!(report.key_times[2], Some("2026-01-01T00:00:02.5Z".parse().unwrap()));
         assert_eq!(report.key_times[1], None);
+        assert_eq!(report.status_time, Some("2026-01-01T00:00:01.5Z".parse().unwrap()));
         assert_eq!(report.unreadable, None);
     }
 

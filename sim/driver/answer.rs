@@ -1,0 +1,120 @@
+//! What an answer to a method call means for the update.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::dialect::MethodAnswer;
+use crate::policy::Outcome;
+
+/// How a method call failed to bring the device's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallFailure {
+    /// 404103: the device was not connected.
+    NotOnline,
+    /// 504101: the device did not answer in time.
+    NoResponse,
+    /// 429.
+    Throttled,
+    /// Any other HTTP status.
+    Hub(u16),
+    /// The connection was refused or broke, or the answer was none that a hub would send.
+    Broken,
+    /// The client's own time limit passed.
+    ClientTimeout,
+}
+
+impl CallFailure {
+    /// Splits an answer into the device's status, or the failure and when the hub wants the client back.
+    pub(super) fn of(answer: &MethodAnswer) -> Result<i64, (Self, Option<Duration>)> {
+        match *answer {
+            MethodAnswer::Device { status, .. } => Ok(status),
+            MethodAnswer::NotOnline => Err((Self::NotOnline, None)),
+            MethodAnswer::NoResponse => Err((Self::NoResponse, None)),
+            MethodAnswer::Throttled { retry_after } => Err((Self::Throttled, retry_after)),
+            MethodAnswer::Hub { status, retry_after, .. } => Err((Self::Hub(status), retry_after)),
+            MethodAnswer::Broken { .. } => Err((Self::Broken, None)),
+            MethodAnswer::ClientTimeout => Err((Self::ClientTimeout, None)),
+        }
+    }
+
+    /// Whether a retry could help; whether there is one is for the policy to say. A 4xx other than these (400, 401,
+    /// 404001, ...) would be answered the same again.
+    pub(super) const fn is_transient(self) -> bool {
+        !matches!(self, Self::Hub(..500))
+    }
+
+    /// Whether the device may have received the call all the same, its answer being lost on the way. Then the twin
+    /// decides.
+    pub(super) const fn may_have_started(self) -> bool {
+        matches!(self, Self::NoResponse | Self::Broken | Self::ClientTimeout | Self::Hub(500..))
+    }
+
+    /// The outcome of an update whose call finally failed so.
+    pub(super) const fn outcome(self) -> Outcome {
+        match self {
+            Self::NotOnline => Outcome::NotOnline,
+            Self::NoResponse => Outcome::NoResponse,
+            Self::Throttled => Outcome::Throttled,
+            Self::Hub(_) | Self::Broken | Self::ClientTimeout => Outcome::HubError,
+        }
+    }
+
+    /// What the census says beyond the outcome.
+    pub(super) fn detail(self) -> String {
+        match self {
+            Self::NotOnline | Self::NoResponse | Self::Throttled => String::new(),
+            Self::Hub(status) => status.to_string(),
+            Self::Broken => "broken".to_owned(),
+            Self::ClientTimeout => "client_timeout".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for CallFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOnline => f.write_str("device not online (404103)"),
+            Self::NoResponse => f.write_str("no answer from the device (504101)"),
+            Self::Throttled => f.write_str("throttled (429)"),
+            Self::Hub(status) => write!(f, "the hub's error {status}"),
+            Self::Broken => f.write_str("connection refused or broken"),
+            Self::ClientTimeout => f.write_str("the client's own timeout"),
+        }
+    }
+}
+
+/// An answer in words, for a trace.
+pub(super) fn in_words(answer: &MethodAnswer) -> String {
+    match answer {
+        MethodAnswer::Device { status, payload } => format!("{status} {payload}"),
+        MethodAnswer::Broken { reason } => reason.clone(),
+        MethodAnswer::Hub { status, code: Some(code), .. } => format!("the hub's error {status} ({code})"),
+        other => CallFailure::of(other).map_or_else(|(failure, _)| failure.to_string(), |status| status.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_failure_has_its_outcome_and_its_chance_of_another_try() {
+        use CallFailure::{Broken, ClientTimeout, Hub, NoResponse, NotOnline, Throttled};
+        // failure, outcome, detail, worth another try, may have started the update all the same
+        for (failure, outcome, detail, transient, started) in [
+            (NotOnline, Outcome::NotOnline, "", true, false),
+            (NoResponse, Outcome::NoResponse, "", true, true),
+            (Throttled, Outcome::Throttled, "", true, false),
+            (Hub(400), Outcome::HubError, "400", false, false),
+            (Hub(401), Outcome::HubError, "401", false, false),
+            (Hub(404), Outcome::HubError, "404", false, false),
+            (Hub(500), Outcome::HubError, "500", true, true),
+            (Hub(503), Outcome::HubError, "503", true, true),
+            (Broken, Outcome::HubError, "broken", true, true),
+            (ClientTimeout, Outcome::HubError, "client_timeout", true, true),
+        ] {
+            assert_eq!((failure.outcome(), failure.detail().as_str()), (outcome, detail));
+            assert_eq!((failure.is_transient(), failure.may_have_started()), (transient, started), "{failure}");
+        }
+    }
+}

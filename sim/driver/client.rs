@@ -1,0 +1,183 @@
+//! The REST client of a hub's service side.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Request, Uri};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::dialect::azure::rest::{self, CONTINUATION};
+use crate::dialect::azure::{ConnectionString, SasToken};
+use crate::time::{Clock, Nanos};
+
+/// Life of a service token; a new one is signed after four fifths of it.
+const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+/// Idle connections are kept so long: longer than any pause of a run, so that no burst pays for connecting again.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// Where a hub's REST side is, and how the service proves itself there.
+#[derive(Debug, Clone)]
+pub struct RestSettings {
+    /// `http://host:port`.
+    pub url: String,
+    /// The service's connection string; its host is what tokens are signed for.
+    pub connection: ConnectionString,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+}
+
+/// Why a request brought no answer. Its words never hold a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The address is none that can be used.
+    #[error("the hub's REST address is unusable: {0}")]
+    Address(&'static str),
+    /// The request could not be put together.
+    #[error("the request is malformed: {0}")]
+    Request(String),
+    /// Connection refused or broken.
+    #[error("no answer from the hub at {host}: {reason}")]
+    Broken {
+        /// Host and port.
+        host: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The time limit passed.
+    #[error("no answer from the hub at {host} within {limit:?}")]
+    Timeout {
+        /// Host and port.
+        host: String,
+        /// The limit.
+        limit: Duration,
+    },
+}
+
+/// A client of one hub. Its clones share their connections: as many as requests are under way at once, kept alive.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    http: HttpClient<HttpConnector, Full<Bytes>>,
+    base: String,
+    host: String,
+    connection: ConnectionString,
+    clock: Clock,
+    token: Mutex<Option<(HeaderValue, Nanos)>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("host", &self.0.host).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client for `settings`. It connects at its first request.
+    ///
+    /// # Errors
+    /// The address is none, or needs TLS.
+    pub fn new(settings: &RestSettings, clock: Clock) -> Result<Self, ClientError> {
+        let uri: Uri = settings.url.parse().map_err(|_| ClientError::Address("write it like `http://host:port`"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => {
+                return Err(ClientError::Address(
+                    "this version speaks http only, https needs TLS; give an http:// one",
+                ));
+            }
+            _ => return Err(ClientError::Address("it must begin with `http://`")),
+        }
+        let host = uri.authority().map(ToString::to_string).unwrap_or_default();
+        if host.is_empty() || host.contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(ClientError::Address("write it like `http://host:port`, with nothing before or behind"));
+        }
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(settings.connect_timeout));
+        let http = HttpClient::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .build(connector);
+        let inner = Inner {
+            http,
+            base: format!("http://{host}"),
+            host,
+            connection: settings.connection.clone(),
+            clock,
+            token: Mutex::new(None),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Sends `request` and reads the whole answer, within `limit`.
+    ///
+    /// # Errors
+    /// There was no answer, and why. Any HTTP status is an answer.
+    pub async fn send(&self, request: rest::Request, limit: Duration) -> Result<rest::Response, ClientError> {
+        match tokio::time::timeout(limit, self.exchange(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(ClientError::Timeout { host: self.0.host.clone(), limit }),
+        }
+    }
+
+    async fn exchange(&self, request: rest::Request) -> Result<rest::Response, ClientError> {
+        let mut builder = Request::builder()
+            .method(request.method)
+            .uri(format!("{}{}", self.0.base, request.path))
+            .header(AUTHORIZATION, self.token()?);
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
+        }
+        if !request.body.is_empty() {
+            builder = builder.header(CONTENT_TYPE, "application/json; charset=utf-8");
+        }
+        let request = builder
+            .body(Full::new(Bytes::from(request.body)))
+            .map_err(|error| ClientError::Request(error.to_string()))?;
+        let answer = self.0.http.request(request).await.map_err(|error| self.broken(&error))?;
+        let (head, body) = answer.into_parts();
+        let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        Ok(rest::Response {
+            status: head.status.as_u16(),
+            retry_after: text(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
+            continuation: text(CONTINUATION).filter(|text| !text.is_empty()).map(str::to_owned),
+            body: body.collect().await.map_err(|error| self.broken(&error))?.to_bytes(),
+        })
+    }
+
+    /// The header that proves the service; signed anew before it expires.
+    fn token(&self) -> Result<HeaderValue, ClientError> {
+        let now = self.0.clock.now();
+        let mut token = self.0.token.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((value, renew)) = &*token
+            && now < *renew
+        {
+            return Ok(value.clone());
+        }
+        let ConnectionString { host, policy, key } = &self.0.connection;
+        // 10: a service's resource is the host and nothing else.
+        let text = SasToken::sign(host, self.0.clock.wall().at(now + TOKEN_LIFE), Some(policy), key);
+        let mut value =
+            HeaderValue::from_str(&text).map_err(|_| ClientError::Request("the policy's name is no text".into()))?;
+        value.set_sensitive(true);
+        *token = Some((value.clone(), now + TOKEN_LIFE * 4 / 5));
+        Ok(value)
+    }
+
+    /// An error in words: the last cause says what the others only announce.
+    fn broken(&self, error: &(dyn Error + 'static)) -> ClientError {
+        let mut cause = error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        ClientError::Broken { host: self.0.host.clone(), reason: cause.to_string() }
+    }
+}

@@ -1,0 +1,181 @@
+//! The driver as others hold it: started with a plan, told what to do, asked how it goes.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::client::{Client, ClientError, RestSettings};
+use super::config::DriverConfig;
+use super::workers;
+use crate::measure::{Gauges, Measurements, Tracer, Truth};
+use crate::policy::{DeviceIds, DeviceRange};
+use crate::random::Seed;
+use crate::time::{Clock, Nanos};
+
+/// Commands that may wait for the driver; whoever sends one more waits.
+const COMMANDS: usize = 16;
+
+/// What a driver is to do.
+#[derive(Debug)]
+pub struct DriverPlan {
+    /// Its settings.
+    pub config: DriverConfig,
+    /// The run's seed.
+    pub seed: Seed,
+    /// Devices in the whole fleet.
+    pub devices: u32,
+    /// Those that this driver updates.
+    pub range: DeviceRange,
+    /// The devices' ids.
+    pub ids: DeviceIds,
+    /// Names this run: update `n` has the id `{run_id}-{n}`, which no other run may use.
+    pub run_id: String,
+    /// The hub's REST side.
+    pub rest: RestSettings,
+    /// The process's clock; the same that the fleet has, if there is a fleet.
+    pub clock: Clock,
+    /// What the devices did, where they run in this process. A call without an id is looked up there under an empty
+    /// one.
+    pub truth: Option<Arc<Truth>>,
+    /// Who follows a device.
+    pub tracer: Option<Arc<Tracer>>,
+    /// Forgets so many outcomes, for the test that proves that the census tells.
+    #[doc(hidden)]
+    pub swallow_outcomes: u32,
+}
+
+/// Why a driver could not do what it was told.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    /// The hub's address is unusable.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The first look at the twins failed.
+    #[error("cannot read the devices' twins: {0}")]
+    Prime(String),
+    /// Its thread could not be started.
+    #[error("cannot start the driver's thread: {0}")]
+    Thread(#[source] std::io::Error),
+    /// Its thread has ended.
+    #[error("the driver's thread has ended")]
+    Gone,
+}
+
+/// How a driver is doing.
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    /// What was measured since the last sample.
+    pub measurements: Measurements,
+    /// What the driver itself holds: calls in flight.
+    pub gauges: Gauges,
+    /// What its observer knows of the devices: connected, and by status. Where a fleet runs in the same process its
+    /// own gauges are fresher; the two must not be added.
+    pub seen: Gauges,
+    /// When the first and the latest call were sent, retries not counted.
+    pub sent: Option<(Nanos, Nanos)>,
+    /// Whether every planned update has ended.
+    pub finished: bool,
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Take the first look.
+    Prime(oneshot::Sender<Result<(), DriverError>>),
+    /// Start the load.
+    StartAt(Nanos),
+    /// Hand over what was measured.
+    Sample(oneshot::Sender<Sample>),
+    /// End everything, and hand over the last of it.
+    Stop(oneshot::Sender<Sample>),
+}
+
+/// A driver on a thread of its own. Dropping it ends the thread.
+#[derive(Debug)]
+pub struct Driver {
+    commands: Option<mpsc::Sender<Command>>,
+    finished: watch::Receiver<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Driver {
+    /// Starts a driver. It does nothing until it is told to.
+    ///
+    /// # Errors
+    /// The hub's address is unusable, or there can be no thread.
+    pub fn start(plan: DriverPlan) -> Result<Self, DriverError> {
+        let client = Client::new(&plan.rest, plan.clock)?;
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (sender, finished) = watch::channel(false);
+        let thread = workers::spawn(plan, client, inbox, sender).map_err(DriverError::Thread)?;
+        Ok(Self { commands: Some(commands), finished, thread: Some(thread) })
+    }
+
+    /// Takes the first look at all twins: what they show now belongs to no update of this run. A driver that is not
+    /// primed takes every device for a new one.
+    ///
+    /// # Errors
+    /// The hub does not answer, or not with twins.
+    pub async fn prime(&self) -> Result<(), DriverError> {
+        self.ask(Command::Prime).await?
+    }
+
+    /// Starts the load at `at`. Only the first start counts.
+    ///
+    /// # Errors
+    /// The driver's thread has ended.
+    pub async fn start_at(&self, at: Nanos) -> Result<(), DriverError> {
+        let commands = self.commands.as_ref().ok_or(DriverError::Gone)?;
+        commands.send(Command::StartAt(at)).await.map_err(|_| DriverError::Gone)
+    }
+
+    /// Hands over what was measured since the last sample.
+    ///
+    /// # Errors
+    /// The driver's thread has ended.
+    pub async fn sample(&self) -> Result<Sample, DriverError> {
+        self.ask(Command::Sample).await
+    }
+
+    /// Whether every planned update has ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        *self.finished.borrow()
+    }
+
+    /// Waits until every planned update has ended.
+    ///
+    /// # Errors
+    /// The driver's thread has ended before.
+    pub async fn finished(&self) -> Result<(), DriverError> {
+        let mut finished = self.finished.clone();
+        finished.wait_for(|finished| *finished).await.map(drop).map_err(|_| DriverError::Gone)
+    }
+
+    /// Stops calling and observing: what is unfinished or was never called ends as aborted. Hands over what was
+    /// measured since the last sample.
+    ///
+    /// # Errors
+    /// The driver's thread has ended.
+    pub async fn stop(&self) -> Result<Sample, DriverError> {
+        self.ask(Command::Stop).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, DriverError> {
+        let commands = self.commands.as_ref().ok_or(DriverError::Gone)?;
+        let (reply, answer) = oneshot::channel();
+        commands.send(command(reply)).await.map_err(|_| DriverError::Gone)?;
+        answer.await.map_err(|_| DriverError::Gone)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        // The thread ends when nobody can tell it anything any more.
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

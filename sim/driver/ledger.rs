@@ -1,0 +1,399 @@
+//! All updates of a range of devices: when each is called, what their twins show, what is to be done next. Pure, as
+//! the updates themselves are; every method takes the present moment.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::iter::Peekable;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::answer::in_words;
+use super::event::{Effect, Input, Rules};
+use super::scribe::Scribe;
+use super::sighting::Baseline;
+use super::update::Update;
+use crate::dialect::{MethodAnswer, TwinReport};
+use crate::measure::{Gauges, TraceEvent};
+use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, FirmwareStatus, Load};
+use crate::time::Nanos;
+
+/// A call that the generator's own loop comes to so late is dropped: it would no longer be the planned load.
+const TOO_LATE: Duration = Duration::from_secs(1);
+
+/// What the edge is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Send the call of this device, and say so with [`Ledger::sent`] and [`Ledger::answered`].
+    Call(u32),
+    /// Read the twin of this device, and answer with [`Ledger::read`].
+    Read(u32),
+}
+
+/// The part of a fleet's load that a ledger takes.
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The devices' ids.
+    pub(super) ids: DeviceIds,
+    /// Its devices.
+    pub(super) range: DeviceRange,
+    /// Devices in the whole fleet.
+    pub(super) devices: u32,
+    /// The whole fleet's load.
+    pub(super) load: Load,
+    /// Calls in flight at once.
+    pub(super) max_in_flight: u32,
+    /// Whether twins are polled, so that [`Ledger::next_observed`] is wanted.
+    pub(super) polls: bool,
+}
+
+/// The updates of a range of devices.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    rules: Rules,
+    ids: DeviceIds,
+    range: DeviceRange,
+    load: Load,
+    /// Updates in progress at once in a closed load.
+    share: u32,
+    max_in_flight: u32,
+    slots: Vec<Slot>,
+    arrivals: Peekable<Arrivals>,
+    start: Option<Nanos>,
+    wakes: BTreeSet<(Nanos, u32)>,
+    /// Retries that wait for a call to end; a device stands there at most once.
+    backlog: VecDeque<u32>,
+    in_flight: u32,
+    in_progress: u32,
+    planned: u32,
+    ended: u32,
+    /// When the first and the latest call were sent, retries not counted.
+    sent: Option<(Nanos, Nanos)>,
+    stages: [u32; FirmwareStatus::ALL.len()],
+    connected: u32,
+    /// Devices whose observation began since the last [`Ledger::next_observed`]; kept where twins are polled.
+    observed: Option<VecDeque<u32>>,
+    actions: VecDeque<Action>,
+    effects: Vec<Effect>,
+    scribe: Scribe,
+}
+
+/// One device.
+#[derive(Debug, Default)]
+struct Slot {
+    update: Option<Update>,
+    known: Known,
+    /// The faults, bit by bit, that kept it offline when it was called.
+    offline: u64,
+}
+
+/// What is known of a device's twin.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    version: Option<u64>,
+    updated: Option<Timestamp>,
+    status: Option<FirmwareStatus>,
+    connected: bool,
+}
+
+impl Ledger {
+    /// A ledger in which nothing has happened yet.
+    pub(super) fn new(rules: Rules, part: Part, mut scribe: Scribe) -> Self {
+        let Part { ids, range, devices, load, max_in_flight, polls } = part;
+        let arrivals = Arrivals::new(rules.seed, &load, devices, range).peekable();
+        // Each device of the range is called once.
+        let planned = DeviceRange { start: range.start, end: range.end.min(devices) };
+        let planned = if planned.is_empty() { 0 } else { planned.len() };
+        scribe.recorder().plan(u64::from(planned));
+        let share = match load {
+            Load::Open { .. } => 0,
+            // A shard must get on, however few updates fall to it.
+            Load::Closed { in_flight } => {
+                Load::in_flight_share(in_flight, range.start, range.start + planned, devices).max(1)
+            }
+        };
+        Self {
+            rules,
+            ids,
+            range,
+            load,
+            share,
+            max_in_flight,
+            slots: range.iter().map(|_| Slot::default()).collect(),
+            arrivals,
+            start: None,
+            wakes: BTreeSet::new(),
+            backlog: VecDeque::new(),
+            in_flight: 0,
+            in_progress: 0,
+            planned,
+            ended: 0,
+            sent: None,
+            stages: [0; FirmwareStatus::ALL.len()],
+            connected: 0,
+            observed: polls.then(VecDeque::new),
+            actions: VecDeque::new(),
+            effects: Vec::new(),
+            scribe,
+        }
+    }
+
+    /// The load starts at `at`.
+    pub(super) fn begin(&mut self, at: Nanos) {
+        self.start.get_or_insert(at);
+    }
+
+    /// When [`Ledger::tick`] has something to do.
+    pub(super) fn wake(&mut self) -> Option<Nanos> {
+        let start = self.start;
+        let due = match self.load {
+            Load::Open { .. } => self.arrivals.peek().and_then(|arrival| Some(start? + arrival.due)),
+            Load::Closed { .. } if self.has_room() => self.arrivals.peek().and(start),
+            Load::Closed { .. } => None,
+        };
+        let wake = self.wakes.first().map(|&(at, _)| at);
+        due.into_iter().chain(wake).min()
+    }
+
+    /// Calls what is due and lets deadlines pass.
+    pub(super) fn tick(&mut self, now: Nanos) {
+        while let Some(&(at, device)) = self.wakes.first()
+            && at <= now
+        {
+            self.handle(now, device, Input::Time);
+        }
+        let Some(start) = self.start else { return };
+        match self.load {
+            Load::Open { .. } => {
+                while let Some(arrival) = self.arrivals.next_if(|arrival| start + arrival.due <= now) {
+                    self.due(now, arrival, start + arrival.due);
+                }
+            }
+            // A closed load has no due times: a call is due when there is room for it.
+            Load::Closed { .. } => {
+                while start <= now
+                    && self.has_room()
+                    && let Some(arrival) = self.arrivals.next()
+                {
+                    self.due(now, arrival, now);
+                }
+            }
+        }
+    }
+
+    /// The call of `device` is being handed to the client.
+    pub(super) fn sent(&mut self, now: Nanos, device: u32) {
+        self.handle(now, device, Input::Sent);
+        let offline = self.scribe.offline_fault(device);
+        let Some(slot) = slot(&mut self.slots, self.range, device) else { return };
+        slot.offline |= offline.map_or(0, |fault| 1 << fault);
+        let Some(update) = &slot.update else { return };
+        self.scribe.sent(now, device, update);
+        if update.attempts() == 1 {
+            self.sent = Some((self.sent.map_or(now, |(first, _)| first), now));
+        }
+    }
+
+    /// The call of `device` was answered, or failed.
+    pub(super) fn answered(&mut self, now: Nanos, device: u32, answer: &MethodAnswer) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.scribe.note(device, now, || TraceEvent::CallAnswered(in_words(answer)));
+        self.handle(now, device, Input::Answer(answer));
+        while self.in_flight < self.max_in_flight
+            && let Some(device) = self.backlog.pop_front()
+        {
+            self.call(device);
+        }
+    }
+
+    /// The observer received `report` at `now`.
+    pub(super) fn look(&mut self, now: Nanos, report: &TwinReport) {
+        let Some(device) = self.ids.device(&report.device_id) else { return };
+        if self.learn(device, report) {
+            self.handle(now, device, Input::Report(report));
+        }
+    }
+
+    /// The twin of `device` that an action asked for; `None` if it could not be read.
+    pub(super) fn read(&mut self, now: Nanos, device: u32, report: Option<&TwinReport>) {
+        if let Some(report) = report {
+            self.learn(device, report);
+        }
+        self.handle(now, device, Input::Read(report));
+    }
+
+    /// Ends everything that has not ended yet.
+    pub(super) fn stop(&mut self, now: Nanos) {
+        for device in self.range.iter() {
+            self.handle(now, device, Input::Stop);
+        }
+        let start = self.start.unwrap_or(now);
+        while let Some(arrival) = self.arrivals.next() {
+            self.plan(arrival, start + arrival.due);
+            self.handle(now, arrival.device, Input::Stop);
+        }
+        self.actions.clear();
+        self.backlog.clear();
+    }
+
+    /// The next thing to do.
+    pub(super) fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The next device whose observation has begun.
+    pub(super) fn next_observed(&mut self) -> Option<u32> {
+        self.observed.as_mut()?.pop_front()
+    }
+
+    /// Whether [`Ledger::next_observed`] has something.
+    pub(super) fn has_observed(&self) -> bool {
+        self.observed.as_ref().is_some_and(|queue| !queue.is_empty())
+    }
+
+    /// Whether the twin of `device` is worth polling.
+    pub(super) fn is_observed(&self, device: u32) -> bool {
+        let slot = device.checked_sub(self.range.start).and_then(|index| self.slots.get(index as usize));
+        slot.and_then(|slot| slot.update.as_ref()).is_some_and(Update::is_observed)
+    }
+
+    /// Number of the update of `device`, once it was due.
+    pub(super) fn number(&self, device: u32) -> Option<u64> {
+        let slot = self.slots.get(device.checked_sub(self.range.start)? as usize)?;
+        slot.update.as_ref().map(Update::number)
+    }
+
+    /// Whether every planned update has ended.
+    pub(super) const fn is_finished(&self) -> bool {
+        self.ended >= self.planned
+    }
+
+    /// When the first and the latest call were sent.
+    pub(super) const fn sent_span(&self) -> Option<(Nanos, Nanos)> {
+        self.sent
+    }
+
+    /// Calls in flight.
+    pub(super) const fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// What the observer knows of the devices.
+    pub(super) fn seen(&self) -> Gauges {
+        Gauges { connected: self.connected, stages: self.stages, ..Gauges::default() }
+    }
+
+    /// The scribe.
+    pub(super) const fn scribe(&mut self) -> &mut Scribe {
+        &mut self.scribe
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_progress < self.share && self.in_flight < self.max_in_flight
+    }
+
+    fn plan(&mut self, arrival: Arrival, due: Nanos) {
+        self.in_progress += 1;
+        if let Some(slot) = slot(&mut self.slots, self.range, arrival.device) {
+            slot.update = Some(Update::new(arrival.update, due));
+        }
+    }
+
+    fn due(&mut self, now: Nanos, arrival: Arrival, due: Nanos) {
+        self.plan(arrival, due);
+        self.scribe.due(now, arrival.device);
+        let device = arrival.device;
+        if now.since(due) > TOO_LATE {
+            self.scribe.recorder().counters().dropped += 1;
+            return self.handle(now, device, Input::Refused("generator_late"));
+        }
+        if self.in_flight >= self.max_in_flight {
+            return self.handle(now, device, Input::Refused("max_in_flight"));
+        }
+        let known = slot(&mut self.slots, self.range, device).map(|slot| slot.known).unwrap_or_default();
+        let baseline = Baseline { version: known.version.unwrap_or_default(), updated: known.updated };
+        self.handle(now, device, Input::Due(baseline));
+    }
+
+    /// Sends the call of `device`, or lets it wait until another has ended.
+    fn call(&mut self, device: u32) {
+        let update = slot(&mut self.slots, self.range, device).and_then(|slot| slot.update.as_ref());
+        if !update.is_some_and(Update::wants_call) {
+            return;
+        }
+        if self.in_flight < self.max_in_flight {
+            self.in_flight += 1;
+            self.actions.push_back(Action::Call(device));
+        } else {
+            self.backlog.push_back(device);
+        }
+    }
+
+    /// Notes what a twin shows; whether that is news.
+    fn learn(&mut self, device: u32, report: &TwinReport) -> bool {
+        let Some(slot) = slot(&mut self.slots, self.range, device) else { return false };
+        let known = &mut slot.known;
+        if let Some(connected) = report.connected
+            && connected != known.connected
+        {
+            known.connected = connected;
+            self.connected = if connected { self.connected + 1 } else { self.connected.saturating_sub(1) };
+        }
+        if known.version.is_some_and(|version| report.version <= version) {
+            return false;
+        }
+        known.version = Some(report.version);
+        known.updated = report.last_updated;
+        let status = report.status.as_ref().and_then(|status| status.as_ref().ok().copied());
+        if status != known.status {
+            if let Some(old) = known.status {
+                self.stages[old as usize] = self.stages[old as usize].saturating_sub(1);
+            }
+            if let Some(new) = status {
+                self.stages[new as usize] += 1;
+            }
+            known.status = status;
+        }
+        true
+    }
+
+    fn handle(&mut self, now: Nanos, device: u32, input: Input<'_>) {
+        let Some(slot) = slot(&mut self.slots, self.range, device) else { return };
+        let Some(update) = &mut slot.update else { return };
+        let (wake, observed) = (update.wake(), update.is_observed());
+        let mut effects = std::mem::take(&mut self.effects);
+        update.handle(now, input, &self.rules, &mut effects);
+        if update.wake() != wake {
+            wake.map(|at| self.wakes.remove(&(at, device)));
+            update.wake().map(|at| self.wakes.insert((at, device)));
+        }
+        // A device leaves observation to be read and may come back; it stands here once at a time.
+        if let Some(queue) = self.observed.as_mut()
+            && update.is_observed()
+            && !observed
+        {
+            queue.push_back(device);
+        }
+        for effect in &effects {
+            self.scribe.effect(now, device, update, slot.offline, effect);
+        }
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Call => self.call(device),
+                Effect::ReadTwin => self.actions.push_back(Action::Read(device)),
+                Effect::Ended { .. } => {
+                    self.ended += 1;
+                    self.in_progress = self.in_progress.saturating_sub(1);
+                }
+                _ => {}
+            }
+        }
+        self.effects = effects;
+    }
+}
+
+fn slot(slots: &mut [Slot], range: DeviceRange, device: u32) -> Option<&mut Slot> {
+    slots.get_mut(device.checked_sub(range.start)? as usize)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Writing down what happens to updates: series, census, the joins with the devices' truth, the trace.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::event::Effect;
+use super::sighting::UpdateIds;
+use super::update::Update;
+use crate::measure::{Measurements, Recorder, TraceEvent, Tracer, Truth};
+use crate::policy::{FirmwareStatus, Outcome, Series};
+use crate::time::Nanos;
+
+/// The driver's recorder, with what it joins and whom it tells.
+#[derive(Debug)]
+pub(super) struct Scribe {
+    recorder: Recorder,
+    truth: Option<Arc<Truth>>,
+    tracer: Option<Arc<Tracer>>,
+    ids: Option<UpdateIds>,
+    swallow: u32,
+}
+
+impl Scribe {
+    /// A scribe; `ids` where calls carry an id. The first `swallow` outcomes are forgotten, to prove that the census
+    /// tells.
+    pub(super) fn new(
+        truth: Option<Arc<Truth>>,
+        tracer: Option<Arc<Tracer>>,
+        ids: Option<UpdateIds>,
+        swallow: u32,
+    ) -> Self {
+        Self { recorder: Recorder::default(), truth, tracer, ids, swallow }
+    }
+
+    /// The recorder, for what belongs to no single update.
+    pub(super) fn recorder(&mut self) -> &mut Recorder {
+        &mut self.recorder
+    }
+
+    /// Hands over everything since the last time.
+    pub(super) fn take(&mut self) -> Measurements {
+        self.recorder.take()
+    }
+
+    /// Whether somebody follows `device`.
+    pub(super) fn follows(&self, device: u32) -> bool {
+        self.tracer.as_ref().is_some_and(|tracer| tracer.follows(device))
+    }
+
+    /// Tells whoever follows `device`.
+    pub(super) fn note(&self, device: u32, now: Nanos, event: impl FnOnce() -> TraceEvent) {
+        if let Some(tracer) = &self.tracer {
+            tracer.note(device, now, event);
+        }
+    }
+
+    /// The fault that keeps `device` offline now.
+    pub(super) fn offline_fault(&self, device: u32) -> Option<usize> {
+        self.truth.as_ref()?.offline(device)
+    }
+
+    /// The call was due.
+    pub(super) fn due(&mut self, now: Nanos, device: u32) {
+        self.recorder.counters().calls_due += 1;
+        self.note(device, now, || TraceEvent::Due);
+    }
+
+    /// An attempt was handed to the client.
+    pub(super) fn sent(&mut self, now: Nanos, device: u32, update: &Update) {
+        let counters = self.recorder.counters();
+        counters.call_attempts += 1;
+        if update.attempts() == 1 {
+            counters.calls_sent += 1;
+            self.recorder.record(Series::ScheduleLag, now.since(update.due()));
+        }
+        self.note(device, now, || TraceEvent::CallSent { attempt: update.attempts() });
+    }
+
+    /// Writes down one effect on `update`. `offline` are the faults, bit by bit, that kept the device offline when it
+    /// was called.
+    pub(super) fn effect(&mut self, now: Nanos, device: u32, update: &Update, offline: u64, effect: &Effect) {
+        match effect {
+            Effect::Call | Effect::ReadTwin => {}
+            Effect::Attempt { failed, service } => {
+                let series = if *failed { Series::MethodServiceError } else { Series::MethodService };
+                self.recorder.record(series, *service);
+                self.delivery(device, update);
+            }
+            Effect::Response { failed, response } => {
+                let series = if *failed { Series::MethodResponseError } else { Series::MethodResponse };
+                self.recorder.record(series, *response);
+            }
+            Effect::Seen { status, version, transition } => {
+                self.seen(now, device, update, *status, *transition);
+                self.note(device, now, || TraceEvent::Seen { status: *status, version: *version });
+            }
+            Effect::SeenLate => self.recorder.counters().seen_late += 1,
+            Effect::Late => self.recorder.counters().late += 1,
+            Effect::Decided(decision) => self.note(device, now, || TraceEvent::Decision(decision.to_string())),
+            Effect::Ended { outcome, detail } => self.ended(now, device, update, offline, *outcome, detail),
+        }
+    }
+
+    /// The attempt that reached the device is the one sent last before the device received the call.
+    fn delivery(&mut self, device: u32, update: &Update) {
+        let received = self.of(device, update).and_then(|times| times.received);
+        if let Some(received) = received.filter(|&received| received >= update.sent_at()) {
+            self.recorder.record(Series::MethodDelivery, received.since(update.sent_at()));
+        }
+    }
+
+    fn seen(&mut self, now: Nanos, device: u32, update: &Update, status: FirmwareStatus, transition: Option<Duration>) {
+        if let Some(transition) = transition {
+            self.recorder.record(Series::Transition(status), transition);
+        }
+        let published = self.of(device, update).and_then(|times| times.published[status as usize]);
+        if let Some(published) = published {
+            self.recorder.record(Series::TwinVisible(status), now.since(published));
+        }
+    }
+
+    fn ended(&mut self, now: Nanos, device: u32, update: &Update, offline: u64, outcome: Outcome, detail: &str) {
+        let times = self.of(device, update);
+        let total = now.since(update.due());
+        match outcome {
+            Outcome::Completed => {
+                self.recorder.record(Series::UpdateTotal, total);
+                if let Some(times) = times {
+                    self.recorder.record(Series::UpdateOverhead, total.saturating_sub(times.chosen));
+                }
+            }
+            Outcome::Failed | Outcome::RolledBack => self.recorder.record(Series::UpdateTotalError, total),
+            _ => {}
+        }
+        self.note(device, now, || TraceEvent::Ended { outcome, detail: detail.to_owned() });
+        if self.swallow > 0 {
+            self.swallow -= 1;
+            return;
+        }
+        let injected = times.map_or(0, |times| times.injected) | offline;
+        let faults = (0..Truth::MAX_FAULTS).filter(|fault| injected >> fault & 1 == 1);
+        self.recorder.outcome(outcome, detail, faults);
+    }
+
+    fn of(&self, device: u32, update: &Update) -> Option<crate::measure::DeviceTimes> {
+        // A call without an id is known to the devices by an empty one.
+        let id = self.ids.as_ref().map(|ids| ids.id(update.number())).unwrap_or_default();
+        self.truth.as_ref()?.of(device, &id)
+    }
+}

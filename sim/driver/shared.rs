@@ -1,0 +1,188 @@
+//! What the driver's tasks share on their one thread: the ledger, the client, and how actions are carried out.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::{Notify, Semaphore};
+
+use super::client::{Client, ClientError};
+use super::config::DriverConfig;
+use super::ledger::{Action, Ledger};
+use super::sighting::UpdateIds;
+use crate::dialect::azure::FIRMWARE_UPDATE;
+use crate::dialect::azure::rest::{self, MethodCall};
+use crate::dialect::{MethodAnswer, TwinReport};
+use crate::measure::TraceEvent;
+use crate::policy::{DeviceIds, DeviceRange};
+use crate::random::Seed;
+use crate::time::{Clock, Nanos};
+
+/// How long one of the observer's own requests may take.
+pub(super) const READ_LIMIT: Duration = Duration::from_secs(10);
+/// Twins that are read at once. Reads beyond that wait; polls beyond that are left out until their next turn.
+const READS: usize = 64;
+/// How long a call may take beyond what the hub was asked to wait.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// Everything that the tasks share. All of them run on one thread, so nobody ever waits for a borrow; no borrow is
+/// held across an await.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) ledger: RefCell<Ledger>,
+    pub(super) client: Client,
+    pub(super) clock: Clock,
+    pub(super) config: DriverConfig,
+    pub(super) ids: DeviceIds,
+    pub(super) range: DeviceRange,
+    pub(super) seed: Seed,
+    /// How update ids are written, where calls carry one.
+    pub(super) update_ids: Option<UpdateIds>,
+    pub(super) reads: Semaphore,
+    /// Wakes the main loop when something is due earlier than it waits for.
+    pub(super) rearm: Notify,
+    /// Wakes the poll loop when devices have come to be observed.
+    pub(super) observed: Notify,
+    /// What the main loop waits for.
+    pub(super) armed: Cell<Nanos>,
+    pub(super) finished: tokio::sync::watch::Sender<bool>,
+}
+
+/// Why one of the observer's own requests brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    /// 429.
+    #[error("the hub throttles the observer (429)")]
+    Throttled(Option<Duration>),
+    /// Any other status.
+    #[error("the hub answered the observer with {status}: {message}")]
+    Status {
+        /// HTTP status.
+        status: u16,
+        /// The hub's words.
+        message: String,
+    },
+    /// No answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The answer could not be read.
+    #[error("the hub's answer is unreadable: {0}")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+impl Shared {
+    /// A semaphore for [`Shared::reads`].
+    pub(super) const fn read_permits() -> Semaphore {
+        Semaphore::const_new(READS)
+    }
+
+    /// Changes the ledger and carries out what it asks for.
+    pub(super) fn apply(self: &Rc<Self>, change: impl FnOnce(&mut Ledger)) {
+        let mut ledger = self.ledger.borrow_mut();
+        change(&mut ledger);
+        while let Some(action) = ledger.next_action() {
+            let shared = Rc::clone(self);
+            match action {
+                Action::Call(device) => drop(tokio::task::spawn_local(shared.call(device))),
+                Action::Read(device) => drop(tokio::task::spawn_local(shared.read(device))),
+            }
+        }
+        if ledger.wake().is_some_and(|wake| wake < self.armed.get()) {
+            self.rearm.notify_one();
+        }
+        if ledger.has_observed() {
+            self.observed.notify_one();
+        }
+        if ledger.is_finished() {
+            self.finished.send_if_modified(|finished| !std::mem::replace(finished, true));
+        }
+    }
+
+    /// Calls `firmwareUpdate` on `device`.
+    async fn call(self: Rc<Self>, device: u32) {
+        let request = rest::invoke_method(&self.ids.id(device), &self.method_call(device));
+        let limit = self.config.response_timeout + self.config.connect_timeout + MARGIN;
+        self.apply(|ledger| ledger.sent(self.clock.now(), device));
+        let answer = match self.client.send(request, limit).await {
+            Ok(response) => rest::method_answer(&response),
+            Err(ClientError::Timeout { .. }) => MethodAnswer::ClientTimeout,
+            Err(error) => MethodAnswer::Broken { reason: error.to_string() },
+        };
+        let now = self.clock.now();
+        self.apply(|ledger| ledger.answered(now, device, &answer));
+    }
+
+    /// The call of `device`: the tutorial's payload, and what this run adds to it.
+    fn method_call(&self, device: u32) -> MethodCall {
+        let mut payload = Map::new();
+        payload.insert("fwPackageUri".to_owned(), Value::from(self.config.package_uri.as_str()));
+        let number = self.ledger.borrow().number(device);
+        if let (Some(ids), Some(number)) = (&self.update_ids, number) {
+            payload.insert("updateId".to_owned(), Value::from(ids.id(number)));
+        }
+        if let Some(version) = &self.config.version {
+            payload.insert("fwVersion".to_owned(), Value::from(version.as_str()));
+        }
+        MethodCall {
+            method_name: FIRMWARE_UPDATE.to_owned(),
+            payload: Value::Object(payload),
+            response_timeout_in_seconds: self.config.response_timeout.as_secs(),
+            connect_timeout_in_seconds: self.config.connect_timeout.as_secs(),
+        }
+    }
+
+    /// Reads the twin of `device` because its update asks for it.
+    async fn read(self: Rc<Self>, device: u32) {
+        let twin = match self.reads.acquire().await {
+            Ok(_permit) => self.twin(device).await,
+            Err(_) => return,
+        };
+        let now = self.clock.now();
+        self.apply(|ledger| ledger.read(now, device, twin.as_ref()));
+    }
+
+    /// Reads the twin of `device`; `None` if that fails, which is counted.
+    pub(super) async fn twin(&self, device: u32) -> Option<TwinReport> {
+        let response = self.observe(rest::get_twin(&self.ids.id(device))).await.ok()?;
+        let now = self.clock.now();
+        if self.ledger.borrow_mut().scribe().follows(device) {
+            let text = String::from_utf8_lossy(&response.body).into_owned();
+            self.ledger.borrow_mut().scribe().note(device, now, || TraceEvent::TwinRead(text));
+        }
+        match rest::twin(&response.body) {
+            Ok(report) => Some(report),
+            Err(_) => {
+                self.ledger.borrow_mut().scribe().recorder().counters().observer_errors += 1;
+                None
+            }
+        }
+    }
+
+    /// Sends one of the observer's own requests and counts how it went.
+    pub(super) async fn observe(&self, request: rest::Request) -> Result<rest::Response, ReadError> {
+        let answer = fetch(&self.client, request).await;
+        let mut ledger = self.ledger.borrow_mut();
+        let counters = ledger.scribe().recorder().counters();
+        counters.observer_requests += 1;
+        match &answer {
+            Ok(_) => {}
+            Err(ReadError::Throttled(_)) => counters.observer_throttled += 1,
+            Err(_) => counters.observer_errors += 1,
+        }
+        answer
+    }
+}
+
+/// Sends a request that must be answered with 200.
+pub(super) async fn fetch(client: &Client, request: rest::Request) -> Result<rest::Response, ReadError> {
+    let response = client.send(request, READ_LIMIT).await?;
+    match response.status {
+        200 => Ok(response),
+        429 => Err(ReadError::Throttled(response.retry_after)),
+        status => {
+            let message = crate::dialect::azure::ServiceError::parse(status, &response.body).message;
+            Err(ReadError::Status { status, message })
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The state machine of one update, from its due time to its one outcome. Pure: moments, answers and reports in,
+//! effects out.
+
+use std::mem::take;
+use std::time::Duration;
+
+use super::answer::CallFailure;
+use super::decision::Decision;
+use super::event::{Effect, Input, Rules};
+use super::sighting::{Baseline, Owner, Shown, Sighting, Violation, content, judge, owner};
+use crate::dialect::{MethodAnswer, TwinReport};
+use crate::policy::{FirmwareStatus, Outcome};
+use crate::random::Domain;
+use crate::time::Nanos;
+
+/// How often a twin that could not be read is asked for before an update ends without it.
+pub(super) const READS: u8 = 3;
+
+/// Where an update stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    #[default]
+    Scheduled,
+    /// The call is to be sent.
+    Ready,
+    /// The call is under way.
+    Calling,
+    /// Until the next attempt.
+    Waiting(Nanos),
+    /// Until the stage's deadline.
+    Observing(Nanos),
+    /// The twin is being read, for the n-th time.
+    Reading(Question, u8),
+    /// Until the twin is read for the n-th time.
+    Rereading(Question, u8, Nanos),
+    /// Whether an answer to the call is still to come.
+    Ended(bool),
+}
+
+/// What the twin is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// Whether the device has moved on after all.
+    Progress,
+    /// Whether the device started although its call failed so.
+    Started(CallFailure),
+}
+
+/// One update.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Update {
+    number: u64,
+    due: Nanos,
+    phase: Phase,
+    /// Attempts sent.
+    attempts: u32,
+    /// The wait before the last attempt.
+    waited: Duration,
+    sent_at: Nanos,
+    answered_at: Nanos,
+    /// Whether the device may be running it: it said so, or an answer was lost.
+    may_run: bool,
+    baseline: Baseline,
+    /// The latest `$version` that was looked at.
+    version: u64,
+    shown: Shown,
+    /// When the latest stage was seen, or the call answered.
+    previous: Option<Nanos>,
+}
+
+impl Update {
+    /// Update `number`, due at `due`.
+    pub(super) fn new(number: u64, due: Nanos) -> Self {
+        Self { number, due, ..Self::default() }
+    }
+
+    /// Its number.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// When it was due.
+    pub(super) const fn due(&self) -> Nanos {
+        self.due
+    }
+
+    /// Attempts sent.
+    pub(super) const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// When the latest attempt was sent.
+    pub(super) const fn sent_at(&self) -> Nanos {
+        self.sent_at
+    }
+
+    /// Whether its call is still wanted; a report may have made it needless.
+    pub(super) fn wants_call(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    /// Whether its twin is worth polling.
+    pub(super) const fn is_observed(&self) -> bool {
+        matches!(self.phase, Phase::Observing(_))
+    }
+
+    /// When [`Input::Time`] is due.
+    pub(super) const fn wake(&self) -> Option<Nanos> {
+        match self.phase {
+            Phase::Waiting(until) | Phase::Observing(until) | Phase::Rereading(_, _, until) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// Takes one input; what is to be done comes to the end of `effects`.
+    pub(super) fn handle(&mut self, now: Nanos, input: Input<'_>, rules: &Rules, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Due(baseline) if self.phase == Phase::Scheduled => {
+                self.baseline = baseline;
+                self.version = baseline.version;
+                self.phase = Phase::Ready;
+                effects.push(Effect::Call);
+            }
+            Input::Refused(reason) if self.phase == Phase::Scheduled => {
+                self.end(Outcome::NotSent, reason.to_owned(), effects);
+            }
+            Input::Sent if self.phase == Phase::Ready => {
+                self.phase = Phase::Calling;
+                self.attempts += 1;
+                self.sent_at = now;
+            }
+            Input::Due(_) | Input::Refused(_) | Input::Sent => {}
+            Input::Answer(answer) => self.answer(now, answer, rules, effects),
+            Input::Report(report) => self.report(now, report, rules, effects),
+            Input::Read(report) => self.read(now, report, rules, effects),
+            Input::Time => self.time(now, effects),
+            Input::Stop => self.stop(effects),
+        }
+    }
+
+    fn answer(&mut self, now: Nanos, answer: &MethodAnswer, rules: &Rules, effects: &mut Vec<Effect>) {
+        if !matches!(self.phase, Phase::Calling | Phase::Ended(true)) {
+            return;
+        }
+        self.answered_at = now;
+        let answer = CallFailure::of(answer);
+        effects.push(Effect::Attempt { failed: answer.is_err(), service: now.since(self.sent_at) });
+        if let Phase::Ended(answer_due) = &mut self.phase {
+            *answer_due = false;
+            return self.respond(answer.is_err(), effects);
+        }
+        // No answer is to come any more; what follows says where the update stands instead.
+        self.phase = Phase::Waiting(now);
+        match answer {
+            Ok(status) => {
+                self.respond(false, effects);
+                if status == 200 {
+                    effects.push(Effect::Decided(Decision::Observe));
+                    // A stage may have been seen before the answer came; then that moment is the latest.
+                    self.previous = self.previous.or(Some(now));
+                    self.observe(now, rules);
+                } else if self.shown.stage.is_some() {
+                    effects.push(Effect::Decided(Decision::TwinShowsIt));
+                    self.observe(now, rules);
+                } else {
+                    self.end(Outcome::Rejected, status.to_string(), effects);
+                }
+            }
+            Err((failure, retry_after)) => self.fail(now, failure, retry_after, rules, effects),
+        }
+    }
+
+    fn fail(
+        &mut self,
+        now: Nanos,
+        failure: CallFailure,
+        retry_after: Option<Duration>,
+        rules: &Rules,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.may_run |= failure.may_have_started();
+        if self.shown.stage.is_some() {
+            self.respond(true, effects);
+            effects.push(Effect::Decided(Decision::TwinShowsIt));
+            return self.observe(now, rules);
+        }
+        let retry = || {
+            let mut random = rules.seed.stream(Domain::MethodRetry, self.number, u64::from(self.attempts));
+            rules.retry.delay(self.attempts, self.waited, &mut random)
+        };
+        if let Some(delay) = failure.is_transient().then(retry).flatten() {
+            self.waited = delay;
+            let wait = delay.max(retry_after.unwrap_or_default());
+            effects.push(Effect::Decided(Decision::Retry(failure, wait)));
+            self.phase = Phase::Waiting(now + wait);
+            return;
+        }
+        self.respond(true, effects);
+        // The answer to any attempt may have been the one that was lost.
+        if self.may_run {
+            effects.extend([Effect::Decided(Decision::AskTwin(failure)), Effect::ReadTwin]);
+            self.phase = Phase::Reading(Question::Started(failure), 1);
+        } else {
+            effects.push(Effect::Decided(Decision::GiveUp(failure)));
+            self.end(failure.outcome(), failure.detail(), effects);
+        }
+    }
+
+    fn report(&mut self, now: Nanos, report: &TwinReport, rules: &Rules, effects: &mut Vec<Effect>) {
+        // What was seen already, or comes from a query that lags behind, says nothing new.
+        if self.attempts == 0 || report.version <= self.version {
+            return;
+        }
+        self.version = report.version;
+        let owner = owner(report, self.number, &rules.ids, self.baseline);
+        if owner == Owner::Other {
+            return effects.push(Effect::Decided(Decision::OtherUpdate));
+        }
+        if matches!(self.phase, Phase::Ended(_)) {
+            return self.late(report, owner, effects);
+        }
+        match judge(report, owner, self.baseline, self.shown, rules.version.as_deref()) {
+            Sighting::Nothing => {}
+            Sighting::Violation(violation) => self.violated(violation, effects),
+            Sighting::Stage(status, unseen) => {
+                for stage in unseen.into_iter().flatten() {
+                    effects.extend([Effect::Decided(Decision::Recovered(stage)), Effect::SeenLate]);
+                    // The moment from which this transition runs was not seen.
+                    self.previous = None;
+                }
+                let transition = self.previous.replace(now).map(|previous| now.since(previous));
+                self.shown = Shown { stage: Some(status), content: content(report) };
+                effects.push(Effect::Seen { status, version: report.version, transition });
+                match status {
+                    FirmwareStatus::Completed => self.finish(Outcome::Completed, String::new(), effects),
+                    FirmwareStatus::Failed => self.finish(Outcome::Failed, failure_detail(report), effects),
+                    FirmwareStatus::RolledBack => self.finish(Outcome::RolledBack, String::new(), effects),
+                    _ => self.progress(now, rules, effects),
+                }
+            }
+        }
+    }
+
+    /// A stage that is not the last was seen.
+    fn progress(&mut self, now: Nanos, rules: &Rules, effects: &mut Vec<Effect>) {
+        match self.phase {
+            // The answer is still to come, and may be measured.
+            Phase::Calling => {}
+            Phase::Waiting(_) | Phase::Ready => {
+                self.respond(true, effects);
+                effects.push(Effect::Decided(Decision::TwinShowsIt));
+                self.observe(now, rules);
+            }
+            _ => self.observe(now, rules),
+        }
+    }
+
+    fn late(&mut self, report: &TwinReport, owner: Owner, effects: &mut Vec<Effect>) {
+        // A device that echoes nothing and was never told of this update is busy with something else.
+        if owner == Owner::Silent && !self.may_run {
+            return;
+        }
+        if let Some(Ok(status)) = report.status
+            && status != FirmwareStatus::StandBy
+            && self.shown.stage != Some(status)
+        {
+            self.shown.stage = Some(status);
+            effects.extend([Effect::Decided(Decision::Late(status)), Effect::Late]);
+        }
+    }
+
+    fn read(&mut self, now: Nanos, report: Option<&TwinReport>, rules: &Rules, effects: &mut Vec<Effect>) {
+        let phase = self.phase;
+        if let Some(report) = report {
+            self.report(now, report, rules, effects);
+        }
+        let Phase::Reading(question, reads) = phase else { return };
+        if self.phase != phase {
+            return;
+        }
+        match (report, question) {
+            (None, _) if reads < READS => {
+                effects.push(Effect::Decided(Decision::ReadAgain));
+                self.phase = Phase::Rereading(question, reads, now + rules.read_again);
+            }
+            (Some(report), Question::Started(_))
+                if report.update_id.as_deref().is_some_and(|id| rules.ids.is(id, self.number)) =>
+            {
+                effects.push(Effect::Decided(Decision::TwinShowsIt));
+                self.observe(now, rules);
+            }
+            (_, Question::Started(failure)) => {
+                effects.push(Effect::Decided(Decision::GiveUp(failure)));
+                self.end(failure.outcome(), failure.detail(), effects);
+            }
+            (report, Question::Progress) => {
+                let connected = report.and_then(|report| report.connected);
+                effects.push(Effect::Decided(Decision::NoProgress(connected)));
+                let outcome = if connected == Some(false) { Outcome::LostDevice } else { Outcome::Stuck };
+                self.end(outcome, self.stage_detail(), effects);
+            }
+        }
+    }
+
+    fn time(&mut self, now: Nanos, effects: &mut Vec<Effect>) {
+        if self.wake().is_none_or(|wake| now < wake) {
+            return;
+        }
+        match self.phase {
+            Phase::Waiting(_) => {
+                self.phase = Phase::Ready;
+                effects.push(Effect::Call);
+            }
+            Phase::Observing(_) => {
+                let decision = Decision::Deadline(self.shown.stage);
+                effects.extend([Effect::Decided(decision), Effect::ReadTwin]);
+                self.phase = Phase::Reading(Question::Progress, 1);
+            }
+            Phase::Rereading(question, reads, _) => {
+                effects.push(Effect::ReadTwin);
+                self.phase = Phase::Reading(question, reads + 1);
+            }
+            _ => {}
+        }
+    }
+
+    fn stop(&mut self, effects: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Ended(_)) {
+            return;
+        }
+        let detail = match (self.attempts, self.phase) {
+            (0, _) => "not_called".to_owned(),
+            (_, Phase::Ready | Phase::Calling | Phase::Waiting(_)) => "calling".to_owned(),
+            _ => self.stage_detail(),
+        };
+        effects.push(Effect::Decided(Decision::Stopped));
+        self.end(Outcome::Aborted, detail, effects);
+    }
+
+    fn violated(&mut self, violation: Violation, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Decided(Decision::Violated(violation)));
+        self.finish(Outcome::ProtocolViolation, violation.to_string(), effects);
+    }
+
+    /// Ends an update by what its twin shows; a call that was to be tried again has failed for good.
+    fn finish(&mut self, outcome: Outcome, detail: String, effects: &mut Vec<Effect>) {
+        if matches!(self.phase, Phase::Waiting(_) | Phase::Ready) {
+            self.respond(true, effects);
+        }
+        self.may_run = true;
+        self.end(outcome, detail, effects);
+    }
+
+    fn end(&mut self, outcome: Outcome, detail: String, effects: &mut Vec<Effect>) {
+        self.phase = Phase::Ended(take(&mut self.phase) == Phase::Calling);
+        effects.push(Effect::Ended { outcome, detail });
+    }
+
+    fn respond(&self, failed: bool, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Response { failed, response: self.answered_at.since(self.due) });
+    }
+
+    /// The device runs this update: the next stage has until the deadline.
+    fn observe(&mut self, now: Nanos, rules: &Rules) {
+        self.may_run = true;
+        self.phase = Phase::Observing(now + rules.stage_deadline);
+    }
+
+    /// The last stage seen; before the first one the device waits.
+    fn stage_detail(&self) -> String {
+        self.shown.stage.map_or("waiting", FirmwareStatus::as_str).to_owned()
+    }
+}
+
+/// `stage/code`, as the device says; texts of a device are cut so that they cannot swell a report.
+fn failure_detail(report: &TwinReport) -> String {
+    match &report.error {
+        Some(error) => [&error.stage, &error.code].map(|text| text.chars().take(40).collect::<String>()).join("/"),
+        None => "unknown".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,417 @@
+use proptest::prelude::*;
+
+use super::super::sighting::UpdateIds;
+use super::super::sighting::tests::{report, second};
+use super::*;
+use crate::dialect::ReportedError;
+use crate::policy::FirmwareStatus::{Applying, Completed, Downloading, Failed, RolledBack, StandBy};
+use crate::policy::{Backoff, RetryPolicy};
+use crate::random::Seed;
+
+const SECOND: Duration = Duration::from_secs(1);
+const ID: Option<&str> = Some("run-7");
+const KEYS: &[(FirmwareStatus, i64)] = &[(Downloading, 11), (Applying, 12)];
+
+fn rules(attempts: u32) -> Rules {
+    let backoff = if attempts > 1 { Backoff::Fixed { delay: 2 * SECOND } } else { Backoff::None };
+    Rules {
+        retry: RetryPolicy { backoff, max_attempts: Some(attempts) },
+        stage_deadline: 60 * SECOND,
+        read_again: SECOND,
+        version: Some("2".to_owned()),
+        ids: UpdateIds::new("run"),
+        seed: Seed(7),
+    }
+}
+
+fn at(seconds: u64) -> Nanos {
+    Nanos::ZERO + Duration::from_secs(seconds)
+}
+
+fn device(status: i64) -> MethodAnswer {
+    MethodAnswer::Device { status, payload: serde_json::Value::Null }
+}
+
+fn hub(status: u16) -> MethodAnswer {
+    MethodAnswer::Hub { status, code: None, retry_after: None }
+}
+
+/// One update, due at second 10, with everything that it has said so far.
+struct Story {
+    update: Update,
+    rules: Rules,
+    effects: Vec<Effect>,
+}
+
+impl Story {
+    fn new(attempts: u32) -> Self {
+        Self { update: Update::new(7, at(10)), rules: rules(attempts), effects: Vec::new() }
+    }
+
+    /// A call sent at second 10.
+    fn called(attempts: u32) -> Self {
+        let baseline = Baseline { version: 10, updated: Some(second(10)) };
+        let mut story = Self::new(attempts);
+        story.then(10, Input::Due(baseline));
+        story.then(10, Input::Sent);
+        story
+    }
+
+    /// Answered with 200 at second 11.
+    fn observed() -> Self {
+        let mut story = Self::called(1);
+        story.then(11, Input::Answer(&device(200)));
+        story
+    }
+
+    fn then(&mut self, seconds: u64, input: Input<'_>) -> &mut Self {
+        self.update.handle(at(seconds), input, &self.rules, &mut self.effects);
+        self
+    }
+
+    fn answer(&mut self, seconds: u64, answer: &MethodAnswer) -> &mut Self {
+        self.then(seconds, Input::Answer(answer))
+    }
+
+    fn see(&mut self, seconds: u64, report: &TwinReport) -> &mut Self {
+        self.then(seconds, Input::Report(report))
+    }
+
+    fn ends(&self) -> Vec<(Outcome, &str)> {
+        let end = |effect: &'_ Effect| match effect {
+            Effect::Ended { outcome, .. } => Some(*outcome),
+            _ => None,
+        };
+        let details = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Ended { detail, .. } => Some(detail.as_str()),
+            _ => None,
+        });
+        self.effects.iter().filter_map(end).zip(details).collect()
+    }
+
+    fn ended(&self, outcome: Outcome, detail: &str) {
+        assert_eq!(self.ends(), [(outcome, detail)], "{:#?}", self.effects);
+    }
+
+    fn count(&self, wanted: &Effect) -> usize {
+        self.effects.iter().filter(|effect| *effect == wanted).count()
+    }
+
+    fn transitions(&self) -> Vec<(FirmwareStatus, Option<u64>)> {
+        self.effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Seen { status, transition, .. } => Some((*status, transition.map(|t| t.as_secs()))),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+fn failed(stage: &str, code: &str) -> TwinReport {
+    let error = Some(ReportedError { stage: stage.into(), code: code.into() });
+    TwinReport { error, ..report(Failed, 13, ID, KEYS) }
+}
+
+#[test]
+fn a_good_update_completes_and_every_transition_is_measured() {
+    let mut story = Story::observed();
+    story.see(13, &report(StandBy, 11, None, &[])).see(15, &report(Downloading, 12, ID, &[]));
+    story.see(20, &report(Applying, 13, ID, &[(Downloading, 12)]));
+    story.see(27, &TwinReport { fw_version: Some("2".into()), ..report(Completed, 14, ID, KEYS) });
+    story.ended(Outcome::Completed, "");
+    assert_eq!(story.transitions(), [(Downloading, Some(4)), (Applying, Some(5)), (Completed, Some(7))]);
+    assert_eq!(story.count(&Effect::Attempt { failed: false, service: SECOND }), 1);
+    assert_eq!(story.count(&Effect::Response { failed: false, response: SECOND }), 1);
+    assert_eq!(story.update.wake(), None);
+}
+
+#[test]
+fn a_stage_between_two_looks_is_seen_late_and_leaves_no_sample() {
+    let mut story = Story::observed();
+    story.see(15, &report(Applying, 13, ID, &[(Downloading, 12)]));
+    story.see(20, &report(Completed, 14, ID, KEYS)).ended(Outcome::Completed, "");
+    assert_eq!(story.count(&Effect::SeenLate), 1);
+    assert_eq!(story.transitions(), [(Applying, None), (Completed, Some(5))]);
+}
+
+#[test]
+fn final_answers_end_the_update_as_the_census_says() {
+    use Outcome::{HubError, NoResponse, NotOnline, Rejected, Throttled};
+    let broken = MethodAnswer::Broken { reason: "reset".into() };
+    let throttled = MethodAnswer::Throttled { retry_after: None };
+    // answer, whether the twin is asked first, outcome, detail
+    for (answer, asks, outcome, detail) in [
+        (device(409), false, Rejected, "409"),
+        (device(-1), false, Rejected, "-1"),
+        (MethodAnswer::NotOnline, false, NotOnline, ""),
+        (MethodAnswer::NoResponse, true, NoResponse, ""),
+        (throttled, false, Throttled, ""),
+        (hub(400), false, HubError, "400"),
+        (hub(404), false, HubError, "404"),
+        (hub(503), true, HubError, "503"),
+        (broken, true, HubError, "broken"),
+        (MethodAnswer::ClientTimeout, true, HubError, "client_timeout"),
+    ] {
+        let mut story = Story::called(1);
+        story.answer(12, &answer);
+        assert_eq!(story.count(&Effect::ReadTwin), usize::from(asks), "{answer:?}");
+        if asks {
+            story.then(13, Input::Read(Some(&report(StandBy, 10, None, &[]))));
+        }
+        story.ended(outcome, detail);
+        let failed = !matches!(answer, MethodAnswer::Device { .. });
+        assert_eq!(story.count(&Effect::Response { failed, response: 2 * SECOND }), 1);
+    }
+}
+
+#[test]
+fn after_a_lost_answer_the_twin_decides() {
+    // By the read that is made for it.
+    let mut story = Story::called(1);
+    story.answer(12, &MethodAnswer::ClientTimeout);
+    story.then(13, Input::Read(Some(&report(Downloading, 11, ID, &[]))));
+    story.see(14, &report(Applying, 12, ID, &[(Downloading, 11)])).see(15, &report(Completed, 13, ID, KEYS));
+    story.ended(Outcome::Completed, "");
+    assert_eq!(story.count(&Effect::Response { failed: true, response: 2 * SECOND }), 1);
+    assert_eq!(story.transitions()[0], (Downloading, None), "there was no answer that it could run from");
+
+    // By what the observer sees before the next attempt, which then is not made.
+    let mut story = Story::called(5);
+    story.answer(12, &hub(503)).see(13, &report(Downloading, 11, ID, &[])).then(60, Input::Time);
+    assert_eq!((story.count(&Effect::Call), story.update.wants_call()), (1, false));
+    assert_eq!(story.count(&Effect::Response { failed: true, response: 2 * SECOND }), 1);
+
+    // By what the observer saw before the answer was given up.
+    let mut story = Story::called(1);
+    story.see(11, &report(Downloading, 11, ID, &[])).answer(12, &MethodAnswer::NoResponse);
+    assert_eq!((story.count(&Effect::ReadTwin), story.ends().len()), (0, 0));
+
+    // An update that the twin shows to the end needs no answer, but its answer is measured.
+    let mut story = Story::called(1);
+    story.see(11, &report(Completed, 13, ID, KEYS)).answer(12, &device(200));
+    story.ended(Outcome::Completed, "");
+    assert_eq!(story.count(&Effect::Response { failed: false, response: 2 * SECOND }), 1);
+
+    // Another update's id in the twin decides nothing.
+    let mut story = Story::called(1);
+    story.answer(12, &MethodAnswer::NoResponse);
+    story.then(13, Input::Read(Some(&report(Downloading, 11, Some("run-8"), &[]))));
+    story.ended(Outcome::NoResponse, "");
+}
+
+#[test]
+fn calls_are_tried_again_as_the_policy_says() {
+    let mut story = Story::called(3);
+    story.answer(11, &MethodAnswer::NotOnline);
+    assert_eq!(story.update.wake(), Some(at(13)));
+    story.then(12, Input::Time);
+    assert!(!story.update.wants_call());
+    story.then(13, Input::Time).then(13, Input::Sent);
+    let throttled = MethodAnswer::Throttled { retry_after: Some(9 * SECOND) };
+    story.answer(14, &throttled);
+    assert_eq!(story.update.wake(), Some(at(23)), "the hub said when to come back");
+    story.then(23, Input::Time).then(23, Input::Sent).answer(24, &device(200));
+    assert_eq!((story.update.attempts(), story.ends().len()), (3, 0));
+    assert_eq!(story.count(&Effect::Response { failed: false, response: 14 * SECOND }), 1);
+    assert_eq!(story.count(&Effect::Attempt { failed: true, service: SECOND }), 2);
+    assert_eq!(story.count(&Effect::Attempt { failed: false, service: SECOND }), 1);
+
+    for hopeless in [hub(400), hub(401), hub(404)] {
+        let mut story = Story::called(3);
+        story.answer(11, &hopeless);
+        assert_eq!(story.ends()[0].0, Outcome::HubError);
+    }
+
+    // The answer to the first attempt may be the one that was lost.
+    let mut story = Story::called(2);
+    story.answer(11, &MethodAnswer::ClientTimeout).then(13, Input::Time).then(13, Input::Sent);
+    story.answer(14, &MethodAnswer::NotOnline);
+    assert_eq!(story.count(&Effect::ReadTwin), 1);
+    story.then(15, Input::Read(None)).then(16, Input::Time).then(17, Input::Read(None));
+    story.then(18, Input::Time).then(19, Input::Read(None)).ended(Outcome::NotOnline, "");
+}
+
+#[test]
+fn a_stage_that_never_comes_ends_the_update_at_its_deadline() {
+    let read = |connected| TwinReport { connected, ..report(Applying, 13, ID, &[(Downloading, 12)]) };
+    for (connected, outcome) in
+        [(Some(true), Outcome::Stuck), (None, Outcome::Stuck), (Some(false), Outcome::LostDevice)]
+    {
+        let mut story = Story::observed();
+        story.see(20, &report(Downloading, 12, ID, &[])).see(30, &read(Some(true)));
+        story.then(89, Input::Time);
+        assert_eq!(story.count(&Effect::ReadTwin), 0);
+        story.then(90, Input::Time).then(91, Input::Read(Some(&read(connected))));
+        story.ended(outcome, "applying");
+    }
+    let mut story = Story::observed();
+    story.then(71, Input::Time).then(72, Input::Read(Some(&report(StandBy, 10, None, &[]))));
+    story.ended(Outcome::Stuck, "waiting");
+
+    // What the last read shows is used.
+    let mut story = Story::observed();
+    story.then(71, Input::Time).then(72, Input::Read(Some(&report(Downloading, 11, ID, &[]))));
+    assert_eq!((story.ends().len(), story.update.wake()), (0, Some(at(132))));
+
+    // A hub that cannot be read is asked again before the update ends.
+    let mut story = Story::observed();
+    story.then(71, Input::Time).then(72, Input::Read(None)).then(73, Input::Time);
+    assert_eq!(story.count(&Effect::ReadTwin), 2);
+    story.then(74, Input::Read(Some(&report(Downloading, 11, ID, &[]))));
+    assert!(story.ends().is_empty());
+}
+
+#[test]
+fn failures_and_lies_carry_their_detail() {
+    for (report, outcome, detail) in [
+        (failed("applying", "boot_failed"), Outcome::Failed, "applying/boot_failed"),
+        (report(Failed, 13, ID, KEYS), Outcome::Failed, "unknown"),
+        (report(RolledBack, 13, ID, KEYS), Outcome::RolledBack, ""),
+        (report(Applying, 13, ID, &[]), Outcome::ProtocolViolation, "skipped:downloading"),
+        (
+            TwinReport { fw_version: Some("1".into()), ..report(Completed, 13, ID, KEYS) },
+            Outcome::ProtocolViolation,
+            "false_success",
+        ),
+        (
+            TwinReport { status: Some(Err("x".into())), ..report(Failed, 13, ID, KEYS) },
+            Outcome::ProtocolViolation,
+            "unknown_status",
+        ),
+        (
+            TwinReport { unreadable: Some("x".into()), ..report(Failed, 13, None, KEYS) },
+            Outcome::ProtocolViolation,
+            "unreadable",
+        ),
+    ] {
+        Story::observed().see(14, &report).ended(outcome, detail);
+    }
+    let mut story = Story::observed();
+    story.see(13, &report(Downloading, 11, ID, &[])).see(14, &report(Applying, 12, ID, &[(Downloading, 11)]));
+    story.see(15, &report(Downloading, 13, ID, &[])).ended(Outcome::ProtocolViolation, "backward:applying>downloading");
+}
+
+#[test]
+fn a_device_that_echoes_nothing_is_judged_by_status_version_and_times() {
+    let mut story = Story::observed();
+    // What an earlier update left: an old version of the twin, and an old status beside a new property.
+    story.see(12, &report(Completed, 10, None, KEYS));
+    story.see(13, &TwinReport { status_time: Some(second(5)), ..report(Completed, 11, None, &[(Completed, 5)]) });
+    assert!(story.ends().is_empty());
+    story.see(14, &report(Downloading, 12, None, &[])).see(15, &report(Applying, 13, None, &[(Downloading, 12)]));
+    story.see(16, &report(Completed, 14, None, KEYS)).ended(Outcome::Completed, "");
+}
+
+#[test]
+fn what_comes_after_the_end_is_late_and_changes_nothing() {
+    let mut story = Story::observed();
+    story.then(71, Input::Time).then(72, Input::Read(Some(&report(StandBy, 10, None, &[]))));
+    story.see(80, &report(Downloading, 11, ID, &[])).see(81, &report(Downloading, 12, ID, &[]));
+    story.see(90, &report(Applying, 13, ID, KEYS)).see(91, &report(StandBy, 14, ID, &[]));
+    assert_eq!(story.count(&Effect::Late), 2);
+    story.ended(Outcome::Stuck, "waiting");
+
+    // A device that refused the update and echoes nothing is busy with another one.
+    let mut story = Story::called(1);
+    story.answer(11, &device(409)).see(12, &report(Downloading, 11, None, &[]));
+    assert_eq!(story.count(&Effect::Late), 0);
+}
+
+#[test]
+fn what_was_not_called_or_not_finished_is_told() {
+    let mut story = Story::new(1);
+    story.then(10, Input::Refused("max_in_flight")).then(11, Input::Stop).ended(Outcome::NotSent, "max_in_flight");
+    let mut story = Story::new(1);
+    story.then(5, Input::Stop).ended(Outcome::Aborted, "not_called");
+    let mut story = Story::called(1);
+    story.then(11, Input::Stop).answer(12, &device(200)).ended(Outcome::Aborted, "calling");
+    let mut story = Story::observed();
+    story.see(12, &report(Downloading, 11, ID, &[])).then(13, Input::Stop).ended(Outcome::Aborted, "downloading");
+}
+
+/// Anything that may happen, as numbers.
+fn anything() -> impl Strategy<Value = Vec<(u8, u8, u8, u64)>> {
+    prop::collection::vec((0..9_u8, any::<u8>(), 0..9_u8, 0..40_u64), 0..60)
+}
+
+fn random_report(what: u8, which: u8, version: u64) -> TwinReport {
+    let status = FirmwareStatus::ALL[usize::from(what) % 6];
+    let keys: Vec<(FirmwareStatus, i64)> = FirmwareStatus::ALL
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| which >> index & 1 == 1)
+        .map(|(index, stage)| (stage, 8 + index as i64))
+        .collect();
+    let id = [ID, ID, ID, None, Some("run-8")][usize::from(which) % 5];
+    let mut report = report(status, version, id, &keys);
+    match which % 11 {
+        0 => report.unreadable = Some("odd".into()),
+        1 => report.status = Some(Err("dancing".into())),
+        2 => report.status = None,
+        3 => report.fw_version = Some("1".into()),
+        4 => report.connected = Some(false),
+        _ => {}
+    }
+    report
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_an_update_ends_once_and_only_once(steps in anything(), attempts in 1..4_u32) {
+        let mut story = Story::called(attempts);
+        let mut now = 10;
+        for (kind, which, what, number) in steps {
+            now += number % 30;
+            let report = random_report(what, which, number);
+            let answers = [
+                device(200), device(409), MethodAnswer::NotOnline, MethodAnswer::NoResponse, hub(404), hub(500),
+                MethodAnswer::Throttled { retry_after: Some(SECOND) }, MethodAnswer::ClientTimeout,
+            ];
+            match kind {
+                0 => story.then(now, Input::Answer(&answers[usize::from(what) % 8])),
+                1 | 2 | 3 => story.see(now, &report),
+                4 => story.then(now, Input::Read(Some(&report))),
+                5 => story.then(now, Input::Read(None)),
+                6 => story.then(now, Input::Time),
+                7 => story.then(now, Input::Sent),
+                _ => story.then(now, Input::Due(Baseline::default())),
+            };
+            prop_assert!(story.ends().len() <= 1);
+        }
+        let ended = story.ends().len();
+        let stage = story.update.shown.stage;
+        story.then(now, Input::Stop);
+        prop_assert_eq!(story.ends().len(), 1);
+        prop_assert!(ended == 0 || story.ends()[0].0 != Outcome::Aborted);
+        prop_assert_eq!(stage, story.update.shown.stage);
+        let responses = story.effects.iter().filter(|effect| matches!(effect, Effect::Response { .. })).count();
+        prop_assert!(responses <= 1, "one call has one response");
+    }
+
+    #[test]
+    fn left_alone_every_update_ends_by_itself(answers in prop::collection::vec(0..8_usize, 5), seen in any::<u8>()) {
+        let mut story = Story::called(4);
+        let (mut now, mut sent, mut asked) = (10, 1, 0);
+        let all = [
+            device(200), device(500), MethodAnswer::NotOnline, MethodAnswer::NoResponse, hub(401), hub(503),
+            MethodAnswer::Throttled { retry_after: None }, MethodAnswer::Broken { reason: "x".into() },
+        ];
+        let mut answers = answers.into_iter().cycle();
+        for _ in 0..40 {
+            now += 30;
+            story.answer(now, &all[answers.next().unwrap_or_default()]);
+            story.then(now, Input::Time);
+            if story.count(&Effect::Call) > sent {
+                sent += 1;
+                story.then(now, Input::Sent);
+            }
+            if story.count(&Effect::ReadTwin) > asked {
+                asked += 1;
+                let report = report(Downloading, 11, ID, &[]);
+                story.then(now, Input::Read((seen % 2 == 0).then_some(&report)));
+            }
+        }
+        prop_assert_eq!(story.ends().len(), 1, "{:#?}", story.effects);
+    }
+}

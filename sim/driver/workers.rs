@@ -1,0 +1,156 @@
+//! The driver's thread: a runtime of its own, so that no other work delays a call.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+
+use super::client::Client;
+use super::config::ObserveKind;
+use super::driver::{Command, DriverError, DriverPlan, Sample};
+use super::event::Rules;
+use super::ledger::{Ledger, Part};
+use super::query::Cursor;
+use super::scribe::Scribe;
+use super::shared::Shared;
+use super::sighting::UpdateIds;
+use super::{poll, query};
+use crate::measure::Gauges;
+use crate::time::Nanos;
+
+/// The thread's name, in results too.
+const NAME: &str = "driver";
+/// How often the event loop's lateness is measured.
+const PROBE: Duration = Duration::from_millis(50);
+
+/// Starts the thread. It ends when `inbox` is closed.
+pub(super) fn spawn(
+    plan: DriverPlan,
+    client: Client,
+    inbox: mpsc::Receiver<Command>,
+    finished: watch::Sender<bool>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
+        let local = LocalSet::new();
+        local.block_on(&runtime, work(plan, client, inbox, finished));
+        drop(local);
+        // A name that is still being looked up must not hold up the end.
+        runtime.shutdown_background();
+    })
+}
+
+async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Command>, finished: watch::Sender<bool>) {
+    let shared = Rc::new(share(plan, client, finished));
+    // A range without devices is finished before it starts.
+    shared.apply(|_| ());
+    let cursor = Rc::new(Cell::new(Cursor::default()));
+    let mut observers: Vec<AbortHandle> = Vec::new();
+    let mut stopped = false;
+    loop {
+        let wake = shared.ledger.borrow_mut().wake().unwrap_or(Nanos::MAX);
+        shared.armed.set(wake);
+        let command = tokio::select! {
+            command = inbox.recv() => command,
+            () = shared.rearm.notified() => continue,
+            () = tokio::time::sleep_until(shared.clock.instant(wake)) => {
+                shared.apply(|ledger| ledger.tick(shared.clock.now()));
+                continue;
+            }
+        };
+        match command {
+            None => return,
+            Some(Command::Prime(reply)) => {
+                let (shared, cursor) = (Rc::clone(&shared), Rc::clone(&cursor));
+                spawn_local(async move {
+                    let mut first = cursor.get();
+                    let looked = first.look(&shared).await;
+                    cursor.set(first);
+                    // Whoever asked may be gone.
+                    let _ = reply.send(looked.map_err(|error| DriverError::Prime(error.to_string())));
+                });
+            }
+            Some(Command::StartAt(at)) if !stopped && observers.is_empty() => {
+                shared.ledger.borrow_mut().begin(at);
+                let observer = match shared.config.observe.kind {
+                    ObserveKind::Query => spawn_local(query::run(Rc::clone(&shared), at, cursor.get())),
+                    ObserveKind::Poll => spawn_local(poll::run(Rc::clone(&shared))),
+                };
+                observers = vec![observer.abort_handle(), spawn_local(probe(Rc::clone(&shared))).abort_handle()];
+            }
+            Some(Command::StartAt(_)) => {}
+            Some(Command::Sample(reply)) => drop(reply.send(sample(&shared))),
+            Some(Command::Stop(reply)) => {
+                stopped = true;
+                observers.iter().for_each(AbortHandle::abort);
+                shared.apply(|ledger| ledger.stop(shared.clock.now()));
+                drop(reply.send(sample(&shared)));
+            }
+        }
+    }
+}
+
+fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Shared {
+    let DriverPlan { config, seed, devices, range, ids, run_id, clock, truth, tracer, swallow_outcomes, .. } = plan;
+    let update_ids = UpdateIds::new(&run_id);
+    let carried = config.update_id.then(|| update_ids.clone());
+    let rules = Rules {
+        retry: config.retry_method,
+        stage_deadline: config.observe.stage_deadline,
+        read_again: config.observe.interval.max(Duration::from_secs(1)),
+        version: config.version.clone(),
+        ids: update_ids,
+        seed,
+    };
+    let scribe = Scribe::new(truth, tracer, carried.clone(), swallow_outcomes);
+    let part = Part {
+        ids: ids.clone(),
+        range,
+        devices,
+        load: config.load,
+        max_in_flight: config.max_in_flight,
+        polls: config.observe.kind == ObserveKind::Poll,
+    };
+    let ledger = Ledger::new(rules, part, scribe);
+    Shared {
+        ledger: RefCell::new(ledger),
+        client,
+        clock,
+        config,
+        ids,
+        range,
+        seed,
+        update_ids: carried,
+        reads: Shared::read_permits(),
+        rearm: Notify::new(),
+        observed: Notify::new(),
+        armed: Cell::new(Nanos::MAX),
+        finished,
+    }
+}
+
+fn sample(shared: &Shared) -> Sample {
+    let mut ledger = shared.ledger.borrow_mut();
+    Sample {
+        measurements: ledger.scribe().take(),
+        gauges: Gauges { calls_in_flight: ledger.in_flight(), ..Gauges::default() },
+        seen: ledger.seen(),
+        sent: ledger.sent_span(),
+        finished: ledger.is_finished(),
+    }
+}
+
+/// Measures how late the event loop comes to a timer.
+async fn probe(shared: Rc<Shared>) {
+    loop {
+        let due = shared.clock.now() + PROBE;
+        tokio::time::sleep_until(shared.clock.instant(due)).await;
+        let lag = shared.clock.now().since(due);
+        shared.ledger.borrow_mut().scribe().recorder().loop_lag(NAME, lag);
+    }
+}
