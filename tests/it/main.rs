@@ -1,1 +1,3 @@
-fn main(){}
+//! Actors over real sockets.
+
+mod hub;
