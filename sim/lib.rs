@@ -3,6 +3,12 @@
 //!
 //! ARCHITECTURE.md has the map. Imports point down this list, never up.
 
+pub mod cli;
+
+pub mod run;
+
+pub mod shard;
+
 pub mod report;
 
 pub mod verdict;

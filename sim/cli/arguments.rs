@@ -71,7 +71,7 @@ impl CommandError {
     }
 
     pub(super) fn other(message: impl ToString) -> Self {
-        Self { message: message.to_string(), code: ExitCode::Other }
+        Self { message: message.to_string(), code: ExitCode::Error }
     }
 }
 

@@ -41,7 +41,8 @@ impl HubCommand {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
         raise_descriptor_limit().map_err(CommandError::other)?;
         if self.control {
-            run::serve_hub_process().map_err(|error| CommandError::other(format!("the parent's channel broke: {error}")))?;
+            run::serve_hub_process()
+                .map_err(|error| CommandError::other(format!("the parent's channel broke: {error}")))?;
             return Ok(ExitCode::Success);
         }
         if self.workers == 0 {

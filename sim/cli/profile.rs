@@ -33,11 +33,19 @@ impl ProfileCommand {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
         match self.action {
             Action::List => {
-                for (name, description) in profile::list() {
+                for (name, description) in profile::list().map_err(CommandError::other)? {
                     println!("{name:<20}{description}");
                 }
             }
-            Action::Show { name } => print!("{}", profile::source(&name).map_err(CommandError::usage)?),
+            Action::Show { name } => match profile::source(&name) {
+                Some(text) => print!("{text}"),
+                // Loading says which there are.
+                None => {
+                    return Err(CommandError::usage(format!(
+                        "there is no built-in profile `{name}`; `twinstorm profile list` lists them"
+                    )));
+                }
+            },
             Action::Check { profile } => {
                 let plan = profile::load(&profile, &[]).map_err(CommandError::usage)?;
                 println!("{} is a valid profile: {}", profile, plan.summary());

@@ -50,18 +50,19 @@ impl Shared {
             ("--hub", "hub.kind", &self.hub),
         ] {
             if let Some(value) = value {
-                overrides.push(Override::from_flag(flag, key, value));
+                overrides.push(Override::flag(flag, key, value));
             }
         }
         for set in &self.set {
-            overrides.push(Override::from_set(set).map_err(CommandError::usage)?);
+            overrides.push(Override::set(set).map_err(CommandError::usage)?);
         }
         profile::load(profile, &overrides).map_err(CommandError::usage)
     }
 
     /// Runs `plan` with `roles`.
     pub(super) fn execute(self, plan: Plan, roles: Roles) -> Result<ExitCode, CommandError> {
-        let program = std::env::current_exe().map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))?;
+        let program = std::env::current_exe()
+            .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))?;
         let options = RunOptions {
             plan,
             roles,
@@ -86,7 +87,11 @@ impl Shared {
 fn command_line() -> String {
     let quote = |argument: String| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) { argument } else { format!("'{}'", argument.replace('\'', r"'\''")) }
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument
+        } else {
+            format!("'{}'", argument.replace('\'', r"'\''"))
+        }
     };
     std::iter::once("twinstorm".to_owned()).chain(std::env::args().skip(1).map(quote)).collect::<Vec<_>>().join(" ")
 }
@@ -95,4 +100,3 @@ fn command_line() -> String {
 fn swallow_outcomes() -> u32 {
     std::env::var("TWINSTORM_TEST_SWALLOW_OUTCOMES").ok().and_then(|count| count.parse().ok()).unwrap_or(0)
 }
-

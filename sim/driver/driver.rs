@@ -9,7 +9,7 @@ use super::client::{Client, ClientError, RestSettings};
 use super::config::DriverConfig;
 use super::workers;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
-use crate::policy::{DeviceIds, DeviceRange};
+use crate::policy::{DeviceIds, DeviceRange, Outcome};
 use crate::random::Seed;
 use crate::time::{Clock, Nanos};
 
@@ -72,8 +72,6 @@ pub struct Sample {
     /// What its observer knows of the devices: connected, and by status. Where a fleet runs in the same process its
     /// own gauges are fresher; the two must not be added.
     pub seen: Gauges,
-    /// When the first and the latest call were sent, retries not counted.
-    pub sent: Option<(Nanos, Nanos)>,
     /// Whether every planned update has ended.
     pub finished: bool,
 }
@@ -88,7 +86,7 @@ pub(super) enum Command {
     /// Hand over what was measured.
     Sample(oneshot::Sender<Sample>),
     /// End everything, and hand over the last of it.
-    Stop(oneshot::Sender<Sample>),
+    Stop(Outcome, oneshot::Sender<Sample>),
 }
 
 /// A driver on a thread of its own. Dropping it ends the thread.
@@ -153,13 +151,13 @@ impl Driver {
         finished.wait_for(|finished| *finished).await.map(drop).map_err(|_| DriverError::Gone)
     }
 
-    /// Stops calling and observing: what is unfinished or was never called ends as aborted. Hands over what was
+    /// Stops calling and observing: what is unfinished or was never called ends in `outcome`. Hands over what was
     /// measured since the last sample.
     ///
     /// # Errors
     /// The driver's thread has ended.
-    pub async fn stop(&self) -> Result<Sample, DriverError> {
-        self.ask(Command::Stop).await
+    pub async fn stop(&self, outcome: Outcome) -> Result<Sample, DriverError> {
+        self.ask(|reply| Command::Stop(outcome, reply)).await
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, DriverError> {

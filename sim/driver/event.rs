@@ -42,8 +42,8 @@ pub(super) enum Input<'a> {
     Read(Option<&'a TwinReport>),
     /// Time has passed.
     Time,
-    /// The run ends here.
-    Stop,
+    /// The run ends here, for every update that has not ended yet: with this outcome.
+    Stop(Outcome),
 }
 
 /// What is to be done or noted.

@@ -14,7 +14,7 @@ use super::sighting::Baseline;
 use super::update::Update;
 use crate::dialect::{MethodAnswer, TwinReport};
 use crate::measure::{Gauges, TraceEvent};
-use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, FirmwareStatus, Load};
+use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, FirmwareStatus, Load, Outcome};
 use crate::time::Nanos;
 
 /// A call that the generator's own loop comes to so late is dropped: it would no longer be the planned load.
@@ -66,8 +66,6 @@ pub(super) struct Ledger {
     in_progress: u32,
     planned: u32,
     ended: u32,
-    /// When the first and the latest call were sent, retries not counted.
-    sent: Option<(Nanos, Nanos)>,
     stages: [u32; FirmwareStatus::ALL.len()],
     connected: u32,
     /// Devices whose observation began since the last [`Ledger::next_observed`]; kept where twins are polled.
@@ -127,7 +125,6 @@ impl Ledger {
             in_progress: 0,
             planned,
             ended: 0,
-            sent: None,
             stages: [0; FirmwareStatus::ALL.len()],
             connected: 0,
             observed: polls.then(VecDeque::new),
@@ -188,9 +185,6 @@ impl Ledger {
         slot.offline |= offline.map_or(0, |fault| 1 << fault);
         let Some(update) = &slot.update else { return };
         self.scribe.sent(now, device, update);
-        if update.attempts() == 1 {
-            self.sent = Some((self.sent.map_or(now, |(first, _)| first), now));
-        }
     }
 
     /// The call of `device` was answered, or failed.
@@ -221,15 +215,15 @@ impl Ledger {
         self.handle(now, device, Input::Read(report));
     }
 
-    /// Ends everything that has not ended yet.
-    pub(super) fn stop(&mut self, now: Nanos) {
+    /// Ends everything that has not ended yet in `outcome`.
+    pub(super) fn stop(&mut self, now: Nanos, outcome: Outcome) {
         for device in self.range.iter() {
-            self.handle(now, device, Input::Stop);
+            self.handle(now, device, Input::Stop(outcome));
         }
         let start = self.start.unwrap_or(now);
         while let Some(arrival) = self.arrivals.next() {
             self.plan(arrival, start + arrival.due);
-            self.handle(now, arrival.device, Input::Stop);
+            self.handle(now, arrival.device, Input::Stop(outcome));
         }
         self.actions.clear();
         self.backlog.clear();
@@ -265,11 +259,6 @@ impl Ledger {
     /// Whether every planned update has ended.
     pub(super) const fn is_finished(&self) -> bool {
         self.ended >= self.planned
-    }
-
-    /// When the first and the latest call were sent.
-    pub(super) const fn sent_span(&self) -> Option<(Nanos, Nanos)> {
-        self.sent
     }
 
     /// Calls in flight.

@@ -67,10 +67,9 @@ impl Scribe {
 
     /// An attempt was handed to the client.
     pub(super) fn sent(&mut self, now: Nanos, device: u32, update: &Update) {
-        let counters = self.recorder.counters();
-        counters.call_attempts += 1;
+        self.recorder.counters().call_attempts += 1;
         if update.attempts() == 1 {
-            counters.calls_sent += 1;
+            self.recorder.sent(now);
             self.recorder.record(Series::ScheduleLag, now.since(update.due()));
         }
         self.note(device, now, || TraceEvent::CallSent { attempt: update.attempts() });

@@ -134,7 +134,7 @@ impl Update {
             Input::Report(report) => self.report(now, report, rules, effects),
             Input::Read(report) => self.read(now, report, rules, effects),
             Input::Time => self.time(now, effects),
-            Input::Stop => self.stop(effects),
+            Input::Stop(outcome) => self.stop(outcome, effects),
         }
     }
 
@@ -324,17 +324,18 @@ impl Update {
         }
     }
 
-    fn stop(&mut self, effects: &mut Vec<Effect>) {
+    fn stop(&mut self, outcome: Outcome, effects: &mut Vec<Effect>) {
         if matches!(self.phase, Phase::Ended(_)) {
             return;
         }
         let detail = match (self.attempts, self.phase) {
+            _ if outcome == Outcome::HubError => "hub_died".to_owned(),
             (0, _) => "not_called".to_owned(),
             (_, Phase::Ready | Phase::Calling | Phase::Waiting(_)) => "calling".to_owned(),
             _ => self.stage_detail(),
         };
         effects.push(Effect::Decided(Decision::Stopped));
-        self.end(Outcome::Aborted, detail, effects);
+        self.end(outcome, detail, effects);
     }
 
     fn violated(&mut self, violation: Violation, effects: &mut Vec<Effect>) {

@@ -85,10 +85,10 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
             }
             Some(Command::StartAt(_)) => {}
             Some(Command::Sample(reply)) => drop(reply.send(sample(&shared))),
-            Some(Command::Stop(reply)) => {
+            Some(Command::Stop(outcome, reply)) => {
                 stopped = true;
                 observers.iter().for_each(AbortHandle::abort);
-                shared.apply(|ledger| ledger.stop(shared.clock.now()));
+                shared.apply(|ledger| ledger.stop(shared.clock.now(), outcome));
                 drop(reply.send(sample(&shared)));
             }
         }
@@ -140,7 +140,6 @@ fn sample(shared: &Shared) -> Sample {
         measurements: ledger.scribe().take(),
         gauges: Gauges { calls_in_flight: ledger.in_flight(), ..Gauges::default() },
         seen: ledger.seen(),
-        sent: ledger.sent_span(),
         finished: ledger.is_finished(),
     }
 }

@@ -93,6 +93,14 @@ impl Drop for Hub {
 }
 
 impl BoundHub {
+    /// An identity with new keys for a hub that goes by its own address.
+    ///
+    /// # Errors
+    /// [`HubError::Random`].
+    pub fn generate_identity(&self) -> Result<HubIdentity, HubError> {
+        HubIdentity::generate(self.http_addr.to_string())
+    }
+
     /// Where devices will connect.
     #[must_use]
     pub const fn mqtt_addr(&self) -> SocketAddr {

@@ -94,9 +94,8 @@ pub struct Interval {
     pub p50_us: BTreeMap<String, u64>,
     /// 99th percentile by series, in microseconds, where 10 samples lie beyond it.
     pub p99_us: BTreeMap<String, u64>,
-    /// The interval's histograms by series: V2-deflate in base64, in nanoseconds. They have a file of their own and
-    /// are no part of the JSON, which would grow by megabytes an hour.
-    #[serde(skip)]
+    /// The interval's histograms by series: V2-deflate in base64, in nanoseconds. With them every report, also
+    /// `histograms.hlog`, can be made again from the result alone.
     pub hdr: BTreeMap<String, String>,
 }
 

@@ -89,11 +89,55 @@ const fn in_name(c: char) -> bool {
 }
 
 impl Plan {
+    /// The same plan for a hub that is there already.
+    #[must_use]
+    pub fn without_embedded_hub(mut self) -> Self {
+        self.hub = HubPlan::Azure;
+        self
+    }
+
+    /// The load in words.
+    #[must_use]
+    pub fn load_in_words(&self) -> String {
+        match self.driver.load {
+            Load::Open { rate, .. } => format!("{rate} method calls/s"),
+            Load::Closed { in_flight } => format!("{in_flight} updates in progress"),
+        }
+    }
+
+    /// The plan in a sentence.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let hub = match self.hub {
+            HubPlan::Embedded { .. } => "an embedded hub",
+            HubPlan::Azure => "the hub that the environment names",
+        };
+        format!(
+            "{} devices on {hub}, {}, {} faults, {} thresholds, about {} s",
+            self.fleet.devices,
+            self.load_in_words(),
+            self.faults.len(),
+            self.thresholds.len(),
+            self.estimated_duration().as_secs()
+        )
+    }
+
     /// How long a run takes at most if the hub keeps up, roughly: to say how much time is left.
     #[must_use]
     pub fn estimated_duration(&self) -> Duration {
+        self.estimated_connect() + self.estimated_load()
+    }
+
+    /// How long connecting takes, roughly.
+    #[must_use]
+    pub fn estimated_connect(&self) -> Duration {
+        Duration::from_secs_f64(f64::from(self.fleet.devices) / self.fleet.connect_rate)
+    }
+
+    /// How long it is from the first call to the last outcome, roughly.
+    #[must_use]
+    pub fn estimated_load(&self) -> Duration {
         let devices = f64::from(self.fleet.devices);
-        let connect = Duration::from_secs_f64(devices / self.fleet.connect_rate);
         let update = self.longest_update();
         let load = match self.driver.load {
             Load::Open { rate, arrivals, ramp } => {
@@ -108,7 +152,7 @@ impl Plan {
             // All updates but those of the last round.
             Load::Closed { in_flight } => update * (self.fleet.devices.div_ceil(in_flight.max(1)) - 1),
         };
-        connect + load + update + Duration::from_secs(1)
+        load + update + Duration::from_secs(1)
     }
 
     /// The time that hardly any update exceeds, faults included.

@@ -12,6 +12,9 @@ use super::reader::Field;
 pub struct ReportPlan {
     /// The folder; `None` for one of the run's own below `reports/runs/`.
     pub out: Option<PathBuf>,
+    /// Whether the run tells what happens to the first device in the words of the tutorial's two programs, instead of
+    /// showing how the whole goes.
+    pub narrate: bool,
 }
 
 pub(super) fn read(field: &Field<'_>) -> Result<ReportPlan, Problem> {
@@ -20,6 +23,7 @@ pub(super) fn read(field: &Field<'_>) -> Result<ReportPlan, Problem> {
         Some(field) => Some(field.text()?).filter(|out| !out.is_empty()).map(PathBuf::from),
         None => None,
     };
+    let narrate = section.optional("narrate").map_or(Ok(false), |field| field.boolean())?;
     section.finish()?;
-    Ok(ReportPlan { out })
+    Ok(ReportPlan { out, narrate })
 }

@@ -27,20 +27,20 @@ pub(super) struct Facts {
 
 /// The result of a run, not judged yet.
 pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
-    let Facts { plan, roles, .. } = &facts;
+    let Facts { plan, roles, command, started_at, duration_s, hub, hub_on_same_machine, descriptors_peak } = facts;
     let range = DeviceRange { start: 0, end: plan.fleet.devices };
     let usage = Usage::of_self();
     let total = &tally.total;
     let micros = |series| total.series.get(&series).and_then(p99_or_max_us);
     let generator = GeneratorHealth {
         cpu_seconds: usage.cpu.as_secs_f64(),
-        cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (facts.duration_s * cores() as f64),
+        cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64),
         cores: cores(),
         rss_peak_bytes: usage.rss_peak,
-        descriptors_peak: facts.descriptors_peak,
+        descriptors_peak: descriptors_peak,
         schedule_lag_p99_us: micros(Series::ScheduleLag),
         dropped: total.counters.dropped,
-        hub_on_same_machine: facts.hub_on_same_machine,
+        hub_on_same_machine: hub_on_same_machine,
         loop_lag_p99_us: total
             .loop_lag
             .iter()
@@ -51,24 +51,22 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
     let counters = total.counters;
     RunResult {
         name: plan.name.clone(),
-        started_at: facts.started_at,
-        duration_s: facts.duration_s,
+        started_at: started_at,
+        duration_s: duration_s,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: plan.seed.0,
-        plan: serde_json::to_value(plan).unwrap_or_default(),
-        command: facts.command,
+        plan: serde_json::to_value(&plan).unwrap_or_default(),
+        command: command,
         valid: true,
         invalid_reasons: Vec::new(),
         verdict: Verdict::Pass,
         exit_code: 0,
         census: total.census.clone(),
-        absent: absent(*roles),
+        absent: absent(roles),
         series: total.series.clone(),
-        rate: rate(plan, *roles, &tally),
+        rate: rate(&plan, roles, &tally),
         generator,
-        hub: facts
-            .hub
-            .map(|usage| HubHealth { cpu_seconds: usage.cpu.as_secs_f64(), rss_peak_bytes: usage.rss_peak }),
+        hub: hub.map(|usage| HubHealth { cpu_seconds: usage.cpu.as_secs_f64(), rss_peak_bytes: usage.rss_peak }),
         shards: vec![ShardResult {
             shard: 0,
             first_device: range.start,
@@ -86,7 +84,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             errors: counters.observer_errors,
             requests: counters.observer_requests,
         },
-        faults: fault_rows(plan, *roles, &tally),
+        faults: fault_rows(&plan, roles, &tally),
         thresholds: Vec::new(),
         intervals: tally.intervals,
     }

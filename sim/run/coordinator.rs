@@ -1,7 +1,7 @@
 //! One run from beginning to end: hub and shard are started, brought to the line, loaded, stopped, and judged.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,13 +20,11 @@ use super::signals::Signals;
 use super::tally::{Tally, p99_or_max_us};
 use crate::measure::{Tracer, Usage};
 use crate::policy::{DeviceIds, DeviceRange, Outcome, Series};
-use crate::profile::{HubPlan, Plan};
-use crate::report;
-use crate::shard::{
-    Assignment, Credentials, FromShard, Progress, Roles, Shard, ShardHandle, StopReason, ToShard,
-};
+use crate::profile::Plan;
+use crate::report::{self, ReportError, Reporter};
+use crate::shard::{Assignment, Credentials, FromShard, Progress, Roles, Shard, ShardHandle, StopReason, ToShard};
 use crate::time::Clock;
-use crate::verdict::{self, Conclusion, ExitCode};
+use crate::verdict::{self, Ending, ExitCode};
 
 /// From `Ready` to the start of the load: long enough for every shard to get the word.
 const START_LEAD: Duration = Duration::from_millis(300);
@@ -75,6 +73,9 @@ pub enum RunError {
     /// Results cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// The result cannot be put into a format.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The embedded hub does not start.
     #[error(transparent)]
     Hub(#[from] HubProcessError),
@@ -100,7 +101,7 @@ impl RunError {
     pub const fn exit_code(&self) -> ExitCode {
         match self {
             Self::Preflight(_) | Self::Environment(_) | Self::Output(_) | Self::Trace { .. } => ExitCode::Usage,
-            Self::Hub(_) | Self::Shard(_) | Self::System(_) => ExitCode::Other,
+            Self::Report(_) | Self::Hub(_) | Self::Shard(_) | Self::System(_) => ExitCode::Error,
         }
     }
 }
@@ -150,19 +151,20 @@ impl Coordinator {
     fn start(options: RunOptions, clock: Clock) -> Result<Self, RunError> {
         let signals = Signals::take()?;
         let plan = &options.plan;
-        let embedded = match &plan.hub {
-            HubPlan::Embedded(config) => Some(config),
-            HubPlan::Azure => None,
-        };
+        let embedded = plan.hub.embedded();
         preflight::descriptors(plan, options.roles, embedded.is_some())?;
         if let Some(device) = options.trace.filter(|device| *device >= plan.fleet.devices) {
             return Err(RunError::Trace { device, last: plan.fleet.devices.saturating_sub(1) });
         }
-        let folder = options.out.clone().unwrap_or_else(|| Output::default_folder(&plan.name, clock.wall().at(clock.now())));
+        let folder = options
+            .out
+            .clone()
+            .or_else(|| plan.report.out.clone())
+            .unwrap_or_else(|| Output::default_folder(&plan.name, clock.wall().at(clock.now())));
         let output = Output::open(folder)?;
         let (hub, hub_gone, endpoints, credentials) = match embedded {
             Some(config) => {
-                let (hub, gone) = HubProcess::start(&options.program, config)?;
+                let (hub, gone) = HubProcess::start(&options.program, &config)?;
                 let (endpoints, credentials) = (hub.endpoints.clone(), hub.credentials.clone());
                 (Some(hub), gone, endpoints, credentials)
             }
@@ -297,7 +299,8 @@ impl Coordinator {
 
     async fn on_hub_gone(&mut self) {
         self.hub_died = true;
-        let how = self.hub.as_mut().and_then(HubProcess::ended).map(|status| format!(" ({status})")).unwrap_or_default();
+        let how =
+            self.hub.as_mut().and_then(HubProcess::ended).map(|status| format!(" ({status})")).unwrap_or_default();
         let reason = format!("the embedded hub died{how}");
         self.live.say(&reason);
         self.reasons.push(reason);
@@ -400,17 +403,16 @@ impl Coordinator {
         };
         let thresholds = facts.plan.thresholds.clone();
         let mut result = assemble::result(facts, self.tally);
-        let conclusion = Conclusion {
-            // A fleet alone runs until it is stopped: that is no abort.
-            aborted: interrupted && roles.driver,
-            reasons: self.reasons,
-            thresholds: if roles.driver { thresholds } else { Vec::new() },
-        };
-        let exit = verdict::conclude(&mut result, conclusion);
-        let results = self.output.write("results.json", report::results_json::to_json(&result).as_bytes())?;
-        self.output.write("histograms.hlog", &report::hlog::write(&result))?;
-        let mut table = report::terminal::render(&result, std::io::IsTerminal::is_terminal(&io::stdout()));
-        table.push_str(&format!("\nresults   {}\n", results.display()));
+        // A fleet alone runs until it is stopped, which is no abort, and has no updates to judge.
+        let thresholds = if roles.driver { thresholds } else { Vec::new() };
+        let ending = Ending { aborted: interrupted && roles.driver, mishaps: self.reasons };
+        let exit = verdict::conclude(&mut result, &thresholds, &ending);
+        for (name, format) in report::FILES {
+            self.output.write(name, &format.render(&result)?)?;
+        }
+        let terminal = report::Terminal { color: io::stdout().is_terminal() };
+        let mut table = String::from_utf8_lossy(&terminal.render(&result)?).into_owned();
+        table.push_str(&format!("\nresults   {}\n", self.output.folder().join("results.json").display()));
         Ok(RunSummary { table, exit })
     }
 }

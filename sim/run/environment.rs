@@ -48,14 +48,21 @@ pub fn read(
             .filter(|value| !value.trim().is_empty())
             .ok_or(EnvironmentError::Missing { variable: name, meaning })
     };
-    let service = ConnectionString::parse(&need(CONNECTION_STRING, "the connection string of the hub's service policy")?)
-        .map_err(|why| EnvironmentError::Unusable { variable: CONNECTION_STRING, why: why.to_string() })?;
+    let service =
+        ConnectionString::parse(&need(CONNECTION_STRING, "the connection string of the hub's service policy")?)
+            .map_err(|why| EnvironmentError::Unusable { variable: CONNECTION_STRING, why: why.to_string() })?;
     // Without these two, the hub is one whose endpoints are the standard ones: TLS on 8883 and 443.
-    let rest = rest_url(&need(HUB_REST, "the base URL of the hub's REST interface, http://host:port (TLS, and with it the standard endpoints of a cloud hub, is not in this version)")?)?;
+    let rest = rest_url(&need(
+        HUB_REST,
+        "the base URL of the hub's REST interface, http://host:port (TLS, and with it the standard endpoints of a cloud hub, is not in this version)",
+    )?)?;
     let mut endpoints = Endpoints { mqtt: None, rest: Some(rest), host: service.host.clone() };
     let mut fleet_key = None;
     if roles.fleet {
-        endpoints.mqtt = Some(socket_address(&need(HUB_MQTT, "where the hub listens for MQTT, host:port (plain TCP; TLS is not in this version)")?)?);
+        endpoints.mqtt = Some(socket_address(&need(
+            HUB_MQTT,
+            "where the hub listens for MQTT, host:port (plain TCP; TLS is not in this version)",
+        )?)?);
         let key = need(FLEET_KEY, "the master key from which device keys derive, in base64")?;
         fleet_key = Some(
             Key::from_base64(&key)
@@ -103,7 +110,8 @@ pub fn rest_address(url: &str) -> Option<SocketAddr> {
 mod tests {
     use super::*;
 
-    const SERVICE: &str = "HostName=127.0.0.1:8080;SharedAccessKeyName=service;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZg==";
+    const SERVICE: &str =
+        "HostName=127.0.0.1:8080;SharedAccessKeyName=service;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZg==";
 
     fn with(pairs: &[(&str, &str)], roles: Roles) -> Result<(Endpoints, Credentials), String> {
         let find = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
@@ -117,7 +125,8 @@ mod tests {
         assert_eq!(endpoints.rest.as_deref(), Some("http://127.0.0.1:8080"));
         assert_eq!(rest_address("http://127.0.0.1:8080"), Some("127.0.0.1:8080".parse().unwrap()));
         assert!(with(&driver, Roles::FLEET).unwrap_err().starts_with("TWINSTORM_HUB_MQTT is not set"));
-        let fleet = [driver[0], driver[1], (HUB_MQTT, "mqtt://127.0.0.1:1883"), (FLEET_KEY, "MDEyMzQ1Njc4OWFiY2RlZg==")];
+        let fleet =
+            [driver[0], driver[1], (HUB_MQTT, "mqtt://127.0.0.1:1883"), (FLEET_KEY, "MDEyMzQ1Njc4OWFiY2RlZg==")];
         let (endpoints, credentials) = with(&fleet, Roles::BOTH).unwrap();
         assert_eq!(endpoints.mqtt, Some("127.0.0.1:1883".parse().unwrap()));
         assert!(credentials.fleet_key.is_some());
@@ -128,7 +137,12 @@ mod tests {
         assert!(with(&[], Roles::BOTH).unwrap_err().starts_with("IOTHUB_CONNECTION_STRING is not set"));
         let tls = [(CONNECTION_STRING, SERVICE), (HUB_REST, "https://hub.example")];
         assert!(with(&tls, Roles::DRIVER).unwrap_err().contains("https"));
-        let key = [(CONNECTION_STRING, SERVICE), (HUB_REST, "http://h:1"), (HUB_MQTT, "127.0.0.1:1"), (FLEET_KEY, "c2VjcmV0")];
+        let key = [
+            (CONNECTION_STRING, SERVICE),
+            (HUB_REST, "http://h:1"),
+            (HUB_MQTT, "127.0.0.1:1"),
+            (FLEET_KEY, "c2VjcmV0"),
+        ];
         let error = with(&key, Roles::FLEET).unwrap_err();
         assert!(error.contains("TWINSTORM_FLEET_KEY") && !error.contains("c2VjcmV0"), "{error}");
     }

@@ -8,32 +8,32 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::measure::Gauges;
 use crate::policy::FirmwareStatus;
-use crate::report::format_micros;
+use crate::report::human_duration;
 
 /// What there is to show.
 #[derive(Debug, Clone, Default)]
-pub struct Status {
+pub(super) struct Status {
     /// What is being done.
-    pub phase: &'static str,
+    pub(super) phase: &'static str,
     /// Time since the run started.
-    pub elapsed: Duration,
+    pub(super) elapsed: Duration,
     /// Estimate of the time left.
-    pub left: Option<Duration>,
+    pub(super) left: Option<Duration>,
     /// Devices in all; 0 if the fleet is not ours.
-    pub devices: u32,
+    pub(super) devices: u32,
     /// What stands now.
-    pub gauges: Gauges,
+    pub(super) gauges: Gauges,
     /// Updates planned and ended.
-    pub updates: Option<(u64, u64)>,
+    pub(super) updates: Option<(u64, u64)>,
     /// Calls due and calls sent per second, over the last second.
-    pub rate: Option<(f64, f64)>,
+    pub(super) rate: Option<(f64, f64)>,
     /// 99th percentile (or largest value) of the schedule lag over the last second, in microseconds.
-    pub lag_us: Option<u64>,
+    pub(super) lag_us: Option<u64>,
 }
 
 /// The view.
 #[derive(Debug)]
-pub enum Live {
+pub(super) enum Live {
     /// Redrawn in place.
     Terminal(ProgressBar),
     /// A line a second on standard error.
@@ -45,7 +45,7 @@ pub enum Live {
 impl Live {
     /// In place if standard error is a terminal, else lines.
     #[must_use]
-    pub fn detect() -> Self {
+    pub(super) fn detect() -> Self {
         if !std::io::stderr().is_terminal() {
             return Self::Lines;
         }
@@ -57,7 +57,7 @@ impl Live {
     }
 
     /// Shows `status`.
-    pub fn show(&self, status: &Status) {
+    pub(super) fn show(&self, status: &Status) {
         match self {
             Self::Terminal(bar) => {
                 bar.set_message(lines(status));
@@ -69,7 +69,7 @@ impl Live {
     }
 
     /// Says something that stays.
-    pub fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         match self {
             Self::Terminal(bar) => bar.suspend(|| eprintln!("{text}")),
             Self::Lines | Self::Silent => eprintln!("{text}"),
@@ -77,7 +77,7 @@ impl Live {
     }
 
     /// Clears what was drawn in place.
-    pub fn clear(&self) {
+    pub(super) fn clear(&self) {
         if let Self::Terminal(bar) = self {
             bar.finish_and_clear();
         }
@@ -108,7 +108,7 @@ fn load(status: &Status) -> String {
         let _ = write!(text, "  offered {offered:.1}/s  achieved {achieved:.1}/s");
     }
     if let Some(lag) = status.lag_us {
-        let _ = write!(text, "  lag p99 {}", format_micros(lag));
+        let _ = write!(text, "  lag p99 {}", human_duration(lag as f64 / 1e6));
     }
     text
 }
@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn both_views_say_the_same() {
-        let mut status = Status { phase: "running", elapsed: Duration::from_millis(12_040), devices: 10, ..Status::default() };
+        let mut status =
+            Status { phase: "running", elapsed: Duration::from_millis(12_040), devices: 10, ..Status::default() };
         status.gauges.connected = 9;
         status.gauges.stages = [3, 2, 1, 4, 0, 0];
         status.updates = Some((10, 4));

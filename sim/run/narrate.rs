@@ -6,7 +6,7 @@ use crate::policy::FirmwareStatus;
 
 /// The two programs' output.
 #[derive(Debug)]
-pub struct Narrator {
+pub(super) struct Narrator {
     device_id: String,
     connection_string: String,
     package: String,
@@ -18,7 +18,7 @@ pub struct Narrator {
 impl Narrator {
     /// Tells of `device_id`. `connection_string` is shown as it is: mask its key.
     #[must_use]
-    pub fn new(device_id: String, connection_string: String) -> Self {
+    pub(super) fn new(device_id: String, connection_string: String) -> Self {
         Self {
             device_id,
             connection_string,
@@ -31,7 +31,7 @@ impl Narrator {
 
     /// What the device's program prints as it starts.
     #[must_use]
-    pub fn opening(&self) -> Vec<String> {
+    pub(super) fn opening(&self) -> Vec<String> {
         vec![
             device("Starting the IoT Hub Python firmware update sample..."),
             device("    Protocol MQTT"),
@@ -40,7 +40,7 @@ impl Narrator {
     }
 
     /// The lines that `event` adds.
-    pub fn tell(&mut self, event: &TraceEvent) -> Vec<String> {
+    pub(super) fn tell(&mut self, event: &TraceEvent) -> Vec<String> {
         match event {
             TraceEvent::Published { status: FirmwareStatus::StandBy, .. } => vec![
                 device("Device twins initialized."),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::measure::{Census, Gauges, Interval, Measurements, SeriesData};
 use crate::policy::{FirmwareStatus, Series, Statistic};
-use crate::report::hdr;
+use crate::report;
 use crate::shard::Progress;
 use crate::time::Nanos;
 
@@ -43,7 +43,12 @@ impl Tally {
             attempts: measured.counters.connect_attempts + measured.counters.call_attempts,
             p50_us: percentile(&measured.series, Statistic::Percentile(5_000)),
             p99_us: percentile(&measured.series, Statistic::Percentile(9_900)),
-            hdr: measured.series.iter().map(|(series, data)| (series.name().to_owned(), hdr::encode(data))).collect(),
+            hdr: measured
+                .series
+                .iter()
+                // Encoding fails for values outside the histogram's own bounds only: there are none.
+                .filter_map(|(series, data)| Some((series.name().to_owned(), report::encode(data).ok()?)))
+                .collect(),
         });
         self.last_tick = now;
     }

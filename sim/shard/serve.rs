@@ -217,7 +217,7 @@ impl Work {
             Some(fleet) => fleet.failures().await,
             None => Vec::new(),
         };
-        let reasons: Vec<String> = failures.into_iter().map(|failure| failure.to_string()).collect();
+        let reasons: Vec<String> = failures.into_iter().map(|failure| failure.text).collect();
         format!("none of {devices} devices came online: {}", reasons.join("; "))
     }
 
@@ -262,7 +262,9 @@ impl Work {
         if let Some(driver) = &self.driver {
             let sample = driver.sample().await.map_err(in_words)?;
             self.pending.measurements.merge(&sample.measurements);
-            self.pending.gauges = sample.gauges;
+            // Without a fleet of its own, a shard knows of the devices what its observer saw.
+            self.pending.gauges = sample.seen;
+            self.pending.gauges.calls_in_flight = sample.gauges.calls_in_flight;
             self.pending.finished = sample.finished;
         }
         if let Some(fleet) = &self.fleet {
@@ -271,7 +273,7 @@ impl Work {
             let calls_in_flight = self.pending.gauges.calls_in_flight;
             self.pending.gauges = gauges;
             self.pending.gauges.calls_in_flight = calls_in_flight;
-            self.pending.failures = fleet.failures().await.into_iter().map(|failure| failure.to_string()).collect();
+            self.pending.failures = fleet.failures().await.into_iter().map(|failure| failure.text).collect();
         }
         Ok(())
     }
@@ -284,11 +286,11 @@ impl Work {
 
     async fn stop(mut self, reason: StopReason) -> Result<Progress, String> {
         if let Some(driver) = &self.driver {
-            let (outcome, detail) = match reason {
-                StopReason::Finished | StopReason::Interrupted => (Outcome::Aborted, ""),
-                StopReason::HubDied => (Outcome::HubError, "hub died"),
+            let outcome = match reason {
+                StopReason::Finished | StopReason::Interrupted => Outcome::Aborted,
+                StopReason::HubDied => Outcome::HubError,
             };
-            let sample = driver.stop(outcome, detail).await.map_err(in_words)?;
+            let sample = driver.stop(outcome).await.map_err(in_words)?;
             self.pending.measurements.merge(&sample.measurements);
             self.pending.finished = true;
         }

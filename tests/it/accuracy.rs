@@ -68,7 +68,9 @@ fn planted_delays_show_where_they_are_and_nowhere_else() {
     for series in acks {
         moved(&base, &planted, series, PLANTED_MS);
     }
-    for series in calls.into_iter().chain(visible).chain(transitions).chain(["transition.downloading", "method.delivery"]) {
+    for series in
+        calls.into_iter().chain(visible).chain(transitions).chain(["transition.downloading", "method.delivery"])
+    {
         moved(&base, &planted, series, 0.0);
     }
 }

@@ -60,5 +60,9 @@ fn the_env_file_is_private_and_whole() {
     }
     hub.signal(Signal::SIGTERM);
     let ended = hub.wait().expect(0);
-    assert!(ended.stdout.contains("MQTT  127.0.0.1:") && !ended.stdout.contains("SharedAccessKey="), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("MQTT  127.0.0.1:") && !ended.stdout.contains("SharedAccessKey="),
+        "{}",
+        ended.stdout
+    );
 }

@@ -1,3 +1,10 @@
 //! Integration tests, by actor. One binary: it links once and its tests share the machine's cores.
 
+mod accuracy;
+mod actors;
+mod faults;
+mod hub;
 mod layers;
+mod mishaps;
+mod run;
+mod support;

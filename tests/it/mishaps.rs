@@ -44,7 +44,11 @@ fn a_wrong_profile_points_at_the_line() {
         std::fs::write(&file, text).unwrap();
         let ended = run(&["run", path]).expect(2);
         assert!(ended.stderr.contains("mine.toml") && ended.stderr.contains(says), "{text}\n{}", ended.stderr);
-        assert!(ended.stderr.contains(&format!(":{line}")) || ended.stderr.contains(&format!("line {line}")), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains(&format!(":{line}")) || ended.stderr.contains(&format!("line {line}")),
+            "{}",
+            ended.stderr
+        );
     }
 }
 
@@ -74,9 +78,11 @@ fn a_wrong_key_is_named_and_not_shown() {
     let wrong = "d3Jvbmcgd3Jvbmcgd3Jvbmcgd3Jvbmc=";
     let quick = QuickRun::new();
     // Devices that are registered already, with other keys.
-    Running::start(hub.reach(quick.command(&["run", "quickstart", "--hub", "azure", "--devices", "5"], &["--rate", "50"])))
-        .wait()
-        .expect(0);
+    Running::start(
+        hub.reach(quick.command(&["run", "quickstart", "--hub", "azure", "--devices", "5"], &["--rate", "50"])),
+    )
+    .wait()
+    .expect(0);
     let mut command = hub.reach(quick.command(&["fleet", "quickstart", "--devices", "5"], &[]));
     command.env("TWINSTORM_FLEET_KEY", wrong);
     let ended = Running::start(command).wait().expect(1);
@@ -164,7 +170,8 @@ fn a_hub_never_outlives_its_parent() {
 #[test]
 fn nothing_is_taken_for_granted_about_the_working_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = twinstorm(&["run", "quickstart", "--devices", "5", "--rate", "50", "--set", "firmware.wait=10ms"]);
+    let mut command =
+        twinstorm(&["run", "quickstart", "--devices", "5", "--rate", "50", "--set", "firmware.wait=10ms"]);
     command.args(["--set", "firmware.download=10ms", "--set", "firmware.apply=10ms"]).current_dir(folder.path());
     Running::start(command).wait().expect(0);
     let runs: Vec<_> = std::fs::read_dir(folder.path().join("reports/runs")).unwrap().flatten().collect();

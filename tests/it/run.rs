@@ -9,8 +9,14 @@ fn a_run_updates_every_device_and_says_so() {
     let ended = Running::start(command).wait().expect(0);
     let results = quick.results();
     assert_eq!(results["schema"], "twinstorm.results/1");
-    assert_eq!((census(&results, "planned"), census(&results, "completed"), census(&results, "unaccounted")), (120, 120, 0));
-    assert_eq!((&results["valid"], &results["verdict"], &results["exit_code"]), (&true.into(), &"pass".into(), &0.into()));
+    assert_eq!(
+        (census(&results, "planned"), census(&results, "completed"), census(&results, "unaccounted")),
+        (120, 120, 0)
+    );
+    assert_eq!(
+        (&results["valid"], &results["verdict"], &results["exit_code"]),
+        (&true.into(), &"pass".into(), &0.into())
+    );
     for series in [
         "connect",
         "method.response",
@@ -125,7 +131,8 @@ fn the_same_seed_plans_the_same_run() {
             Running::start(quick.command(&words, &[])).wait().expect(0);
             let trace = quick.file("trace-sim-0000003.txt");
             // The number of the update that calls device 3 comes from the seed alone.
-            let id = trace.split("\\\"updateId\\\":\\\"").nth(1).or_else(|| trace.split("\"updateId\":\"").nth(1)).unwrap();
+            let id =
+                trace.split("\\\"updateId\\\":\\\"").nth(1).or_else(|| trace.split("\"updateId\":\"").nth(1)).unwrap();
             let id = id.split(['"', '\\']).next().unwrap().rsplit_once('-').unwrap().1.to_owned();
             (id, quick.results()["plan"].clone())
         })

@@ -321,13 +321,19 @@ fn what_comes_after_the_end_is_late_and_changes_nothing() {
 #[test]
 fn what_was_not_called_or_not_finished_is_told() {
     let mut story = Story::new(1);
-    story.then(10, Input::Refused("max_in_flight")).then(11, Input::Stop).ended(Outcome::NotSent, "max_in_flight");
+    story
+        .then(10, Input::Refused("max_in_flight"))
+        .then(11, Input::Stop(Outcome::Aborted))
+        .ended(Outcome::NotSent, "max_in_flight");
     let mut story = Story::new(1);
-    story.then(5, Input::Stop).ended(Outcome::Aborted, "not_called");
+    story.then(5, Input::Stop(Outcome::Aborted)).ended(Outcome::Aborted, "not_called");
     let mut story = Story::called(1);
-    story.then(11, Input::Stop).answer(12, &device(200)).ended(Outcome::Aborted, "calling");
+    story.then(11, Input::Stop(Outcome::Aborted)).answer(12, &device(200)).ended(Outcome::Aborted, "calling");
     let mut story = Story::observed();
-    story.see(12, &report(Downloading, 11, ID, &[])).then(13, Input::Stop).ended(Outcome::Aborted, "downloading");
+    story
+        .see(12, &report(Downloading, 11, ID, &[]))
+        .then(13, Input::Stop(Outcome::Aborted))
+        .ended(Outcome::Aborted, "downloading");
 }
 
 /// Anything that may happen, as numbers.
@@ -381,7 +387,7 @@ proptest! {
         }
         let ended = story.ends().len();
         let stage = story.update.shown.stage;
-        story.then(now, Input::Stop);
+        story.then(now, Input::Stop(Outcome::Aborted));
         prop_assert_eq!(story.ends().len(), 1);
         prop_assert!(ended == 0 || story.ends()[0].0 != Outcome::Aborted);
         prop_assert_eq!(stage, story.update.shown.stage);

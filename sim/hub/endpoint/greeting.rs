@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
-use super::link::Link;
+use super::link::{Link, flush};
 use crate::dialect::azure::Username;
 use crate::hub::workers::Worker;
 use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Packet, PacketError};
@@ -67,7 +67,10 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream) {
         Ok(Err(ConnectionError::Packet(PacketError::InvalidProtocol | PacketError::InvalidProtocolLevel(_)))) => {
             // 1.6: only MQTT 3.1.1 is spoken here.
             let refused = Packet::ConnAck(ConnAck::new(ConnectReturnCode::RefusedProtocolVersion, false));
-            let _ = connection.send(&mut worker.scratch.borrow_mut(), &[refused]);
+            let sent = connection.send(&mut worker.scratch.borrow_mut(), &[refused]);
+            if sent.is_ok() {
+                flush(&mut connection).await;
+            }
             return;
         }
         Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::task::spawn_local;
 
@@ -13,6 +14,9 @@ use crate::mqtt::{Connect, Connection, ConnectionError, Packet};
 
 /// Packets that are handled before their answers are sent: one read may bring thousands.
 const BATCH: usize = 512;
+
+/// How long a connection that is to be closed may take for what was sent to it before.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// A connection of a worker.
 pub(super) struct Link {
@@ -37,13 +41,15 @@ impl Link {
     }
 
     async fn run(mut self) {
-        if let Err(error) = poll_fn(|cx| self.poll(cx)).await {
-            tracing::debug!(connection = ?self.id, %error, "connection ended");
-        }
+        let result = poll_fn(|cx| self.poll(cx)).await;
         self.worker.close_outbox(self.id);
+        match result {
+            Ok(()) => flush(&mut self.connection).await,
+            Err(error) => tracing::debug!(connection = ?self.id, %error, "connection ended"),
+        }
     }
 
-    /// Moves what can be moved. Ready once the connection is over.
+    /// Moves what can be moved. Ready once the connection is over or to be closed.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         self.outbox.awake();
         loop {
@@ -65,7 +71,7 @@ impl Link {
                 Poll::Pending => break,
             }
         }
-        // An error here shows again when the socket is read.
+        // What the socket does not take now it takes later: it wakes this task.
         let _ = self.connection.poll_flush(cx)?;
         self.outbox.sleep(cx.waker());
         Poll::Pending
@@ -87,5 +93,14 @@ impl Link {
 
     fn send(&mut self) -> Result<(), ConnectionError> {
         self.connection.send(&mut self.worker.scratch.borrow_mut(), &self.outbox.take())
+    }
+}
+
+/// Sends what is left before a connection is closed: a CONNACK that says why, for one. A socket that has just come
+/// from another worker takes nothing before its runtime has seen it writable.
+pub(super) async fn flush(connection: &mut Connection) {
+    if connection.has_unsent() {
+        // It is closed in any case.
+        let _ = tokio::time::timeout(LINGER, poll_fn(|cx| connection.poll_flush(cx))).await;
     }
 }

@@ -1,0 +1,35 @@
+//! Identities.
+
+use super::*;
+
+#[test]
+fn the_registry_follows_the_rules_of_etags() {
+    let mut bench = Bench::new();
+    let (now, new) = (bench.now, Registration::default());
+    bench.partition.create(now, "d", new.clone()).unwrap();
+    let error = |result: Result<(), crate::hub::partition::Refusal>| result.unwrap_err().code;
+    assert_eq!(error(bench.partition.create(now, "d", new.clone())), ErrorCode::DeviceAlreadyExists);
+    assert_eq!(error(bench.partition.create(now, "a b", new.clone())), ErrorCode::ArgumentInvalid);
+    assert_eq!(error(bench.partition.update(now, "e", new.clone(), &Precondition::Any)), ErrorCode::DeviceNotFound);
+    let first = Precondition::Etag("AAAAAAAAAAE=".into());
+    bench.partition.update(now, "d", Registration { enabled: false, ..new.clone() }, &first).unwrap();
+    assert_eq!(error(bench.partition.update(now, "d", new, &first)), ErrorCode::PreconditionFailed);
+    assert_eq!(bench.partition.counts().disabled, 1);
+    assert_eq!(error(bench.partition.delete("d", &Precondition::Absent)), ErrorCode::PreconditionFailed);
+    bench.partition.delete("d", &Precondition::Any).unwrap();
+    assert_eq!(error(bench.partition.delete("d", &Precondition::Any)), ErrorCode::DeviceNotFound);
+    assert_eq!(bench.partition.counts(), crate::hub::partition::Counts::default());
+}
+
+#[test]
+fn deleting_a_device_closes_its_connection_and_forgets_its_twin() {
+    let mut bench = Bench::new();
+    bench.online(1, "d");
+    bench.publish(1, FromDevice::ReportedPatch { rid: "1" }, r#"{"a":1}"#);
+    bench.partition.delete("d", &Precondition::Any).unwrap();
+    bench.drain();
+    assert_eq!((bench.closed.as_slice(), bench.partition.connected()), ([1].as_slice(), 0));
+    assert_eq!(bench.query("SELECT * FROM devices", None, 9).0.len(), 0);
+    assert_eq!(bench.connect(2, "d"), (ConnectReturnCode::Success, false));
+    assert!(!bench.partition.twin("d").unwrap().contains("\"a\""));
+}

@@ -1,0 +1,64 @@
+//! Queries.
+
+use super::*;
+
+#[test]
+fn queries_use_ids_and_updates_and_see_the_present_state() {
+    let mut bench = Bench::new();
+    for (n, id) in (1..).zip(["a", "b", "c", "d"]) {
+        bench.online(n, id);
+    }
+    bench.pass(SECOND);
+    let delta = crate::dialect::azure::rest::delta_query("a", "c", Some("1970-01-12T13:46:41Z"));
+    assert_eq!(bench.query(&delta, None, 9).0, Vec::<Value>::new());
+    for n in [4, 3, 1] {
+        bench.publish(n, FromDevice::ReportedPatch { rid: "1" }, r#"{"firmwareStatus":"standBy"}"#);
+        bench.pass(SECOND);
+    }
+    let (rows, next) = bench.query(&delta, None, 9);
+    let ids: Vec<&Value> = rows.iter().map(|row| &row["deviceId"]).collect();
+    assert_eq!((ids, next), (vec![&json!("c"), &json!("a")], None), "in order of their changes, within the range");
+    assert_eq!(rows[0]["reported"]["$metadata"]["$lastUpdated"], "1970-01-12T13:46:42.000000Z");
+    assert_eq!((&rows[0]["reported"]["$version"], &rows[0]["connectionState"]), (&json!(2), &json!("Connected")));
+    let key = "properties.reported.$metadata.firmwareStatus.$lastUpdated";
+    let text = format!("SELECT deviceId, {key} AS at FROM devices WHERE {key} > '1970-01-12T13:46:42.5Z'");
+    let row = json!({"deviceId": "a", "at": "1970-01-12T13:46:43.000000Z"});
+    assert_eq!(bench.query(&text, None, 9).0, [row]);
+    let text = "SELECT deviceId FROM devices WHERE deviceId IN ['d','x','b'] AND properties.reported.$version = 2";
+    assert_eq!(bench.query(text, None, 9).0, [json!({"deviceId": "d"})]);
+    let whole = &bench.query("SELECT * FROM devices WHERE status = 'enabled'", None, 1).0[0];
+    assert_eq!(
+        whole.to_string(),
+        serde_json::from_str::<Value>(&bench.partition.twin("a").unwrap()).unwrap().to_string()
+    );
+}
+
+#[test]
+fn paging_misses_nothing_while_twins_change() {
+    let mut bench = Bench::new();
+    let ids: Vec<String> = (0..20).map(|n| format!("d{n:02}")).collect();
+    for (n, id) in (0..).zip(&ids) {
+        bench.online(n, id);
+    }
+    let text =
+        "SELECT deviceId FROM devices WHERE properties.reported.$metadata.$lastUpdated >= '1970-01-01T00:00:00Z'";
+    for text in [text, "SELECT deviceId FROM devices"] {
+        let (mut seen, mut cursor, mut turn) = (Vec::new(), None, 0);
+        loop {
+            let (rows, next) = bench.query(text, cursor.as_ref(), 3);
+            seen.extend(rows.iter().map(|row| row["deviceId"].as_str().unwrap().to_owned()));
+            if next.is_none() {
+                break;
+            }
+            cursor = next;
+            bench.pass(Duration::from_millis(1));
+            if turn < 20 {
+                bench.publish(turn, FromDevice::ReportedPatch { rid: "1" }, r#"{"a":1}"#);
+                turn += 5;
+            }
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, ids, "{text}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Twins, from both sides.
+
+use super::*;
+
+#[test]
+fn a_reported_patch_is_acknowledged_and_answered_together() {
+    let mut bench = Bench::new();
+    bench.online(1, "d");
+    bench.publish(1, FromDevice::ReportedPatch { rid: "a%20b" }, r#"{"firmwareStatus":"standBy"}"#);
+    assert!(matches!(bench.sent[0], (1, Packet::PubAck(_))));
+    assert_eq!(bench.published(), [("$iothub/twin/res/204/?$rid=a%20b&$version=2".to_owned(), Value::Null)]);
+    bench.sent.clear();
+    bench.publish(1, FromDevice::TwinGet { rid: "2" }, " ");
+    let twin = json!({"desired": {"$version": 1}, "reported": {"firmwareStatus": "standBy", "$version": 2}});
+    assert_eq!(bench.published(), [("$iothub/twin/res/200/?$rid=2".to_owned(), twin)]);
+    for (payload, code) in [("{", 400_006), ("[]", 400_004), (r#"{"a b":1}"#, 400_004)] {
+        bench.sent.clear();
+        bench.publish(1, FromDevice::ReportedPatch { rid: "3" }, payload);
+        let (topic, body) = bench.published().remove(0);
+        assert_eq!((topic.as_str(), &body["errorCode"]), ("$iothub/twin/res/400/?$rid=3", &json!(code)));
+    }
+    assert!(bench.partition.twin("d").unwrap().contains(r#""firmwareStatus":"standBy""#));
+}
+
+#[test]
+fn twin_requests_without_a_subscription_get_their_puback_only() {
+    let mut bench = Bench::new();
+    bench.connect(1, "d");
+    bench.sent.clear();
+    bench.publish(1, FromDevice::ReportedPatch { rid: "1" }, r#"{"a":1}"#);
+    bench.publish(1, FromDevice::TwinGet { rid: "2" }, "");
+    assert_eq!((bench.sent.len(), bench.published().len()), (2, 0));
+}
+
+#[test]
+fn desired_properties_are_notified_as_sent_with_their_version() {
+    let mut bench = Bench::new();
+    bench.online(1, "d");
+    let patch = TwinPatch::parse(br#"{"tags":{"x":1},"properties":{"desired":{"a":{"b":null},"c":1}}}"#).unwrap();
+    let twin = bench.partition.patch_twin(bench.now, "d", &patch, &Precondition::Any).unwrap();
+    bench.drain();
+    let topic = "$iothub/twin/PATCH/properties/desired/?$version=2".to_owned();
+    assert_eq!(bench.published(), [(topic, json!({"a": {"b": null}, "c": 1, "$version": 2}))]);
+    let twin: Value = serde_json::from_str(&twin).unwrap();
+    assert_eq!((&twin["etag"], &twin["version"], &twin["tags"]), (&json!("AAAAAAAAAAI="), &json!(3), &json!({"x": 1})));
+    let stale = Precondition::Etag("AAAAAAAAAAE=".into());
+    let error = bench.partition.replace_twin(bench.now, "d", &patch, &stale).unwrap_err();
+    assert_eq!(error.code, ErrorCode::PreconditionFailed);
+    let unknown = bench.partition.patch_twin(bench.now, "e", &patch, &Precondition::Any).unwrap_err();
+    assert_eq!(unknown.code, ErrorCode::DeviceNotFound);
+}
+
+#[test]
+fn a_planted_delay_holds_back_the_acknowledgement_alone() {
+    let delay = Duration::from_millis(80);
+    let mut bench = Bench::with_delays(HubDelays { twin_ack: delay, ..HubDelays::default() });
+    bench.online(1, "d");
+    bench.publish(1, FromDevice::ReportedPatch { rid: "1" }, r#"{"a":1}"#);
+    assert!(bench.sent.is_empty());
+    assert!(bench.partition.twin("d").unwrap().contains(r#""a":1"#), "the merge is visible at once");
+    bench.receive(1, Packet::PingReq);
+    assert_eq!(bench.sent, [(1, Packet::PingResp)], "what comes later is not held back");
+    assert_eq!(bench.partition.next_deadline(), bench.now + delay);
+    bench.pass(delay);
+    assert!(matches!(bench.sent[1..], [(1, Packet::PubAck(_)), (1, Packet::Publish(_))]));
+}
