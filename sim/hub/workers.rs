@@ -22,12 +22,15 @@ use crate::time::{Clock, Nanos};
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
 const MAILBOX: usize = 1024;
 
+/// Work on a partition.
+pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
+
 /// What crosses from one worker to another.
 pub(super) enum Message {
     /// A connection whose device belongs to the receiver.
     Adopt(Box<Arrival>),
     /// Work on the receiver's partition.
-    Visit(Box<dyn FnOnce(&mut Partition, Nanos) + Send>),
+    Visit(Visit),
     /// A method call for one of its devices.
     Invoke { device: String, request: MethodRequest, reply: oneshot::Sender<MethodOutcome> },
 }

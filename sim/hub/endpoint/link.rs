@@ -44,7 +44,8 @@ impl Link {
         let result = poll_fn(|cx| self.poll(cx)).await;
         self.worker.close_outbox(self.id);
         match result {
-            Ok(()) => flush(&mut self.connection).await,
+            // Boxed, so that a connection does not carry the timer all its life.
+            Ok(()) => Box::pin(flush(&mut self.connection)).await,
             Err(error) => tracing::debug!(connection = ?self.id, %error, "connection ended"),
         }
     }

@@ -81,11 +81,12 @@ impl Partition {
         device.heard = Some(now);
         device.identity.connection_updated = Some(at);
         // 1.7: the newest connection wins.
+        let check = device.next_check(now);
         if let Some(older) = older {
-            self.connections.remove(&older);
+            self.connections.remove(older);
             self.emit(Effect::Close { connection: older });
         }
-        self.connections.insert(connection, Rc::clone(&id));
+        self.connections.insert(connection, Rc::clone(&id), check);
         let accepted = ConnAck::new(ConnectReturnCode::Success, present);
         self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(accepted) });
         self.deliver_waiting(now, &id);
@@ -93,7 +94,7 @@ impl Partition {
 
     /// A connection is over. Calls that wait for an answer of its device run to their timeout.
     pub(in crate::hub) fn disconnected(&mut self, now: Nanos, connection: ConnectionId) {
-        let Some(id) = self.connections.remove(&connection) else { return };
+        let Some(id) = self.connections.remove(connection) else { return };
         let at = self.wall.at(now);
         let Some(device) = self.devices.get_mut(&id) else { return };
         if device.connection() != Some(connection) {
@@ -103,6 +104,19 @@ impl Partition {
         match &mut device.session {
             Some(session) if session.persistent => session.connection = None,
             session => *session = None,
+        }
+    }
+
+    /// Closes connections that were silent for too long, or whose token has expired (1.4, 1.5).
+    pub(super) fn check_connections(&mut self, now: Nanos) {
+        while let Some((connection, id)) = self.connections.due(now) {
+            match self.devices.get(&id).map(|device| device.next_check(now)) {
+                Some(later) if later > now => self.connections.insert(connection, id, later),
+                _ => {
+                    tracing::debug!(device = &*id, "closed: token expired or silent beyond its keep-alive");
+                    self.close(now, connection);
+                }
+            }
         }
     }
 

@@ -81,6 +81,13 @@ impl Device {
         self.session.as_ref().and_then(|session| session.connection)
     }
 
+    /// When its connection must be closed unless it is heard of before; not later than `now` if that is already so.
+    pub(super) fn next_check(&self, now: Nanos) -> Nanos {
+        let Some(session) = &self.session else { return now };
+        let heard = self.heard.unwrap_or(now);
+        session.patience.map_or(session.expires, |patience| session.expires.min(heard + patience))
+    }
+
     /// Its connection, while there is one, if it subscribed to what `topics` stands for.
     pub(super) fn subscribed(&self, topics: Subscriptions) -> Option<ConnectionId> {
         let session = self.session.as_ref()?;

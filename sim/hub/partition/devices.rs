@@ -56,12 +56,12 @@ impl Devices {
     }
 
     /// All devices, in order of ids, from `first` on or behind it.
-    pub(super) fn from_id(&self, first: Bound<&str>) -> impl Iterator<Item = &Device> {
+    pub(super) fn range_by_id(&self, first: Bound<&str>) -> impl Iterator<Item = &Device> {
         self.by_id.range::<str, _>((first, Bound::Unbounded)).map(|(_, device)| device.as_ref())
     }
 
     /// All devices, in order of (last update, id), behind `(at, id)` or from there on.
-    pub(super) fn from_update(&self, first: Bound<(i64, Rc<str>)>) -> impl Iterator<Item = (i64, &Device)> {
+    pub(super) fn range_by_update(&self, first: Bound<(i64, Rc<str>)>) -> impl Iterator<Item = (i64, &Device)> {
         self.by_update.range((first, Bound::Unbounded)).filter_map(|(at, id)| Some((*at, self.get(id)?)))
     }
 }

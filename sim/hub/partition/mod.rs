@@ -2,6 +2,7 @@
 //! is to happen on the wire is drained from it as effects.
 
 mod connect;
+mod connections;
 mod device;
 mod devices;
 mod methods;

@@ -15,7 +15,7 @@ use crate::time::Nanos;
 impl Partition {
     /// A packet has come in.
     pub(in crate::hub) fn receive(&mut self, now: Nanos, connection: ConnectionId, packet: Packet) {
-        let Some(id) = self.connections.get(&connection).cloned() else { return };
+        let Some(id) = self.connections.device(connection).cloned() else { return };
         if let Some(device) = self.devices.get_mut(&id) {
             device.heard = Some(now);
         }

@@ -112,7 +112,7 @@ impl Partition {
         precondition.check(&etag(device.identity.etag))?;
         self.disabled -= usize::from(!device.identity.enabled);
         if let Some(connection) = device.connection() {
-            self.connections.remove(&connection);
+            self.connections.remove(connection);
             self.emit(Effect::Close { connection });
         }
         self.devices.remove(id);
@@ -126,7 +126,7 @@ impl Partition {
 
     /// The first `limit` identities by id.
     pub(in crate::hub) fn identities(&self, limit: usize) -> Vec<(String, Value)> {
-        let devices = self.devices.from_id(Bound::Unbounded).take(limit);
+        let devices = self.devices.range_by_id(Bound::Unbounded).take(limit);
         devices.map(|device| (device.id.to_string(), self.identity_document(device))).collect()
     }
 

@@ -39,14 +39,14 @@ impl Partition {
                     _ => Bound::Included(first.as_str()),
                 };
                 let within = |device: &&Device| last.as_deref().is_none_or(|last| &*device.id <= last);
-                self.slice(plan, limit, self.devices.from_id(from).take_while(within).map(by_id))
+                self.slice(plan, limit, self.devices.range_by_id(from).take_while(within).map(by_id))
             }
             Source::Updated(since) => {
                 let from = match after {
                     Some(Cursor::Updated(at, id)) => Bound::Excluded((*at, Rc::from(id.as_str()))),
                     _ => Bound::Included((*since, Rc::from(""))),
                 };
-                let rows = self.devices.from_update(from);
+                let rows = self.devices.range_by_update(from);
                 self.slice(plan, limit, rows.map(|(at, device)| (Cursor::Updated(at, device.id.to_string()), device)))
             }
         }

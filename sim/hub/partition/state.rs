@@ -1,18 +1,15 @@
 //! The state of a partition, its effects and its deadlines.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::rc::Rc;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::connections::Connections;
 use super::devices::Devices;
 use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::{HubDelays, HubIdentity};
 use crate::mqtt::Packet;
 use crate::time::{Nanos, WallClock};
-
-/// How often connections are checked for silence and expired tokens. Coarse on purpose: a packet costs no timer.
-const SWEEP: Duration = Duration::from_secs(1);
 
 /// How many effects may wait for a planted delay; what comes on top is not delayed.
 const MAX_LATER: usize = 65_536;
@@ -43,8 +40,7 @@ pub(in crate::hub) struct Partition {
     pub(super) delays: HubDelays,
     pub(super) wall: WallClock,
     pub(super) devices: Devices,
-    /// Whose each open connection is.
-    pub(super) connections: HashMap<ConnectionId, Rc<str>>,
+    pub(super) connections: Connections,
     pub(super) calls: Calls,
     /// Identities created so far: tells a device from an earlier one of the same id.
     pub(super) generation: u64,
@@ -54,7 +50,6 @@ pub(in crate::hub) struct Partition {
     /// Effects that wait for a planted delay, in order of time and then of arrival.
     later: BTreeMap<(Nanos, u64), Effect>,
     deferred: u64,
-    next_sweep: Nanos,
 }
 
 impl Partition {
@@ -65,7 +60,7 @@ impl Partition {
             delays,
             wall,
             devices: Devices::default(),
-            connections: HashMap::new(),
+            connections: Connections::default(),
             calls: Calls::default(),
             generation: 0,
             disabled: 0,
@@ -73,7 +68,6 @@ impl Partition {
             effects: VecDeque::new(),
             later: BTreeMap::new(),
             deferred: 0,
-            next_sweep: Nanos::ZERO + SWEEP,
         }
     }
 
@@ -85,7 +79,7 @@ impl Partition {
     /// When [`Partition::tick`] is due next.
     pub(in crate::hub) fn next_deadline(&self) -> Nanos {
         let later = self.later.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at);
-        self.next_sweep.min(later).min(self.calls.next_deadline())
+        later.min(self.calls.next_deadline()).min(self.connections.next_check())
     }
 
     /// Does what is due at `now`.
@@ -94,10 +88,7 @@ impl Partition {
             self.effects.push_back(entry.remove());
         }
         self.expire_calls(now);
-        if self.next_sweep <= now {
-            self.next_sweep = now + SWEEP;
-            self.sweep(now);
-        }
+        self.check_connections(now);
     }
 
     /// Messages that devices have sent to the cloud.
@@ -121,25 +112,5 @@ impl Partition {
     pub(super) fn close(&mut self, now: Nanos, connection: ConnectionId) {
         self.emit(Effect::Close { connection });
         self.disconnected(now, connection);
-    }
-
-    /// Closes connections that were silent for too long, or whose token has expired (1.4, 1.5).
-    fn sweep(&mut self, now: Nanos) {
-        let over = |id: &Rc<str>| {
-            let device = self.devices.get(id)?;
-            let session = device.session.as_ref()?;
-            let silence = device.heard.map_or(Duration::ZERO, |heard| now.since(heard));
-            Some(session.expires <= now || session.patience.is_some_and(|patience| silence > patience))
-        };
-        let closed: Vec<ConnectionId> = self
-            .connections
-            .iter()
-            .filter(|(_, id)| over(id).unwrap_or(true))
-            .map(|(connection, _)| *connection)
-            .collect();
-        for connection in closed {
-            tracing::debug!(?connection, "closed: token expired or silent beyond its keep-alive");
-            self.close(now, connection);
-        }
     }
 }

@@ -62,3 +62,26 @@ fn paging_misses_nothing_while_twins_change() {
         assert_eq!(seen, ids, "{text}");
     }
 }
+
+#[test]
+fn a_scan_of_the_fleet_is_cut_into_slices() {
+    let mut bench = Bench::new();
+    for n in 0..4500 {
+        bench.partition.create(bench.now, &format!("d{n:04}"), Registration::default()).unwrap();
+    }
+    let matched = |text: &str| {
+        let plan = Plan::new(parse(text).unwrap());
+        let (mut cursor, mut matched) = (None, Vec::new());
+        loop {
+            let slice = bench.partition.search(&plan, cursor.as_ref(), usize::MAX);
+            matched.push(slice.matched);
+            cursor = slice.next;
+            if cursor.is_none() {
+                return matched;
+            }
+        }
+    };
+    assert_eq!(matched("SELECT COUNT() FROM devices"), [2000, 2000, 500]);
+    assert_eq!(matched("SELECT COUNT() FROM devices WHERE deviceId >= 'd1000'"), [2000, 1500]);
+    assert_eq!(matched("SELECT * FROM devices WHERE tags.missing = 1 OR deviceId = 'd4499'"), [0, 0, 1]);
+}
