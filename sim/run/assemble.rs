@@ -37,10 +37,10 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64),
         cores: cores(),
         rss_peak_bytes: usage.rss_peak,
-        descriptors_peak: descriptors_peak,
+        descriptors_peak,
         schedule_lag_p99_us: micros(Series::ScheduleLag),
         dropped: total.counters.dropped,
-        hub_on_same_machine: hub_on_same_machine,
+        hub_on_same_machine,
         loop_lag_p99_us: total
             .loop_lag
             .iter()
@@ -51,12 +51,12 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
     let counters = total.counters;
     RunResult {
         name: plan.name.clone(),
-        started_at: started_at,
-        duration_s: duration_s,
+        started_at,
+        duration_s,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: plan.seed.0,
         plan: serde_json::to_value(&plan).unwrap_or_default(),
-        command: command,
+        command,
         valid: true,
         invalid_reasons: Vec::new(),
         verdict: Verdict::Pass,

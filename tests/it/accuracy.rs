@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use twinstorm::report::hdr;
+use twinstorm::report;
 
 use crate::support::{HubProcess, QuickRun, Running, census, eventually, p50_ms, statistic_ms};
 
@@ -101,7 +101,7 @@ fn a_frozen_hub_shows_in_the_calls_that_were_due_and_in_no_later_one() {
     assert!(p50_ms(&results, "method.response") < 100.0);
     // Calls after it are served as if nothing had been.
     let last = results["intervals"].as_array().unwrap().iter().rev().find_map(|interval| {
-        let data = hdr::decode(interval["hdr"]["method.service"].as_str()?).unwrap();
+        let data = report::decode(interval["hdr"]["method.service"].as_str()?, 0).unwrap();
         (data.count() >= 20).then_some(data)
     });
     let longest = Duration::from_nanos(last.unwrap().histogram.max());

@@ -376,7 +376,7 @@ proptest! {
             ];
             match kind {
                 0 => story.then(now, Input::Answer(&answers[usize::from(what) % 8])),
-                1 | 2 | 3 => story.see(now, &report),
+                1..=3 => story.see(now, &report),
                 4 => story.then(now, Input::Read(Some(&report))),
                 5 => story.then(now, Input::Read(None)),
                 6 => story.then(now, Input::Time),
