@@ -66,6 +66,7 @@ pub(super) struct Ledger {
     in_progress: u32,
     planned: u32,
     ended: u32,
+    stopped: bool,
     /// When the first and the latest call were sent, retries not counted.
     sent: Option<(Nanos, Nanos)>,
     stages: [u32; FirmwareStatus::ALL.len()],
@@ -127,6 +128,7 @@ impl Ledger {
             in_progress: 0,
             planned,
             ended: 0,
+            stopped: false,
             sent: None,
             stages: [0; FirmwareStatus::ALL.len()],
             connected: 0,
@@ -223,6 +225,7 @@ impl Ledger {
 
     /// Ends everything that has not ended yet.
     pub(super) fn stop(&mut self, now: Nanos) {
+        self.stopped = true;
         for device in self.range.iter() {
             self.handle(now, device, Input::Stop);
         }
@@ -262,9 +265,10 @@ impl Ledger {
         slot.update.as_ref().map(Update::number)
     }
 
-    /// Whether every planned update has ended.
+    /// Whether every planned update has ended. An update may end by what its twin shows before its call is answered;
+    /// that answer belongs to the measurement and is waited for, except after a stop.
     pub(super) const fn is_finished(&self) -> bool {
-        self.ended >= self.planned
+        self.ended >= self.planned && (self.in_flight == 0 || self.stopped)
     }
 
     /// When the first and the latest call were sent.

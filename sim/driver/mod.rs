@@ -18,6 +18,11 @@ mod sighting;
 mod update;
 mod workers;
 
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
+
 pub use client::{Client, ClientError, RestSettings};
 pub use config::{DriverConfig, ObserveConfig, ObserveKind};
 pub use driver::{Driver, DriverError, DriverPlan, Sample};

@@ -299,8 +299,14 @@ fn a_device_that_echoes_nothing_is_judged_by_status_version_and_times() {
     story.see(12, &report(Completed, 10, None, KEYS));
     story.see(13, &TwinReport { status_time: Some(second(5)), ..report(Completed, 11, None, &[(Completed, 5)]) });
     assert!(story.ends().is_empty());
+    assert!(story.effects.iter().all(|effect| !matches!(effect, Effect::Seen { .. })));
     story.see(14, &report(Downloading, 12, None, &[])).see(15, &report(Applying, 13, None, &[(Downloading, 12)]));
     story.see(16, &report(Completed, 14, None, KEYS)).ended(Outcome::Completed, "");
+
+    // What came in before the call went out is told late and shows no part of it.
+    let mut story = Story::called(1);
+    story.see(9, &report(Completed, 11, None, KEYS)).see(12, &report(Downloading, 12, None, &[]));
+    assert_eq!(story.transitions(), [(Downloading, None)]);
 }
 
 #[test]
@@ -370,7 +376,7 @@ proptest! {
             ];
             match kind {
                 0 => story.then(now, Input::Answer(&answers[usize::from(what) % 8])),
-                1 | 2 | 3 => story.see(now, &report),
+                1..=3 => story.see(now, &report),
                 4 => story.then(now, Input::Read(Some(&report))),
                 5 => story.then(now, Input::Read(None)),
                 6 => story.then(now, Input::Time),
