@@ -1,6 +1,7 @@
 //! The fleet operator's service: arrivals, method calls, observation of twins.
 
 mod answer;
+mod board;
 mod client;
 mod config;
 mod decision;

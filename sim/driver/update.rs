@@ -386,4 +386,6 @@ fn failure_detail(report: &TwinReport) -> String {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
