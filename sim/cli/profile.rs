@@ -39,10 +39,11 @@ impl ProfileCommand {
             }
             Action::Show { name } => match profile::source(&name) {
                 Some(text) => print!("{text}"),
-                // Loading says which there are.
                 None => {
+                    let names: Vec<&str> = profile::list().map_err(CommandError::other)?.iter().map(|p| p.0).collect();
+                    let names = names.join(", ");
                     return Err(CommandError::usage(format!(
-                        "there is no built-in profile `{name}`; `twinstorm profile list` lists them"
+                        "there is no built-in profile `{name}`: there are {names}"
                     )));
                 }
             },

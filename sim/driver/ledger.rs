@@ -5,16 +5,14 @@ use std::collections::{BTreeSet, VecDeque};
 use std::iter::Peekable;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::answer::in_words;
+use super::board::Board;
 use super::event::{Effect, Input, Rules};
 use super::scribe::Scribe;
-use super::sighting::Baseline;
 use super::update::Update;
 use crate::dialect::{MethodAnswer, TwinReport};
 use crate::measure::{Gauges, TraceEvent};
-use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, FirmwareStatus, Load, Outcome};
+use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, Load, Outcome};
 use crate::time::Nanos;
 
 /// A call that the generator's own loop comes to so late is dropped: it would no longer be the planned load.
@@ -66,8 +64,8 @@ pub(super) struct Ledger {
     in_progress: u32,
     planned: u32,
     ended: u32,
-    stages: [u32; FirmwareStatus::ALL.len()],
-    connected: u32,
+    stopped: bool,
+    board: Board,
     /// Devices whose observation began since the last [`Ledger::next_observed`]; kept where twins are polled.
     observed: Option<VecDeque<u32>>,
     actions: VecDeque<Action>,
@@ -79,18 +77,8 @@ pub(super) struct Ledger {
 #[derive(Debug, Default)]
 struct Slot {
     update: Option<Update>,
-    known: Known,
     /// The faults, bit by bit, that kept it offline when it was called.
     offline: u64,
-}
-
-/// What is known of a device's twin.
-#[derive(Debug, Clone, Copy, Default)]
-struct Known {
-    version: Option<u64>,
-    updated: Option<Timestamp>,
-    status: Option<FirmwareStatus>,
-    connected: bool,
 }
 
 impl Ledger {
@@ -125,8 +113,8 @@ impl Ledger {
             in_progress: 0,
             planned,
             ended: 0,
-            stages: [0; FirmwareStatus::ALL.len()],
-            connected: 0,
+            stopped: false,
+            board: Board::new(range),
             observed: polls.then(VecDeque::new),
             actions: VecDeque::new(),
             effects: Vec::new(),
@@ -202,7 +190,7 @@ impl Ledger {
     /// The observer received `report` at `now`.
     pub(super) fn look(&mut self, now: Nanos, report: &TwinReport) {
         let Some(device) = self.ids.device(&report.device_id) else { return };
-        if self.learn(device, report) {
+        if self.board.learn(device, report) {
             self.handle(now, device, Input::Report(report));
         }
     }
@@ -210,13 +198,14 @@ impl Ledger {
     /// The twin of `device` that an action asked for; `None` if it could not be read.
     pub(super) fn read(&mut self, now: Nanos, device: u32, report: Option<&TwinReport>) {
         if let Some(report) = report {
-            self.learn(device, report);
+            self.board.learn(device, report);
         }
         self.handle(now, device, Input::Read(report));
     }
 
     /// Ends everything that has not ended yet in `outcome`.
     pub(super) fn stop(&mut self, now: Nanos, outcome: Outcome) {
+        self.stopped = true;
         for device in self.range.iter() {
             self.handle(now, device, Input::Stop(outcome));
         }
@@ -256,9 +245,10 @@ impl Ledger {
         slot.update.as_ref().map(Update::number)
     }
 
-    /// Whether every planned update has ended.
+    /// Whether every planned update has ended. An update may end by what its twin shows before its call is answered;
+    /// that answer belongs to the measurement and is waited for, except after a stop.
     pub(super) const fn is_finished(&self) -> bool {
-        self.ended >= self.planned
+        self.ended >= self.planned && (self.in_flight == 0 || self.stopped)
     }
 
     /// Calls in flight.
@@ -267,8 +257,8 @@ impl Ledger {
     }
 
     /// What the observer knows of the devices.
-    pub(super) fn seen(&self) -> Gauges {
-        Gauges { connected: self.connected, stages: self.stages, ..Gauges::default() }
+    pub(super) const fn seen(&self) -> Gauges {
+        self.board.gauges()
     }
 
     /// The scribe.
@@ -298,9 +288,7 @@ impl Ledger {
         if self.in_flight >= self.max_in_flight {
             return self.handle(now, device, Input::Refused("max_in_flight"));
         }
-        let known = slot(&mut self.slots, self.range, device).map(|slot| slot.known).unwrap_or_default();
-        let baseline = Baseline { version: known.version.unwrap_or_default(), updated: known.updated };
-        self.handle(now, device, Input::Due(baseline));
+        self.handle(now, device, Input::Due(self.board.baseline(device)));
     }
 
     /// Sends the call of `device`, or lets it wait until another has ended.
@@ -315,34 +303,6 @@ impl Ledger {
         } else {
             self.backlog.push_back(device);
         }
-    }
-
-    /// Notes what a twin shows; whether that is news.
-    fn learn(&mut self, device: u32, report: &TwinReport) -> bool {
-        let Some(slot) = slot(&mut self.slots, self.range, device) else { return false };
-        let known = &mut slot.known;
-        if let Some(connected) = report.connected
-            && connected != known.connected
-        {
-            known.connected = connected;
-            self.connected = if connected { self.connected + 1 } else { self.connected.saturating_sub(1) };
-        }
-        if known.version.is_some_and(|version| report.version <= version) {
-            return false;
-        }
-        known.version = Some(report.version);
-        known.updated = report.last_updated;
-        let status = report.status.as_ref().and_then(|status| status.as_ref().ok().copied());
-        if status != known.status {
-            if let Some(old) = known.status {
-                self.stages[old as usize] = self.stages[old as usize].saturating_sub(1);
-            }
-            if let Some(new) = status {
-                self.stages[new as usize] += 1;
-            }
-            known.status = status;
-        }
-        true
     }
 
     fn handle(&mut self, now: Nanos, device: u32, input: Input<'_>) {

@@ -1,6 +1,7 @@
 //! The fleet operator's service: arrivals, method calls, observation of twins.
 
 mod answer;
+mod board;
 mod client;
 mod config;
 mod decision;
@@ -17,6 +18,11 @@ mod shared;
 mod sighting;
 mod update;
 mod workers;
+
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
+mod tests;
 
 pub use client::{Client, ClientError, RestSettings};
 pub use config::{DriverConfig, ObserveConfig, ObserveKind};

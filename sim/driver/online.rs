@@ -62,7 +62,9 @@ pub async fn wait_online(
         let looked = online.look(client, ids).await;
         progress(online.count, range.len());
         let Some(missing) = online.missing() else { return Ok(()) };
+        let mut pause = PAUSE;
         match looked {
+            Err(ReadError::Throttled(Some(retry_after))) if clock.now() < deadline => pause = retry_after,
             Err(ReadError::Status { status, message }) if status < 500 => {
                 return Err(OnlineError::Refused(format!("the hub answered {status}: {message}")));
             }
@@ -81,7 +83,7 @@ pub async fn wait_online(
             _ => {}
         }
         // A big fleet's look costs the hub something: it gets four times as long to rest.
-        let pause = clock.now().since(began).saturating_mul(4).max(PAUSE);
+        let pause = clock.now().since(began).saturating_mul(4).max(pause);
         tokio::time::sleep_until(clock.instant((clock.now() + pause).min(deadline))).await;
     }
 }

@@ -3,14 +3,20 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use serde::de::Error;
 
 use super::shared::{ReadError, Shared};
+use crate::dialect::TwinReport;
 use crate::dialect::azure::rest;
 use crate::time::{Nanos, rfc3339};
 
 /// Rows of a page (4: the most that a hub gives).
 pub(super) const PAGE: usize = 1000;
+
+/// Bytes of a page that is not read on the driver's own thread.
+const BIG: usize = 32 << 10;
 
 /// Where the next look begins.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,7 +45,7 @@ impl Cursor {
         loop {
             let page = shared.observe(rest::query(&text, PAGE, continuation.as_deref())).await?;
             let now = shared.clock.now();
-            let reports = match rest::delta_page(&page.body) {
+            let reports = match rows(page.body).await {
                 Ok(reports) => reports,
                 Err(error) => {
                     shared.ledger.borrow_mut().scribe().recorder().counters().observer_errors += 1;
@@ -59,6 +65,16 @@ impl Cursor {
             }
         }
     }
+}
+
+/// Reads a page. A big one takes milliseconds, which would show as lateness of the calls that are due meanwhile; so
+/// another thread does it.
+async fn rows(body: Bytes) -> Result<Vec<TwinReport>, serde_json::Error> {
+    if body.len() < BIG {
+        return rest::delta_page(&body);
+    }
+    let read = tokio::task::spawn_blocking(move || rest::delta_page(&body));
+    read.await.unwrap_or_else(|error| Err(serde_json::Error::custom(error)))
 }
 
 /// Looks every interval from `start` on, until it is aborted. What goes wrong is counted; the next look catches up.

@@ -212,6 +212,11 @@ impl Update {
             return;
         }
         self.version = report.version;
+        // It came in before the call went out, and is only being told now.
+        if self.attempts == 1 && now < self.sent_at {
+            self.baseline = Baseline { version: report.version, updated: report.last_updated };
+            return;
+        }
         let owner = owner(report, self.number, &rules.ids, self.baseline);
         if owner == Owner::Other {
             return effects.push(Effect::Decided(Decision::OtherUpdate));
@@ -381,5 +386,7 @@ fn failure_detail(report: &TwinReport) -> String {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

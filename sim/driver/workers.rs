@@ -102,7 +102,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
     let rules = Rules {
         retry: config.retry_method,
         stage_deadline: config.observe.stage_deadline,
-        read_again: config.observe.interval.max(Duration::from_secs(1)),
+        read_again: config.observe.interval * 4,
         version: config.version.clone(),
         ids: update_ids,
         seed,

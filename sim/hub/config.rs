@@ -34,6 +34,9 @@ impl Default for HubConfig {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HubDelays {
+    /// Added before a method's request goes to the device.
+    #[serde(with = "units::duration")]
+    pub method_request: Duration,
     /// Added to a method's answer, after the device has answered.
     #[serde(with = "units::duration")]
     pub method_answer: Duration,

@@ -72,7 +72,11 @@ fn slow(field: &Field<'_>) -> Result<HubDelays, Problem> {
     const RANGE: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(300);
     let mut section = field.section()?;
     let mut delay = |key| section.optional(key).map_or(Ok(Duration::ZERO), |field| field.duration(RANGE));
-    let delays = HubDelays { method_answer: delay("method_answer")?, twin_ack: delay("twin_ack")? };
+    let delays = HubDelays {
+        method_request: delay("method_request")?,
+        method_answer: delay("method_answer")?,
+        twin_ack: delay("twin_ack")?,
+    };
     section.finish()?;
     Ok(delays)
 }

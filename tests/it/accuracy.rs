@@ -1,11 +1,12 @@
 //! Whether a number means what it says: a known delay is planted in one place and must show in the series that pass
 //! there, by its size, and nowhere else.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use twinstorm::report;
+use twinstorm::time::{Clock, Nanos};
 
 use crate::support::{HubProcess, QuickRun, Running, census, eventually, p50_ms, statistic_ms};
 
@@ -46,33 +47,76 @@ fn moved(base: &Value, planted: &Value, series: &str, by: f64) {
     );
 }
 
+const ACKS: [&str; 3] = ["twin.ack.downloading", "twin.ack.applying", "twin.ack.completed"];
+const VISIBLE: [&str; 3] = ["twin.visible.downloading", "twin.visible.applying", "twin.visible.completed"];
+const CALLS: [&str; 2] = ["method.response", "method.service"];
+const WHOLE: [&str; 2] = ["update.total", "update.overhead"];
+const LATER: [&str; 2] = ["transition.applying", "transition.completed"];
+const FIRST: [&str; 1] = ["transition.downloading"];
+const DELIVERY: [&str; 1] = ["method.delivery"];
+
+/// Checks by how much each group of series moved; every group is named, so that none is forgotten.
+#[track_caller]
+fn check(base: &Value, planted: &Value, expected: [(&[&str], f64); 7]) {
+    for (group, by) in expected {
+        for series in group {
+            moved(base, planted, series, by);
+        }
+    }
+}
+
 #[test]
 fn planted_delays_show_where_they_are_and_nowhere_else() {
     let base = measure(&[]);
-    let acks = ["twin.ack.downloading", "twin.ack.applying", "twin.ack.completed"];
-    let visible = ["twin.visible.downloading", "twin.visible.applying", "twin.visible.completed"];
-    let calls = ["method.response", "method.service", "update.total", "update.overhead"];
-    let transitions = ["transition.applying", "transition.completed"];
 
-    // On method answers, after the device has answered.
+    // Before the request goes to the device: the whole update begins so much later.
+    let planted = measure(&["hub.slow.method_request=80ms"]);
+    check(
+        &base,
+        &planted,
+        [
+            (&CALLS, PLANTED_MS),
+            (&DELIVERY, PLANTED_MS),
+            (&WHOLE, PLANTED_MS),
+            (&FIRST, 0.0),
+            (&ACKS, 0.0),
+            (&VISIBLE, 0.0),
+            (&LATER, 0.0),
+        ],
+    );
+
+    // On the answer, after the device has given it: the device is at work already, so the update ends when it did
+    // before, and the first transition, which counts from the answer, is so much shorter.
     let planted = measure(&["hub.slow.method_answer=80ms"]);
-    for series in calls {
-        moved(&base, &planted, series, PLANTED_MS);
-    }
-    for series in acks.into_iter().chain(visible).chain(transitions).chain(["method.delivery"]) {
-        moved(&base, &planted, series, 0.0);
-    }
+    check(
+        &base,
+        &planted,
+        [
+            (&CALLS, PLANTED_MS),
+            (&FIRST, -PLANTED_MS),
+            (&DELIVERY, 0.0),
+            (&WHOLE, 0.0),
+            (&ACKS, 0.0),
+            (&VISIBLE, 0.0),
+            (&LATER, 0.0),
+        ],
+    );
 
     // On twin acknowledgements, after the merge is visible.
     let planted = measure(&["hub.slow.twin_ack=80ms"]);
-    for series in acks {
-        moved(&base, &planted, series, PLANTED_MS);
-    }
-    for series in
-        calls.into_iter().chain(visible).chain(transitions).chain(["transition.downloading", "method.delivery"])
-    {
-        moved(&base, &planted, series, 0.0);
-    }
+    check(
+        &base,
+        &planted,
+        [
+            (&ACKS, PLANTED_MS),
+            (&CALLS, 0.0),
+            (&FIRST, 0.0),
+            (&DELIVERY, 0.0),
+            (&WHOLE, 0.0),
+            (&VISIBLE, 0.0),
+            (&LATER, 0.0),
+        ],
+    );
 }
 
 #[test]
@@ -85,8 +129,8 @@ fn a_frozen_hub_shows_in_the_calls_that_were_due_and_in_no_later_one() {
     // Freeze it for a second while the load is on.
     running.until_it_says("] running");
     hub.running.signal(Signal::SIGSTOP);
-    let frozen = Instant::now();
-    eventually("a second passed", || frozen.elapsed() > Duration::from_secs(1));
+    let clock = Clock::start();
+    eventually("a second passed", || clock.now() > Nanos::ZERO + Duration::from_secs(1));
     hub.running.signal(Signal::SIGCONT);
     running.wait().expect(0);
     let results = quick.results();

@@ -16,6 +16,8 @@ fn ends_in(fault: &str, outcome: &str, detail: &str) {
         "observe.stage_deadline=1500ms",
         "--set",
         "load.response_timeout=5s",
+        "--set",
+        "retry.method=none",
     ];
     let command = quick.command(&["run", "quickstart", "--devices", "12", "--rate", "50"], &sets);
     let ended = Running::start(command).wait().expect(0);
@@ -61,5 +63,5 @@ fn a_device_that_stalls() {
 
 #[test]
 fn a_device_that_stalls_before_it_begins() {
-    ends_in(r#"kind = "stall", stage = "waiting""#, "stuck", "standBy");
+    ends_in(r#"kind = "stall", stage = "waiting""#, "stuck", "waiting");
 }

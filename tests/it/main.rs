@@ -1,5 +1,7 @@
 //! Integration tests, by actor. One binary: it links once and its tests share the machine's cores.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod accuracy;
 mod actors;
 mod faults;

@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
+use twinstorm::time::{Clock, Nanos};
 
 /// How long anything in a test may take before the test fails: far longer than it should.
-pub const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// The program with `arguments`, and nothing of this environment that would change what it does.
-pub fn twinstorm(arguments: &[&str]) -> Command {
+pub(crate) fn twinstorm(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_twinstorm"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TWINSTORM_") || name.starts_with("IOTHUB_"))
     {
@@ -28,16 +29,16 @@ pub fn twinstorm(arguments: &[&str]) -> Command {
 }
 
 /// A command that has ended.
-pub struct Ended {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ended {
     /// Fails with everything that was printed unless the command exited with `code`.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub(crate) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         assert!(!self.stderr.contains("panicked"), "{}", self.stderr);
         self
@@ -45,26 +46,26 @@ impl Ended {
 }
 
 /// Runs the program to its end.
-pub fn run(arguments: &[&str]) -> Ended {
+pub(crate) fn run(arguments: &[&str]) -> Ended {
     Running::start(twinstorm(arguments)).wait()
 }
 
 /// A quick run in a folder of its own, and its results.
-pub struct QuickRun {
-    pub folder: TempDir,
+pub(crate) struct QuickRun {
+    pub(crate) folder: TempDir,
 }
 
 impl QuickRun {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn out(&self) -> PathBuf {
+    pub(crate) fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
     /// `twinstorm <words> --out DIR` with short stages, overridden by `more`.
-    pub fn command(&self, words: &[&str], more: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str], more: &[&str]) -> Command {
         let mut command = twinstorm(words);
         command.arg("--out").arg(self.out());
         for set in [
@@ -80,17 +81,17 @@ impl QuickRun {
         command
     }
 
-    pub fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         fs::read_to_string(self.out().join(name)).unwrap()
     }
 
-    pub fn results(&self) -> Value {
+    pub(crate) fn results(&self) -> Value {
         serde_json::from_str(&self.file("results.json")).unwrap()
     }
 }
 
 /// The program while it runs. It is killed when dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     stdout: Stream,
     stderr: Stream,
@@ -130,30 +131,30 @@ impl Stream {
 }
 
 impl Running {
-    pub fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let (stdout, stderr) = (Stream::read(child.stdout.take()), Stream::read(child.stderr.take()));
         Self { child, stdout, stderr }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         send(self.pid(), signal);
     }
 
     /// Waits until standard error says `text`.
     #[track_caller]
-    pub fn until_it_says(&self, text: &str) {
+    pub(crate) fn until_it_says(&self, text: &str) {
         eventually(text, || self.stderr.so_far().contains(text) || !alive(self.pid()));
         assert!(self.stderr.so_far().contains(text), "`{text}` was never said:\n{}", self.stderr.so_far());
     }
 
     /// Waits for its end.
     #[track_caller]
-    pub fn wait(mut self) -> Ended {
+    pub(crate) fn wait(mut self) -> Ended {
         let pid = self.pid();
         eventually("the program ended", || !alive(pid));
         let code = self.child.wait().unwrap().code();
@@ -161,7 +162,7 @@ impl Running {
     }
 
     /// Its child processes.
-    pub fn children(&self) -> Vec<u32> {
+    pub(crate) fn children(&self) -> Vec<u32> {
         children_of(self.pid())
     }
 }
@@ -174,12 +175,12 @@ impl Drop for Running {
 }
 
 /// Sends a signal to a process.
-pub fn send(pid: u32, signal: Signal) {
+pub(crate) fn send(pid: u32, signal: Signal) {
     let _ = kill(Pid::from_raw(pid.try_into().unwrap()), signal);
 }
 
 /// Whether a process runs (a zombie does not).
-pub fn alive(pid: u32) -> bool {
+pub(crate) fn alive(pid: u32) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
 }
@@ -198,23 +199,23 @@ fn children_of(pid: u32) -> Vec<u32> {
 
 /// Waits until `condition` holds, and fails if it never does.
 #[track_caller]
-pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let clock = Clock::start();
     while !condition() {
-        assert!(start.elapsed() < LIMIT, "never: {what}");
+        assert!(clock.now().since(Nanos::ZERO) < LIMIT, "never: {what}");
         std::thread::park_timeout(Duration::from_millis(10));
     }
 }
 
 /// A hub of its own process, and the environment to reach it.
-pub struct HubProcess {
-    pub running: Running,
-    pub environment: Vec<(String, String)>,
+pub(crate) struct HubProcess {
+    pub(crate) running: Running,
+    pub(crate) environment: Vec<(String, String)>,
     _folder: TempDir,
 }
 
 impl HubProcess {
-    pub fn start(more: &[&str]) -> Self {
+    pub(crate) fn start(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hub.env");
         let mut command = twinstorm(&["hub", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
@@ -226,14 +227,14 @@ impl HubProcess {
     }
 
     /// `command` with this hub's environment.
-    pub fn reach(&self, mut command: Command) -> Command {
+    pub(crate) fn reach(&self, mut command: Command) -> Command {
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }
 
 /// What a shell would have in its environment after sourcing `file`.
-pub fn read_env_file(file: &Path) -> Vec<(String, String)> {
+pub(crate) fn read_env_file(file: &Path) -> Vec<(String, String)> {
     let script = format!(". '{}' && env -0", file.display());
     let output = Command::new("sh").arg("-c").arg(script).env_clear().env("PATH", "/usr/bin:/bin").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -247,19 +248,19 @@ pub fn read_env_file(file: &Path) -> Vec<(String, String)> {
 
 /// The median of a series, in milliseconds.
 #[track_caller]
-pub fn p50_ms(results: &Value, series: &str) -> f64 {
+pub(crate) fn p50_ms(results: &Value, series: &str) -> f64 {
     statistic_ms(results, series, "p50_us")
 }
 
 /// A statistic of a series, in milliseconds.
 #[track_caller]
-pub fn statistic_ms(results: &Value, series: &str, statistic: &str) -> f64 {
+pub(crate) fn statistic_ms(results: &Value, series: &str, statistic: &str) -> f64 {
     let value = &results["series"][series][statistic];
     value.as_f64().unwrap_or_else(|| panic!("{series}.{statistic} is {value}")) / 1000.0
 }
 
 /// How many updates ended so.
 #[track_caller]
-pub fn census(results: &Value, outcome: &str) -> i64 {
+pub(crate) fn census(results: &Value, outcome: &str) -> i64 {
     results["census"][outcome].as_i64().unwrap_or_else(|| panic!("census has no {outcome}: {}", results["census"]))
 }

@@ -1,5 +1,3 @@
-use proptest::prelude::*;
-
 use super::super::sighting::UpdateIds;
 use super::super::sighting::tests::{report, second};
 use super::*;
@@ -8,8 +6,8 @@ use crate::policy::FirmwareStatus::{Applying, Completed, Downloading, Failed, Ro
 use crate::policy::{Backoff, RetryPolicy};
 use crate::random::Seed;
 
-const SECOND: Duration = Duration::from_secs(1);
-const ID: Option<&str> = Some("run-7");
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const ID: Option<&str> = Some("run-7");
 const KEYS: &[(FirmwareStatus, i64)] = &[(Downloading, 11), (Applying, 12)];
 
 fn rules(attempts: u32) -> Rules {
@@ -28,19 +26,19 @@ fn at(seconds: u64) -> Nanos {
     Nanos::ZERO + Duration::from_secs(seconds)
 }
 
-fn device(status: i64) -> MethodAnswer {
+pub(super) fn device(status: i64) -> MethodAnswer {
     MethodAnswer::Device { status, payload: serde_json::Value::Null }
 }
 
-fn hub(status: u16) -> MethodAnswer {
+pub(super) fn hub(status: u16) -> MethodAnswer {
     MethodAnswer::Hub { status, code: None, retry_after: None }
 }
 
 /// One update, due at second 10, with everything that it has said so far.
-struct Story {
-    update: Update,
+pub(super) struct Story {
+    pub(super) update: Update,
     rules: Rules,
-    effects: Vec<Effect>,
+    pub(super) effects: Vec<Effect>,
 }
 
 impl Story {
@@ -49,7 +47,7 @@ impl Story {
     }
 
     /// A call sent at second 10.
-    fn called(attempts: u32) -> Self {
+    pub(super) fn called(attempts: u32) -> Self {
         let baseline = Baseline { version: 10, updated: Some(second(10)) };
         let mut story = Self::new(attempts);
         story.then(10, Input::Due(baseline));
@@ -64,20 +62,20 @@ impl Story {
         story
     }
 
-    fn then(&mut self, seconds: u64, input: Input<'_>) -> &mut Self {
+    pub(super) fn then(&mut self, seconds: u64, input: Input<'_>) -> &mut Self {
         self.update.handle(at(seconds), input, &self.rules, &mut self.effects);
         self
     }
 
-    fn answer(&mut self, seconds: u64, answer: &MethodAnswer) -> &mut Self {
+    pub(super) fn answer(&mut self, seconds: u64, answer: &MethodAnswer) -> &mut Self {
         self.then(seconds, Input::Answer(answer))
     }
 
-    fn see(&mut self, seconds: u64, report: &TwinReport) -> &mut Self {
+    pub(super) fn see(&mut self, seconds: u64, report: &TwinReport) -> &mut Self {
         self.then(seconds, Input::Report(report))
     }
 
-    fn ends(&self) -> Vec<(Outcome, &str)> {
+    pub(super) fn ends(&self) -> Vec<(Outcome, &str)> {
         let end = |effect: &'_ Effect| match effect {
             Effect::Ended { outcome, .. } => Some(*outcome),
             _ => None,
@@ -93,7 +91,7 @@ impl Story {
         assert_eq!(self.ends(), [(outcome, detail)], "{:#?}", self.effects);
     }
 
-    fn count(&self, wanted: &Effect) -> usize {
+    pub(super) fn count(&self, wanted: &Effect) -> usize {
         self.effects.iter().filter(|effect| *effect == wanted).count()
     }
 
@@ -299,8 +297,14 @@ fn a_device_that_echoes_nothing_is_judged_by_status_version_and_times() {
     story.see(12, &report(Completed, 10, None, KEYS));
     story.see(13, &TwinReport { status_time: Some(second(5)), ..report(Completed, 11, None, &[(Completed, 5)]) });
     assert!(story.ends().is_empty());
+    assert!(story.effects.iter().all(|effect| !matches!(effect, Effect::Seen { .. })));
     story.see(14, &report(Downloading, 12, None, &[])).see(15, &report(Applying, 13, None, &[(Downloading, 12)]));
     story.see(16, &report(Completed, 14, None, KEYS)).ended(Outcome::Completed, "");
+
+    // What came in before the call went out is told late and shows no part of it.
+    let mut story = Story::called(1);
+    story.see(9, &report(Completed, 11, None, KEYS)).see(12, &report(Downloading, 12, None, &[]));
+    assert_eq!(story.transitions(), [(Downloading, None)]);
 }
 
 #[test]
@@ -334,90 +338,4 @@ fn what_was_not_called_or_not_finished_is_told() {
         .see(12, &report(Downloading, 11, ID, &[]))
         .then(13, Input::Stop(Outcome::Aborted))
         .ended(Outcome::Aborted, "downloading");
-}
-
-/// Anything that may happen, as numbers.
-fn anything() -> impl Strategy<Value = Vec<(u8, u8, u8, u64)>> {
-    prop::collection::vec((0..9_u8, any::<u8>(), 0..9_u8, 0..40_u64), 0..60)
-}
-
-fn random_report(what: u8, which: u8, version: u64) -> TwinReport {
-    let status = FirmwareStatus::ALL[usize::from(what) % 6];
-    let keys: Vec<(FirmwareStatus, i64)> = FirmwareStatus::ALL
-        .into_iter()
-        .enumerate()
-        .filter(|(index, _)| which >> index & 1 == 1)
-        .map(|(index, stage)| (stage, 8 + index as i64))
-        .collect();
-    let id = [ID, ID, ID, None, Some("run-8")][usize::from(which) % 5];
-    let mut report = report(status, version, id, &keys);
-    match which % 11 {
-        0 => report.unreadable = Some("odd".into()),
-        1 => report.status = Some(Err("dancing".into())),
-        2 => report.status = None,
-        3 => report.fw_version = Some("1".into()),
-        4 => report.connected = Some(false),
-        _ => {}
-    }
-    report
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_an_update_ends_once_and_only_once(steps in anything(), attempts in 1..4_u32) {
-        let mut story = Story::called(attempts);
-        let mut now = 10;
-        for (kind, which, what, number) in steps {
-            now += number % 30;
-            let report = random_report(what, which, number);
-            let answers = [
-                device(200), device(409), MethodAnswer::NotOnline, MethodAnswer::NoResponse, hub(404), hub(500),
-                MethodAnswer::Throttled { retry_after: Some(SECOND) }, MethodAnswer::ClientTimeout,
-            ];
-            match kind {
-                0 => story.then(now, Input::Answer(&answers[usize::from(what) % 8])),
-                1..=3 => story.see(now, &report),
-                4 => story.then(now, Input::Read(Some(&report))),
-                5 => story.then(now, Input::Read(None)),
-                6 => story.then(now, Input::Time),
-                7 => story.then(now, Input::Sent),
-                _ => story.then(now, Input::Due(Baseline::default())),
-            };
-            prop_assert!(story.ends().len() <= 1);
-        }
-        let ended = story.ends().len();
-        let stage = story.update.shown.stage;
-        story.then(now, Input::Stop(Outcome::Aborted));
-        prop_assert_eq!(story.ends().len(), 1);
-        prop_assert!(ended == 0 || story.ends()[0].0 != Outcome::Aborted);
-        prop_assert_eq!(stage, story.update.shown.stage);
-        let responses = story.effects.iter().filter(|effect| matches!(effect, Effect::Response { .. })).count();
-        prop_assert!(responses <= 1, "one call has one response");
-    }
-
-    #[test]
-    fn left_alone_every_update_ends_by_itself(answers in prop::collection::vec(0..8_usize, 5), seen in any::<u8>()) {
-        let mut story = Story::called(4);
-        let (mut now, mut sent, mut asked) = (10, 1, 0);
-        let all = [
-            device(200), device(500), MethodAnswer::NotOnline, MethodAnswer::NoResponse, hub(401), hub(503),
-            MethodAnswer::Throttled { retry_after: None }, MethodAnswer::Broken { reason: "x".into() },
-        ];
-        let mut answers = answers.into_iter().cycle();
-        for _ in 0..40 {
-            now += 30;
-            story.answer(now, &all[answers.next().unwrap_or_default()]);
-            story.then(now, Input::Time);
-            if story.count(&Effect::Call) > sent {
-                sent += 1;
-                story.then(now, Input::Sent);
-            }
-            if story.count(&Effect::ReadTwin) > asked {
-                asked += 1;
-                let report = report(Downloading, 11, ID, &[]);
-                story.then(now, Input::Read((seen % 2 == 0).then_some(&report)));
-            }
-        }
-        prop_assert_eq!(story.ends().len(), 1, "{:#?}", story.effects);
-    }
 }

@@ -145,9 +145,11 @@ impl Partition {
         let payload = std::mem::take(&mut call.request.payload);
         // 2.1: at QoS 0.
         let topic = FromHub::Method { name: &name, rid: &rid }.to_string();
-        self.emit(Effect::Send { to: connection, packet: publish(topic, QoS::AtMostOnce, 0, payload) });
+        let delay = self.delays.method_request;
+        let request = Effect::Send { to: connection, packet: publish(topic, QoS::AtMostOnce, 0, payload) };
+        self.emit_after(now, delay, request);
         call.delivered = true;
-        call.deadline = now + call.request.response_timeout;
+        call.deadline = now + delay + call.request.response_timeout;
         self.calls.insert(id, call);
     }
 

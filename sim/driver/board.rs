@@ -1,0 +1,91 @@
+//! What is known of the twins of a range of devices, whoever looked at them.
+
+use jiff::Timestamp;
+
+use super::sighting::Baseline;
+use crate::dialect::TwinReport;
+use crate::measure::Gauges;
+use crate::policy::{DeviceRange, FirmwareStatus};
+
+/// The latest that was seen of each twin.
+#[derive(Debug)]
+pub(super) struct Board {
+    range: DeviceRange,
+    known: Vec<Known>,
+    gauges: Gauges,
+}
+
+/// One twin.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    version: Option<u64>,
+    updated: Option<Timestamp>,
+    status: Option<FirmwareStatus>,
+    connected: bool,
+}
+
+impl Board {
+    /// Nothing is known of the devices of `range`.
+    pub(super) fn new(range: DeviceRange) -> Self {
+        Self { range, known: range.iter().map(|_| Known::default()).collect(), gauges: Gauges::default() }
+    }
+
+    /// Devices connected, and devices by status.
+    pub(super) const fn gauges(&self) -> Gauges {
+        self.gauges
+    }
+
+    /// What an update of `device` that is called now starts from.
+    pub(super) fn baseline(&self, device: u32) -> Baseline {
+        let index = device.checked_sub(self.range.start);
+        let known = index.and_then(|index| self.known.get(index as usize)).copied().unwrap_or_default();
+        Baseline { version: known.version.unwrap_or_default(), updated: known.updated }
+    }
+
+    /// Notes what the twin of `device` shows; whether that is news: looks overlap, and show most things twice.
+    pub(super) fn learn(&mut self, device: u32, report: &TwinReport) -> bool {
+        let index = device.checked_sub(self.range.start);
+        let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else { return false };
+        if let Some(connected) = report.connected
+            && connected != known.connected
+        {
+            known.connected = connected;
+            let count = &mut self.gauges.connected;
+            *count = if connected { *count + 1 } else { count.saturating_sub(1) };
+        }
+        if known.version.is_some_and(|version| report.version <= version) {
+            return false;
+        }
+        let status = report.status.as_ref().and_then(|status| status.as_ref().ok().copied());
+        if let Some(old) = std::mem::replace(&mut known.status, status) {
+            self.gauges.stages[old as usize] -= 1;
+        }
+        if let Some(new) = status {
+            self.gauges.stages[new as usize] += 1;
+        }
+        (known.version, known.updated) = (Some(report.version), report.last_updated);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sighting::tests::report;
+    use super::*;
+    use crate::policy::FirmwareStatus::{Applying, Downloading};
+
+    #[test]
+    fn only_a_newer_version_is_news_and_counts_follow() {
+        let mut board = Board::new(DeviceRange { start: 5, end: 7 });
+        assert_eq!(board.baseline(5), Baseline::default());
+        assert!(board.learn(5, &report(Downloading, 3, None, &[])));
+        assert!(board.learn(6, &report(Downloading, 3, None, &[])));
+        assert!(board.learn(5, &report(Applying, 4, None, &[])));
+        let gone = TwinReport { connected: Some(false), ..report(Downloading, 3, None, &[]) };
+        assert!(!board.learn(5, &gone), "a lagging query shows an old version");
+        assert!(!board.learn(4, &gone) && !board.learn(7, &gone), "not of this range");
+        assert_eq!(board.baseline(5).version, 4);
+        let gauges = board.gauges();
+        assert_eq!((gauges.connected, gauges.stages[1], gauges.stages[2]), (1, 1, 1));
+    }
+}
