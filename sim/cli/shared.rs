@@ -25,7 +25,7 @@ pub(super) struct Shared {
     /// The hub: `embedded`, or `azure` for the one that the environment names (hub.kind)
     #[arg(long, value_name = "HUB")]
     hub: Option<String>,
-    /// Folder for the results (default: reports/runs/<profile>-<time>)
+    /// Folder for the results (default: reports/runs/PROFILE-TIME)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Set a value of the profile, e.g. `--set load.rate=200` (a TOML value or bare text)

@@ -157,7 +157,11 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[hub]\ntier = 'S1'", 2, "unknown key `tier`"),
         ("[hub]\nworkers = 0", 2, "must be from 1 to 256"),
         ("[hub]\nkind = 'azure'\nworkers = 1", 3, "`hub.workers` means nothing"),
-        ("[hub]\nslow = { reads = '1s' }", 2, "unknown key `reads` in `hub.slow`: allowed are method_request, method_answer, twin_ack"),
+        (
+            "[hub]\nslow = { reads = '1s' }",
+            2,
+            "unknown key `reads` in `hub.slow`: allowed are method_request, method_answer, twin_ack",
+        ),
         ("[hub]\nslow = { twin_ack = '1h' }", 2, "must be from 0s to 5m"),
         ("[fleet]\ndevices = 10000001", 2, "must be from 1 to 10000000"),
         ("[fleet]\ndevices = 1.5", 2, "not a number"),

@@ -428,8 +428,9 @@ fn tracer(options: &RunOptions, output: &Output, credentials: &Credentials) -> R
         None => None,
     };
     let mut narrator = (narrated == Some(device)).then(|| {
-        let connection_string = credentials.service.as_ref().map(|service| service.masked()).unwrap_or_default();
-        let narrator = Narrator::new(ids.id(device), connection_string);
+        let service = credentials.service.as_ref();
+        let (host, policy) = service.map(|service| (service.host.clone(), service.policy.clone())).unwrap_or_default();
+        let narrator = Narrator::new(ids.id(device), host, policy);
         narrator.opening().iter().for_each(|line| println!("{line}"));
         narrator
     });

@@ -8,7 +8,8 @@ use crate::policy::FirmwareStatus;
 #[derive(Debug)]
 pub(super) struct Narrator {
     device_id: String,
-    connection_string: String,
+    host: String,
+    policy: String,
     package: String,
     service_started: bool,
     said: Option<FirmwareStatus>,
@@ -16,12 +17,13 @@ pub(super) struct Narrator {
 }
 
 impl Narrator {
-    /// Tells of `device_id`. `connection_string` is shown as it is: mask its key.
+    /// Tells of `device_id` on the hub `host`, and of the service with the shared access policy `policy`.
     #[must_use]
-    pub(super) fn new(device_id: String, connection_string: String) -> Self {
+    pub(super) fn new(device_id: String, host: String, policy: String) -> Self {
         Self {
             device_id,
-            connection_string,
+            host,
+            policy,
             package: String::new(),
             service_started: false,
             said: None,
@@ -35,7 +37,10 @@ impl Narrator {
         vec![
             device("Starting the IoT Hub Python firmware update sample..."),
             device("    Protocol MQTT"),
-            device(&format!("    Connection string={};DeviceId={}", self.connection_string, self.device_id)),
+            device(&format!(
+                "    Connection string=HostName={};DeviceId={};SharedAccessKey=****",
+                self.host, self.device_id
+            )),
         ]
     }
 
@@ -51,7 +56,10 @@ impl Narrator {
                 self.service_started = true;
                 vec![
                     service("Starting the IoT Hub firmware update Python sample..."),
-                    service(&format!("    Connection string = {}", self.connection_string)),
+                    service(&format!(
+                        "    Connection string = HostName={};SharedAccessKeyName={};SharedAccessKey=****",
+                        self.host, self.policy
+                    )),
                     service(&format!("    Device ID         = {}", self.device_id)),
                     service(""),
                     service("Direct Method called."),
@@ -62,6 +70,8 @@ impl Narrator {
                 vec![device("Starting firmware update.")]
             }
             TraceEvent::CallAnswered(answer) => {
+                // The tutorial prints the payload alone; a status other than 200 is worth being told.
+                let answer = answer.strip_prefix("200 ").unwrap_or(answer);
                 vec![service(answer), service(""), service("Device Twin queried, press Ctrl-C to exit")]
             }
             TraceEvent::Published { status, .. } => match status {
@@ -129,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_story_is_the_tutorials() {
-        let mut narrator = Narrator::new("d1".to_owned(), "HostName=h;SharedAccessKey=****".to_owned());
+        let mut narrator = Narrator::new("d1".to_owned(), "h".to_owned(), "service".to_owned());
         let twin = |status| TraceEvent::TwinRead(format!(r#"{{"reported":{{"firmwareStatus":"{status}"}}}}"#));
         let published = |status| TraceEvent::Published { status, document: String::new() };
         let mut story = narrator.opening();
@@ -137,7 +147,7 @@ mod tests {
             published(FirmwareStatus::StandBy),
             TraceEvent::Due,
             TraceEvent::MethodReceived { name: "firmwareUpdate".to_owned(), payload: "{}".to_owned() },
-            TraceEvent::CallAnswered(r#"{"Response":"Firmware update started"}"#.to_owned()),
+            TraceEvent::CallAnswered(r#"200 {"Response":"Firmware update started"}"#.to_owned()),
             twin(FirmwareStatus::StandBy),
             twin(FirmwareStatus::StandBy),
             published(FirmwareStatus::Downloading),

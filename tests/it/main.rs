@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod accuracy;
 mod actors;
 mod faults;
 mod hub;
 mod layers;
 mod mishaps;
 mod run;
+#[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;

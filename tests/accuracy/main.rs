@@ -1,6 +1,13 @@
 //! Whether a number means what it says: a known delay is planted in one place and must show in the series that pass
-//! there, by its size, and nowhere else.
+//! there, by its size, and nowhere else. A binary of its own, so that nothing else runs beside it.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "other tests need the rest")]
+#[path = "../it/support.rs"]
+mod support;
+
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -9,6 +16,9 @@ use twinstorm::report;
 use twinstorm::time::{Clock, Nanos};
 
 use crate::support::{HubProcess, QuickRun, Running, census, eventually, p50_ms, statistic_ms};
+
+/// One measurement at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// The delay that is planted.
 const PLANTED_MS: f64 = 80.0;
@@ -67,6 +77,7 @@ fn check(base: &Value, planted: &Value, expected: [(&[&str], f64); 7]) {
 
 #[test]
 fn planted_delays_show_where_they_are_and_nowhere_else() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let base = measure(&[]);
 
     // Before the request goes to the device: the whole update begins so much later.
@@ -121,6 +132,7 @@ fn planted_delays_show_where_they_are_and_nowhere_else() {
 
 #[test]
 fn a_frozen_hub_shows_in_the_calls_that_were_due_and_in_no_later_one() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let hub = HubProcess::start(&[]);
     let quick = QuickRun::new();
     let sets = ["--set", "load.arrivals=constant", "--set", "threshold=[]"];
