@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{drive::Drive, fleet::Fleet, hub::HubCommand, profile::ProfileCommand, run::Run};
+use crate::run::print;
 use crate::verdict::ExitCode;
 
 /// Load simulator for IoT hubs: brings virtual devices online over MQTT, calls `firmwareUpdate` on them, and measures
@@ -49,7 +50,7 @@ impl Arguments {
         match done {
             Ok(code) => code.code(),
             Err(error) => {
-                eprintln!("error: {}", error.message);
+                print::note(format!("error: {}", error.message));
                 error.code.code()
             }
         }

@@ -11,7 +11,7 @@ use clap::Args;
 use super::arguments::CommandError;
 use crate::hub::{Hub, HubConfig, HubDelays, HubIdentity};
 use crate::measure::{cores, raise_descriptor_limit};
-use crate::run::{self, environment};
+use crate::run::{self, StopSignal, environment, print};
 use crate::verdict::ExitCode;
 
 /// Runs the embedded hub until it is stopped.
@@ -48,6 +48,19 @@ impl HubCommand {
         if self.workers == 0 {
             return Err(CommandError::usage("--workers must be at least 1"));
         }
+        if let Some(host) = self.host.as_deref().filter(|host| !is_host_name(host)) {
+            return Err(CommandError::usage(format!(
+                "--host {host}: a host name has letters, digits, `.` and `-` only"
+            )));
+        }
+        if let Some(path) = &self.env_file {
+            // Whoever waits for the file must not find that of an earlier hub.
+            remove(path).map_err(|error| {
+                CommandError::usage(format!("cannot replace {}: {error}; name another --env-file", path.display()))
+            })?;
+        }
+        let stop =
+            StopSignal::take().map_err(|error| CommandError::other(format!("cannot wait for signals: {error}")))?;
         let config = HubConfig { mqtt: self.mqtt, http: self.http, workers: self.workers, slow: HubDelays::default() };
         let bound = Hub::bind(config).map_err(CommandError::other)?;
         let host = self.host.map(|host| match bound.http_addr().port() {
@@ -60,22 +73,41 @@ impl HubCommand {
         }
         .map_err(CommandError::other)?;
         let hub = bound.start(identity.clone()).map_err(CommandError::other)?;
-        println!("MQTT  {}", hub.mqtt_addr());
-        println!("REST  http://{}", hub.http_addr());
-        println!("host  {}", identity.host);
+        print::line(format!("MQTT  {}", hub.mqtt_addr()));
+        print::line(format!("REST  http://{}", hub.http_addr()));
+        print::line(format!("host  {}", identity.host));
         match &self.env_file {
             Some(path) => {
                 write_env_file(path, &identity, hub.mqtt_addr(), hub.http_addr()).map_err(|error| {
                     CommandError::other(format!("cannot write {}: {error}; name another --env-file", path.display()))
                 })?;
-                println!("keys  {} (source it, then run `twinstorm fleet` and `twinstorm drive`)", path.display());
+                print::line(format!(
+                    "keys  {} (source it, then run `twinstorm fleet` and `twinstorm drive`)",
+                    path.display()
+                ));
             }
-            None => println!("keys  generated for this run; --env-file FILE writes them to a file"),
+            None => print::line("keys  generated for this run; --env-file FILE writes them to a file"),
         }
-        println!("Ctrl-C stops it.");
-        run::wait_for_signal().map_err(|error| CommandError::other(format!("cannot wait for signals: {error}")))?;
+        print::line("Ctrl-C stops it.");
+        stop.wait();
         hub.stop();
+        if let Some(path) = &self.env_file {
+            // Its keys open nothing any more. If it cannot be removed, it is stale and no secret.
+            let _ = remove(path);
+        }
         Ok(ExitCode::Success)
+    }
+}
+
+fn is_host_name(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
+}
+
+/// Removes a file if it is there.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -85,9 +117,7 @@ fn write_env_file(path: &Path, identity: &HubIdentity, mqtt: SocketAddr, http: S
     part.push(".part");
     let part = PathBuf::from(part);
     // A leftover of an earlier run may have another mode.
-    if part.exists() {
-        fs::remove_file(&part)?;
-    }
+    remove(&part)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
     for (name, value) in [
         (environment::CONNECTION_STRING, identity.connection_string().reveal()),

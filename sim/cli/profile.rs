@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::arguments::CommandError;
 use crate::profile;
+use crate::run::print;
 use crate::verdict::ExitCode;
 
 /// Lists, shows and checks profiles.
@@ -34,11 +35,11 @@ impl ProfileCommand {
         match self.action {
             Action::List => {
                 for (name, description) in profile::list().map_err(CommandError::other)? {
-                    println!("{name:<20}{description}");
+                    print::line(format!("{name:<20}{description}"));
                 }
             }
             Action::Show { name } => match profile::source(&name) {
-                Some(text) => print!("{text}"),
+                Some(text) => print::line(text.trim_end()),
                 None => {
                     let names: Vec<&str> = profile::list().map_err(CommandError::other)?.iter().map(|p| p.0).collect();
                     let names = names.join(", ");
@@ -49,7 +50,7 @@ impl ProfileCommand {
             },
             Action::Check { profile } => {
                 let plan = profile::load(&profile, &[]).map_err(CommandError::usage)?;
-                println!("{} is a valid profile: {}", profile, plan.summary());
+                print::line(format!("{} is a valid profile: {}", profile, plan.summary()));
             }
         }
         Ok(ExitCode::Success)

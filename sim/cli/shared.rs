@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::arguments::CommandError;
 use crate::profile::{self, Override, Plan};
-use crate::run::{self, RunOptions, RunSummary};
+use crate::run::{self, RunOptions, RunSummary, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -14,13 +14,13 @@ use crate::verdict::ExitCode;
 #[derive(Debug, Args)]
 pub(super) struct Shared {
     /// Devices in the fleet (fleet.devices)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     devices: Option<String>,
     /// Calls per second of an open load (load.rate)
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
     rate: Option<String>,
     /// Seed of every random choice (seed)
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<String>,
     /// The hub: `embedded`, or `azure` for the one that the environment names (hub.kind)
     #[arg(long, value_name = "HUB")]
@@ -75,7 +75,7 @@ impl Shared {
         };
         match run::execute(options) {
             Ok(RunSummary { table, exit }) => {
-                print!("{table}");
+                print::line(table.trim_end());
                 Ok(exit)
             }
             Err(error) => Err(CommandError { code: error.exit_code(), message: error.to_string() }),
@@ -83,7 +83,8 @@ impl Shared {
     }
 }
 
-/// The command that repeats this run. Flags never hold secrets, so none can be in it.
+/// The command that repeats this run, with what the environment overrides. Neither flags nor the values of a plan hold
+/// secrets, so none can be in it.
 fn command_line() -> String {
     let quote = |argument: String| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
@@ -93,7 +94,13 @@ fn command_line() -> String {
             format!("'{}'", argument.replace('\'', r"'\''"))
         }
     };
-    std::iter::once("twinstorm".to_owned()).chain(std::env::args().skip(1).map(quote)).collect::<Vec<_>>().join(" ")
+    let mut overrides: Vec<String> = std::env::vars()
+        .filter(|(name, _)| name.starts_with(Override::ENVIRONMENT))
+        .map(|(name, value)| format!("{name}={}", quote(value)))
+        .collect();
+    overrides.sort();
+    let words = std::env::args().skip(1).map(quote);
+    overrides.into_iter().chain(std::iter::once("twinstorm".to_owned())).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// A hook for the test that the census can fail: forget so many outcomes.

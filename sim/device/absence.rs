@@ -24,14 +24,13 @@ impl Absences {
         Self(hits.map(|(index, fault)| Absence { fault: index, at: fault.at, lasts: fault.lasts }).collect())
     }
 
-    /// The fault that keeps the device away at `now`, by index in the fault plan. `load` is the start of the load,
+    /// The fault that keeps the device away at `now`, by index in the fault plan: of several the one that began first,
+    /// so that each keeps it away at most once. `load` is the start of the load,
     /// once known; `reported` says whether the device's `standBy` was acknowledged.
     pub(super) fn at(&self, now: Nanos, load: Option<Nanos>, reported: bool) -> Option<usize> {
-        let mut hits = self.0.iter().filter(|absence| {
-            let (start, end) = absence.window(load, reported);
-            start <= now && now < end
-        });
-        hits.next().map(|absence| absence.fault)
+        let windows = self.0.iter().map(|absence| (absence.window(load, reported), absence.fault));
+        let hits = windows.filter(|((start, end), _)| *start <= now && now < *end);
+        hits.min_by_key(|((start, _), _)| *start).map(|(_, fault)| fault)
     }
 
     /// The next moment after `now` at which an absence begins or ends.

@@ -22,6 +22,8 @@ pub enum Input {
         /// Why, in words without secrets.
         reason: String,
     },
+    /// It could not be opened because this machine has run out of something: what, and the way out.
+    Starved(&'static str),
     /// A packet arrived.
     Packet(Packet),
     /// The connection is over; the reason in words.
@@ -35,7 +37,7 @@ pub enum Input {
 /// What a session wants.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// Open a connection; answered with [`Input::Opened`] or [`Input::OpenFailed`].
+    /// Open a connection; answered with [`Input::Opened`], [`Input::OpenFailed`] or [`Input::Starved`].
     Connect,
     /// Send this packet over the open connection.
     Send(Packet),
@@ -60,6 +62,8 @@ pub enum Event {
     GaveUp,
     /// Something went wrong, in words without secrets.
     Failed(String),
+    /// This machine has run out of something that a connection needs: what, and the way out.
+    Starved(&'static str),
     /// A duration was measured.
     Sample(Series, Duration),
     /// The call of a new update was received; an update without an id has the empty one.
@@ -69,9 +73,10 @@ pub enum Event {
     },
     /// The device has waited so long by its own choice.
     Chose(Duration),
-    /// A fault struck the present update, by index in the fault plan.
+    /// A fault struck the present update, by index in the fault plan; once for each fault and update.
     Injected(usize),
-    /// A fault keeps the device away from now on, by index in the fault plan; `None`: it does no longer.
+    /// A fault keeps the device away from now on, by index in the fault plan, once for each fault; `None`: none does any
+    /// longer.
     Offline(Option<usize>),
     /// A report is about to be sent, for the first time or again.
     Published {

@@ -7,22 +7,25 @@ pub struct Failure {
     pub text: String,
     /// How often.
     pub count: u64,
+    /// Whether it is this machine's own: no fault of the hub, and the result cannot be trusted.
+    pub local: bool,
 }
 
-/// The first few different errors and how often each came; later kinds are left out.
+/// The first few different errors and how often each came; later kinds are left out, but for this machine's own, which
+/// are few.
 #[derive(Debug, Default)]
 pub(super) struct Failures(Vec<Failure>);
 
 impl Failures {
-    /// So many different texts are kept.
+    /// So many different texts are kept, before only those of this machine's own are added.
     const MAX: usize = 8;
 
     /// Counts an error.
-    pub(super) fn note(&mut self, text: String, count: u64) {
-        if let Some(failure) = self.0.iter_mut().find(|failure| failure.text == text) {
-            failure.count += count;
-        } else if self.0.len() < Self::MAX {
-            self.0.push(Failure { text, count });
+    pub(super) fn note(&mut self, failure: Failure) {
+        if let Some(known) = self.0.iter_mut().find(|known| known.text == failure.text) {
+            known.count += failure.count;
+        } else if failure.local || self.0.len() < Self::MAX {
+            self.0.push(failure);
         }
     }
 
@@ -44,11 +47,14 @@ mod tests {
     #[test]
     fn the_same_text_counts_and_the_number_of_texts_is_bounded() {
         let mut failures = Failures::default();
+        let failure = |text: &str, count, local| Failure { text: text.to_owned(), count, local };
         for number in 0..100 {
-            failures.note(format!("error {number}"), 1);
-            failures.note("error 0".to_owned(), 2);
+            failures.note(failure(&format!("error {number}"), 1, false));
+            failures.note(failure("error 0", 2, false));
         }
         assert_eq!(failures.list().len(), Failures::MAX);
-        assert_eq!(failures.into_list()[0], Failure { text: "error 0".to_owned(), count: 201 });
+        failures.note(failure("no more descriptors", 1, true));
+        assert_eq!(failures.list()[0], failure("error 0", 201, false));
+        assert_eq!(failures.into_list().pop(), Some(failure("no more descriptors", 1, true)), "always has room");
     }
 }

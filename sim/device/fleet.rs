@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::failures::{Failure, Failures};
-use super::workers::{self, Command, Handle};
+use super::workers::{self, Command, Handle, Sample};
 use super::{FirmwareConfig, FleetConfig};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
@@ -55,6 +55,18 @@ pub enum FleetError {
     },
 }
 
+/// What [`Fleet::sample`] gives.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FleetSample {
+    /// What was measured since the last sample.
+    pub measurements: Measurements,
+    /// How things stand.
+    pub gauges: Gauges,
+    /// The names of workers that have ended unexpectedly or had a task that panicked: what they measured, and what is
+    /// measured from now on, is incomplete.
+    pub dead: Vec<String>,
+}
+
 /// How much longer than the devices' grace a worker may take to end.
 const JOIN_LIMIT: Duration = Duration::from_secs(2);
 
@@ -75,33 +87,43 @@ impl Fleet {
         Ok(Self { workers: workers::start(&plan)? })
     }
 
-    /// Tells all devices when the load starts: the times of faults count from there.
+    /// Tells all devices when the load starts (it may lie ahead): the times of faults, their `at` and `for`, count from
+    /// there. A fleet that runs alone knows nothing of the load that others put on its devices: its faults' clock
+    /// starts at the moment told here, whenever the calls come. Until a fleet is told, only faults without a time are
+    /// active, and they last.
     pub async fn load_starts(&self, at: Nanos) {
         for worker in &self.workers {
-            // A worker that has ended shows up in `failures`.
+            // A worker that has ended shows up in the next sample.
             let _ = worker.commands.send(Command::LoadStarts(at)).await;
         }
     }
 
     /// What was measured since the last sample, and how things stand.
-    pub async fn sample(&self) -> (Measurements, Gauges) {
-        let (mut measurements, mut gauges) = (Measurements::default(), Gauges::default());
-        for (_, answer) in self.ask(Command::Sample).await {
-            if let Some((part, stands)) = answer {
-                measurements.merge(&part);
-                gauges.merge(&stands);
+    pub async fn sample(&self) -> FleetSample {
+        let mut whole = FleetSample::default();
+        for (name, answer) in self.ask(Command::Sample).await {
+            if answer.as_ref().is_none_or(|part| part.broken) {
+                whole.dead.push(name);
+            }
+            if let Some(Sample { measurements, gauges, .. }) = answer {
+                whole.measurements.merge(&measurements);
+                whole.gauges.merge(&gauges);
             }
         }
-        (measurements, gauges)
+        whole
     }
 
-    /// The first few errors that devices met, so that the user learns why they do not come online.
+    /// The first few errors that devices met, so that the user learns why they do not come online. Those of this
+    /// machine's own, a worker's death among them, are marked as local.
     pub async fn failures(&self) -> Vec<Failure> {
         let mut failures = Failures::default();
         for (name, answer) in self.ask(Command::Failures).await {
             match answer {
-                Some(part) => part.into_iter().for_each(|failure| failures.note(failure.text, failure.count)),
-                None => failures.note(format!("worker {name} ended unexpectedly"), 1),
+                Some(part) => part.into_iter().for_each(|failure| failures.note(failure)),
+                None => {
+                    let text = format!("worker {name} ended unexpectedly");
+                    failures.note(Failure { text, count: 1, local: true });
+                }
             }
         }
         failures.into_list()
@@ -114,7 +136,9 @@ impl Fleet {
         let answers = self.ask(|reply| Command::Stop { grace, reply });
         let mut measurements = Measurements::default();
         for (_, part) in timeout(limit, answers).await.unwrap_or_default() {
-            measurements.merge(&part.unwrap_or_default());
+            if let Some(part) = part {
+                measurements.merge(&part.measurements);
+            }
         }
         // Each thread ends once it has answered; one that does not is left behind rather than waited for.
         let threads = self.workers.into_iter().map(|worker| worker.thread);

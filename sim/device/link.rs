@@ -102,7 +102,7 @@ impl Link {
                 Some(Due::TimedOut("no PINGRESP within half a keep-alive"))
             }
             State::Subscribing { .. } | State::Up if self.renew_at <= now => {
-                self.down_since = Some(now);
+                self.went_down(now);
                 self.state = State::Down { open_at: now };
                 Some(Due::Renew)
             }
@@ -170,10 +170,7 @@ impl Link {
     /// The connection or the attempt is over, unwanted: the wait before the next one; `None` to give up.
     pub(super) fn lost(&mut self, now: Nanos, retry: &RetryPolicy, random: &mut impl Rng) -> Option<Duration> {
         if self.is_connected() {
-            self.down_since.get_or_insert(now);
-            if now.since(self.up_since) >= HELD {
-                (self.failed, self.wait) = (0, Duration::ZERO);
-            }
+            self.went_down(now);
         }
         self.failed += 1;
         let wait = retry.delay(self.failed, self.wait, random);
@@ -185,6 +182,14 @@ impl Link {
             None => self.state = State::Over,
         }
         wait
+    }
+
+    /// A good connection is over.
+    fn went_down(&mut self, now: Nanos) {
+        self.down_since = Some(now);
+        if now.since(self.up_since) >= HELD {
+            (self.failed, self.wait) = (0, Duration::ZERO);
+        }
     }
 
     /// A fault takes the device away until [`Link::come_back`].

@@ -9,6 +9,10 @@ use crate::policy::{FirmwareStatus, RetryPolicy};
 use crate::random::Stream;
 use crate::time::Nanos;
 
+/// A report that has waited so long for its answer, on a connection that lives, is sent again. The official SDKs give
+/// up on an answer after 300 s (C and .NET alike); here it only must not be awaited for ever.
+pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
 /// Reports in order, one under way at a time. A report leaves only when the twin has answered it: the hub's PUBACK
 /// says that it arrived, not that it was merged.
 #[derive(Debug, Default)]
@@ -25,12 +29,21 @@ struct Pending {
     /// The update that it belongs to.
     update: u32,
     first_sent: Option<Nanos>,
-    /// The sending whose answer is awaited.
-    awaited: Option<u32>,
+    awaited: Option<Awaited>,
     not_before: Nanos,
     /// Answers so far that asked to try again, and the last wait.
     failed: u32,
     wait: Duration,
+}
+
+/// The answer that is awaited.
+#[derive(Debug, Clone, Copy)]
+struct Awaited {
+    /// To this sending or to a later one: where a report was sent again over the same connection, the answer to any of
+    /// its sendings says what became of it. A hub slower than the limit would never be believed otherwise.
+    from: u32,
+    /// Until then; afterwards it is sent again.
+    until: Nanos,
 }
 
 /// One sending of a report.
@@ -41,6 +54,8 @@ pub(super) struct Sending {
     pub(super) status: FirmwareStatus,
     pub(super) document: Bytes,
     pub(super) update: u32,
+    /// Whether the answer to the sending before did not come in time.
+    pub(super) overdue: bool,
 }
 
 /// What became of a report.
@@ -84,20 +99,26 @@ impl Outbox {
         }
     }
 
-    /// When something is to be sent, given a connection; [`Nanos::MAX`] while an answer is awaited.
+    /// Whether no report waits to be sent or answered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// When something is to be sent, given a connection.
     pub(super) fn wake_at(&self) -> Nanos {
-        let front = self.pending.front().filter(|front| front.awaited.is_none());
-        front.map_or(Nanos::MAX, |front| front.not_before)
+        self.pending.front().map_or(Nanos::MAX, Pending::due)
     }
 
     /// What is to be sent at `now`.
     pub(super) fn next(&mut self, now: Nanos) -> Option<Sending> {
-        let front = self.pending.front_mut().filter(|front| front.awaited.is_none() && front.not_before <= now)?;
+        let front = self.pending.front_mut().filter(|front| front.due() <= now)?;
         self.sendings = self.sendings.wrapping_add(1);
-        front.awaited = Some(self.sendings);
+        let number = self.sendings;
+        let overdue = front.awaited.is_some();
+        let from = front.awaited.map_or(number, |awaited| awaited.from);
+        front.awaited = Some(Awaited { from, until: now + ANSWER_LIMIT });
         front.first_sent.get_or_insert(now);
-        let document = front.document.clone();
-        Some(Sending { number: self.sendings, status: front.status, document, update: front.update })
+        Some(Sending { number, status: front.status, document: front.document.clone(), update: front.update, overdue })
     }
 
     /// The twin answered sending number `number` with `code`; `None` if that is not awaited (any more).
@@ -109,7 +130,8 @@ impl Outbox {
         retry: &RetryPolicy,
         random: impl FnOnce() -> Stream,
     ) -> Option<Answered> {
-        let front = self.pending.front_mut().filter(|front| front.awaited == Some(number))?;
+        let front = self.pending.front_mut()?;
+        front.awaited.filter(|awaited| (awaited.from..=self.sendings).contains(&number))?;
         let status = front.status;
         if let 429 | 500.. = code {
             front.failed += 1;
@@ -125,6 +147,13 @@ impl Outbox {
             self.pending = VecDeque::new();
         }
         Some(if let 200..300 = code { Answered::Done { status, after } } else { Answered::Dropped { status } })
+    }
+}
+
+impl Pending {
+    /// When it is to be sent, for the first time or again.
+    fn due(&self) -> Nanos {
+        self.awaited.map_or(self.not_before, |awaited| awaited.until)
     }
 }
 
@@ -152,13 +181,30 @@ mod tests {
         outbox.push(first, Bytes::from_static(b"1"), 0);
         outbox.push(second, Bytes::from_static(b"2"), 0);
         assert_eq!(outbox.next(at(1)).unwrap().number, 1);
-        assert_eq!((outbox.next(at(2)), outbox.wake_at()), (None, Nanos::MAX));
+        assert_eq!((outbox.next(at(2)), outbox.wake_at()), (None, at(61)));
         outbox.connection_lost();
         let again = outbox.next(at(5)).unwrap();
         assert_eq!((again.number, &again.document[..]), (2, &b"1"[..]));
         assert_eq!(answer(&mut outbox, at(6), 1, 204), None, "the answer to the lost sending");
         assert_eq!(answer(&mut outbox, at(6), 2, 204), Some(Answered::Done { status: first, after: 5 * SECOND }));
         assert_eq!(outbox.next(at(6)).unwrap().status, second);
+    }
+
+    #[test]
+    fn an_answer_that_does_not_come_is_asked_for_again_and_an_earlier_one_still_counts() {
+        let status = FirmwareStatus::Applying;
+        let mut outbox = Outbox::default();
+        outbox.push(status, Bytes::from_static(b"1"), 0);
+        outbox.push(FirmwareStatus::Completed, Bytes::from_static(b"2"), 0);
+        assert!(!outbox.next(at(1)).unwrap().overdue);
+        assert_eq!(outbox.next(at(60)), None);
+        let again = outbox.next(outbox.wake_at()).unwrap();
+        assert_eq!((again.number, &again.document[..], again.overdue), (2, &b"1"[..], true));
+        assert_eq!((outbox.next(at(61)), outbox.wake_at()), (None, at(121)));
+        assert_eq!(answer(&mut outbox, at(71), 1, 204), Some(Answered::Done { status, after: 70 * SECOND }));
+        assert_eq!(outbox.next(at(71)).unwrap().number, 3);
+        assert_eq!(answer(&mut outbox, at(72), 2, 204), None, "the other answer to the report before");
+        assert!(!outbox.is_empty() && answer(&mut outbox, at(72), 3, 204).is_some() && outbox.is_empty());
     }
 
     #[test]

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::absence::Absences;
 use super::event::{Event, Input, Output};
 use super::link::{Due, Link, State};
-use super::outbox::{Answered, Outbox};
+use super::outbox::{ANSWER_LIMIT, Answered, Outbox};
 use super::{FirmwareConfig, FleetConfig, Report, Stamp, Workflow};
 use crate::dialect::{DeviceDialect, ToDevice};
-use crate::measure::TraceEvent;
+use crate::measure::{TraceEvent, Truth};
 use crate::mqtt::{Packet, PubAck, Publish, QoS};
 use crate::policy::{FaultPlan, FirmwareStatus, Series};
 use crate::random::{Domain, Seed};
@@ -37,6 +37,11 @@ pub struct Settings<D> {
 
 /// One device. Give it inputs, then [`Session::poll`] it; what it wants is appended to `out`, in order. The caller
 /// owns that buffer, so that an idle device owns none.
+///
+/// The faults of a device are drawn anew for each update. A call that a fault refused (`reject`, `no_reply`) may be
+/// retried: with the same id it is judged as the same update, another id makes the next one. Calls without an id
+/// cannot be told apart, so that the one after a refusal is a retry of it: such a device stays refused as long as the
+/// fault is active, and its next update begins once one was accepted.
 #[derive(Debug)]
 pub struct Session<D> {
     settings: Rc<Settings<D>>,
@@ -52,8 +57,10 @@ pub struct Session<D> {
     load_start: Option<Nanos>,
     /// New updates so far, accepted or faulted.
     updates: u32,
-    /// The id of an update that a fault kept from starting, so that a repeated call does not count as a new one.
-    refused_id: Option<String>,
+    /// The id, or none, of the last update if a fault kept it from starting: the same again is a retry.
+    refused: Option<Option<String>>,
+    /// Bit n: fault n of the plan has struck the present update.
+    struck: u64,
     /// Whether the first `standBy` was made, and whether it was acknowledged.
     greeted: bool,
     reported: bool,
@@ -74,7 +81,8 @@ impl<D: DeviceDialect> Session<D> {
             absence_changes: Nanos::ZERO,
             load_start: None,
             updates: 0,
-            refused_id: None,
+            refused: None,
+            struck: 0,
             greeted: false,
             reported: false,
             settings,
@@ -85,6 +93,12 @@ impl<D: DeviceDialect> Session<D> {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.link.state() == State::Over
+    }
+
+    /// Whether a report waits to be sent or answered; nobody waits for the answer once the session is over.
+    #[must_use]
+    pub fn is_reporting(&self) -> bool {
+        !self.is_over() && !self.outbox.is_empty()
     }
 
     /// When [`Session::poll`] has something to do, if no input comes before; always later than the last poll.
@@ -103,6 +117,7 @@ impl<D: DeviceDialect> Session<D> {
             Input::LoadStarts(at) => self.load_start = Some(at),
             Input::Stop => self.stop(now, out),
             Input::Opened { since } => self.opened(now, since, out),
+            Input::Starved(shortage) => self.starved(now, shortage, out),
             Input::OpenFailed { since, reason } => self.open_failed(now, since, reason, out),
             Input::Packet(packet) => self.packet(now, packet, out),
             Input::Lost(reason) => self.lost(now, &reason, out),
@@ -139,6 +154,10 @@ impl<D: DeviceDialect> Session<D> {
         if self.link.state() == State::Up
             && let Some(sending) = self.outbox.next(now)
         {
+            if sending.overdue {
+                let text = format!("report {} unanswered for {ANSWER_LIMIT:?}, sent again", sending.status);
+                out.push(Output::Event(Event::Failed(text)));
+            }
             out.push(Output::Event(Event::Published {
                 status: sending.status,
                 present: sending.update == self.updates,
@@ -214,8 +233,13 @@ impl<D: DeviceDialect> Session<D> {
         self.outbox.push(report.status, report.document, self.updates);
     }
 
-    fn injected(&self, fault: usize, out: &mut Vec<Output>) {
-        out.push(Output::Event(Event::Injected(fault)));
+    /// A fault strikes the present update; a retried call must not count it again.
+    fn injected(&mut self, fault: usize, out: &mut Vec<Output>) {
+        let bit = 1 << (fault % Truth::MAX_FAULTS);
+        if self.struck & bit == 0 {
+            self.struck |= bit;
+            out.push(Output::Event(Event::Injected(fault)));
+        }
         self.decide(out, || format!("fault {fault} of the plan strikes"));
     }
 

@@ -1,28 +1,27 @@
 //! The task around one session: it owns the socket and one timer, moves bytes and time, and decides nothing.
 
 use std::future::{Future, poll_fn};
-use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Sleep;
+use tokio::task::spawn_local;
+use tokio::time::{Sleep, timeout};
 
 use super::Session;
 use super::event::{Event, Input, Output};
+use super::failures::Failure;
+use super::open::{self, Opened};
 use super::workers::{Alive, Buffers, Worker};
 use crate::dialect::DeviceDialect;
-use crate::mqtt::{self, Connection};
+use crate::mqtt::Connection;
 use crate::policy::FirmwareStatus;
 use crate::time::Nanos;
 
-/// How long TCP may take to connect; the kernel alone would try for two minutes.
-const OPEN_LIMIT: Duration = Duration::from_secs(30);
+/// How long a socket that takes nothing is kept open for the last bytes, DISCONNECT among them.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 
 /// A device: its session, its socket, and what the gauges count it as.
 struct Task<D> {
@@ -35,6 +34,7 @@ struct Task<D> {
     told_load_start: bool,
     told_stop: bool,
     shows: Option<FirmwareStatus>,
+    reporting: bool,
 }
 
 enum Link {
@@ -45,12 +45,6 @@ enum Link {
     Open(Connection, Option<OwnedSemaphorePermit>),
 }
 
-struct Opened {
-    since: Nanos,
-    stream: io::Result<TcpStream>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
 /// Runs device number `device` until it is stopped or gives up.
 pub(super) async fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32) {
     let _alive = Alive::new(Rc::clone(&worker));
@@ -58,8 +52,8 @@ pub(super) async fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, devic
     let session = Session::new(Rc::clone(&worker.settings), device, traced);
     let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
     let link = Link::Closed;
-    let (armed, told_load_start, told_stop, shows) = (Nanos::MAX, false, false, None);
-    let mut task = Task { worker, session, device, link, armed, told_load_start, told_stop, shows };
+    let (armed, told_load_start, told_stop, shows, reporting) = (Nanos::MAX, false, false, None, false);
+    let mut task = Task { worker, session, device, link, armed, told_load_start, told_stop, shows, reporting };
     poll_fn(|cx| {
         task.worker.register(cx.waker());
         Poll::Ready(())
@@ -78,6 +72,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
             let moved = self.poll_link(cx, now, buffers);
             self.session.poll(now, &mut buffers.out);
             let changed = self.act(now, buffers);
+            self.count_reporting();
             if self.session.is_over() && buffers.out.is_empty() {
                 return Poll::Ready(());
             }
@@ -119,8 +114,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     }
                     Err(error) => {
                         self.link = Link::Closed;
-                        let reason = unreachable(&error, self.worker.hub);
-                        self.session.handle(now, Input::OpenFailed { since, reason }, out);
+                        self.session.handle(now, open::failed(since, &error, self.worker.hub), out);
                     }
                 }
                 true
@@ -157,15 +151,18 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 Output::Send(packet) => packets.push(packet),
                 Output::Event(event) => self.note(now, event),
                 Output::Close => {
-                    if let Link::Open(connection, _) = &mut self.link {
-                        // The session has taken its leave: whether the last bytes go out makes no difference to it.
-                        let _ = connection.send(scratch, packets);
+                    // The session has taken its leave: whether the last bytes go out makes no difference to it.
+                    if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed)
+                        && connection.send(scratch, packets).is_ok()
+                        && connection.has_unsent()
+                    {
+                        let alive = Alive::new(Rc::clone(&self.worker));
+                        spawn_local(farewell(connection, alive));
                     }
                     packets.clear();
-                    self.link = Link::Closed;
                 }
                 Output::Connect => {
-                    self.link = Link::Opening(Box::pin(open(Rc::clone(&self.worker))));
+                    self.link = Link::Opening(Box::pin(open::open(Rc::clone(&self.worker))));
                     again = true;
                 }
             }
@@ -201,6 +198,15 @@ impl<D: DeviceDialect + 'static> Task<D> {
         true
     }
 
+    /// Keeps the gauge of devices with a report on its way.
+    fn count_reporting(&mut self) {
+        let reporting = self.session.is_reporting();
+        if std::mem::replace(&mut self.reporting, reporting) != reporting {
+            let gauge = &mut self.worker.books.borrow_mut().gauges.reporting;
+            *gauge = if reporting { *gauge + 1 } else { gauge.saturating_sub(1) };
+        }
+    }
+
     /// Enters an event into the worker's books, the truth and the trace.
     fn note(&mut self, now: Nanos, event: Event) {
         let (worker, device) = (&*self.worker, self.device);
@@ -217,7 +223,8 @@ impl<D: DeviceDialect + 'static> Task<D> {
             Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
             Event::Ready => books.gauges.ready += 1,
             Event::GaveUp => books.gauges.gave_up += 1,
-            Event::Failed(text) => books.failures.note(text, 1),
+            Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
+            Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
             Event::Sample(series, duration) => books.recorder.record(series, duration),
             Event::Published { status, present } => {
                 if let Some(before) = self.shows.replace(status) {
@@ -241,11 +248,15 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Injected(fault) => {
+                books.recorder.injected(fault);
                 if let Some(truth) = truth {
                     truth.injected(device, fault);
                 }
             }
             Event::Offline(fault) => {
+                if let Some(fault) = fault {
+                    books.recorder.injected(fault);
+                }
                 if let Some(truth) = truth {
                     truth.set_offline(device, fault);
                 }
@@ -259,23 +270,10 @@ impl<D: DeviceDialect + 'static> Task<D> {
     }
 }
 
-/// Waits until one more connection may be under way, and opens it.
-async fn open<D>(worker: Rc<Worker<D>>) -> Opened {
-    // The semaphore is never closed.
-    let permit = Arc::clone(&worker.connecting).acquire_owned().await.ok();
-    let since = worker.clock.now();
-    let stream = tokio::time::timeout(OPEN_LIMIT, mqtt::connect(worker.hub)).await;
-    Opened { since, stream: stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())), permit }
+/// Sends what the socket has not taken yet, and closes it. The device does not wait for that; its worker does.
+async fn farewell<A>(mut connection: Connection, _alive: A) {
+    let _ = timeout(FAREWELL_LIMIT, poll_fn(|cx| connection.poll_flush(cx))).await;
 }
 
-/// The words for a hub that cannot be reached; the same for all devices, so that they can be counted together.
-fn unreachable(error: &io::Error, hub: SocketAddr) -> String {
-    use io::ErrorKind::{
-        AddrNotAvailable, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
-    };
-    match error.kind() {
-        kind @ (AddrNotAvailable | ConnectionRefused | ConnectionReset | HostUnreachable | NetworkUnreachable
-        | TimedOut) => format!("hub unreachable: {kind} at {hub}"),
-        _ => format!("hub unreachable: {error} at {hub}"),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -30,9 +30,17 @@ const LAG_EVERY: Duration = Duration::from_millis(50);
 /// What a worker is told.
 pub(super) enum Command {
     LoadStarts(Nanos),
-    Sample(oneshot::Sender<(Measurements, Gauges)>),
+    Sample(oneshot::Sender<Sample>),
     Failures(oneshot::Sender<Vec<Failure>>),
-    Stop { grace: Duration, reply: oneshot::Sender<Measurements> },
+    Stop { grace: Duration, reply: oneshot::Sender<Sample> },
+}
+
+/// What a worker has measured since the last time, and how things stand with it.
+pub(super) struct Sample {
+    pub(super) measurements: Measurements,
+    pub(super) gauges: Gauges,
+    /// Whether one of its tasks has panicked.
+    pub(super) broken: bool,
 }
 
 /// A running worker. It ends by [`Command::Stop`], or when `commands` is dropped.
@@ -58,6 +66,7 @@ pub(super) struct Worker<D> {
     wakers: RefCell<Vec<Waker>>,
     live: Cell<usize>,
     drained: Notify,
+    broken: Cell<bool>,
 }
 
 /// What a device borrows while it is polled.
@@ -147,16 +156,14 @@ where
     let pacing = spawn_local(pace(Rc::clone(&worker), share, range));
     spawn_local(probe_lag(Rc::clone(&worker), name));
     while let Some(command) = inbox.recv().await {
-        // Whoever asked may have gone meanwhile; that is no concern of the worker's.
         match command {
             Command::LoadStarts(at) => {
                 worker.load_start.set(Some(at));
                 worker.wake_all();
             }
-            Command::Sample(reply) => {
-                let _ = reply.send(worker.sample());
-            }
+            Command::Sample(reply) => worker.answer(reply),
             Command::Failures(reply) => {
+                // Whoever asked may have gone meanwhile; that is no concern of the worker's.
                 let _ = reply.send(worker.books.borrow().failures.list().to_vec());
             }
             Command::Stop { grace, reply } => {
@@ -165,7 +172,7 @@ where
                 worker.wake_all();
                 // Devices that are not done by then are dropped with the runtime.
                 let _ = timeout(grace, worker.drained()).await;
-                let _ = reply.send(worker.sample().0);
+                worker.answer(reply);
                 return;
             }
         }
@@ -174,6 +181,7 @@ where
 
 /// Starts the devices at the fleet's rate: the k-th of the range at k / rate, whichever worker it belongs to.
 async fn pace<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, share: Share, range: crate::policy::DeviceRange) {
+    let _alive = Alive::new(Rc::clone(&worker));
     let start = worker.clock.now();
     for device in range.iter().filter(|device| *device as usize % share.workers == share.number) {
         let after = f64::from(device - range.start) / share.rate;
@@ -220,6 +228,7 @@ impl<D> Worker<D> {
             wakers: RefCell::default(),
             live: Cell::new(0),
             drained: Notify::new(),
+            broken: Cell::new(false),
         }
     }
 
@@ -239,12 +248,16 @@ impl<D> Worker<D> {
         self.wakers.borrow().iter().for_each(Waker::wake_by_ref);
     }
 
-    fn sample(&self) -> (Measurements, Gauges) {
-        let mut books = self.books.borrow_mut();
-        (books.recorder.take(), books.gauges)
+    /// Hands over what was measured. If whoever asked has gone meanwhile, it is kept for the next one.
+    fn answer(&self, reply: oneshot::Sender<Sample>) {
+        let books = &mut *self.books.borrow_mut();
+        let (measurements, gauges) = (books.recorder.take(), books.gauges);
+        if let Err(refused) = reply.send(Sample { measurements, gauges, broken: self.broken.get() }) {
+            books.recorder.take_back(&refused.measurements);
+        }
     }
 
-    /// Waits until no device is left.
+    /// Waits until no task is left.
     async fn drained(&self) {
         while self.live.get() > 0 {
             self.drained.notified().await;
@@ -252,7 +265,7 @@ impl<D> Worker<D> {
     }
 }
 
-/// Counts a device as alive as long as its task is there.
+/// Counts a task as alive as long as it is there, and notices if it panics: the runtime would catch that in silence.
 pub(super) struct Alive<D>(Rc<Worker<D>>);
 
 impl<D> Alive<D> {
@@ -264,6 +277,9 @@ impl<D> Alive<D> {
 
 impl<D> Drop for Alive<D> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.broken.set(true);
+        }
         let left = self.0.live.get().saturating_sub(1);
         self.0.live.set(left);
         if left == 0 {

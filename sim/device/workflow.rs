@@ -133,7 +133,7 @@ impl Workflow {
             self.version.clone_from(version);
         }
         // The version is echoed where the call named one: the old one until the update is complete.
-        let version = running.request.fw_version.as_ref().map(|_| self.version.as_str());
+        let version = running.request.fw_version.as_ref().map(|_| self.version.as_str()).filter(|v| !v.is_empty());
         let mut report = report(now, stamp, status, &running.request, version, error, waited);
         if !status.is_terminal() {
             struck = running.enter(step + 1);

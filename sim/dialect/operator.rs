@@ -35,7 +35,12 @@ pub enum MethodAnswer {
         /// When to come back, if the hub says so.
         retry_after: Option<Duration>,
     },
-    /// No answer: connection refused or broken.
+    /// The hub could not be reached, so that nothing was sent.
+    Unreachable {
+        /// What happened, in words without secrets.
+        reason: String,
+    },
+    /// No answer: the connection broke, or the answer is unreadable.
     Broken {
         /// What happened, in words without secrets.
         reason: String,

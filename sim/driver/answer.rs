@@ -6,9 +6,11 @@ use std::time::Duration;
 use crate::dialect::MethodAnswer;
 use crate::policy::Outcome;
 
-/// How a method call failed to bring the device's answer.
+/// How a method call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallFailure {
+    /// The device answered with this status, which is not 200.
+    Rejected(i64),
     /// 404103: the device was not connected.
     NotOnline,
     /// 504101: the device did not answer in time.
@@ -17,30 +19,34 @@ pub(super) enum CallFailure {
     Throttled,
     /// Any other HTTP status.
     Hub(u16),
-    /// The connection was refused or broke, or the answer was none that a hub would send.
+    /// The hub could not be reached.
+    Unreachable,
+    /// The connection broke, or the answer was none that a hub would send.
     Broken,
     /// The client's own time limit passed.
     ClientTimeout,
 }
 
 impl CallFailure {
-    /// Splits an answer into the device's status, or the failure and when the hub wants the client back.
-    pub(super) fn of(answer: &MethodAnswer) -> Result<i64, (Self, Option<Duration>)> {
+    /// Tells success, the device's 200, from failure; with a failure goes when the hub wants the client back.
+    pub(super) fn of(answer: &MethodAnswer) -> Result<(), (Self, Option<Duration>)> {
         match *answer {
-            MethodAnswer::Device { status, .. } => Ok(status),
+            MethodAnswer::Device { status: 200, .. } => Ok(()),
+            MethodAnswer::Device { status, .. } => Err((Self::Rejected(status), None)),
             MethodAnswer::NotOnline => Err((Self::NotOnline, None)),
             MethodAnswer::NoResponse => Err((Self::NoResponse, None)),
             MethodAnswer::Throttled { retry_after } => Err((Self::Throttled, retry_after)),
             MethodAnswer::Hub { status, retry_after, .. } => Err((Self::Hub(status), retry_after)),
+            MethodAnswer::Unreachable { .. } => Err((Self::Unreachable, None)),
             MethodAnswer::Broken { .. } => Err((Self::Broken, None)),
             MethodAnswer::ClientTimeout => Err((Self::ClientTimeout, None)),
         }
     }
 
-    /// Whether a retry could help; whether there is one is for the policy to say. A 4xx other than these (400, 401,
-    /// 404001, ...) would be answered the same again.
+    /// Whether a retry could help; whether there is one is for the policy to say. The device has decided, and a 4xx
+    /// other than these (400, 401, 404001, ...) would be answered the same again.
     pub(super) const fn is_transient(self) -> bool {
-        !matches!(self, Self::Hub(..500))
+        !matches!(self, Self::Rejected(_) | Self::Hub(..500))
     }
 
     /// Whether the device may have received the call all the same, its answer being lost on the way. Then the twin
@@ -52,10 +58,11 @@ impl CallFailure {
     /// The outcome of an update whose call finally failed so.
     pub(super) const fn outcome(self) -> Outcome {
         match self {
+            Self::Rejected(_) => Outcome::Rejected,
             Self::NotOnline => Outcome::NotOnline,
             Self::NoResponse => Outcome::NoResponse,
             Self::Throttled => Outcome::Throttled,
-            Self::Hub(_) | Self::Broken | Self::ClientTimeout => Outcome::HubError,
+            Self::Hub(_) | Self::Unreachable | Self::Broken | Self::ClientTimeout => Outcome::HubError,
         }
     }
 
@@ -63,7 +70,9 @@ impl CallFailure {
     pub(super) fn detail(self) -> String {
         match self {
             Self::NotOnline | Self::NoResponse | Self::Throttled => String::new(),
+            Self::Rejected(status) => status.to_string(),
             Self::Hub(status) => status.to_string(),
+            Self::Unreachable => "unreachable".to_owned(),
             Self::Broken => "broken".to_owned(),
             Self::ClientTimeout => "client_timeout".to_owned(),
         }
@@ -73,11 +82,13 @@ impl CallFailure {
 impl fmt::Display for CallFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Rejected(status) => write!(f, "the device's refusal {status}"),
             Self::NotOnline => f.write_str("device not online (404103)"),
             Self::NoResponse => f.write_str("no answer from the device (504101)"),
             Self::Throttled => f.write_str("throttled (429)"),
             Self::Hub(status) => write!(f, "the hub's error {status}"),
-            Self::Broken => f.write_str("connection refused or broken"),
+            Self::Unreachable => f.write_str("the hub cannot be reached"),
+            Self::Broken => f.write_str("connection broken"),
             Self::ClientTimeout => f.write_str("the client's own timeout"),
         }
     }
@@ -87,9 +98,9 @@ impl fmt::Display for CallFailure {
 pub(super) fn in_words(answer: &MethodAnswer) -> String {
     match answer {
         MethodAnswer::Device { status, payload } => format!("{status} {payload}"),
-        MethodAnswer::Broken { reason } => reason.clone(),
+        MethodAnswer::Unreachable { reason } | MethodAnswer::Broken { reason } => reason.clone(),
         MethodAnswer::Hub { status, code: Some(code), .. } => format!("the hub's error {status} ({code})"),
-        other => CallFailure::of(other).map_or_else(|(failure, _)| failure.to_string(), |status| status.to_string()),
+        other => CallFailure::of(other).err().map(|(failure, _)| failure.to_string()).unwrap_or_default(),
     }
 }
 
@@ -99,9 +110,10 @@ mod tests {
 
     #[test]
     fn each_failure_has_its_outcome_and_its_chance_of_another_try() {
-        use CallFailure::{Broken, ClientTimeout, Hub, NoResponse, NotOnline, Throttled};
+        use CallFailure::{Broken, ClientTimeout, Hub, NoResponse, NotOnline, Rejected, Throttled, Unreachable};
         // failure, outcome, detail, worth another try, may have started the update all the same
         for (failure, outcome, detail, transient, started) in [
+            (Rejected(409), Outcome::Rejected, "409", false, false),
             (NotOnline, Outcome::NotOnline, "", true, false),
             (NoResponse, Outcome::NoResponse, "", true, true),
             (Throttled, Outcome::Throttled, "", true, false),
@@ -110,6 +122,7 @@ mod tests {
             (Hub(404), Outcome::HubError, "404", false, false),
             (Hub(500), Outcome::HubError, "500", true, true),
             (Hub(503), Outcome::HubError, "503", true, true),
+            (Unreachable, Outcome::HubError, "unreachable", true, false),
             (Broken, Outcome::HubError, "broken", true, true),
             (ClientTimeout, Outcome::HubError, "client_timeout", true, true),
         ] {

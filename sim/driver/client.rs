@@ -21,6 +21,8 @@ use crate::time::{Clock, Nanos};
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 /// Idle connections are kept so long: longer than any pause of a run, so that no burst pays for connecting again.
 const IDLE: Duration = Duration::from_secs(300);
+/// The hub's word when to come back counts up to this: a run must not sleep for an hour because a header says so.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 
 /// Where a hub's REST side is, and how the service proves itself there.
 #[derive(Debug, Clone)]
@@ -42,7 +44,15 @@ pub enum ClientError {
     /// The request could not be put together.
     #[error("the request is malformed: {0}")]
     Request(String),
-    /// Connection refused or broken.
+    /// No connection could be made, so that nothing was sent.
+    #[error("cannot connect to the hub at {host}: {reason}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The connection broke; the hub may have received the request.
     #[error("no answer from the hub at {host}: {reason}")]
     Broken {
         /// Host and port.
@@ -142,12 +152,17 @@ impl Client {
         let request = builder
             .body(Full::new(Bytes::from(request.body)))
             .map_err(|error| ClientError::Request(error.to_string()))?;
-        let answer = self.0.http.request(request).await.map_err(|error| self.broken(&error))?;
+        let answer = self
+            .0
+            .http
+            .request(request)
+            .await
+            .map_err(|error| if error.is_connect() { self.unreachable(&error) } else { self.broken(&error) })?;
         let (head, body) = answer.into_parts();
         let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
         Ok(rest::Response {
             status: head.status.as_u16(),
-            retry_after: text(RETRY_AFTER.as_str()).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs),
+            retry_after: text(RETRY_AFTER.as_str()).and_then(retry_after),
             continuation: text(CONTINUATION).filter(|text| !text.is_empty()).map(str::to_owned),
             body: body.collect().await.map_err(|error| self.broken(&error))?.to_bytes(),
         })
@@ -172,12 +187,45 @@ impl Client {
         Ok(value)
     }
 
-    /// An error in words: the last cause says what the others only announce.
+    fn unreachable(&self, error: &(dyn Error + 'static)) -> ClientError {
+        ClientError::Unreachable { host: self.0.host.clone(), reason: in_words(error) }
+    }
+
     fn broken(&self, error: &(dyn Error + 'static)) -> ClientError {
-        let mut cause = error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
+        ClientError::Broken { host: self.0.host.clone(), reason: in_words(error) }
+    }
+}
+
+/// An error in words: the last cause says what the others only announce.
+fn in_words(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// When to come back, from the header's seconds; a date is not understood, and no hub sends one.
+fn retry_after(seconds: &str) -> Option<Duration> {
+    seconds.parse().ok().map(|seconds| Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hubs_word_when_to_come_back_has_a_bound() {
+        for (header, seconds) in [
+            ("0", Some(0)),
+            ("17", Some(17)),
+            ("300", Some(300)),
+            ("3600", Some(300)),
+            ("18446744073709551615", Some(300)),
+            ("-1", None),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ] {
+            assert_eq!(retry_after(header), seconds.map(Duration::from_secs), "{header}");
         }
-        ClientError::Broken { host: self.0.host.clone(), reason: cause.to_string() }
     }
 }

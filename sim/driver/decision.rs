@@ -14,8 +14,8 @@ pub(super) enum Decision {
     Retry(CallFailure, Duration),
     /// The call is not tried again.
     GiveUp(CallFailure),
-    /// The device may have received the call, so its twin is read before the update ends.
-    AskTwin(CallFailure),
+    /// The device may have received the call or an earlier attempt, so its twin is observed before the update ends.
+    Doubt(CallFailure),
     /// The twin shows this update although its call failed: it is observed.
     TwinShowsIt,
     /// The device answered, so the update is observed.
@@ -26,6 +26,8 @@ pub(super) enum Decision {
     Deadline(Option<FirmwareStatus>),
     /// The twin could not be read; it is tried again.
     ReadAgain,
+    /// The twin could not be read, so the update ends without it.
+    Unread,
     /// The twin, read last, shows nothing new; whether the hub believes the device connected.
     NoProgress(Option<bool>),
     /// The report is not of this update.
@@ -43,15 +45,18 @@ impl fmt::Display for Decision {
         match self {
             Self::Retry(failure, wait) => write!(f, "{failure}: call again in {wait:?}"),
             Self::GiveUp(failure) => write!(f, "{failure}: not called again"),
-            Self::AskTwin(failure) => write!(f, "{failure}: the device may have started, so the twin decides"),
+            Self::Doubt(failure) => write!(f, "{failure}: the device may have started, so its twin is observed"),
             Self::TwinShowsIt => f.write_str("the twin shows this update, so it is observed to its end"),
             Self::Observe => f.write_str("the device has started, so its twin is observed"),
             Self::Recovered(stage) => write!(f, "{stage} came and went between two looks; its key's time shows it"),
             Self::Deadline(Some(stage)) => {
                 write!(f, "the deadline after {stage} passed, so the twin is read once more")
             }
-            Self::Deadline(None) => f.write_str("the deadline after the answer passed, so the twin is read once more"),
+            Self::Deadline(None) => {
+                f.write_str("the deadline for the first stage passed, so the twin is read once more")
+            }
             Self::ReadAgain => f.write_str("the twin could not be read; it is tried again"),
+            Self::Unread => f.write_str("the twin could not be read; how far the device has come is not known"),
             Self::NoProgress(Some(false)) => f.write_str("no progress, and the hub says the device is not connected"),
             Self::NoProgress(Some(true)) => f.write_str("no progress, and the hub says the device is connected"),
             Self::NoProgress(None) => f.write_str("no progress, and whether the device is connected is not known"),

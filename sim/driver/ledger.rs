@@ -92,7 +92,8 @@ impl Ledger {
         scribe.recorder().plan(u64::from(planned));
         let share = match load {
             Load::Open { .. } => 0,
-            // A shard must get on, however few updates fall to it.
+            // A part to which no call falls must still end its updates, and knows of no other part that has ended its
+            // own. So each part takes one at least: a load with fewer calls than parts has as many calls as parts.
             Load::Closed { in_flight } => {
                 Load::in_flight_share(in_flight, range.start, range.start + planned, devices).max(1)
             }
@@ -165,21 +166,37 @@ impl Ledger {
         }
     }
 
-    /// The call of `device` is being handed to the client.
-    pub(super) fn sent(&mut self, now: Nanos, device: u32) {
+    /// The call of `device` is about to be handed to the client; whether it is to be. What the twin showed or a stop
+    /// may have made it needless since its action was given; then there is nothing to answer.
+    #[must_use]
+    pub(super) fn sent(&mut self, now: Nanos, device: u32) -> bool {
+        if !self.update(device).is_some_and(Update::wants_call) {
+            self.release();
+            return false;
+        }
         self.handle(now, device, Input::Sent);
         let offline = self.scribe.offline_fault(device);
-        let Some(slot) = slot(&mut self.slots, self.range, device) else { return };
-        slot.offline |= offline.map_or(0, |fault| 1 << fault);
-        let Some(update) = &slot.update else { return };
-        self.scribe.sent(now, device, update);
+        if let Some(slot) = slot(&mut self.slots, self.range, device)
+            && let Some(update) = &slot.update
+        {
+            slot.offline |= offline.map_or(0, |fault| 1 << fault);
+            // A closed load has no due times that a call could be late for.
+            let lag = matches!(self.load, Load::Open { .. }).then(|| now.since(update.due()));
+            self.scribe.sent(now, device, update, lag);
+        }
+        true
     }
 
     /// The call of `device` was answered, or failed.
     pub(super) fn answered(&mut self, now: Nanos, device: u32, answer: &MethodAnswer) {
-        self.in_flight = self.in_flight.saturating_sub(1);
         self.scribe.note(device, now, || TraceEvent::CallAnswered(in_words(answer)));
         self.handle(now, device, Input::Answer(answer));
+        self.release();
+    }
+
+    /// A call is no longer in flight; those that wait for room get on.
+    fn release(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
         while self.in_flight < self.max_in_flight
             && let Some(device) = self.backlog.pop_front()
         {
@@ -235,14 +252,12 @@ impl Ledger {
 
     /// Whether the twin of `device` is worth polling.
     pub(super) fn is_observed(&self, device: u32) -> bool {
-        let slot = device.checked_sub(self.range.start).and_then(|index| self.slots.get(index as usize));
-        slot.and_then(|slot| slot.update.as_ref()).is_some_and(Update::is_observed)
+        self.update(device).is_some_and(Update::is_observed)
     }
 
     /// Number of the update of `device`, once it was due.
     pub(super) fn number(&self, device: u32) -> Option<u64> {
-        let slot = self.slots.get(device.checked_sub(self.range.start)? as usize)?;
-        slot.update.as_ref().map(Update::number)
+        self.update(device).map(Update::number)
     }
 
     /// Whether every planned update has ended. An update may end by what its twin shows before its call is answered;
@@ -264,6 +279,10 @@ impl Ledger {
     /// The scribe.
     pub(super) const fn scribe(&mut self) -> &mut Scribe {
         &mut self.scribe
+    }
+
+    fn update(&self, device: u32) -> Option<&Update> {
+        self.slots.get(device.checked_sub(self.range.start)? as usize)?.update.as_ref()
     }
 
     fn has_room(&self) -> bool {
@@ -293,8 +312,7 @@ impl Ledger {
 
     /// Sends the call of `device`, or lets it wait until another has ended.
     fn call(&mut self, device: u32) {
-        let update = slot(&mut self.slots, self.range, device).and_then(|slot| slot.update.as_ref());
-        if !update.is_some_and(Update::wants_call) {
+        if !self.update(device).is_some_and(Update::wants_call) {
             return;
         }
         if self.in_flight < self.max_in_flight {

@@ -50,7 +50,7 @@ pub(super) async fn run(shared: Rc<Shared>) {
 }
 
 /// Reads one twin and gives its device the next turn. Where as many reads are under way as may be, this turn is left
-/// out and counted as an error of the observer.
+/// out and counted.
 async fn poll(shared: Rc<Shared>, turns: Rc<RefCell<Turns>>, device: u32) {
     if shared.ledger.borrow().is_observed(device) {
         if let Ok(_permit) = shared.reads.try_acquire() {
@@ -59,7 +59,7 @@ async fn poll(shared: Rc<Shared>, turns: Rc<RefCell<Turns>>, device: u32) {
                 shared.apply(|ledger| ledger.look(now, &report));
             }
         } else {
-            shared.ledger.borrow_mut().scribe().recorder().counters().observer_errors += 1;
+            shared.ledger.borrow_mut().scribe().recorder().counters().observer_left_out += 1;
         }
     }
     let mut turns = turns.borrow_mut();

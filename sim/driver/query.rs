@@ -34,12 +34,17 @@ impl Cursor {
 
     /// Takes one look: every page of the query, each row handed to the ledger as of the moment its page came in. The
     /// cursor moves on only when the look is complete, so that a page that failed is asked for again.
+    ///
+    /// The first look is over the whole fleet and not in the order of changes: a device of an early page may change
+    /// while later pages are read. So it moves the cursor no further than its first page, before which nothing changed
+    /// unseen.
     pub(super) async fn look(&mut self, shared: &Rc<Shared>) -> Result<(), ReadError> {
         if shared.range.is_empty() {
             return Ok(());
         }
         let (first, last) = (shared.ids.id(shared.range.start), shared.ids.id(shared.range.end - 1));
         let text = rest::delta_query(&first, &last, self.since(shared.config.observe.overlap).as_deref());
+        let whole_fleet = self.latest.is_none();
         let mut latest = self.latest;
         let mut continuation: Option<String> = None;
         loop {
@@ -54,7 +59,9 @@ impl Cursor {
             };
             shared.apply(|ledger| {
                 for report in &reports {
-                    latest = latest.max(report.last_updated);
+                    if !whole_fleet || continuation.is_none() {
+                        latest = latest.max(report.last_updated);
+                    }
                     ledger.look(now, report);
                 }
             });

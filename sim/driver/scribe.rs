@@ -65,12 +65,14 @@ impl Scribe {
         self.note(device, now, || TraceEvent::Due);
     }
 
-    /// An attempt was handed to the client.
-    pub(super) fn sent(&mut self, now: Nanos, device: u32, update: &Update) {
+    /// An attempt was handed to the client, so long after its due time if the schedule has one.
+    pub(super) fn sent(&mut self, now: Nanos, device: u32, update: &Update, lag: Option<Duration>) {
         self.recorder.counters().call_attempts += 1;
         if update.attempts() == 1 {
             self.recorder.sent(now);
-            self.recorder.record(Series::ScheduleLag, now.since(update.due()));
+            if let Some(lag) = lag {
+                self.recorder.record(Series::ScheduleLag, lag);
+            }
         }
         self.note(device, now, || TraceEvent::CallSent { attempt: update.attempts() });
     }

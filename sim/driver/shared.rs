@@ -77,10 +77,10 @@ impl Shared {
         Semaphore::const_new(READS)
     }
 
-    /// Changes the ledger and carries out what it asks for.
-    pub(super) fn apply(self: &Rc<Self>, change: impl FnOnce(&mut Ledger)) {
+    /// Changes the ledger, carries out what it asks for, and gives what `change` gave.
+    pub(super) fn apply<T>(self: &Rc<Self>, change: impl FnOnce(&mut Ledger) -> T) -> T {
         let mut ledger = self.ledger.borrow_mut();
-        change(&mut ledger);
+        let changed = change(&mut ledger);
         while let Some(action) = ledger.next_action() {
             let shared = Rc::clone(self);
             match action {
@@ -97,17 +97,22 @@ impl Shared {
         if ledger.is_finished() {
             self.finished.send_if_modified(|finished| !std::mem::replace(finished, true));
         }
+        changed
     }
 
     /// Calls `firmwareUpdate` on `device`.
     async fn call(self: Rc<Self>, device: u32) {
         let request = rest::invoke_method(&self.ids.id(device), &self.method_call(device));
         let limit = self.config.response_timeout + self.config.connect_timeout + MARGIN;
-        self.apply(|ledger| ledger.sent(self.clock.now(), device));
+        if !self.apply(|ledger| ledger.sent(self.clock.now(), device)) {
+            return;
+        }
         let answer = match self.client.send(request, limit).await {
             Ok(response) => rest::method_answer(&response),
             Err(ClientError::Timeout { .. }) => MethodAnswer::ClientTimeout,
-            Err(error) => MethodAnswer::Broken { reason: error.to_string() },
+            Err(error @ ClientError::Broken { .. }) => MethodAnswer::Broken { reason: error.to_string() },
+            // Nothing has left this process.
+            Err(error) => MethodAnswer::Unreachable { reason: error.to_string() },
         };
         let now = self.clock.now();
         self.apply(|ledger| ledger.answered(now, device, &answer));

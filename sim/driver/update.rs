@@ -29,21 +29,12 @@ enum Phase {
     Waiting(Nanos),
     /// Until the stage's deadline.
     Observing(Nanos),
-    /// The twin is being read, for the n-th time.
-    Reading(Question, u8),
-    /// Until the twin is read for the n-th time.
-    Rereading(Question, u8, Nanos),
+    /// The deadline has passed, and the twin is being read for the n-th time.
+    Reading(u8),
+    /// Until the twin, which was read in vain n times, is read again.
+    Rereading(u8, Nanos),
     /// Whether an answer to the call is still to come.
     Ended(bool),
-}
-
-/// What the twin is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Question {
-    /// Whether the device has moved on after all.
-    Progress,
-    /// Whether the device started although its call failed so.
-    Started(CallFailure),
 }
 
 /// One update.
@@ -60,6 +51,8 @@ pub(super) struct Update {
     answered_at: Nanos,
     /// Whether the device may be running it: it said so, or an answer was lost.
     may_run: bool,
+    /// How the call failed for good, as long as the twin may still show that the device started all the same.
+    doubt: Option<CallFailure>,
     baseline: Baseline,
     /// The latest `$version` that was looked at.
     version: u64,
@@ -107,7 +100,7 @@ impl Update {
     /// When [`Input::Time`] is due.
     pub(super) const fn wake(&self) -> Option<Nanos> {
         match self.phase {
-            Phase::Waiting(until) | Phase::Observing(until) | Phase::Rereading(_, _, until) => Some(until),
+            Phase::Waiting(until) | Phase::Observing(until) | Phase::Rereading(_, until) => Some(until),
             _ => None,
         }
     }
@@ -152,19 +145,12 @@ impl Update {
         // No answer is to come any more; what follows says where the update stands instead.
         self.phase = Phase::Waiting(now);
         match answer {
-            Ok(status) => {
+            Ok(()) => {
                 self.respond(false, effects);
-                if status == 200 {
-                    effects.push(Effect::Decided(Decision::Observe));
-                    // A stage may have been seen before the answer came; then that moment is the latest.
-                    self.previous = self.previous.or(Some(now));
-                    self.observe(now, rules);
-                } else if self.shown.stage.is_some() {
-                    effects.push(Effect::Decided(Decision::TwinShowsIt));
-                    self.observe(now, rules);
-                } else {
-                    self.end(Outcome::Rejected, status.to_string(), effects);
-                }
+                effects.push(Effect::Decided(Decision::Observe));
+                // A stage may have been seen before the answer came; then that moment is the latest.
+                self.previous = self.previous.or(Some(now));
+                self.observe(now, rules);
             }
             Err((failure, retry_after)) => self.fail(now, failure, retry_after, rules, effects),
         }
@@ -198,12 +184,17 @@ impl Update {
         self.respond(true, effects);
         // The answer to any attempt may have been the one that was lost.
         if self.may_run {
-            effects.extend([Effect::Decided(Decision::AskTwin(failure)), Effect::ReadTwin]);
-            self.phase = Phase::Reading(Question::Started(failure), 1);
+            effects.push(Effect::Decided(Decision::Doubt(failure)));
+            self.observe(now, rules);
+            self.doubt = Some(failure);
         } else {
-            effects.push(Effect::Decided(Decision::GiveUp(failure)));
-            self.end(failure.outcome(), failure.detail(), effects);
+            self.give_up(failure, effects);
         }
+    }
+
+    fn give_up(&mut self, failure: CallFailure, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Decided(Decision::GiveUp(failure)));
+        self.end(failure.outcome(), failure.detail(), effects);
     }
 
     fn report(&mut self, now: Nanos, report: &TwinReport, rules: &Rules, effects: &mut Vec<Effect>) {
@@ -256,7 +247,12 @@ impl Update {
                 effects.push(Effect::Decided(Decision::TwinShowsIt));
                 self.observe(now, rules);
             }
-            _ => self.observe(now, rules),
+            _ => {
+                if self.doubt.is_some() {
+                    effects.push(Effect::Decided(Decision::TwinShowsIt));
+                }
+                self.observe(now, rules);
+            }
         }
     }
 
@@ -279,30 +275,29 @@ impl Update {
         if let Some(report) = report {
             self.report(now, report, rules, effects);
         }
-        let Phase::Reading(question, reads) = phase else { return };
+        let Phase::Reading(reads) = phase else { return };
         if self.phase != phase {
             return;
         }
-        match (report, question) {
+        match (report, self.doubt) {
             (None, _) if reads < READS => {
                 effects.push(Effect::Decided(Decision::ReadAgain));
-                self.phase = Phase::Rereading(question, reads, now + rules.read_again);
+                self.phase = Phase::Rereading(reads, now + rules.read_again);
             }
-            (Some(report), Question::Started(_))
-                if report.update_id.as_deref().is_some_and(|id| rules.ids.is(id, self.number)) =>
-            {
+            // The device knows of this update, though it has shown no stage of it yet.
+            (Some(report), Some(_)) if report.update_id.as_deref().is_some_and(|id| rules.ids.is(id, self.number)) => {
                 effects.push(Effect::Decided(Decision::TwinShowsIt));
                 self.observe(now, rules);
             }
-            (_, Question::Started(failure)) => {
-                effects.push(Effect::Decided(Decision::GiveUp(failure)));
-                self.end(failure.outcome(), failure.detail(), effects);
+            (_, Some(failure)) => self.give_up(failure, effects),
+            (None, None) => {
+                effects.push(Effect::Decided(Decision::Unread));
+                self.end(Outcome::Stuck, format!("{}/unread", self.stage_detail()), effects);
             }
-            (report, Question::Progress) => {
-                let connected = report.and_then(|report| report.connected);
-                effects.push(Effect::Decided(Decision::NoProgress(connected)));
-                let outcome = if connected == Some(false) { Outcome::LostDevice } else { Outcome::Stuck };
-                self.end(outcome, self.stage_detail(), effects);
+            (Some(report), None) => {
+                effects.push(Effect::Decided(Decision::NoProgress(report.connected)));
+                let outcome = if report.connected == Some(false) { Outcome::LostDevice } else { Outcome::Stuck };
+                self.end(outcome, self.stage_detail().to_owned(), effects);
             }
         }
     }
@@ -319,11 +314,11 @@ impl Update {
             Phase::Observing(_) => {
                 let decision = Decision::Deadline(self.shown.stage);
                 effects.extend([Effect::Decided(decision), Effect::ReadTwin]);
-                self.phase = Phase::Reading(Question::Progress, 1);
+                self.phase = Phase::Reading(1);
             }
-            Phase::Rereading(question, reads, _) => {
+            Phase::Rereading(reads, _) => {
                 effects.push(Effect::ReadTwin);
-                self.phase = Phase::Reading(question, reads + 1);
+                self.phase = Phase::Reading(reads + 1);
             }
             _ => {}
         }
@@ -337,7 +332,7 @@ impl Update {
             _ if outcome == Outcome::HubError => "hub_died".to_owned(),
             (0, _) => "not_called".to_owned(),
             (_, Phase::Ready | Phase::Calling | Phase::Waiting(_)) => "calling".to_owned(),
-            _ => self.stage_detail(),
+            _ => self.stage_detail().to_owned(),
         };
         effects.push(Effect::Decided(Decision::Stopped));
         self.end(outcome, detail, effects);
@@ -366,15 +361,16 @@ impl Update {
         effects.push(Effect::Response { failed, response: self.answered_at.since(self.due) });
     }
 
-    /// The device runs this update: the next stage has until the deadline.
+    /// The device runs this update, or may: the next stage has until the deadline.
     fn observe(&mut self, now: Nanos, rules: &Rules) {
         self.may_run = true;
+        self.doubt = None;
         self.phase = Phase::Observing(now + rules.stage_deadline);
     }
 
     /// The last stage seen; before the first one the device waits.
-    fn stage_detail(&self) -> String {
-        self.shown.stage.map_or("waiting", FirmwareStatus::as_str).to_owned()
+    fn stage_detail(&self) -> &'static str {
+        self.shown.stage.map_or("waiting", FirmwareStatus::as_str)
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use super::client::Client;
@@ -69,7 +69,11 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
                 let (shared, cursor) = (Rc::clone(&shared), Rc::clone(&cursor));
                 spawn_local(async move {
                     let mut first = cursor.get();
-                    let looked = first.look(&shared).await;
+                    let looked = match first.look(&shared).await {
+                        // What changed during a look over the whole fleet, so that the load starts with cheap looks.
+                        Ok(()) => first.look(&shared).await,
+                        Err(error) => Err(error),
+                    };
                     cursor.set(first);
                     // Whoever asked may be gone.
                     let _ = reply.send(looked.map_err(|error| DriverError::Prime(error.to_string())));
@@ -84,12 +88,12 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
                 observers = vec![observer.abort_handle(), spawn_local(probe(Rc::clone(&shared))).abort_handle()];
             }
             Some(Command::StartAt(_)) => {}
-            Some(Command::Sample(reply)) => drop(reply.send(sample(&shared))),
+            Some(Command::Sample(reply)) => hand_over(&shared, reply),
             Some(Command::Stop(outcome, reply)) => {
                 stopped = true;
                 observers.iter().for_each(AbortHandle::abort);
                 shared.apply(|ledger| ledger.stop(shared.clock.now(), outcome));
-                drop(reply.send(sample(&shared)));
+                hand_over(&shared, reply);
             }
         }
     }
@@ -131,6 +135,13 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         observed: Notify::new(),
         armed: Cell::new(Nanos::MAX),
         finished,
+    }
+}
+
+/// Answers with a sample. If nobody waits for it any more, the next one will hold what was measured.
+fn hand_over(shared: &Shared, reply: oneshot::Sender<Sample>) {
+    if let Err(sample) = reply.send(sample(shared)) {
+        shared.ledger.borrow_mut().scribe().recorder().take_back(&sample.measurements);
     }
 }
 

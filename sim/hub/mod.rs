@@ -8,6 +8,7 @@ mod partition;
 mod query;
 mod rest;
 mod server;
+mod tracking;
 mod twin;
 mod workers;
 

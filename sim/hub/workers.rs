@@ -15,6 +15,7 @@ use super::config::{HubDelays, HubIdentity};
 use super::endpoint::{self, Arrival, Outbox};
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::rest;
+use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch};
 use crate::time::{Clock, Nanos};
@@ -112,7 +113,12 @@ impl WorkerSeat {
         let Self { index, mqtt, http, mailbox, peers, identity, delays, clock, stopped } = self;
         let worker = Rc::new(Worker {
             index,
-            partition: RefCell::new(Partition::new(Arc::clone(&identity), delays, clock.wall())),
+            partition: RefCell::new(Partition::new(
+                Arc::clone(&identity),
+                delays,
+                clock.wall(),
+                TrackingIds::new(2 * index),
+            )),
             scratch: RefCell::default(),
             inbound: RefCell::default(),
             outboxes: RefCell::default(),
@@ -123,7 +129,7 @@ impl WorkerSeat {
             peers: peers.clone(),
             clock,
         });
-        let service = Rc::new(rest::Service::new(peers, identity, clock));
+        let service = Rc::new(rest::Service::new(peers, identity, clock, TrackingIds::new(2 * index + 1)));
         LocalSet::new().block_on(runtime, async {
             spawn_local(endpoint::accept(Rc::clone(&worker), mqtt));
             spawn_local(rest::accept(service, http));

@@ -23,8 +23,10 @@ pub struct Measurements {
     pub census: Census,
     /// Counts.
     pub counters: Counters,
-    /// Truth and observation of injected faults: (index in the fault plan, outcome) -> updates.
+    /// Observed: how the updates that a fault hit ended. (index in the fault plan, outcome) -> updates.
     pub faults: BTreeMap<(usize, Outcome), u64>,
+    /// Truth: how many updates the fleet let each fault of the plan strike, by index in the fault plan.
+    pub injected: BTreeMap<usize, u64>,
     /// How late each worker's event loop was, by worker.
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
@@ -54,6 +56,8 @@ pub struct Counters {
     pub observer_errors: u64,
     /// The observer's own requests in all.
     pub observer_requests: u64,
+    /// Looks that the observer left out because as many as allowed were under way.
+    pub observer_left_out: u64,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -69,6 +73,8 @@ pub struct Gauges {
     pub stages: [u32; FirmwareStatus::ALL.len()],
     /// Method calls in flight.
     pub calls_in_flight: u32,
+    /// Devices with a report that the hub has not answered yet.
+    pub reporting: u32,
 }
 
 /// How late a worker's event loop ran its timers.
@@ -113,6 +119,16 @@ impl Recorder {
         self.measurements.merge_span(Some((now, now)));
     }
 
+    /// A fault of the plan, by its index, was let strike an update.
+    pub fn injected(&mut self, fault: usize) {
+        *self.measurements.injected.entry(fault).or_default() += 1;
+    }
+
+    /// Takes back what could not be handed over.
+    pub fn take_back(&mut self, measurements: &Measurements) {
+        self.measurements.merge(measurements);
+    }
+
     /// Hands over everything since the last time.
     #[must_use]
     pub fn take(&mut self) -> Measurements {
@@ -130,6 +146,9 @@ impl Measurements {
         self.counters.merge(other.counters);
         for (key, count) in &other.faults {
             *self.faults.entry(*key).or_default() += count;
+        }
+        for (fault, count) in &other.injected {
+            *self.injected.entry(*fault).or_default() += count;
         }
         for (worker, lag) in &other.loop_lag {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
@@ -160,6 +179,7 @@ impl Counters {
         self.observer_throttled += other.observer_throttled;
         self.observer_errors += other.observer_errors;
         self.observer_requests += other.observer_requests;
+        self.observer_left_out += other.observer_left_out;
     }
 }
 
@@ -170,6 +190,7 @@ impl Gauges {
         self.ready += other.ready;
         self.gave_up += other.gave_up;
         self.calls_in_flight += other.calls_in_flight;
+        self.reporting += other.reporting;
         for (sum, part) in self.stages.iter_mut().zip(other.stages) {
             *sum += part;
         }
@@ -187,7 +208,10 @@ mod tests {
         recorder.record(Series::Connect, Duration::from_millis(3));
         recorder.outcome(Outcome::Failed, "applying/boot_failed", [1]);
         recorder.sent(Nanos::new(5));
+        recorder.injected(1);
         let first = recorder.take();
+        recorder.take_back(&first);
+        assert_eq!(recorder.take(), first, "what was taken back is handed over again");
         assert_eq!(recorder.take(), Measurements::default());
         recorder.record(Series::Connect, Duration::from_millis(5));
         recorder.outcome(Outcome::Completed, "", []);
@@ -196,7 +220,7 @@ mod tests {
         whole.merge(&recorder.take());
         assert_eq!(whole.series[&Series::Connect].count(), 2);
         assert_eq!(whole.census.unaccounted(), 0);
-        assert_eq!(whole.faults[&(1, Outcome::Failed)], 1);
+        assert_eq!((whole.faults[&(1, Outcome::Failed)], whole.injected[&1]), (1, 1));
         assert_eq!(whole.counters.calls_sent, 2);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
     }

@@ -121,13 +121,13 @@ pub struct GeneratorHealth {
     pub rss_peak_bytes: u64,
     /// Descriptors at their peak.
     pub descriptors_peak: u64,
-    /// 99th percentile of `schedule.lag`; the largest value where there are too few samples for one.
+    /// 99th percentile of `schedule.lag`, however few the samples.
     pub schedule_lag_p99_us: Option<u64>,
     /// Calls that the generator was too late for.
     pub dropped: u64,
     /// Whether the hub ran on the same machine.
     pub hub_on_same_machine: bool,
-    /// 99th percentile (largest value where too few samples) of how late each worker's event loop was.
+    /// 99th percentile, however few the samples, of how late each worker's event loop was.
     pub loop_lag_p99_us: BTreeMap<String, u64>,
 }
 
@@ -172,6 +172,8 @@ pub struct ObserverHealth {
     pub errors: u64,
     /// The observer's requests.
     pub requests: u64,
+    /// Looks left out because as many as allowed were under way.
+    pub left_out: u64,
 }
 
 /// One fault of the plan: what was injected, and how the updates that it hit were observed to end.

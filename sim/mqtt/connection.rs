@@ -10,13 +10,17 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::packet::{MAX_PACKET, Packet, PacketError};
+use super::greeting::read_connect;
+use super::packet::{Connect, MAX_PACKET, Packet, PacketError};
 
 /// What one read takes at most, in bytes. Large, so that no second read is needed to learn that nothing is left.
 const READ: usize = 64 * 1024;
 
 /// What a peer may leave untaken before it is cut off, in bytes.
 const MAX_UNSENT: usize = 1024 * 1024;
+
+/// What is encoded before it is written, in bytes, and the size of a write buffer that is kept.
+const WRITE: usize = 256 * 1024;
 
 /// The buffers that all connections of a worker share.
 #[derive(Debug)]
@@ -110,12 +114,7 @@ impl Connection {
         scratch: &mut Scratch,
         packets: &mut Vec<Packet>,
     ) -> Poll<Result<(), ConnectionError>> {
-        let mut read = ReadBuf::new(&mut scratch.read);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
-        let arrived = read.filled();
-        if arrived.is_empty() {
-            return Poll::Ready(Err(ConnectionError::Closed));
-        }
+        let arrived = ready!(poll_read(&mut self.stream, cx, &mut scratch.read))?;
         let result = if self.partial.is_empty() {
             scratch.parse.clear();
             scratch.parse.extend_from_slice(arrived);
@@ -132,7 +131,27 @@ impl Connection {
         Poll::Ready(result)
     }
 
-    /// Appends the packets that already arrived in full to `packets`: needed once after [`Connection::resume`].
+    /// Waits for the first packet of a client, which must be CONNECT of MQTT 3.1.1. Nothing behind it is looked at:
+    /// [`Connection::parse_partial`] hands that out.
+    ///
+    /// # Errors
+    /// The connection is over, or another packet came.
+    pub fn poll_connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Poll<Result<Connect, ConnectionError>> {
+        loop {
+            let arrived = ready!(poll_read(&mut self.stream, cx, &mut scratch.read))?;
+            self.partial.extend_from_slice(arrived);
+            if let Some(connect) = read_connect(&mut self.partial).map_err(ConnectionError::Packet)? {
+                return Poll::Ready(Ok(connect));
+            }
+        }
+    }
+
+    /// Appends the packets that already arrived in full to `packets`: needed once after [`Connection::poll_connect`]
+    /// and [`Connection::resume`].
     ///
     /// # Errors
     /// What arrived is no MQTT.
@@ -144,33 +163,46 @@ impl Connection {
         result
     }
 
-    /// Sends `packets` in one write, as far as the socket takes them; the rest goes out by
-    /// [`Connection::poll_flush`].
+    /// Sends `packets` in one write (several, if they are large), as far as the socket takes them; the rest goes out
+    /// by [`Connection::poll_flush`].
     ///
     /// # Errors
-    /// The connection is over, or a packet is too large.
+    /// The connection is over, a packet is too large, or too much waits for the peer already.
     pub fn send(&mut self, scratch: &mut Scratch, packets: &[Packet]) -> Result<(), ConnectionError> {
-        if packets.is_empty() {
-            return Ok(());
-        }
-        if !self.unsent.is_empty() {
+        let write = &mut scratch.write;
+        write.clear();
+        for packet in packets {
+            // What is unsent goes first, so from then on all else waits behind it.
+            let buffer = if self.unsent.is_empty() { &mut *write } else { &mut self.unsent };
+            packet.write(buffer, MAX_PACKET).map_err(ConnectionError::Packet)?;
+            if write.len() >= WRITE {
+                self.write(write)?;
+            }
             if self.unsent.len() > MAX_UNSENT {
                 return Err(ConnectionError::SlowReader);
             }
-            return encode(packets, &mut self.unsent);
         }
-        scratch.write.clear();
-        encode(packets, &mut scratch.write)?;
-        while !scratch.write.is_empty() {
-            match self.stream.try_write(&scratch.write) {
-                Ok(sent) => scratch.write.advance(sent),
+        self.write(write)?;
+        if write.capacity() > WRITE {
+            *write = BytesMut::with_capacity(READ);
+        }
+        Ok(())
+    }
+
+    /// Writes all of `buffer`; what the socket does not take is unsent.
+    fn write(&mut self, buffer: &mut BytesMut) -> Result<(), ConnectionError> {
+        let mut sent = 0;
+        while sent < buffer.len() {
+            match self.stream.try_write(&buffer[sent..]) {
+                Ok(taken) => sent += taken,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.unsent = BytesMut::from(&scratch.write[..]);
+                    self.unsent = BytesMut::from(&buffer[sent..]);
                     break;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
+        buffer.clear();
         Ok(())
     }
 
@@ -204,11 +236,16 @@ fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<(), Connect
     }
 }
 
-fn encode(packets: &[Packet], buffer: &mut BytesMut) -> Result<(), ConnectionError> {
-    for packet in packets {
-        packet.write(buffer, MAX_PACKET).map_err(ConnectionError::Packet)?;
-    }
-    Ok(())
+/// What one read brings; never nothing.
+fn poll_read<'b>(
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    buffer: &'b mut [u8],
+) -> Poll<Result<&'b [u8], ConnectionError>> {
+    let mut read = ReadBuf::new(buffer);
+    ready!(Pin::new(stream).poll_read(cx, &mut read))?;
+    let arrived = read.filled().len();
+    Poll::Ready(if arrived == 0 { Err(ConnectionError::Closed) } else { Ok(&buffer[..arrived]) })
 }
 
 #[cfg(test)]
@@ -245,7 +282,9 @@ mod tests {
         let (near, mut far) = pair().await;
         let (mut connection, mut scratch) = (Connection::new(near), Scratch::default());
         let mut bytes = BytesMut::new();
-        encode(&[message(3), Packet::PingReq, message(300)], &mut bytes).unwrap();
+        for packet in [message(3), Packet::PingReq, message(300)] {
+            packet.write(&mut bytes, MAX_PACKET).unwrap();
+        }
         for cut in [1, 2, 5, 11, bytes.len() - 1] {
             let (head, tail) = bytes.split_at(cut);
             far.write_all(head).await.unwrap();
@@ -279,6 +318,24 @@ mod tests {
         assert_eq!(received[..sent], packets[..sent]);
         assert_eq!(received[sent], message(1));
         assert_eq!(connection.unsent.capacity(), 0, "idle: no buffer");
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_cut_off_and_costs_no_more_than_the_bound() {
+        let (near, _far) = pair().await;
+        let (mut connection, mut scratch) = (Connection::new(near), Scratch::default());
+        let packets: Vec<Packet> = (0..200).map(|_| message(200_000)).collect();
+        let error = connection.send(&mut scratch, &packets).unwrap_err();
+        assert!(matches!(error, ConnectionError::SlowReader), "{error}");
+        assert!(connection.unsent.len() <= MAX_UNSENT + MAX_PACKET, "{}", connection.unsent.len());
+    }
+
+    #[tokio::test]
+    async fn the_shared_write_buffer_shrinks_again() {
+        let (near, _far) = pair().await;
+        let (mut connection, mut scratch) = (Connection::new(near), Scratch::default());
+        connection.send(&mut scratch, &[message(200_000), message(200_000)]).unwrap();
+        assert!(scratch.write.capacity() <= WRITE, "{}", scratch.write.capacity());
     }
 
     #[tokio::test]

@@ -2,10 +2,11 @@
 //! that names the MQTT crate.
 
 mod connection;
+mod greeting;
 mod packet;
 
 pub use connection::{Connection, ConnectionError, Scratch, connect};
 pub use packet::{
     ConnAck, Connect, ConnectReturnCode, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish, QoS,
-    SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, publish,
+    SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, kind, publish,
 };

@@ -12,6 +12,27 @@ pub use rumqttc::mqttbytes::{Error as PacketError, Protocol, QoS};
 /// room for its topic and header.
 pub const MAX_PACKET: usize = 256 * 1024 + 16 * 1024;
 
+/// What `packet` is, for logs: what it holds may be a secret.
+#[must_use]
+pub const fn kind(packet: &Packet) -> &'static str {
+    match packet {
+        Packet::Connect(_) => "CONNECT",
+        Packet::ConnAck(_) => "CONNACK",
+        Packet::Publish(_) => "PUBLISH",
+        Packet::PubAck(_) => "PUBACK",
+        Packet::PubRec(_) => "PUBREC",
+        Packet::PubRel(_) => "PUBREL",
+        Packet::PubComp(_) => "PUBCOMP",
+        Packet::Subscribe(_) => "SUBSCRIBE",
+        Packet::SubAck(_) => "SUBACK",
+        Packet::Unsubscribe(_) => "UNSUBSCRIBE",
+        Packet::UnsubAck(_) => "UNSUBACK",
+        Packet::PingReq => "PINGREQ",
+        Packet::PingResp => "PINGRESP",
+        Packet::Disconnect => "DISCONNECT",
+    }
+}
+
 /// A PUBLISH that is not retained; `pkid` is used at QoS 1 only.
 #[must_use]
 pub fn publish(topic: String, qos: QoS, pkid: u16, payload: Bytes) -> Packet {

@@ -92,9 +92,15 @@ pub(super) fn parse(text: &str, layer: Layer) -> Result<Table, (String, Range<us
 }
 
 /// Reads the value of an override: a TOML value, or else bare text.
-pub(super) fn parse_value(text: &str, origin: &Origin) -> Value {
-    DeValue::parse(text)
-        .map_or_else(|_| Value::Text(text.to_owned()), |parsed| value(parsed.get_ref(), &|_| origin.clone()))
+///
+/// # Errors
+/// What begins like a TOML list, table or text is none: what is wrong with it.
+pub(super) fn parse_value(text: &str, origin: &Origin) -> Result<Value, String> {
+    match DeValue::parse(text) {
+        Ok(parsed) => Ok(value(parsed.get_ref(), &|_| origin.clone())),
+        Err(error) if text.trim_start().starts_with(['[', '{', '"', '\'']) => Err(error.message().to_owned()),
+        Err(_) => Ok(Value::Text(text.to_owned())),
+    }
 }
 
 /// Lays `upper` over `lower`: a key that `upper` gives replaces that of `lower`, within sections (`[fleet]`) one by

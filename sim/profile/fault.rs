@@ -47,19 +47,18 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig) -> Result<Vec<Fault>,
 }
 
 fn fault(field: &Field<'_>, fleet: &FleetConfig) -> Result<Fault, Problem> {
-    let mut section = field.section()?;
-    let kind = kind(&mut section)?;
+    let section = field.section(&["kind", "status", "stage", "code", "select", "at", "for"])?;
+    let kind = kind(&section)?;
     let select = select(&section.required("select")?, fleet)?;
     let at = section.optional("at").map_or(Ok(Duration::ZERO), |field| field.duration(Duration::ZERO..=DAY))?;
     let lasts = section.optional("for").map(|field| field.duration(Duration::from_millis(1)..=DAY)).transpose()?;
-    section.finish()?;
     Ok(Fault { kind, select, at, lasts })
 }
 
-fn kind(section: &mut Section<'_>) -> Result<FaultKind, Problem> {
+fn kind(section: &Section<'_>) -> Result<FaultKind, Problem> {
     let field = section.required("kind")?;
     let kind = field.choice(&KINDS)?;
-    let foreign: &[&'static str] = match kind {
+    let foreign: &[&str] = match kind {
         Kind::Reject => &["stage", "code"],
         Kind::NoReply | Kind::Offline => &["stage", "code", "status"],
         Kind::Fail => &["status"],
@@ -111,18 +110,27 @@ fn select(field: &Field<'_>, fleet: &FleetConfig) -> Result<Select, Problem> {
     let Value::Table(table) = &field.node.value else {
         return Err(field.problem(FORMS));
     };
-    let mut section = field.section()?;
-    section.unsupported("wave")?;
+    field.unsupported(&["wave"])?;
+    let section = field.section(&["percent", "count", "ids"])?;
     if table.len() > 1 {
         return Err(field.problem(FORMS));
     }
     let found = [
         section.optional("percent").map(|field| field.number(0.0..=100.0).map(Select::Percent)),
-        section.optional("count").map(|field| field.integer(0..=DeviceIds::MAX_DEVICES).map(Select::Count)),
+        section.optional("count").map(|field| count(&field, fleet).map(Select::Count)),
         section.optional("ids").map(|field| ids(&field, fleet).map(Select::Ids)),
     ];
-    section.finish()?;
     found.into_iter().flatten().next().unwrap_or_else(|| Err(field.problem(FORMS)))
+}
+
+/// So many devices as there are.
+fn count(field: &Field<'_>, fleet: &FleetConfig) -> Result<u32, Problem> {
+    match field.integer(0..=DeviceIds::MAX_DEVICES)? {
+        count if count > fleet.devices => {
+            Err(field.problem(format_args!("must not exceed `fleet.devices`, {}", fleet.devices)))
+        }
+        count => Ok(count),
+    }
 }
 
 /// Devices by index or by id.

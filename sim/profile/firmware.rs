@@ -19,17 +19,17 @@ pub(super) struct Firmware {
 const LONGEST: Duration = Duration::from_secs(86_400);
 
 pub(super) fn read(field: &Field<'_>) -> Result<Firmware, Problem> {
-    let mut section = field.section()?;
+    let section =
+        field.section(&["wait", "download", "apply", "version", "package_uri", "new_version", "update_id"])?;
     let config = FirmwareConfig {
         wait: delay(&section.required("wait")?)?,
         download: delay(&section.required("download")?)?,
         apply: delay(&section.required("apply")?)?,
-        version: some_text(&section.required("version")?)?,
+        version: version(&section.required("version")?)?,
     };
     let package_uri = some_text(&section.required("package_uri")?)?;
-    let new_version = new_version(&mut section, &config.version)?;
+    let new_version = new_version(&section, &config.version)?;
     let update_id = section.required("update_id")?.boolean()?;
-    section.finish()?;
     Ok(Firmware { config, package_uri, new_version, update_id })
 }
 
@@ -42,7 +42,12 @@ fn delay(field: &Field<'_>) -> Result<Delay, Problem> {
     if longest <= LONGEST { Ok(delay) } else { Err(field.problem("must not exceed 24h")) }
 }
 
-fn new_version(section: &mut Section<'_>, running: &str) -> Result<Option<String>, Problem> {
+/// Devices that say nothing of their version have an empty one.
+fn version(field: &Field<'_>) -> Result<String, Problem> {
+    if field.text()?.is_empty() { Ok(String::new()) } else { some_text(field) }
+}
+
+fn new_version(section: &Section<'_>, running: &str) -> Result<Option<String>, Problem> {
     let field = section.required("new_version")?;
     match field.text()? {
         "" => Ok(None),

@@ -14,7 +14,17 @@ const MAX_PREFIX: usize = 121;
 
 /// Reads the fleet and the number of shards that share it.
 pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig, u32), Problem> {
-    let mut section = field.section()?;
+    let section = field.section(&[
+        "devices",
+        "id_prefix",
+        "connect_rate",
+        "connect_in_flight",
+        "keep_alive",
+        "token_life",
+        "workers",
+        "shards",
+        "timestamps",
+    ])?;
     let config = FleetConfig {
         devices: section.required("devices")?.integer(1..=DeviceIds::MAX_DEVICES)?,
         id_prefix: id_prefix(&section.required("id_prefix")?)?,
@@ -33,7 +43,6 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig,
     if shards.integer(1..=10_000_u32)? > 1 {
         return Err(shards.problem("more than 1 is not supported yet"));
     }
-    section.finish()?;
     Ok((config, 1))
 }
 

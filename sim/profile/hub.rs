@@ -46,7 +46,7 @@ enum Kind {
 }
 
 pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
-    let mut section = field.section()?;
+    let section = field.section(&["kind", "workers", "slow"])?;
     let kind = section.required("kind")?;
     let text = kind.text()?;
     if text == "mqtt" || text.contains("://") {
@@ -64,19 +64,17 @@ pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
             HubPlan::Azure
         }
     };
-    section.finish()?;
     Ok(plan)
 }
 
 fn slow(field: &Field<'_>) -> Result<HubDelays, Problem> {
     const RANGE: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(300);
-    let mut section = field.section()?;
-    let mut delay = |key| section.optional(key).map_or(Ok(Duration::ZERO), |field| field.duration(RANGE));
+    let section = field.section(&["method_request", "method_answer", "twin_ack"])?;
+    let delay = |key| section.optional(key).map_or(Ok(Duration::ZERO), |field| field.duration(RANGE));
     let delays = HubDelays {
         method_request: delay("method_request")?,
         method_answer: delay("method_answer")?,
         twin_ack: delay("twin_ack")?,
     };
-    section.finish()?;
     Ok(delays)
 }

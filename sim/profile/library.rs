@@ -67,7 +67,8 @@ pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Plan, Pro
     let stem = Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let start = Origin::Document { layer: Layer::Profile, span: 0..0 };
     overrides::apply(&mut whole, overrides)
-        .and_then(|()| plan::read(Section::root(&whole, &start), stem.as_deref().unwrap_or("profile")))
+        .and_then(|()| Section::root(&whole, &start, &plan::KEYS))
+        .and_then(|root| plan::read(&root, stem.as_deref().unwrap_or("profile")))
         .map_err(|problem| locate(problem, file, text, &base_file, base))
 }
 

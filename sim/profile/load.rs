@@ -23,11 +23,20 @@ enum Kind {
 }
 
 pub(super) fn read(field: &Field<'_>) -> Result<LoadSection, Problem> {
-    let mut section = field.section()?;
+    let section = field.section(&[
+        "kind",
+        "in_flight",
+        "rate",
+        "arrivals",
+        "ramp",
+        "max_in_flight",
+        "response_timeout",
+        "connect_timeout",
+    ])?;
     let kind = section.required("kind")?;
     let load = match kind.choice(&[("open", Kind::Open), ("closed", Kind::Closed)])? {
-        Kind::Open => open(&mut section, &kind)?,
-        Kind::Closed => closed(&mut section, &kind)?,
+        Kind::Open => open(&section, &kind)?,
+        Kind::Closed => closed(&section, &kind)?,
     };
     let max_in_flight = section.required("max_in_flight")?.integer(1..=1_000_000_u32)?;
     // 2.2: the hub takes 5 to 300 s for the response timeout and 0 to 300 s for the connect timeout.
@@ -41,11 +50,10 @@ pub(super) fn read(field: &Field<'_>) -> Result<LoadSection, Problem> {
             connect.problem(format_args!("must not exceed `load.response_timeout`, {limit}s: hubs refuse that"))
         );
     }
-    section.finish()?;
     Ok(LoadSection { load, max_in_flight, response_timeout, connect_timeout })
 }
 
-fn open(section: &mut Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
+fn open(section: &Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
     section.meaningless("in_flight", kind, "in an open load")?;
     let rate = section.required("rate")?.rate()?;
     let arrivals = section
@@ -55,7 +63,7 @@ fn open(section: &mut Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
     Ok(Load::Open { rate, arrivals, ramp })
 }
 
-fn closed(section: &mut Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
+fn closed(section: &Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
     for key in ["rate", "arrivals", "ramp"] {
         section.meaningless(key, kind, "in a closed load")?;
     }
@@ -65,9 +73,8 @@ fn closed(section: &mut Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> 
 }
 
 fn ramp(field: &Field<'_>) -> Result<Ramp, Problem> {
-    let mut section = field.section()?;
+    let section = field.section(&["from", "over"])?;
     let from = section.required("from")?.rate()?;
     let over = section.required("over")?.duration(Duration::from_millis(1)..=Duration::from_secs(86_400))?;
-    section.finish()?;
     Ok(Ramp { from, over })
 }

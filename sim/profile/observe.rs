@@ -4,23 +4,41 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::reader::Field;
+use crate::device::FirmwareConfig;
 use crate::driver::{ObserveConfig, ObserveKind};
+use crate::policy::units;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
-pub(super) fn read(field: &Field<'_>) -> Result<ObserveConfig, Problem> {
-    let mut section = field.section()?;
+pub(super) fn read(field: &Field<'_>, firmware: &FirmwareConfig) -> Result<ObserveConfig, Problem> {
+    let section = field.section(&["kind", "interval", "overlap", "stage_deadline"])?;
     let kind = section.required("kind")?;
     if kind.text()? == "subscribe" {
         return Err(kind.problem("`subscribe` is not supported yet: allowed are `query` and `poll`"));
     }
+    let deadline = section.required("stage_deadline")?;
     let config = ObserveConfig {
         kind: kind.choice(&[("query", ObserveKind::Query), ("poll", ObserveKind::Poll)])?,
         interval: section.required("interval")?.duration(MILLISECOND..=HOUR)?,
         overlap: section.required("overlap")?.duration(Duration::ZERO..=HOUR)?,
-        stage_deadline: section.required("stage_deadline")?.duration(MILLISECOND..=24 * HOUR)?,
+        stage_deadline: deadline.duration(MILLISECOND..=24 * HOUR)?,
     };
-    section.finish()?;
+    // A stage is seen at the next look at the earliest; and a healthy device must not count as stuck.
+    let needs = [
+        ("`observe.interval`", config.interval),
+        ("what `firmware.wait` can take", firmware.wait.upper()),
+        ("what `firmware.download` can take", firmware.download.upper()),
+        ("what `firmware.apply` can take", firmware.apply.upper()),
+    ];
+    if let Some((what, time)) = needs.into_iter().find(|(_, time)| config.stage_deadline <= *time) {
+        let time = units::format_duration(round_up(time));
+        return Err(deadline.problem(format_args!("must be longer than {what}, {time}")));
+    }
     Ok(config)
+}
+
+/// Whole milliseconds: percentiles of a distribution are no round figures.
+fn round_up(time: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX))
 }

@@ -1,11 +1,8 @@
 //! Overrides: single keys of a plan, given outside the profile.
 
 use super::ProfileError;
-use super::document::{Entry, Layer, Node, Origin, Table, Value, parse_value};
+use super::document::{Entry, Layer, Node, Origin, Table, Value, overlay, parse_value};
 use super::error::Problem;
-
-/// What the environment's overrides begin with.
-const ENVIRONMENT: &str = "TWINSTORM_SET_";
 
 /// One key's value from the command line or the environment. Its value is a TOML value or bare text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +20,9 @@ enum Source {
 }
 
 impl Override {
+    /// What the environment's variables that are overrides begin with.
+    pub const ENVIRONMENT: &'static str = "TWINSTORM_SET_";
+
     /// The argument of `--set`: `section.key=VALUE`; `fault.0.select=all` reaches into a list.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Override {
     #[must_use]
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Vec<Self> {
         let overrides = variables.into_iter().filter_map(|(name, value)| {
-            let key = name.strip_prefix(ENVIRONMENT)?.replace("__", ".").to_lowercase();
+            let key = name.strip_prefix(Self::ENVIRONMENT)?.replace("__", ".").to_lowercase();
             Some(Self { layer: Source::Environment, label: format!("{name}={value}"), key, value })
         });
         let mut overrides: Vec<Self> = overrides.collect();
@@ -75,8 +75,18 @@ pub(super) fn apply(table: &mut Table, overrides: &[Override]) -> Result<(), Pro
     ordered.into_iter().try_for_each(|item| {
         let path: Vec<&str> = item.key.split('.').collect();
         let origin = item.origin();
-        let node = Node { value: parse_value(&item.value, &origin), origin };
-        put(table, &item.key, &path, node)
+        let value = parse_value(&item.value, &origin)
+            .map_err(|message| Problem::new(&origin, format!("the value of `{}` is broken: {message}", item.key)))?;
+        let node = Node { value, origin };
+        match path[..] {
+            // A whole section is laid over the one that is there, as that of a file is.
+            [section] => {
+                let entry = Entry { key: node.origin.clone(), node };
+                overlay(table, Table::from([(section.to_owned(), entry)]));
+                Ok(())
+            }
+            _ => put(table, &item.key, &path, node),
+        }
     })
 }
 
@@ -133,5 +143,116 @@ fn put_below(parent: &mut Node, whole: &str, path: &[&str], node: Node) -> Resul
             let message = format!("`{prefix}` is {}: there is nothing below it", other.kind());
             Err(Problem::new(&node.origin, message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{HubPlan, Plan, load};
+    use super::*;
+    use crate::policy::{Backoff, Load, RetryPolicy, Select};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn set(arguments: &[&str]) -> Result<Plan, ProfileError> {
+        let overrides: Vec<Override> = arguments.iter().map(|argument| Override::set(argument).unwrap()).collect();
+        load("quickstart", &overrides)
+    }
+
+    #[test]
+    fn overrides_take_values_or_bare_text_and_reach_into_lists() {
+        let plan = set(&[
+            "load.rate=200/s",
+            "firmware.version=1.5",
+            "hub.slow.twin_ack=80ms",
+            "hub.workers=2",
+            "retry.method=none",
+            "threshold.1.expr=update.overhead.p50 < 1s",
+            "fault.0={ kind = \"no_reply\", select = \"all\" }",
+            "fault.1.kind=offline",
+            "fault.1.select={ percent = 5 }",
+        ])
+        .unwrap();
+        assert_eq!((plan.driver.load.rate(), plan.firmware.version.as_str()), (Some(200.0), "1.5"));
+        let hub = plan.hub.embedded().unwrap();
+        assert_eq!((hub.workers, hub.slow.twin_ack), (2, Duration::from_millis(80)));
+        assert_eq!(plan.driver.retry_method, RetryPolicy::NEVER);
+        assert_eq!((plan.thresholds.len(), plan.thresholds[1].to_string()), (3, "update.overhead.p50 < 1s".to_owned()));
+        assert_eq!(plan.faults[1].select, Select::Percent(5.0));
+    }
+
+    #[test]
+    fn a_section_given_whole_is_laid_over_key_by_key_as_that_of_a_file_is() {
+        let load = set(&["load={ kind = \"closed\", in_flight = 2 }"]).unwrap().driver;
+        assert_eq!((load.load, load.max_in_flight), (Load::Closed { in_flight: 2 }, 1000));
+        // What stands below a section is replaced whole, also as in a file.
+        let delays = set(&["hub.slow.method_request=1s", "hub.slow={ twin_ack = \"80ms\" }"]).unwrap().hub.embedded();
+        assert_eq!(delays.unwrap().slow.method_request, Duration::ZERO);
+    }
+
+    #[test]
+    fn an_override_of_the_kind_leaves_behind_what_the_profile_said_for_the_other_kind() {
+        assert_eq!(set(&["load.kind=closed"]).unwrap().driver.load, Load::Closed { in_flight: 100 });
+        assert_eq!(set(&["hub.kind=azure"]).unwrap().hub, HubPlan::Azure);
+        let fixed = set(&["retry.connect.policy=fixed"]).unwrap().fleet.retry_connect;
+        assert_eq!(fixed.backoff, Backoff::Fixed { delay: 10 * SECOND });
+        let error = set(&["load.kind=closed", "load.rate=3"]).unwrap_err().to_string();
+        assert_eq!(error, "--set load.rate=3: `load.rate` means nothing in a closed load: leave it out");
+    }
+
+    #[test]
+    fn an_error_in_an_override_names_the_override() {
+        for (argument, says) in [
+            ("flet.devices=3", "--set flet.devices=3: unknown key `flet`: allowed are name, "),
+            ("fleet.device=3", "--set fleet.device=3: unknown key `device` in `fleet`"),
+            ("seed.x=3", "--set seed.x=3: `seed` is a whole number: there is nothing below it"),
+            (
+                "threshold.9.expr=x",
+                "--set threshold.9.expr=x: `threshold` has 3 entries: allowed are numbers from 0 to 3",
+            ),
+            ("threshold.expr=x", "--set threshold.expr=x: `threshold` is a list: reach into it by number"),
+            ("hub=azure", "--set hub=azure: `hub` must be a table"),
+            (
+                "fault=[{kind=\"reject\"",
+                "--set fault=[{kind=\"reject\": the value of `fault` is broken: unclosed inline table, expected `}`",
+            ),
+            ("load={", "--set load={: the value of `load` is broken: unclosed"),
+            ("name='x", "--set name='x: the value of `name` is broken: "),
+            ("name=\"x", "--set name=\"x: the value of `name` is broken: "),
+            ("load.rate=0", "--set load.rate=0: `load.rate` must be from 0.001/s"),
+        ] {
+            let error = set(&[argument]).unwrap_err().to_string();
+            assert!(error.starts_with(says), "{argument}: {error}");
+        }
+        for argument in ["fleet.devices", "=3", "a..b=3"] {
+            assert!(Override::set(argument).unwrap_err().to_string().contains("sets nothing"), "{argument}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_environment_and_that_over_the_profile() {
+        let environment = Override::from_environment(
+            [("TWINSTORM_SET_FLEET__DEVICES", "5"), ("TWINSTORM_SET_SEED", "9"), ("TWINSTORM_HUB_MQTT", "x")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        let mut overrides = vec![Override::flag("--devices", "fleet.devices", "6")];
+        overrides.extend(environment);
+        let plan = load("quickstart", &overrides).unwrap();
+        assert_eq!((plan.fleet.devices, plan.seed.0), (6, 9));
+        let wrong = Override::from_environment([("TWINSTORM_SET_HUB__WORKERS".to_owned(), "0".to_owned())]);
+        let error = load("quickstart", &wrong).unwrap_err().to_string();
+        assert_eq!(error, "TWINSTORM_SET_HUB__WORKERS=0: `hub.workers` must be from 1 to 256");
+        let one_underscore = Override::from_environment([("TWINSTORM_SET_FLEET_DEVICES".to_owned(), "5".to_owned())]);
+        let error = load("quickstart", &one_underscore).unwrap_err().to_string();
+        assert!(
+            error.starts_with("TWINSTORM_SET_FLEET_DEVICES=5: unknown key `fleet_devices`: allowed are name"),
+            "{error}"
+        );
+        assert!(error.ends_with("between a section and its key stand two underscores, `__`"), "{error}");
+        assert!(!set(&["fleet_devices=5"]).unwrap_err().to_string().contains("underscores"));
+        let error = load("quickstart", &[Override::flag("--rate", "load.rate", "-1")]).unwrap_err().to_string();
+        assert!(error.starts_with("--rate -1: `load.rate` must be"), "{error}");
     }
 }

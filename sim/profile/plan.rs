@@ -39,8 +39,24 @@ pub struct Plan {
     pub report: ReportPlan,
 }
 
+/// The keys of a document.
+pub(super) const KEYS: [&str; 12] = [
+    "name",
+    "description",
+    "seed",
+    "hub",
+    "retry",
+    "fleet",
+    "firmware",
+    "load",
+    "observe",
+    "fault",
+    "threshold",
+    "report",
+];
+
 /// Reads a plan; `stem` is its name if it gives none.
-pub(super) fn read(mut root: Section<'_>, stem: &str) -> Result<Plan, Problem> {
+pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let name = match root.optional("name") {
         Some(field) => name(&field)?,
         None => stem.chars().map(|c| if in_name(c) { c } else { '-' }).collect(),
@@ -55,11 +71,10 @@ pub(super) fn read(mut root: Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let (fleet, shards) = fleet::read(&root.required("fleet")?, &retries)?;
     let firmware = firmware::read(&root.required("firmware")?)?;
     let load = load::read(&root.required("load")?)?;
-    let observe = observe::read(&root.required("observe")?)?;
+    let observe = observe::read(&root.required("observe")?, &firmware.config)?;
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet))?;
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field))?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
-    root.finish()?;
     let driver = DriverConfig {
         load: load.load,
         max_in_flight: load.max_in_flight,
@@ -161,7 +176,8 @@ impl Plan {
         let workflow = self.firmware.wait.upper() + self.firmware.download.upper() + self.firmware.apply.upper();
         let with_faults = self.faults.iter().map(|fault| match fault.kind {
             FaultKind::Stall { .. } => workflow + observe.stage_deadline,
-            FaultKind::NoReply => self.longest_call(),
+            // Whether the device is at work all the same is waited for.
+            FaultKind::NoReply => self.longest_call() + observe.stage_deadline,
             FaultKind::Reject { .. } | FaultKind::Offline | FaultKind::Fail { .. } => Duration::ZERO,
         });
         with_faults.fold(workflow, Duration::max) + observe.interval

@@ -1,10 +1,11 @@
-//! Reads tables of a profile key by key: what nobody asked for is an unknown key.
+//! Reads tables of a profile key by key. What may stand in a table is said first, so that a misspelt key is told
+//! before the one that it leaves missing.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::document::{Node, Origin, Table, Value};
+use super::document::{Layer, Node, Origin, Table, Value};
 use super::error::Problem;
 use crate::policy::units;
 
@@ -14,7 +15,6 @@ pub(super) struct Section<'a> {
     path: String,
     table: &'a Table,
     origin: &'a Origin,
-    known: Vec<&'static str>,
 }
 
 /// A key's value under reading.
@@ -25,52 +25,43 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The whole document; `origin` is where a missing key is reported.
-    pub(super) const fn root(table: &'a Table, origin: &'a Origin) -> Self {
-        Self { path: String::new(), table, origin, known: Vec::new() }
+    /// The whole document, in which these keys may stand; `origin` is where a missing key is reported.
+    pub(super) fn root(table: &'a Table, origin: &'a Origin, keys: &[&str]) -> Result<Self, Problem> {
+        Self { path: String::new(), table, origin }.with(keys)
+    }
+
+    /// Itself, if there are no keys in it but these.
+    fn with(self, keys: &[&str]) -> Result<Self, Problem> {
+        let Some((key, entry)) = self.table.iter().find(|(key, _)| !keys.contains(&key.as_str())) else {
+            return Ok(self);
+        };
+        let place = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };
+        let mut message = format!("unknown key `{key}`{place}: allowed are {}", keys.join(", "));
+        if entry.key.layer() == Layer::Environment && key.contains('_') {
+            message.push_str("; between a section and its key stand two underscores, `__`");
+        }
+        Err(Problem::new(&entry.key, message))
     }
 
     /// A key that may be missing.
-    pub(super) fn optional(&mut self, key: &'static str) -> Option<Field<'a>> {
-        self.known.push(key);
+    pub(super) fn optional(&self, key: &str) -> Option<Field<'a>> {
         self.table.get(key).map(|entry| Field { path: self.path_of(key), node: &entry.node })
     }
 
     /// A key that must be there.
-    pub(super) fn required(&mut self, key: &'static str) -> Result<Field<'a>, Problem> {
+    pub(super) fn required(&self, key: &str) -> Result<Field<'a>, Problem> {
         self.optional(key)
             .ok_or_else(|| Problem::new(self.origin, format!("the key `{}` is missing", self.path_of(key))))
     }
 
     /// A key that has no meaning beside what `decisive` says. It may be left over from a layer below.
-    pub(super) fn meaningless(&mut self, key: &'static str, decisive: &Field<'_>, why: &str) -> Result<(), Problem> {
-        self.known.push(key);
+    pub(super) fn meaningless(&self, key: &str, decisive: &Field<'_>, why: &str) -> Result<(), Problem> {
         match self.table.get(key) {
             Some(entry) if entry.node.origin.layer() >= decisive.node.origin.layer() => {
                 Err(Problem::new(&entry.key, format!("`{}` means nothing {why}: leave it out", self.path_of(key))))
             }
             _ => Ok(()),
         }
-    }
-
-    /// A key of a feature that does not exist yet.
-    pub(super) fn unsupported(&mut self, key: &'static str) -> Result<(), Problem> {
-        match self.table.get(key) {
-            Some(entry) => {
-                Err(Problem::new(&entry.key, format!("`{}` is not supported yet: leave it out", self.path_of(key))))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Ends the reading: every key must have been asked for.
-    pub(super) fn finish(self) -> Result<(), Problem> {
-        let Some((key, entry)) = self.table.iter().find(|(key, _)| !self.known.contains(&key.as_str())) else {
-            return Ok(());
-        };
-        let place = if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path) };
-        let message = format!("unknown key `{key}`{place}: allowed are {}", self.known.join(", "));
-        Err(Problem::new(&entry.key, message))
     }
 
     fn path_of(&self, key: &str) -> String {
@@ -179,13 +170,23 @@ impl<'a> Field<'a> {
         })
     }
 
-    /// A table.
-    pub(super) fn section(&self) -> Result<Section<'a>, Problem> {
+    /// A table in which these keys may stand.
+    pub(super) fn section(&self, keys: &[&str]) -> Result<Section<'a>, Problem> {
         match &self.node.value {
-            Value::Table(table) => {
-                Ok(Section { path: self.path.clone(), table, origin: &self.node.origin, known: Vec::new() })
-            }
+            Value::Table(table) => Section { path: self.path.clone(), table, origin: &self.node.origin }.with(keys),
             _ => Err(self.wants("a table")),
+        }
+    }
+
+    /// Refuses keys of features that do not exist yet, if this is a table with one of them.
+    pub(super) fn unsupported(&self, keys: &[&str]) -> Result<(), Problem> {
+        let Value::Table(table) = &self.node.value else { return Ok(()) };
+        match keys.iter().find_map(|key| table.get_key_value(*key)) {
+            Some((key, entry)) => {
+                let message = format!("`{}.{key}` is not supported yet: leave it out", self.path);
+                Err(Problem::new(&entry.key, message))
+            }
+            None => Ok(()),
         }
     }
 

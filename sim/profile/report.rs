@@ -18,12 +18,11 @@ pub struct ReportPlan {
 }
 
 pub(super) fn read(field: &Field<'_>) -> Result<ReportPlan, Problem> {
-    let mut section = field.section()?;
+    let section = field.section(&["out", "narrate"])?;
     let out = match section.optional("out") {
         Some(field) => Some(field.text()?).filter(|out| !out.is_empty()).map(PathBuf::from),
         None => None,
     };
     let narrate = section.optional("narrate").map_or(Ok(false), |field| field.boolean())?;
-    section.finish()?;
     Ok(ReportPlan { out, narrate })
 }

@@ -33,13 +33,12 @@ const CAP: Duration = Duration::from_secs(30);
 const METHOD_ATTEMPTS: u32 = 5;
 
 pub(super) fn read(field: &Field<'_>) -> Result<Retries, Problem> {
-    let mut section = field.section()?;
+    let section = field.section(&["connect", "method", "twin"])?;
     let retries = Retries {
         connect: policy(&section.required("connect")?, None)?,
         method: policy(&section.required("method")?, Some(METHOD_ATTEMPTS))?,
         twin: policy(&section.required("twin")?, None)?,
     };
-    section.finish()?;
     Ok(retries)
 }
 
@@ -53,43 +52,42 @@ fn policy(field: &Field<'_>, attempts: Option<u32>) -> Result<RetryPolicy, Probl
         };
         return Ok(RetryPolicy { backoff, max_attempts: attempts });
     }
-    let mut section = field.section()?;
+    let section = field.section(&["policy", "delay", "base", "cap", "jitter", "max_attempts"])?;
     let kind = section.required("policy")?;
     let parsed = match kind.choice(&KINDS)? {
         Kind::None => {
-            meaningless(&mut section, &kind, &["delay", "base", "cap", "jitter", "max_attempts"])?;
+            meaningless(&section, &kind, &["delay", "base", "cap", "jitter", "max_attempts"])?;
             RetryPolicy::NEVER
         }
         Kind::Fixed => {
-            meaningless(&mut section, &kind, &["base", "cap", "jitter"])?;
-            let backoff = Backoff::Fixed { delay: wait(&mut section, "delay", FIXED_DELAY)? };
-            RetryPolicy { backoff, max_attempts: max_attempts(&mut section, attempts)? }
+            meaningless(&section, &kind, &["base", "cap", "jitter"])?;
+            let backoff = Backoff::Fixed { delay: wait(&section, "delay", FIXED_DELAY)? };
+            RetryPolicy { backoff, max_attempts: max_attempts(&section, attempts)? }
         }
         Kind::Exponential => {
-            meaningless(&mut section, &kind, &["delay"])?;
-            let base = wait(&mut section, "base", BASE)?;
-            let cap = wait(&mut section, "cap", CAP.max(base))?;
+            meaningless(&section, &kind, &["delay"])?;
+            let base = wait(&section, "base", BASE)?;
+            let cap = wait(&section, "cap", CAP.max(base))?;
             if cap < base {
                 return Err(section.required("cap")?.problem("must not be shorter than `base`"));
             }
             let jitter = section.optional("jitter").map_or(Ok(Jitter::Full), |field| field.choice(&JITTERS))?;
             let backoff = Backoff::Exponential { base, cap, jitter };
-            RetryPolicy { backoff, max_attempts: max_attempts(&mut section, attempts)? }
+            RetryPolicy { backoff, max_attempts: max_attempts(&section, attempts)? }
         }
     };
-    section.finish()?;
     Ok(parsed)
 }
 
-fn meaningless(section: &mut Section<'_>, kind: &Field<'_>, keys: &[&'static str]) -> Result<(), Problem> {
+fn meaningless(section: &Section<'_>, kind: &Field<'_>, keys: &[&str]) -> Result<(), Problem> {
     keys.iter().try_for_each(|key| section.meaningless(key, kind, "for this policy"))
 }
 
-fn wait(section: &mut Section<'_>, key: &'static str, default: Duration) -> Result<Duration, Problem> {
+fn wait(section: &Section<'_>, key: &str, default: Duration) -> Result<Duration, Problem> {
     let range = Duration::from_millis(1)..=Duration::from_secs(3600);
     section.optional(key).map_or(Ok(default), |field| field.duration(range))
 }
 
-fn max_attempts(section: &mut Section<'_>, default: Option<u32>) -> Result<Option<u32>, Problem> {
+fn max_attempts(section: &Section<'_>, default: Option<u32>) -> Result<Option<u32>, Problem> {
     section.optional("max_attempts").map_or(Ok(default), |field| field.integer(1..=1000_u32).map(Some))
 }

@@ -195,6 +195,17 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[observe]\nkind = 'subscribe'", 2, "`subscribe` is not supported yet"),
         ("[observe]\ninterval = '0s'", 2, "must be from 1ms"),
         ("[observe]\nstage_deadline = '0s'", 2, "must be from 1ms"),
+        (
+            "[observe]\nstage_deadline = '250ms'",
+            2,
+            "`observe.stage_deadline` must be longer than `observe.interval`, 250ms",
+        ),
+        ("[observe]\nstage_deadline = '4s'", 2, "must be longer than what `firmware.wait` can take, 4862ms"),
+        (
+            "[firmware]\napply = '90s'\n[observe]\nstage_deadline = '90s'",
+            4,
+            "must be longer than what `firmware.apply` can take, 90s",
+        ),
         ("[retry]\nconnect = 'azure-c'", 2, "allowed are `none`, `fixed`, `exponential`"),
         (
             "[retry]\nconnect = { policy = 'fixed', base = '1s' }",
@@ -205,12 +216,22 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[retry]\ntwin = { policy = 'exponential', base = '5s', cap = '1s' }", 2, "must not be shorter than `base`"),
         ("[[fault]]\nkind = 'hub_down'", 2, "cannot be `hub_down`: allowed are `reject`"),
         ("[[fault]]\nkind = 'offline'", 1, "the key `fault.0.select` is missing"),
+        ("[[fault]]\nselect = 'all'\nknd = 'offline'", 3, "unknown key `knd` in `fault.0`: allowed are kind, status"),
+        ("[[fault]]\nkind = 'offline'\nselct = 'all'", 3, "unknown key `selct` in `fault.0`"),
+        ("[[falt]]\nkind = 'offline'", 1, "unknown key `falt`"),
+        ("[[threshold]]\nexp = 'a'", 2, "unknown key `exp` in `threshold.0`: allowed are expr"),
+        ("[load]\nramp = { form = 1, over = '1s' }", 2, "unknown key `form` in `load.ramp`: allowed are from, over"),
         ("[[fault]]\nkind = 'offline'\nstage = 'apply'", 3, "means nothing for the kind `offline`"),
         ("[[fault]]\nkind = 'reject'\nstatus = 200", 3, "cannot be 200"),
         ("[[fault]]\nkind = 'reject'\nstatus = 99", 3, "must be from 100 to 599"),
         ("[[fault]]\nkind = 'fail'\nstage = 'wait'", 3, "cannot be `wait`"),
         ("[[fault]]\nkind = 'fail'\nstage = 'apply'\ncode = 'bad_luck'", 4, "allowed are `no_space`, "),
         ("[[fault]]\nkind = 'no_reply'\nselect = { percent = 101 }", 3, "must be from 0 to 100"),
+        (
+            "[[fault]]\nkind = 'no_reply'\nselect = { count = 1001 }",
+            3,
+            "`fault.0.select.count` must not exceed `fleet.devices`, 1000",
+        ),
         ("[[fault]]\nkind = 'no_reply'\nselect = 'some'", 3, "must be `\"all\"`, `{ percent = 2 }`"),
         ("[[fault]]\nkind = 'no_reply'\nselect = { percent = 1, count = 1 }", 3, "must be `\"all\"`"),
         ("[[fault]]\nkind = 'no_reply'\nselect = { wave = 1 }", 3, "`fault.0.select.wave` is not supported yet"),
@@ -243,71 +264,18 @@ fn more_faults_than_bits_to_remember_them_are_refused() {
 }
 
 #[test]
-fn overrides_take_values_or_bare_text_and_reach_into_lists() {
-    let plan = set(&[
-        "load.rate=200/s",
-        "firmware.version=1.5",
-        "hub.slow.twin_ack=80ms",
-        "hub.workers=2",
-        "retry.method=none",
-        "threshold.1.expr=update.overhead.p50 < 1s",
-        "fault.0={ kind = \"no_reply\", select = \"all\" }",
-        "fault.1.kind=offline",
-        "fault.1.select={ percent = 5 }",
-    ])
-    .unwrap();
-    assert_eq!((plan.driver.load.rate(), plan.firmware.version.as_str()), (Some(200.0), "1.5"));
-    let hub = plan.hub.embedded().unwrap();
-    assert_eq!((hub.workers, hub.slow.twin_ack), (2, Duration::from_millis(80)));
-    assert_eq!(plan.driver.retry_method, RetryPolicy::NEVER);
-    assert_eq!((plan.thresholds.len(), plan.thresholds[1].to_string()), (3, "update.overhead.p50 < 1s".to_owned()));
-    assert_eq!(plan.faults[1].select, Select::Percent(5.0));
+fn a_deadline_that_healthy_devices_miss_is_shown_where_it_stands() {
+    let error = set(&["firmware.download=2m"]).unwrap_err().to_string();
+    assert!(error.starts_with("quickstart.toml (built in):"), "{error}");
+    assert!(error.contains("`observe.stage_deadline` must be longer than what `firmware.download` can take, 2m"));
+    assert!(set(&["firmware.download=2m", "observe.stage_deadline=121s"]).is_ok());
 }
 
 #[test]
-fn an_override_of_the_kind_leaves_behind_what_the_profile_said_for_the_other_kind() {
-    assert_eq!(set(&["load.kind=closed"]).unwrap().driver.load, Load::Closed { in_flight: 100 });
-    assert_eq!(set(&["hub.kind=azure"]).unwrap().hub, HubPlan::Azure);
-    let fixed = set(&["retry.connect.policy=fixed"]).unwrap().fleet.retry_connect;
-    assert_eq!(fixed.backoff, Backoff::Fixed { delay: 10 * SECOND });
-    let error = set(&["load.kind=closed", "load.rate=3"]).unwrap_err().to_string();
-    assert_eq!(error, "--set load.rate=3: `load.rate` means nothing in a closed load: leave it out");
-}
-
-#[test]
-fn an_error_in_an_override_names_the_override() {
-    for (argument, says) in [
-        ("flet.devices=3", "--set flet.devices=3: unknown key `flet`: allowed are name, "),
-        ("fleet.device=3", "--set fleet.device=3: unknown key `device` in `fleet`"),
-        ("seed.x=3", "--set seed.x=3: `seed` is a whole number: there is nothing below it"),
-        ("threshold.9.expr=x", "--set threshold.9.expr=x: `threshold` has 3 entries: allowed are numbers from 0 to 3"),
-        ("threshold.expr=x", "--set threshold.expr=x: `threshold` is a list: reach into it by number"),
-        ("hub=azure", "--set hub=azure: `hub` must be a table"),
-        ("load.rate=0", "--set load.rate=0: `load.rate` must be from 0.001/s"),
-    ] {
-        let error = set(&[argument]).unwrap_err().to_string();
-        assert!(error.starts_with(says), "{argument}: {error}");
-    }
-    for argument in ["fleet.devices", "=3", "a..b=3"] {
-        assert!(Override::set(argument).unwrap_err().to_string().contains("sets nothing"), "{argument}");
-    }
-}
-
-#[test]
-fn the_command_line_wins_over_the_environment_and_that_over_the_profile() {
-    let environment = Override::from_environment(
-        [("TWINSTORM_SET_FLEET__DEVICES", "5"), ("TWINSTORM_SET_SEED", "9"), ("TWINSTORM_HUB_MQTT", "x")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned())),
-    );
-    let mut overrides = vec![Override::flag("--devices", "fleet.devices", "6")];
-    overrides.extend(environment);
-    let plan = load("quickstart", &overrides).unwrap();
-    assert_eq!((plan.fleet.devices, plan.seed.0), (6, 9));
-    let wrong = Override::from_environment([("TWINSTORM_SET_HUB__WORKERS".to_owned(), "0".to_owned())]);
-    let error = load("quickstart", &wrong).unwrap_err().to_string();
-    assert_eq!(error, "TWINSTORM_SET_HUB__WORKERS=0: `hub.workers` must be from 1 to 256");
-    let error = load("quickstart", &[Override::flag("--rate", "load.rate", "-1")]).unwrap_err().to_string();
-    assert!(error.starts_with("--rate -1: `load.rate` must be"), "{error}");
+fn a_device_may_say_nothing_of_its_version() {
+    let plan = set(&["firmware.version="]).unwrap();
+    assert_eq!((plan.firmware.version.as_str(), plan.driver.version.as_deref()), ("", Some("2.0.0")));
+    assert_eq!(load("tutorial", &[]).unwrap().firmware.version, "");
 }
 
 #[test]

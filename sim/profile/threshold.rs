@@ -9,11 +9,9 @@ pub(super) fn read(field: &Field<'_>) -> Result<Vec<Threshold>, Problem> {
 }
 
 fn threshold(field: &Field<'_>) -> Result<Threshold, Problem> {
-    let mut section = field.section()?;
-    section.unsupported("abort")?;
-    section.unsupported("grace")?;
+    field.unsupported(&["abort", "grace"])?;
+    let section = field.section(&["expr"])?;
     let expr = section.required("expr")?;
     let threshold = expr.text()?.parse().map_err(|error| expr.problem(format_args!("is wrong: {error}")))?;
-    section.finish()?;
     Ok(threshold)
 }

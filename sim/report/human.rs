@@ -1,4 +1,4 @@
-//! Durations and sizes for people, at three digits.
+//! Durations, sizes and shares for people.
 
 /// Seconds as `512 us`, `1.23 ms`, `45.6 ms` or `1.23 s`.
 #[must_use]
@@ -36,6 +36,15 @@ pub(super) fn three_digits(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// Percent with one decimal, and never 100 for less than all.
+pub(super) fn percent(value: f64) -> String {
+    if value <= 0.0 || value == 100.0 {
+        return format!("{value:.0}");
+    }
+    let rounded = if value < 100.0 { value.min(99.9) } else { value };
+    format!("{rounded:.1}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +68,15 @@ mod tests {
         }
         for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (47_185_920, "45.0 MiB")] {
             assert_eq!(human_bytes(bytes), text);
+        }
+    }
+
+    #[test]
+    fn nearly_all_is_not_all() {
+        for (value, text) in
+            [(100.0, "100"), (99.99, "99.9"), (0.0, "0"), (2.0, "2.0"), (95.84, "95.8"), (190.0, "190.0")]
+        {
+            assert_eq!(percent(value), text);
         }
     }
 }

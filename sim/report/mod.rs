@@ -2,6 +2,7 @@
 
 mod error;
 mod hdr;
+mod health;
 mod hlog;
 mod human;
 mod results_json;

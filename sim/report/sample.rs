@@ -52,7 +52,10 @@ pub(super) fn sample() -> RunResult {
         duration_s: 24.25,
         version: "0.1.0".to_owned(),
         seed: 7,
-        plan: serde_json::json!({ "name": "quickstart", "fleet": { "devices": 1000 } }),
+        plan: serde_json::json!({
+            "name": "quickstart", "fleet": { "devices": 1000 },
+            "driver": { "load": { "kind": "open", "rate": 100.0 } },
+        }),
         command: "twinstorm run quickstart --seed 7".to_owned(),
         valid: true,
         invalid_reasons: Vec::new(),
@@ -94,6 +97,7 @@ pub(super) fn sample() -> RunResult {
             throttled: 0,
             errors: 0,
             requests: 93,
+            left_out: 3,
         },
         faults: vec![
             FaultRow {

@@ -1,9 +1,10 @@
 //! The table at the end of a run, for people.
 
-use super::human::three_digits;
+use super::health::{has_driver, health};
+use super::human::{percent, three_digits};
 use super::table::{Align, columns, paragraph};
-use super::{ReportError, Reporter, human_bytes, human_duration};
-use crate::measure::{FaultRow, GeneratorHealth, ObserverHealth, RunResult, ThresholdResult, Verdict};
+use super::{ReportError, Reporter, human_duration};
+use crate::measure::{FaultRow, ObserverHealth, RunResult, ThresholdResult, Verdict};
 use crate::policy::{Outcome, Statistic, Threshold, Unit};
 
 /// The readable report.
@@ -25,7 +26,7 @@ impl Reporter for Terminal {
         let sections = [
             self.verdict(result),
             self.thresholds(result),
-            census(result),
+            if has_driver(result) { census(result) } else { Vec::new() },
             series(result),
             self.faults(result),
             health(result),
@@ -63,11 +64,21 @@ impl Terminal {
                 result.version
             ),
         ];
-        if result.valid {
-            lines.push(format!("{}: the figures below count", self.paint(Tone::Good, "valid")));
-        } else {
-            lines.push(format!("{}: the figures below do not count", self.paint(Tone::Bad, "not valid")));
-            lines.extend(result.invalid_reasons.iter().flat_map(|reason| paragraph("  - ", reason.split(' '), " ")));
+        let (word, tone, meaning) = match (result.verdict, result.valid) {
+            (Verdict::Aborted, _) => {
+                ("stopped", Tone::Doubtful, "before its end: the figures below cover only what ran")
+            }
+            (_, true) => ("valid:", Tone::Good, "the figures below count"),
+            (_, false) => ("not valid:", Tone::Bad, "the figures below do not count"),
+        };
+        lines.push(format!("{} {meaning}", self.paint(tone, word)));
+        lines.extend(result.invalid_reasons.iter().flat_map(|reason| paragraph("  - ", reason.split(' '), " ")));
+        let ObserverHealth { errors, requests, .. } = result.observer;
+        if errors > requests / 10 {
+            let word = self.paint(Tone::Doubtful, "warning:");
+            lines.push(format!(
+                "{word} {errors} of the observer's {requests} requests failed: stages were seen late or not at all"
+            ));
         }
         lines
     }
@@ -92,7 +103,8 @@ impl Terminal {
         let cells = |row: &FaultRow| {
             let observed: Vec<String> =
                 row.observed.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
-            let diagonal = row.observed.keys().all(|outcome| outcome.as_str() == row.expected);
+            let diagonal = row.observed.keys().all(|outcome| outcome.as_str() == row.expected)
+                && row.observed.values().sum::<u64>() == row.injected;
             let word =
                 if diagonal { self.paint(Tone::Good, "as expected") } else { self.paint(Tone::Doubtful, "differs") };
             vec![row.kind.clone(), row.injected.to_string(), row.expected.clone(), observed.join(", "), word]
@@ -126,15 +138,6 @@ fn observed(threshold: &ThresholdResult) -> String {
         Some(statistic) => format!("observed {value} ({statistic}: too few samples)"),
         None => format!("observed {value}"),
     }
-}
-
-/// Percent with one decimal, and never 100 for less than all.
-fn percent(value: f64) -> String {
-    if value <= 0.0 || value == 100.0 {
-        return format!("{value:.0}");
-    }
-    let rounded = if value < 100.0 { value.min(99.9) } else { value };
-    format!("{rounded:.1}")
 }
 
 fn census(result: &RunResult) -> Vec<String> {
@@ -194,76 +197,12 @@ fn series(result: &RunResult) -> Vec<String> {
     titled("Durations", lines)
 }
 
-fn health(result: &RunResult) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut say = |head: &str, items: Vec<String>| lines.extend(paragraph(&format!("{head:<11}"), items, ", "));
-    if result.census.planned > 0 {
-        say("Rate", rate(result));
-    }
-    if !result.observer.kind.is_empty() {
-        say("Observer", observer(&result.observer));
-    }
-    say("Generator", generator(&result.generator));
-    let place = if result.generator.hub_on_same_machine { "on the same machine" } else { "on another machine" };
-    let hub = result.hub.map_or_else(
-        || vec!["not ours".to_owned()],
-        |hub| {
-            let (cpu, memory) = (human_duration(hub.cpu_seconds), human_bytes(hub.rss_peak_bytes));
-            vec![format!("CPU {cpu}"), format!("memory {memory}")]
-        },
-    );
-    say("Hub", [hub, vec![place.to_owned()]].concat());
-    say("Again", vec![result.command.clone()]);
-    lines
-}
-
-fn rate(result: &RunResult) -> Vec<String> {
-    let rate = |rate: f64| format!("{}/s", three_digits(rate));
-    let offered = result.rate.offered_per_s.map(|offered| format!("offered {}", rate(offered)));
-    let achieved = result.rate.achieved_per_s.map_or_else(|| "-".to_owned(), rate);
-    vec![offered.unwrap_or_else(|| "closed load".to_owned()), format!("achieved {achieved}")]
-}
-
-fn observer(observer: &ObserverHealth) -> Vec<String> {
-    vec![
-        format!("{} every {}", observer.kind, human_duration(observer.interval_ms as f64 / 1e3)),
-        format!("resolution {}", micros(observer.resolution_us)),
-        format!("{} stages seen late", observer.seen_late),
-        format!("{} after their update's end", observer.late),
-        format!("{} requests", observer.requests),
-        format!("{} throttled", observer.throttled),
-        format!("{} failed", observer.errors),
-    ]
-}
-
-fn generator(generator: &GeneratorHealth) -> Vec<String> {
-    let lag = generator.schedule_lag_p99_us.map_or_else(|| "-".to_owned(), micros);
-    let mut items = vec![
-        format!(
-            "CPU {} ({} % of {} cores)",
-            human_duration(generator.cpu_seconds),
-            percent(generator.cpu_percent),
-            generator.cores
-        ),
-        format!("memory {}", human_bytes(generator.rss_peak_bytes)),
-        format!("{} descriptors", generator.descriptors_peak),
-        format!("{} calls dropped", generator.dropped),
-        format!("schedule lag p99 {lag}"),
-    ];
-    let lags = generator.loop_lag_p99_us.iter();
-    items.extend(lags.map(|(worker, lag)| format!("loop lag p99 of {worker} {}", micros(*lag))));
-    items
-}
-
-fn micros(micros: u64) -> String {
-    human_duration(micros as f64 / 1e6)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::sample::sample;
     use super::super::table::WIDTH;
     use super::*;
+    use crate::policy::Series;
 
     fn render(result: &RunResult) -> String {
         let text = String::from_utf8(Terminal { color: false }.render(result).unwrap()).unwrap();
@@ -290,6 +229,7 @@ mod tests {
         ];
         result.census.planned += 1;
         result.rate.offered_per_s = None;
+        result.plan["driver"]["load"]["kind"] = "closed".into();
         result.hub = None;
         insta::assert_snapshot!("invalid", render(&result));
     }
@@ -301,6 +241,53 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_was_stopped_claims_no_more_than_it_saw() {
+        let mut result = sample();
+        result.verdict = Verdict::Aborted;
+        for valid in [true, false] {
+            result.valid = valid;
+            result.invalid_reasons = if valid { Vec::new() } else { vec!["the embedded hub died".to_owned()] };
+            let text = render(&result);
+            assert!(text.contains("\nstopped before its end: the figures below cover only what ran\n"), "{text}");
+            assert!(!text.contains("valid:"), "{text}");
+            assert_eq!(text.contains("  - the embedded hub died\n"), !valid, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_observer_whose_requests_failed_is_warned_of_near_the_top() {
+        let mut result = sample();
+        for (errors, warns) in [(9, false), (10, true), (93, true)] {
+            result.observer.errors = errors;
+            let text = render(&result);
+            let warning = format!("count\nwarning: {errors} of the observer's 93 requests failed: ");
+            assert_eq!(text.contains(&warning), warns, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fleet_alone_is_not_told_of_what_only_a_driver_does() {
+        let mut result = sample();
+        result.census = crate::measure::Census::default();
+        result.absent.push(Series::MethodResponse);
+        let text = render(&result);
+        for word in ["\nUpdates", "\nRate", "\nObserver", "planned"] {
+            assert!(!text.contains(word), "{word}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_whose_updates_are_missing_differs() {
+        let mut result = sample();
+        for (injected, word) in [(20, "as expected"), (21, "differs")] {
+            result.faults[0].injected = injected;
+            let text = render(&result);
+            let row = text.lines().find(|line| line.starts_with("  fail  ")).unwrap();
+            assert!(row.ends_with(word), "{row}");
+        }
+    }
+
+    #[test]
     fn colour_comes_on_demand_and_changes_no_word() {
         let result = sample();
         let mut colored = String::from_utf8(Terminal { color: true }.render(&result).unwrap()).unwrap();
@@ -309,14 +296,5 @@ mod tests {
             colored = colored.replace(code, "");
         }
         assert_eq!(colored, render(&result));
-    }
-
-    #[test]
-    fn nearly_all_is_not_all() {
-        for (value, text) in
-            [(100.0, "100"), (99.99, "99.9"), (0.0, "0"), (2.0, "2.0"), (95.84, "95.8"), (190.0, "190.0")]
-        {
-            assert_eq!(percent(value), text);
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! From a tally to a result.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::tally::{Tally, p99_or_max_us};
+use super::tally::{Tally, cautious_p99_us};
 use crate::measure::{
     FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, Usage, Verdict, cores,
 };
@@ -31,7 +32,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
     let range = DeviceRange { start: 0, end: plan.fleet.devices };
     let usage = Usage::of_self();
     let total = &tally.total;
-    let micros = |series| total.series.get(&series).and_then(p99_or_max_us);
+    let micros = |series| total.series.get(&series).and_then(cautious_p99_us);
     let generator = GeneratorHealth {
         cpu_seconds: usage.cpu.as_secs_f64(),
         cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64),
@@ -44,7 +45,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         loop_lag_p99_us: total
             .loop_lag
             .iter()
-            .filter_map(|(worker, lag)| Some((worker.clone(), p99_or_max_us(&lag.0)?)))
+            .filter_map(|(worker, lag)| Some((worker.clone(), cautious_p99_us(&lag.0)?)))
             .collect(),
     };
     let observe = &plan.driver.observe;
@@ -62,7 +63,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         verdict: Verdict::Pass,
         exit_code: 0,
         census: total.census.clone(),
-        absent: absent(roles),
+        absent: absent(roles, &plan.driver.load),
         series: total.series.clone(),
         rate: rate(&plan, roles, &tally),
         generator,
@@ -83,19 +84,23 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             throttled: counters.observer_throttled,
             errors: counters.observer_errors,
             requests: counters.observer_requests,
+            left_out: counters.observer_left_out,
         },
         faults: fault_rows(&plan, roles, &tally),
         thresholds: Vec::new(),
-        intervals: tally.intervals,
+        intervals: tally.intervals.into(),
     }
 }
 
-/// The series that cannot be measured with these roles.
-fn absent(roles: Roles) -> Vec<Series> {
+/// The series that cannot be measured with these roles and this load.
+fn absent(roles: Roles, load: &Load) -> Vec<Series> {
     Series::ALL
         .into_iter()
         .filter(|series| {
-            if series.needs_both_ends() {
+            if *series == Series::ScheduleLag && load.rate().is_none() {
+                // A closed load has no due times.
+                true
+            } else if series.needs_both_ends() {
                 !(roles.fleet && roles.driver)
             } else if series.needs_fleet() {
                 !roles.fleet
@@ -106,24 +111,25 @@ fn absent(roles: Roles) -> Vec<Series> {
         .collect()
 }
 
+/// When the first and the last call are due, from the start of the load; `None` in a closed load.
+pub(super) fn schedule_span(plan: &Plan) -> Option<(Duration, Duration)> {
+    plan.driver.load.rate()?;
+    let range = DeviceRange { start: 0, end: plan.fleet.devices };
+    let mut due = Arrivals::new(plan.seed, &plan.driver.load, plan.fleet.devices, range).map(|arrival| arrival.due);
+    let first = due.next()?;
+    Some((first, due.last().unwrap_or(first)))
+}
+
 /// Offered and achieved rate, both as gaps between first and last call, so that a generator that keeps its schedule
 /// shows the same figure twice.
 fn rate(plan: &Plan, roles: Roles, tally: &Tally) -> RateResult {
-    if !roles.driver {
+    // Nothing was offered where the load never began.
+    if !roles.driver || tally.total.counters.calls_due == 0 {
         return RateResult::default();
     }
     let per_second = |calls: u64, seconds: f64| (calls > 1 && seconds > 0.0).then(|| (calls - 1) as f64 / seconds);
-    let range = DeviceRange { start: 0, end: plan.fleet.devices };
-    let offered_per_s = match plan.driver.load {
-        Load::Closed { .. } => None,
-        Load::Open { .. } => {
-            let mut due = Arrivals::new(plan.seed, &plan.driver.load, plan.fleet.devices, range).map(|a| a.due);
-            let first = due.next();
-            first.zip(due.last()).and_then(|(first, last)| {
-                per_second(u64::from(plan.fleet.devices), last.saturating_sub(first).as_secs_f64())
-            })
-        }
-    };
+    let offered_per_s = schedule_span(plan)
+        .and_then(|(first, last)| per_second(u64::from(plan.fleet.devices), last.saturating_sub(first).as_secs_f64()));
     let achieved_per_s = tally
         .total
         .sent_span
@@ -147,7 +153,7 @@ fn fault_rows(plan: &Plan, roles: Roles, tally: &Tally) -> Vec<FaultRow> {
         FaultRow {
             kind: fault.kind.name().to_owned(),
             expected: fault.kind.outcome().as_str().to_owned(),
-            injected: observed.values().sum(),
+            injected: tally.total.injected.get(&index).copied().unwrap_or_default(),
             observed,
         }
     });

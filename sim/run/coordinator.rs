@@ -2,27 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::assemble::{self, Facts};
-use super::environment::{self, EnvironmentError};
-use super::hub_process::{HubProcess, HubProcessError};
+use super::environment;
+use super::follow::tracer;
+use super::hub_process::HubProcess;
 use super::live::{Live, Status};
-use super::narrate::Narrator;
-use super::output::{Output, OutputError};
-use super::preflight::{self, PreflightError};
+use super::options::{RunError, RunOptions, RunSummary};
+use super::output::Output;
+use super::preflight;
+use super::print;
 use super::signals::Signals;
-use super::tally::{Tally, p99_or_max_us};
-use crate::measure::{Tracer, Usage};
-use crate::policy::{DeviceIds, DeviceRange, Outcome, Series};
-use crate::profile::Plan;
-use crate::report::{self, ReportError, Reporter};
-use crate::shard::{Assignment, Credentials, FromShard, Progress, Roles, Shard, ShardHandle, StopReason, ToShard};
+use super::tally::Tally;
+use crate::measure::Usage;
+use crate::policy::{DeviceRange, Outcome};
+use crate::report::{self, Reporter};
+use crate::shard::{Assignment, FromShard, Progress, Shard, ShardHandle, StopReason, ToShard};
 use crate::time::Clock;
 use crate::verdict::{self, Ending, ExitCode};
 
@@ -30,81 +29,6 @@ use crate::verdict::{self, Ending, ExitCode};
 const START_LEAD: Duration = Duration::from_millis(300);
 /// How long a shard may take to stop before it is given up.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-
-/// What to run.
-#[derive(Debug)]
-pub struct RunOptions {
-    /// The plan.
-    pub plan: Plan,
-    /// Which actors.
-    pub roles: Roles,
-    /// Where results go; by default a new folder below reports/runs.
-    pub out: Option<PathBuf>,
-    /// A device to follow.
-    pub trace: Option<u32>,
-    /// The command that repeats this run.
-    pub command: String,
-    /// The program that can be started as a hub.
-    pub program: PathBuf,
-    /// Whether the user confirmed that load may go to a hub elsewhere.
-    pub owns_hub: bool,
-    /// Forget so many outcomes: proves that the census notices.
-    pub swallow_outcomes: u32,
-}
-
-/// A finished run, as the command shows it.
-#[derive(Debug)]
-pub struct RunSummary {
-    /// What to print.
-    pub table: String,
-    /// What to exit with.
-    pub exit: ExitCode,
-}
-
-/// Why there is no result.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// The plan cannot run here.
-    #[error(transparent)]
-    Preflight(#[from] PreflightError),
-    /// The environment does not tell where the hub is.
-    #[error(transparent)]
-    Environment(#[from] EnvironmentError),
-    /// Results cannot be written.
-    #[error(transparent)]
-    Output(#[from] OutputError),
-    /// The result cannot be put into a format.
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    /// The embedded hub does not start.
-    #[error(transparent)]
-    Hub(#[from] HubProcessError),
-    /// A shard could not do its part.
-    #[error("{0}")]
-    Shard(String),
-    /// The traced device is not in the fleet.
-    #[error("--trace {device}: the fleet has the devices 0 to {last}")]
-    Trace {
-        /// Which was asked for.
-        device: u32,
-        /// The last there is.
-        last: u32,
-    },
-    /// The system failed.
-    #[error("the system failed: {0}")]
-    System(#[from] io::Error),
-}
-
-impl RunError {
-    /// What the command exits with.
-    #[must_use]
-    pub const fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Preflight(_) | Self::Environment(_) | Self::Output(_) | Self::Trace { .. } => ExitCode::Usage,
-            Self::Report(_) | Self::Hub(_) | Self::Shard(_) | Self::System(_) => ExitCode::Error,
-        }
-    }
-}
 
 /// Runs a plan. To be called from the program's main thread.
 ///
@@ -114,7 +38,7 @@ pub fn execute(options: RunOptions) -> Result<RunSummary, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let clock = Clock::start();
-        let started = Coordinator::start(options, clock)?;
+        let started = Coordinator::start(options, clock).await?;
         started.run().await
     })
 }
@@ -132,6 +56,7 @@ struct Coordinator {
     shard: ShardHandle,
     assignment: Option<Assignment>,
     signals: Signals,
+    last_due: Option<Duration>,
     tally: Tally,
     phase: Phase,
     reasons: Vec<String>,
@@ -148,23 +73,25 @@ enum Phase {
 }
 
 impl Coordinator {
-    fn start(options: RunOptions, clock: Clock) -> Result<Self, RunError> {
-        let signals = Signals::take()?;
+    async fn start(options: RunOptions, clock: Clock) -> Result<Self, RunError> {
+        let mut signals = Signals::take()?;
         let plan = &options.plan;
         let embedded = plan.hub.embedded();
         preflight::descriptors(plan, options.roles, embedded.is_some())?;
         if let Some(device) = options.trace.filter(|device| *device >= plan.fleet.devices) {
             return Err(RunError::Trace { device, last: plan.fleet.devices.saturating_sub(1) });
         }
-        let folder = options
-            .out
-            .clone()
-            .or_else(|| plan.report.out.clone())
-            .unwrap_or_else(|| Output::default_folder(&plan.name, clock.wall().at(clock.now())));
-        let output = Output::open(folder)?;
+        let names = report::FILES.map(|(name, _)| name);
+        let output = match options.out.clone().or_else(|| plan.report.out.clone()) {
+            Some(folder) => Output::open(folder, &names)?,
+            None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,
+        };
         let (hub, hub_gone, endpoints, credentials) = match embedded {
             Some(config) => {
-                let (hub, gone) = HubProcess::start(&options.program, &config)?;
+                let (hub, gone) = tokio::select! {
+                    started = HubProcess::start(&options.program, &config) => started?,
+                    () = signals.next() => return Err(RunError::Interrupted),
+                };
                 let (endpoints, credentials) = (hub.endpoints.clone(), hub.credentials.clone());
                 (Some(hub), gone, endpoints, credentials)
             }
@@ -186,6 +113,7 @@ impl Coordinator {
                 plan.load_in_words()
             ));
         }
+        let last_due = assemble::schedule_span(plan).map(|(_, last)| last);
         let tracer = tracer(&options, &output, &credentials)?;
         let shard = Shard::spawn(clock, tracer)?;
         let assignment = Assignment {
@@ -210,6 +138,7 @@ impl Coordinator {
             shard,
             assignment: Some(assignment),
             signals,
+            last_due,
             tally: Tally::default(),
             phase: Phase::Connecting,
             reasons: Vec::new(),
@@ -230,10 +159,14 @@ impl Coordinator {
             tokio::select! {
                 message = self.shard.messages.recv() => match message {
                     Some(FromShard::Result(progress)) => {
-                        self.tally.add(&progress);
+                        self.take_in(&progress);
                         break;
                     }
-                    Some(message) => self.on_message(message).await?,
+                    Some(FromShard::Failed(why)) => {
+                        self.on_failed(why)?;
+                        break;
+                    }
+                    Some(message) => self.on_message(message).await,
                     None => {
                         self.lose_shard("the shard ended without a result");
                         break;
@@ -251,7 +184,7 @@ impl Coordinator {
         self.finish()
     }
 
-    async fn on_message(&mut self, message: FromShard) -> Result<(), RunError> {
+    async fn on_message(&mut self, message: FromShard) {
         match message {
             FromShard::Hello { .. } => {
                 if let Some(assignment) = self.assignment.take() {
@@ -267,29 +200,49 @@ impl Coordinator {
                 }
             }
             FromShard::Progress(progress) => {
-                self.tally.add(&progress);
-                self.say_failures(&progress);
+                self.take_in(&progress);
                 if progress.finished && matches!(self.phase, Phase::Running { .. }) {
                     self.descriptors_peak = self.descriptors_peak.max(Usage::open_descriptors());
                     self.stop(StopReason::Finished).await;
                 }
             }
-            FromShard::Failed(why) => {
-                self.live.clear();
-                let hub = self.hub.as_mut().and_then(HubProcess::ended);
-                return Err(RunError::Shard(match hub {
-                    Some(status) => format!("the embedded hub died ({status}): {why}"),
-                    None => why,
-                }));
-            }
-            // Taken care of where it ends the loop.
-            FromShard::Result(_) => {}
+            // Taken care of where they end the loop.
+            FromShard::Failed(_) | FromShard::Result(_) => {}
         }
+    }
+
+    /// A shard has ended without a result. Before the load that is an error of what was asked for; afterwards, or
+    /// where the hub died under it, there is a result, if an invalid one.
+    fn on_failed(&mut self, why: String) -> Result<(), RunError> {
+        if let Some(status) = self.hub.as_mut().and_then(HubProcess::ended) {
+            self.hub_died = true;
+            self.lose_shard(&format!("the embedded hub died ({status}): {why}"));
+            return Ok(());
+        }
+        if self.phase == Phase::Connecting {
+            self.live.clear();
+            return Err(RunError::Shard(why));
+        }
+        self.lose_shard(&why);
         Ok(())
     }
 
+    fn take_in(&mut self, progress: &Progress) {
+        self.tally.add(progress);
+        for warning in &progress.warnings {
+            if self.said.insert(warning.clone()) {
+                self.live.say(&format!("warning: {warning}"));
+            }
+        }
+        for mishap in &progress.mishaps {
+            if !self.reasons.contains(mishap) {
+                self.live.say(&format!("warning: {mishap}"));
+                self.reasons.push(mishap.clone());
+            }
+        }
+    }
+
     fn on_second(&mut self) {
-        self.tally.tick(self.clock.now());
         if let Some(hub) = &mut self.hub {
             hub.usage();
         }
@@ -304,13 +257,16 @@ impl Coordinator {
         let reason = format!("the embedded hub died{how}");
         self.live.say(&reason);
         self.reasons.push(reason);
-        self.stop(StopReason::HubDied).await;
+        // A stop that is under way goes on: it knows its reason.
+        if !matches!(self.phase, Phase::Stopping { .. }) {
+            self.stop(StopReason::HubDied).await;
+        }
     }
 
     async fn on_signal(&mut self) {
         if self.reason_is(StopReason::Interrupted) {
             self.live.clear();
-            eprintln!("leaving at once");
+            print::note("leaving at once");
             // The hub's process is killed as it is dropped; threads end with the process.
             drop(self.hub.take());
             let _ = io::stderr().flush();
@@ -337,21 +293,16 @@ impl Coordinator {
     }
 
     fn lose_shard(&mut self, why: &str) {
+        self.live.say(why);
         self.reasons.push(why.to_owned());
-        let mut progress = Progress { gauges: self.tally.gauges, ..Progress::default() };
-        let mut known = self.tally.total.census.clone();
-        known.merge(&self.tally.pending_census());
-        let missing = u64::try_from(known.unaccounted()).unwrap_or(0);
-        progress.measurements.census.add(Outcome::LostShard, "", missing);
-        self.tally.add(&progress);
-    }
-
-    fn say_failures(&mut self, progress: &Progress) {
-        for failure in &progress.failures {
-            if self.said.insert(failure.clone()) {
-                self.live.say(&format!("warning: {failure}"));
-            }
+        let census = &mut self.tally.total.census;
+        if self.options.roles.driver {
+            // What was planned is known from the plan, also where the shard never said so.
+            census.planned = census.planned.max(u64::from(self.options.plan.fleet.devices));
         }
+        let missing = u64::try_from(census.unaccounted()).unwrap_or(0);
+        let outcome = if self.hub_died { Outcome::HubError } else { Outcome::LostShard };
+        census.add(outcome, if self.hub_died { "hub_died" } else { "" }, missing);
     }
 
     fn status(&self) -> Status {
@@ -363,7 +314,12 @@ impl Coordinator {
             }
             Phase::Running { since } => {
                 let passed = Instant::now().saturating_duration_since(since);
-                ("running", plan.estimated_load().checked_sub(passed))
+                // What was seen so far tells more than what the plan allows for.
+                let whole = match (self.last_due, self.tally.longest_update()) {
+                    (Some(last_due), Some(longest)) => last_due + longest,
+                    _ => plan.estimated_load(),
+                };
+                ("running", whole.checked_sub(passed))
             }
             Phase::Stopping { .. } => ("stopping", None),
         };
@@ -373,24 +329,23 @@ impl Coordinator {
             phase,
             elapsed,
             left: left.filter(|_| driver),
-            devices: if self.options.roles.fleet { plan.fleet.devices } else { 0 },
+            devices: plan.fleet.devices,
             gauges: self.tally.gauges,
             updates: driver.then(|| (census.planned, census.ended())),
             rate: self.tally.last_rate().filter(|_| driver && matches!(self.phase, Phase::Running { .. })),
-            lag_us: self.tally.total.series.get(&Series::ScheduleLag).and_then(p99_or_max_us),
+            lag_us: self.tally.last_lag_us.filter(|_| driver),
         }
     }
 
     fn finish(mut self) -> Result<RunSummary, RunError> {
-        self.tally.tick(self.clock.now());
         self.live.clear();
         let now = self.clock.now();
         let hub = self.hub.as_mut().map(HubProcess::usage);
-        if let Some(hub) = self.hub.take() {
-            hub.stop();
-        }
         let interrupted = self.reason_is(StopReason::Interrupted);
         let roles = self.options.roles;
+        if !roles.driver && self.tally.gauges.connected == 0 {
+            self.reasons.push("no device was connected in the end".to_owned());
+        }
         let facts = Facts {
             plan: self.options.plan,
             roles,
@@ -407,40 +362,22 @@ impl Coordinator {
         let thresholds = if roles.driver { thresholds } else { Vec::new() };
         let ending = Ending { aborted: interrupted && roles.driver, mishaps: self.reasons };
         let exit = verdict::conclude(&mut result, &thresholds, &ending);
-        for (name, format) in report::FILES {
-            self.output.write(name, &format.render(&result)?)?;
-        }
-        let terminal = report::Terminal { color: io::stdout().is_terminal() };
+        // https://no-color.org
+        let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let terminal = report::Terminal { color };
         let mut table = String::from_utf8_lossy(&terminal.render(&result)?).into_owned();
+        for (name, format) in report::FILES {
+            if let Err(error) = self.output.write(name, &format.render(&result)?) {
+                // What was measured is not lost: it can still be read.
+                print::line(&table);
+                return Err(RunError::Write(error));
+            }
+        }
         table.push_str(&format!("\nresults   {}\n", self.output.folder().join("results.json").display()));
+        // Last, so that a hub that does not stop holds up nothing but the end.
+        if let Some(hub) = self.hub.take() {
+            hub.stop();
+        }
         Ok(RunSummary { table, exit })
     }
-}
-
-/// Follows a device: into a file with `--trace`, or in the tutorial's words.
-fn tracer(options: &RunOptions, output: &Output, credentials: &Credentials) -> Result<Option<Arc<Tracer>>, RunError> {
-    let plan = &options.plan;
-    let ids = DeviceIds::new(&plan.fleet.id_prefix);
-    let narrated = plan.report.narrate.then_some(0);
-    let Some(device) = options.trace.or(narrated) else { return Ok(None) };
-    let mut file = match options.trace {
-        Some(device) => Some(output.create(&format!("trace-{}.txt", ids.id(device)))?),
-        None => None,
-    };
-    let mut narrator = (narrated == Some(device)).then(|| {
-        let service = credentials.service.as_ref();
-        let (host, policy) = service.map(|service| (service.host.clone(), service.policy.clone())).unwrap_or_default();
-        let narrator = Narrator::new(ids.id(device), host, policy);
-        narrator.opening().iter().for_each(|line| println!("{line}"));
-        narrator
-    });
-    Ok(Some(Arc::new(Tracer::new(device, move |now, event| {
-        if let Some(file) = &mut file {
-            // A full disk must not stop the run; the trace ends short.
-            let _ = writeln!(file, "{now} {event}");
-        }
-        if let Some(narrator) = &mut narrator {
-            narrator.tell(event).iter().for_each(|line| println!("{line}"));
-        }
-    }))))
 }

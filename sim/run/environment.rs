@@ -98,12 +98,15 @@ fn socket_address(text: &str) -> Result<SocketAddr, EnvironmentError> {
     addresses.next().ok_or_else(|| unusable(format!("`{text}` has no address")))
 }
 
-/// The address behind a REST base URL that [`read`] accepted.
-#[must_use]
-pub fn rest_address(url: &str) -> Option<SocketAddr> {
-    let authority = url.strip_prefix("http://")?;
-    let authority = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
-    authority.to_socket_addrs().ok()?.next()
+/// Every address behind a REST base URL that [`read`] accepted.
+///
+/// # Errors
+/// Its host cannot be resolved.
+pub fn rest_addresses(url: &str) -> std::io::Result<Vec<SocketAddr>> {
+    let authority = url.trim_start_matches("http://");
+    let with_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let authority = if with_port { authority.to_owned() } else { format!("{authority}:80") };
+    Ok(authority.to_socket_addrs()?.collect())
 }
 
 #[cfg(test)]
@@ -123,7 +126,8 @@ mod tests {
         let driver = [(CONNECTION_STRING, SERVICE), (HUB_REST, "http://127.0.0.1:8080/")];
         let (endpoints, _) = with(&driver, Roles::DRIVER).unwrap();
         assert_eq!(endpoints.rest.as_deref(), Some("http://127.0.0.1:8080"));
-        assert_eq!(rest_address("http://127.0.0.1:8080"), Some("127.0.0.1:8080".parse().unwrap()));
+        assert_eq!(rest_addresses("http://127.0.0.1:8080").unwrap(), ["127.0.0.1:8080".parse().unwrap()]);
+        assert_eq!(rest_addresses("http://127.0.0.1").unwrap(), ["127.0.0.1:80".parse().unwrap()]);
         assert!(with(&driver, Roles::FLEET).unwrap_err().starts_with("TWINSTORM_HUB_MQTT is not set"));
         let fleet =
             [driver[0], driver[1], (HUB_MQTT, "mqtt://127.0.0.1:1883"), (FLEET_KEY, "MDEyMzQ1Njc4OWFiY2RlZg==")];

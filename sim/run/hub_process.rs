@@ -6,8 +6,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::dialect::azure::{ConnectionString, Key};
 use crate::hub::{Hub, HubConfig, HubError};
@@ -23,8 +23,8 @@ use crate::shard::{Credentials, Endpoints};
 
 /// How long a hub may take to listen.
 const START: Duration = Duration::from_secs(20);
-/// How long a hub may take to stop before it is killed.
-const STOP: Duration = Duration::from_secs(5);
+/// How long a hub may take to stop before it is killed. Nothing is lost with it: results are written by then.
+const STOP: Duration = Duration::from_secs(1);
 
 /// What the child says once it listens. It travels through a pipe that only parent and child hold.
 #[derive(Serialize, Deserialize)]
@@ -66,8 +66,8 @@ pub enum HubProcessError {
 /// A running hub process. Dropping it kills it.
 #[derive(Debug)]
 pub struct HubProcess {
-    child: Child,
-    orders: Option<ChildStdin>,
+    child: KilledOnDrop,
+    orders: ChildStdin,
     /// Where it listens.
     pub endpoints: Endpoints,
     /// What opens it.
@@ -75,75 +75,64 @@ pub struct HubProcess {
     usage: Usage,
 }
 
+/// A child process that does not outlive this value.
+#[derive(Debug)]
+struct KilledOnDrop(Child);
+
+impl Drop for KilledOnDrop {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl HubProcess {
     /// Starts `program hub --control` and waits until it listens. The returned receiver resolves when the process
-    /// is gone. To be called from the program's main thread: the child is bound to the life of the calling thread.
+    /// is gone. To be polled on the program's main thread: the child is bound to the life of the thread that starts it.
     ///
     /// # Errors
     /// It cannot be started, or cannot listen.
-    pub fn start(program: &Path, config: &HubConfig) -> Result<(Self, oneshot::Receiver<()>), HubProcessError> {
-        let mut child = Command::new(program)
+    pub async fn start(program: &Path, config: &HubConfig) -> Result<(Self, oneshot::Receiver<()>), HubProcessError> {
+        let child = Command::new(program)
             .args(["hub", "--control"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // Out of the terminal's signal group: Ctrl-C reaches the coordinator alone.
             .process_group(0)
             .spawn()?;
-        let mut orders = child.stdin.take();
-        let words = child.stdout.take();
-        let (say, said) = sync_channel(1);
-        let (gone, is_gone) = oneshot::channel();
-        thread::Builder::new().name("hub-words".to_owned()).spawn(move || {
-            let mut words = BufReader::new(words.into_iter().next().map_or_else(
-                || Box::new(io::empty()) as Box<dyn io::Read + Send>,
-                |words| Box::new(words) as Box<dyn io::Read + Send>,
-            ));
-            let mut line = String::new();
-            let _ = words.read_line(&mut line);
-            let _ = say.send(line);
-            // Nothing more is said: the next word is the end.
-            let _ = io::copy(&mut words, &mut io::sink());
-            let _ = gone.send(());
-        })?;
-        if let Some(orders) = &mut orders {
-            order(orders, &Order::Start(config.clone()))?;
-        }
-        let word = said.recv_timeout(START).map_err(|error| match error {
-            RecvTimeoutError::Timeout => HubProcessError::Silent(format!("waited {} s", START.as_secs())),
-            RecvTimeoutError::Disconnected => HubProcessError::Silent("its output closed".to_owned()),
-        });
-        let listening = word.and_then(|word| match serde_json::from_str::<Word>(&word) {
-            Ok(Word::Listening(listening)) => Ok(listening),
-            Ok(Word::Failed(why)) => Err(HubProcessError::Failed(why)),
-            Err(_) => Err(HubProcessError::Silent("its first line is no message".to_owned())),
-        });
-        let opened = listening.and_then(|listening| {
-            let unusable = |_| HubProcessError::Silent("its keys are unusable".to_owned());
-            let service = ConnectionString::parse(&listening.connection_string)
-                .map_err(|_| HubProcessError::Silent("its connection string is unusable".to_owned()))?;
-            let fleet_key = Key::from_base64(&listening.fleet_key).map_err(unusable)?;
-            Ok((listening, service, fleet_key))
-        });
-        let (listening, service, fleet_key) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(error);
-            }
+        let mut child = KilledOnDrop(child);
+        let (Some(mut orders), Some(words)) = (child.0.stdin.take(), child.0.stdout.take()) else {
+            return Err(HubProcessError::Silent("it has no standard streams".to_owned()));
         };
+        let (first_word, gone) = listen(words)?;
+        order(&mut orders, &Order::Start(config.clone()))?;
+        let word = match timeout(START, first_word).await {
+            Ok(Ok(word)) => word,
+            Ok(Err(_)) => return Err(HubProcessError::Silent("its output closed".to_owned())),
+            Err(_) => return Err(HubProcessError::Silent(format!("waited {} s", START.as_secs()))),
+        };
+        let listening = match serde_json::from_str(&word) {
+            Ok(Word::Listening(listening)) => listening,
+            Ok(Word::Failed(why)) => return Err(HubProcessError::Failed(why)),
+            Err(_) => return Err(HubProcessError::Silent("its first line is no message".to_owned())),
+        };
+        let service = ConnectionString::parse(&listening.connection_string)
+            .map_err(|_| HubProcessError::Silent("its connection string is unusable".to_owned()))?;
+        let fleet_key = Key::from_base64(&listening.fleet_key)
+            .map_err(|_| HubProcessError::Silent("its fleet key is unusable".to_owned()))?;
         let endpoints = Endpoints {
             mqtt: Some(listening.mqtt),
             rest: Some(format!("http://{}", listening.http)),
             host: service.host.clone(),
         };
         let credentials = Credentials { service: Some(service), fleet_key: Some(fleet_key) };
-        Ok((Self { child, orders, endpoints, credentials, usage: Usage::default() }, is_gone))
+        Ok((Self { child, orders, endpoints, credentials, usage: Usage::default() }, gone))
     }
 
     /// What it has used so far; what was known last if it is gone.
     pub fn usage(&mut self) -> Usage {
-        if let Some(usage) = Usage::of_process(self.child.id()) {
+        if let Some(usage) = Usage::of_process(self.child.0.id()) {
             self.usage = usage;
         }
         self.usage
@@ -151,14 +140,12 @@ impl HubProcess {
 
     /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+        self.child.0.try_wait().ok().flatten()
     }
 
     /// Stops it by message, and by force if it does not listen. Blocks for as long.
     pub fn stop(mut self) {
-        if let Some(mut orders) = self.orders.take() {
-            let _ = order(&mut orders, &Order::Stop);
-        }
+        let _ = order(&mut self.orders, &Order::Stop);
         let step = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
         while waited < STOP && self.ended().is_none() {
@@ -168,13 +155,21 @@ impl HubProcess {
     }
 }
 
-impl Drop for HubProcess {
-    fn drop(&mut self) {
-        if self.ended().is_none() {
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
+/// Waits for the child's first word, and for its end, on a thread of its own.
+fn listen(words: ChildStdout) -> io::Result<(oneshot::Receiver<String>, oneshot::Receiver<()>)> {
+    let (say, said) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    thread::Builder::new().name("hub-words".to_owned()).spawn(move || {
+        let mut words = BufReader::new(words);
+        let mut line = String::new();
+        // What goes wrong here shows as a word that is none; whoever waited may be gone.
+        let _ = words.read_line(&mut line);
+        let _ = say.send(line);
+        // Nothing more is said: the next word is the end.
+        let _ = io::copy(&mut words, &mut io::sink());
+        let _ = end.send(());
+    })?;
+    Ok((said, ended))
 }
 
 fn order(to: &mut impl Write, order: &Order) -> io::Result<()> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::print;
 use crate::measure::Gauges;
 use crate::policy::FirmwareStatus;
 use crate::report::human_duration;
@@ -63,7 +64,7 @@ impl Live {
                 bar.set_message(lines(status));
                 bar.tick();
             }
-            Self::Lines => eprintln!("{}", line(status)),
+            Self::Lines => print::note(line(status)),
             Self::Silent => {}
         }
     }
@@ -71,8 +72,8 @@ impl Live {
     /// Says something that stays.
     pub(super) fn say(&self, text: &str) {
         match self {
-            Self::Terminal(bar) => bar.suspend(|| eprintln!("{text}")),
-            Self::Lines | Self::Silent => eprintln!("{text}"),
+            Self::Terminal(bar) => bar.suspend(|| print::note(text)),
+            Self::Lines | Self::Silent => print::note(text),
         }
     }
 
@@ -124,14 +125,14 @@ fn line(status: &Status) -> String {
 }
 
 fn lines(status: &Status) -> String {
-    let mut text = format!("{:<10}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
+    let mut text = format!("{:<12}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
     if status.devices > 0 {
-        let _ = write!(text, "\n{:<10}{}/{} connected", "devices", status.gauges.connected, status.devices);
-        let _ = write!(text, "\n{:<10}{}", "stages", stages(&status.gauges));
+        let _ = write!(text, "\n{:<12}{}/{} connected", "devices", status.gauges.connected, status.devices);
+        let _ = write!(text, "\n{:<12}{}", "stages", stages(&status.gauges));
     }
     let load = load(status);
     if !load.is_empty() {
-        let _ = write!(text, "\n{:<10}{load}", "updates");
+        let _ = write!(text, "\n{:<12}{load}", "updates");
     }
     text
 }

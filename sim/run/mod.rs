@@ -3,16 +3,20 @@
 mod assemble;
 mod coordinator;
 pub mod environment;
+mod follow;
 mod hub_process;
 mod live;
 mod narrate;
+mod options;
 mod output;
 mod preflight;
+pub mod print;
 mod signals;
 mod tally;
 
-pub use coordinator::{RunError, RunOptions, RunSummary, execute};
+pub use coordinator::execute;
 pub use hub_process::{HubProcess, HubProcessError, serve_hub_process};
+pub use options::{RunError, RunOptions, RunSummary};
 pub use output::{Output, OutputError};
 pub use preflight::PreflightError;
-pub use signals::wait_for_signal;
+pub use signals::StopSignal;

@@ -27,23 +27,43 @@ pub struct Output {
 }
 
 impl Output {
-    /// Makes the folder and proves that files can be made in it.
+    /// Makes the folder and proves that the files `names` can be made in it. Results that it holds already will be
+    /// replaced.
     ///
     /// # Errors
     /// It cannot be made or written to.
-    pub fn open(folder: PathBuf) -> Result<Self, OutputError> {
-        let failed = |source| OutputError::Write { path: folder.clone(), source };
-        fs::create_dir_all(&folder).map_err(failed)?;
-        let probe = folder.join(".writable");
-        File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed)?;
+    pub fn open(folder: PathBuf, names: &[&str]) -> Result<Self, OutputError> {
+        fs::create_dir_all(&folder).map_err(|source| OutputError::Write { path: folder.clone(), source })?;
+        for name in names {
+            let (path, part) = (folder.join(name), folder.join(format!("{name}.part")));
+            let failed = |source| OutputError::Write { path: path.clone(), source };
+            File::create(&part).and_then(|_| fs::remove_file(&part)).map_err(failed)?;
+            if path.is_dir() {
+                return Err(failed(io::ErrorKind::IsADirectory.into()));
+            }
+        }
         Ok(Self { folder })
     }
 
-    /// Where results go unless told otherwise.
-    #[must_use]
-    pub fn default_folder(profile: &str, now: Timestamp) -> PathBuf {
+    /// Makes a folder of its own for a run of `profile` that was told no other: two runs never share one.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn open_own(profile: &str, now: Timestamp, names: &[&str]) -> Result<Self, OutputError> {
         let time = now.to_zoned(TimeZone::system()).strftime("%Y%m%d-%H%M%S").to_string();
-        Path::new("reports").join("runs").join(format!("{profile}-{time}"))
+        let runs = Path::new("reports").join("runs");
+        fs::create_dir_all(&runs).map_err(|source| OutputError::Write { path: runs.clone(), source })?;
+        let mut folder = runs.join(format!("{profile}-{time}"));
+        for number in 2.. {
+            match fs::create_dir(&folder) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    folder = runs.join(format!("{profile}-{time}-{number}"));
+                }
+                Err(source) => return Err(OutputError::Write { path: folder, source }),
+            }
+        }
+        Self::open(folder, names)
     }
 
     /// The folder.
@@ -62,7 +82,11 @@ impl Output {
         File::create(&part)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&part, &path))
-            .map_err(|source| OutputError::Write { path: path.clone(), source })?;
+            .map_err(|source| {
+                // Half a file helps nobody; if it cannot be removed, nothing is lost.
+                let _ = fs::remove_file(&part);
+                OutputError::Write { path: path.clone(), source }
+            })?;
         Ok(path)
     }
 
@@ -85,14 +109,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = Output::open(file.join("below")).unwrap_err().to_string();
+        let error = Output::open(file.join("below"), &[]).unwrap_err().to_string();
         assert!(error.contains("file/below") && error.contains("--out"), "{error}");
+        fs::create_dir(folder.path().join("x.json")).unwrap();
+        let error = Output::open(folder.path().to_owned(), &["x.json"]).unwrap_err().to_string();
+        assert!(error.contains("x.json"), "{error}");
     }
 
     #[test]
     fn files_appear_whole() {
         let folder = tempfile::tempdir().unwrap();
-        let output = Output::open(folder.path().join("a/b")).unwrap();
+        let output = Output::open(folder.path().join("a/b"), &["x.json"]).unwrap();
         let path = output.write("x.json", b"{}").unwrap();
         assert_eq!(fs::read(path).unwrap(), b"{}");
         assert_eq!(fs::read_dir(output.folder()).unwrap().count(), 1);

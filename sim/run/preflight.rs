@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use super::environment::rest_address;
+use super::environment::rest_addresses;
 use crate::measure::{ProcessError, raise_descriptor_limit};
 use crate::profile::Plan;
 use crate::shard::{Endpoints, Roles};
 
-/// Descriptors of a process beside its connections: runtimes, pipes, files, listeners.
-const BASE: u64 = 64;
+/// Descriptors of a process beside devices and method calls: runtimes, pipes, files, listeners, and the connections by
+/// which twins are read and devices registered.
+const BASE: u64 = 192;
 
 /// Why a plan cannot run here.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +19,8 @@ pub enum PreflightError {
     Process(#[from] ProcessError),
     /// Too few descriptors.
     #[error(
-        "the plan needs {needed} open files in {whose}, and a process may have {limit} here: \
-         run fewer devices (--devices {fits}) or raise the hard limit (ulimit -Hn) first"
+        "the plan needs {needed} open files in {whose}, and a process may have {limit} here: raise the hard limit \
+         (ulimit -Hn), or run fewer devices (about {fits} fit) or calls at once (load.max_in_flight)"
     )]
     Descriptors {
         /// What the plan needs.
@@ -30,6 +31,14 @@ pub enum PreflightError {
         whose: &'static str,
         /// The largest fleet that would fit.
         fits: u64,
+    },
+    /// The hub's host has no address.
+    #[error("the host of {url} cannot be resolved: {source}")]
+    Unresolved {
+        /// The REST base URL.
+        url: String,
+        /// The system's word.
+        source: std::io::Error,
     },
     /// Load on a hub elsewhere.
     #[error(
@@ -53,12 +62,14 @@ pub enum PreflightError {
 pub(super) fn descriptors(plan: &Plan, roles: Roles, hub_is_ours: bool) -> Result<u64, PreflightError> {
     let limit = raise_descriptor_limit()?;
     let devices = u64::from(plan.fleet.devices);
-    let calls = u64::from(plan.driver.max_in_flight);
+    // Each device is called once, so there are never more calls than devices.
+    let calls = u64::from(plan.driver.max_in_flight).min(devices);
     let own = BASE + if roles.fleet { devices } else { 0 } + if roles.driver { calls } else { 0 };
     let hub = if hub_is_ours { BASE + devices + calls } else { 0 };
     let (needed, whose) = if hub > own { (hub, "the hub's process") } else { (own, "this process") };
     if needed > limit {
-        let fits = limit.saturating_sub(BASE + calls);
+        let room = limit.saturating_sub(BASE);
+        let fits = room.saturating_sub(u64::from(plan.driver.max_in_flight)).max(room / 2);
         return Err(PreflightError::Descriptors { needed, limit, whose, fits });
     }
     Ok(limit)
@@ -66,7 +77,10 @@ pub(super) fn descriptors(plan: &Plan, roles: Roles, hub_is_ours: bool) -> Resul
 
 /// Refuses to put load on a hub elsewhere unless the user owns it; returns whether the hub is on this machine.
 pub(super) fn target(plan: &Plan, endpoints: &Endpoints, owns_hub: bool) -> Result<bool, PreflightError> {
-    let rest = endpoints.rest.as_deref().and_then(rest_address);
+    let rest = match &endpoints.rest {
+        Some(url) => rest_addresses(url).map_err(|source| PreflightError::Unresolved { url: url.clone(), source })?,
+        None => Vec::new(),
+    };
     let foreign = endpoints.mqtt.into_iter().chain(rest).find(|address| !address.ip().is_loopback());
     match foreign {
         None => Ok(true),

@@ -10,6 +10,7 @@ use crate::dialect::azure::{ConnectionString, Key};
 use crate::measure::{Gauges, Measurements};
 use crate::policy::DeviceRange;
 use crate::profile::Plan;
+use crate::time::Nanos;
 
 /// From the coordinator to a shard.
 #[derive(Debug)]
@@ -113,12 +114,18 @@ pub enum StopReason {
 /// What happened in a shard since the last message.
 #[derive(Debug, Clone, Default)]
 pub struct Progress {
+    /// From when on, by the shard's clock.
+    pub from: Nanos,
+    /// Until when, by the shard's clock.
+    pub until: Nanos,
     /// What was measured since.
     pub measurements: Measurements,
     /// What stands now.
     pub gauges: Gauges,
     /// Whether every planned update has ended.
     pub finished: bool,
-    /// The first few reasons why devices do not connect.
-    pub failures: Vec<String>,
+    /// What the user should know, in words: the first few reasons why devices do not connect.
+    pub warnings: Vec<String>,
+    /// What makes the result invalid, in words: a worker that died, something that ran out on this machine.
+    pub mishaps: Vec<String>,
 }

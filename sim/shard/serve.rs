@@ -10,7 +10,7 @@ use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
 use crate::device::{Fleet, FleetPlan};
 use crate::dialect::azure::AzureDevice;
 use crate::driver::{self, Client, Driver, DriverPlan, RestSettings};
-use crate::measure::{Tracer, Truth, descriptor_limit};
+use crate::measure::{Gauges, Tracer, Truth, descriptor_limit};
 use crate::policy::{DeviceIds, FaultPlan, Outcome};
 use crate::time::Clock;
 
@@ -22,6 +22,8 @@ const LOOKS_PER_PROGRESS: u32 = 10;
 const CONNECT_GRACE: Duration = Duration::from_secs(60);
 /// How long a TCP connection to the hub's REST side may take.
 const REST_CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long the answers to the devices' last reports are waited for.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// How long devices may take to disconnect.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -104,7 +106,7 @@ impl Work {
             }
             _ => None,
         };
-        let pending = Progress::default();
+        let pending = Progress { from: clock.now(), ..Progress::default() };
         Ok(Self { ids, clock, say, rest, fleet: None, driver, tracer, truth, pending, assignment })
     }
 
@@ -133,7 +135,7 @@ impl Work {
                 }
             }
         };
-        self.stop(reason).await.map(Some)
+        self.stop(reason, &mut orders).await.map(Some)
     }
 
     /// Registers and connects the devices, or waits for those of another process, and takes the observer's first
@@ -145,8 +147,17 @@ impl Work {
             self.fleet = Some(self.start_fleet()?);
             self.connect().await?;
         } else if let Some(rest) = &self.rest {
-            let limit = self.connect_limit();
-            driver::wait_online(rest, &self.ids, range, limit, self.clock, |_, _| {}).await.map_err(in_words)?;
+            let (limit, say) = (self.connect_limit(), self.say.clone());
+            let tell = |connected, _| {
+                let gauges = Gauges { connected, ..Gauges::default() };
+                // One that finds no room is left out: the next tells more.
+                let _ = say.try_send(FromShard::Progress(Box::new(Progress { gauges, ..Progress::default() })));
+            };
+            let missing = driver::wait_online(rest, &self.ids, range, limit, self.clock, tell).await;
+            let missing = missing.map_err(in_words)?;
+            if missing > 0 {
+                self.pending.warnings.push(format!("{missing} of {} devices are not online", range.len()));
+            }
         }
         match &self.driver {
             Some(driver) => driver.prime().await.map_err(in_words),
@@ -268,23 +279,61 @@ impl Work {
             self.pending.finished = sample.finished;
         }
         if let Some(fleet) = &self.fleet {
-            let (measurements, gauges) = fleet.sample().await;
-            self.pending.measurements.merge(&measurements);
-            let calls_in_flight = self.pending.gauges.calls_in_flight;
-            self.pending.gauges = gauges;
-            self.pending.gauges.calls_in_flight = calls_in_flight;
-            self.pending.failures = fleet.failures().await.into_iter().map(|failure| failure.text).collect();
+            let sample = fleet.sample().await;
+            self.pending.measurements.merge(&sample.measurements);
+            self.pending.gauges = Gauges { calls_in_flight: self.pending.gauges.calls_in_flight, ..sample.gauges };
+            let dead = sample.dead.iter().map(|name| format!("worker {name} ended unexpectedly"));
+            self.pending.mishaps = dead.collect();
+            self.pending.warnings.clear();
+            for failure in fleet.failures().await {
+                let words = if failure.local { &mut self.pending.mishaps } else { &mut self.pending.warnings };
+                if !words.contains(&failure.text) {
+                    words.push(failure.text);
+                }
+            }
         }
         Ok(())
     }
 
+    /// Hands over what is pending. What is taken is sent: nothing is lost if this is given up half-way.
     async fn report_progress(&mut self) {
-        let progress = std::mem::take(&mut self.pending);
-        self.pending.gauges = progress.gauges;
-        let _ = self.say.send(FromShard::Progress(Box::new(progress))).await;
+        if let Ok(room) = self.say.clone().reserve_owned().await {
+            room.send(FromShard::Progress(Box::new(self.take_pending())));
+        }
     }
 
-    async fn stop(mut self, reason: StopReason) -> Result<Progress, String> {
+    fn take_pending(&mut self) -> Progress {
+        let until = self.clock.now();
+        let next = Progress { from: until, gauges: self.pending.gauges, ..Progress::default() };
+        Progress { until, ..std::mem::replace(&mut self.pending, next) }
+    }
+
+    /// Every update has ended as the observer saw it; the last reports' answers may still be on their way to the
+    /// devices, and the slowest of them are those that matter. An order to stop ends the wait.
+    async fn await_last_answers(&mut self, orders: &mut Receiver<ToShard>) -> Result<(), String> {
+        let until = self.clock.now() + LAST_ANSWERS;
+        let mut look = interval(LOOK);
+        while self.pending.gauges.reporting > 0 && self.clock.now() < until {
+            tokio::select! {
+                _ = orders.recv() => return Ok(()),
+                _ = look.tick() => {}
+            }
+            self.look().await?;
+        }
+        if self.pending.gauges.reporting > 0 {
+            let reporting = self.pending.gauges.reporting;
+            self.pending
+                .warnings
+                .push(format!("{reporting} devices waited in vain for the answer to their last report"));
+        }
+        Ok(())
+    }
+
+    async fn stop(mut self, reason: StopReason, orders: &mut Receiver<ToShard>) -> Result<Progress, String> {
+        if reason == StopReason::Finished && self.fleet.is_some() {
+            self.look().await?;
+            self.await_last_answers(orders).await?;
+        }
         if let Some(driver) = &self.driver {
             let outcome = match reason {
                 StopReason::Finished | StopReason::Interrupted => Outcome::Aborted,
@@ -295,15 +344,15 @@ impl Work {
             self.pending.finished = true;
         }
         if let Some(fleet) = self.fleet.take() {
-            let (measurements, gauges) = fleet.sample().await;
-            self.pending.measurements.merge(&measurements);
-            self.pending.gauges = gauges;
+            let sample = fleet.sample().await;
+            self.pending.measurements.merge(&sample.measurements);
+            self.pending.gauges = sample.gauges;
             let mut closing = fleet.stop(CLOSE_LIMIT).await;
             // How late timers are while everything disconnects says nothing of the load.
             closing.loop_lag.clear();
             self.pending.measurements.merge(&closing);
         }
-        Ok(self.pending)
+        Ok(self.take_pending())
     }
 }
 

@@ -68,6 +68,15 @@ impl Bench {
         self.request(Request { method, path: format!("{path}?api-version=2021-04-12"), headers, body }).await
     }
 
+    /// What the hub answers to these bytes before it closes the connection.
+    async fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = TcpStream::connect(self.hub.mqtt_addr()).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        answer
+    }
+
     fn device(&self, id: &str, key: &Key) -> Device {
         let mut options = MqttOptions::new(id, "127.0.0.1", self.hub.mqtt_addr().port());
         let token = self.token(&format!("/devices/{id}"), None, key);
@@ -197,11 +206,51 @@ async fn who_proves_no_key_is_refused() {
         assert!(refused, "{error}");
     }
     let old = b"\x10\x0f\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x01d";
-    let mut stream = TcpStream::connect(bench.hub.mqtt_addr()).await.unwrap();
-    stream.write_all(old).await.unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await.unwrap();
-    assert_eq!(answer, [0x20, 2, 0, 1], "CONNACK 1: only MQTT 3.1.1");
+    let five = b"\x10\x13\x00\x04MQTT\x05\x02\x00\x3c\x05\x11\x00\x00\x00\x0a\x00\x01d";
+    for (hello, answer) in [(&old[..], &b"\x20\x02\x00\x01"[..]), (five, b"\x20\x02\x00\x01"), (b"\x30", b"")] {
+        assert_eq!(bench.exchange(hello).await, answer, "CONNACK 1: only MQTT 3.1.1");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_together_with_connect_is_answered_in_order() {
+    let bench = Bench::start();
+    for id in ["a", "b", "c", "d"] {
+        let mut connect = rumqttc::mqttbytes::v4::Connect::new(id);
+        let token = bench.token(&format!("/devices/{id}"), None, &bench.identity.fleet_key.derive(id));
+        connect.set_login(format!("{}/{id}/", bench.identity.host), token);
+        let mut bytes = bytes::BytesMut::new();
+        connect.write(&mut bytes).unwrap();
+        bytes.extend_from_slice(&[0xc0, 0, 0xc0, 0, 0xe0, 0]);
+        assert_eq!(bench.exchange(&bytes).await, [0x20, 2, 0, 0, 0xd0, 0, 0xd0, 0], "CONNACK and two PINGRESP");
+    }
+}
+
+#[tokio::test]
+async fn nobody_s_body_is_waited_for_who_has_no_token() {
+    let bench = Bench::start();
+    let mut stream = TcpStream::connect(bench.hub.http_addr()).await.unwrap();
+    stream.write_all(b"POST /devices HTTP/1.1\r\nhost: hub\r\ncontent-length: 1000\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer, *b"HTTP/1.1 401");
+}
+
+#[tokio::test]
+async fn a_bulk_request_names_each_device_once_and_etags_where_they_are_needed() {
+    let bench = Bench::start();
+    let items = json!([
+        {"id": "a", "importMode": "create"},
+        {"id": "a", "importMode": "delete"},
+        {"id": "b", "importMode": "deleteIfMatchETag"},
+    ]);
+    let answer = bench.plain("POST", "/devices", &[], items).await;
+    let body: Value = serde_json::from_slice(&answer.body).unwrap();
+    let codes: Vec<&Value> = body["errors"].as_array().unwrap().iter().map(|error| &error["errorCode"]).collect();
+    assert_eq!((answer.status, codes), (400, vec![&json!(400_011), &json!(400_005)]));
+    assert_eq!(bench.request(rest::get_twin("a")).await.status, 200);
+    let reported = json!({"properties": {"reported": {"x": 1}}});
+    assert_eq!(bench.plain("PATCH", "/twins/a", &[], reported).await.status, 400);
 }
 
 #[tokio::test]

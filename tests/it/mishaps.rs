@@ -168,6 +168,35 @@ fn a_hub_never_outlives_its_parent() {
 }
 
 #[test]
+fn a_reader_that_goes_away_harms_nothing() {
+    for words in [&["run", "quickstart", "--devices", "5", "--rate", "50"][..], &["run", "tutorial"]] {
+        let quick = QuickRun::new();
+        let mut child = quick.command(words, &[]).spawn().unwrap();
+        drop(child.stdout.take());
+        drop(child.stderr.take());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        assert_eq!(quick.results()["valid"], true);
+    }
+}
+
+#[test]
+fn two_runs_never_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = twinstorm(&["run", "quickstart", "--devices", "2", "--rate", "50"]);
+        for stage in ["wait", "download", "apply"] {
+            command.args(["--set", &format!("firmware.{stage}=10ms")]);
+        }
+        command.current_dir(folder.path());
+        Running::start(command)
+    };
+    let runs = [start(), start(), start()];
+    runs.into_iter().for_each(|run| drop(run.wait().expect(0)));
+    let results = std::fs::read_dir(folder.path().join("reports/runs")).unwrap().flatten();
+    assert_eq!(results.filter(|run| run.path().join("results.json").exists()).count(), 3);
+}
+
+#[test]
 fn nothing_is_taken_for_granted_about_the_working_folder() {
     let folder = tempfile::tempdir().unwrap();
     let mut command =

@@ -142,6 +142,30 @@ fn the_same_seed_plans_the_same_run() {
 }
 
 #[test]
+fn the_answers_to_the_last_reports_are_waited_for() {
+    let quick = QuickRun::new();
+    let sets = ["--set", "hub.slow.twin_ack=1s"];
+    Running::start(quick.command(&["run", "quickstart", "--devices", "20", "--rate", "100"], &sets)).wait().expect(0);
+    let results = quick.results();
+    assert_eq!(results["series"]["twin.ack.completed"]["count"], 20);
+    assert!(results["series"]["twin.ack.completed"]["min_us"].as_u64().unwrap() >= 1_000_000);
+}
+
+#[test]
+fn a_lost_answer_is_decided_by_the_twin() {
+    let quick = QuickRun::new();
+    // The hub answers calls so late that the client has given up, while the devices are at work all along.
+    let sets =
+        ["--set", "hub.slow.method_answer=20s", "--set", "load.response_timeout=5s", "--set", "retry.method=none"];
+    let command = quick.command(&["run", "quickstart", "--devices", "5", "--rate", "50"], &sets);
+    // They are seen to complete; the answers that never came in time have no figure to judge.
+    Running::start(command).wait().expect(96);
+    let results = quick.results();
+    assert_eq!((census(&results, "completed"), census(&results, "unaccounted")), (5, 0));
+    assert_eq!(results["series"]["method.response.error"]["count"], 5);
+}
+
+#[test]
 fn an_outcome_that_gets_lost_is_noticed() {
     let quick = QuickRun::new();
     let mut command = quick.command(&["run", "quickstart", "--devices", "20", "--rate", "50"], &[]);

@@ -11,7 +11,7 @@ use crate::measure::TraceEvent;
 use crate::mqtt::{
     ConnAck, ConnectReturnCode, Connection, Packet, PubAck, QoS, Scratch, SubAck, SubscribeReasonCode, publish,
 };
-use crate::policy::{Backoff, Delay, FirmwareStatus, RetryPolicy, Series};
+use crate::policy::{Backoff, Delay, Fault, FaultKind, FirmwareStatus, RetryPolicy, Select, Series};
 use crate::time::TimestampFormat;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -44,21 +44,35 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
     }
 }
 
-/// A hub that accepts (or refuses) every connection, calls the method once a device stands by, answers every report,
-/// and tells what it got.
-async fn hub(code: ConnectReturnCode, call: bool) -> (SocketAddr, mpsc::Receiver<(String, String)>) {
+/// How a hub treats its devices.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// Accepts every connection and answers every report.
+    Plain,
+    /// Calls the method, too, once a device stands by.
+    Calls,
+    /// Leaves reports unanswered.
+    Mute,
+    /// Refuses every connection.
+    Refuses,
+}
+
+/// A hub that tells what it got.
+async fn hub(manner: Manner) -> (SocketAddr, mpsc::Receiver<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (seen, log) = mpsc::channel(10_000);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(Connection::new(stream), code, call, seen.clone()));
+            tokio::spawn(serve(Connection::new(stream), manner, seen.clone()));
         }
     });
     (address, log)
 }
 
-async fn serve(mut peer: Connection, code: ConnectReturnCode, call: bool, seen: mpsc::Sender<(String, String)>) {
+async fn serve(mut peer: Connection, manner: Manner, seen: mpsc::Sender<(String, String)>) {
+    let refuses = manner == Manner::Refuses;
+    let code = if refuses { ConnectReturnCode::NotAuthorized } else { ConnectReturnCode::Success };
     let (mut scratch, mut packets, mut id) = (Scratch::default(), Vec::new(), String::new());
     while poll_fn(|cx| peer.poll_receive(cx, &mut scratch, &mut packets)).await.is_ok() {
         let mut answers = Vec::new();
@@ -79,8 +93,10 @@ async fn serve(mut peer: Connection, code: ConnectReturnCode, call: bool, seen: 
                     if let Some(FromDevice::ReportedPatch { rid }) = FromDevice::parse(&message.topic) {
                         let topic = FromHub::TwinResponse { status: 204, rid, version: Some(2) }.to_string();
                         answers.push(Packet::PubAck(PubAck::new(message.pkid)));
-                        answers.push(publish(topic, QoS::AtMostOnce, 0, Bytes::new()));
-                        if call && text.contains("standBy") {
+                        if manner != Manner::Mute {
+                            answers.push(publish(topic, QoS::AtMostOnce, 0, Bytes::new()));
+                        }
+                        if manner == Manner::Calls && text.contains("standBy") {
                             let topic = FromHub::Method { name: "firmwareUpdate", rid: "1" }.to_string();
                             let payload = br#"{"fwPackageUri":"x","updateId":"u1","fwVersion":"2"}"#;
                             answers.push(publish(topic, QoS::AtMostOnce, 0, Bytes::from_static(payload)));
@@ -116,8 +132,9 @@ async fn sample_until(fleet: &Fleet, enough: impl Fn(&Measurements, &Gauges) -> 
     let mut all = Measurements::default();
     timeout(LIMIT, async {
         loop {
-            let (part, gauges) = fleet.sample().await;
-            all.merge(&part);
+            let FleetSample { measurements, gauges, dead } = fleet.sample().await;
+            assert_eq!(dead, [] as [&str; 0]);
+            all.merge(&measurements);
             if enough(&all, &gauges) {
                 return (all, gauges);
             }
@@ -129,7 +146,7 @@ async fn sample_until(fleet: &Fleet, enough: impl Fn(&Measurements, &Gauges) -> 
 
 #[tokio::test]
 async fn twenty_devices_come_online_stand_by_and_leave_politely() {
-    let (address, mut log) = hub(ConnectReturnCode::Success, false).await;
+    let (address, mut log) = hub(Manner::Plain).await;
     let fleet = Fleet::start(plan(address, 20)).unwrap();
     let mut ids: Vec<String> = wait_for(&mut log, "standBy", 20).await.into_iter().map(|(id, _)| id).collect();
     ids.sort();
@@ -148,7 +165,7 @@ async fn twenty_devices_come_online_stand_by_and_leave_politely() {
 
 #[tokio::test]
 async fn updates_run_and_leave_their_truth_and_their_trace() {
-    let (address, mut log) = hub(ConnectReturnCode::Success, true).await;
+    let (address, mut log) = hub(Manner::Calls).await;
     let truth = Arc::new(Truth::new(DeviceRange { start: 10, end: 15 }));
     let (notes, traced) = std::sync::mpsc::sync_channel(1000);
     let tracer = Tracer::new(12, move |_, event: &TraceEvent| notes.send(event.to_string()).unwrap());
@@ -164,7 +181,7 @@ async fn updates_run_and_leave_their_truth_and_their_trace() {
     let acked = Series::TwinAck(FirmwareStatus::Completed);
     let all_acked = |all: &Measurements, _: &Gauges| all.series.get(&acked).is_some_and(|data| data.count() == 5);
     let (_, gauges) = sample_until(&fleet, all_acked).await;
-    assert_eq!(gauges.stages, [0, 0, 0, 5, 0, 0]);
+    assert_eq!((gauges.stages, gauges.reporting), ([0, 0, 0, 5, 0, 0], 0));
     for device in 10..15 {
         let times = truth.of(device, "u1").unwrap();
         assert_eq!(times.chosen, Duration::from_millis(15));
@@ -190,13 +207,13 @@ async fn a_hub_that_is_not_there_is_named() {
     assert!(measured.series[&Series::ConnectError].count() >= 8);
     let failures = fleet.failures().await;
     assert_eq!(failures[0].text, format!("hub unreachable: connection refused at {nobody}"));
-    assert!(failures.len() == 1 && failures[0].count >= 8);
+    assert!(failures.len() == 1 && failures[0].count >= 8 && !failures[0].local);
     fleet.stop(LIMIT).await;
 }
 
 #[tokio::test]
 async fn devices_that_are_not_let_in_give_up_and_say_why() {
-    let (address, mut log) = hub(ConnectReturnCode::NotAuthorized, false).await;
+    let (address, mut log) = hub(Manner::Refuses).await;
     let fleet = Fleet::start(plan(address, 4)).unwrap();
     let (measured, gauges) = sample_until(&fleet, |_, gauges| gauges.ready == 4).await;
     assert_eq!((gauges.gave_up, gauges.connected, measured.counters.connect_attempts), (4, 0, 4));
@@ -206,8 +223,99 @@ async fn devices_that_are_not_let_in_give_up_and_say_why() {
 }
 
 #[tokio::test]
+async fn devices_without_an_answer_count_as_reporting() {
+    let (address, mut log) = hub(Manner::Mute).await;
+    let fleet = Fleet::start(plan(address, 6)).unwrap();
+    wait_for(&mut log, "standBy", 6).await;
+    let (_, gauges) = sample_until(&fleet, |_, gauges| gauges.reporting == 6).await;
+    assert_eq!((gauges.connected, gauges.ready), (6, 0));
+    fleet.stop(LIMIT).await;
+}
+
+#[tokio::test]
+async fn what_strikes_is_counted_without_a_truth_board() {
+    let fault = |kind, at| Fault { kind, select: Select::All, at, lasts: None };
+    let faults = [
+        fault(FaultKind::Reject { status: 500 }, Duration::ZERO),
+        fault(FaultKind::Offline, Duration::from_millis(300)),
+    ];
+    let (address, mut log) = hub(Manner::Calls).await;
+    let plan = plan(address, 4);
+    let clock = plan.clock;
+    let fleet = Fleet::start(FleetPlan { faults: Arc::new(FaultPlan::new(Seed(7), &faults, 4)), ..plan }).unwrap();
+    wait_for(&mut log, "rejected", 4).await;
+    fleet.load_starts(clock.now()).await;
+    let (measured, _) = sample_until(&fleet, |all, _| all.injected.get(&1) == Some(&4)).await;
+    assert_eq!(measured.injected, [(0, 4), (1, 4)].into());
+    wait_for(&mut log, "Disconnect", 4).await;
+    fleet.stop(LIMIT).await;
+}
+
+#[tokio::test]
+async fn a_sample_that_nobody_takes_is_kept_for_the_next_one() {
+    let (address, mut log) = hub(Manner::Plain).await;
+    let fleet = Fleet::start(plan(address, 4)).unwrap();
+    wait_for(&mut log, "standBy", 4).await;
+    for worker in &fleet.workers {
+        let (gone, _) = oneshot::channel();
+        assert!(worker.commands.send(Command::Sample(gone)).await.is_ok());
+    }
+    let all = |all: &Measurements, gauges: &Gauges| gauges.ready == 4 && all.counters.connect_attempts == 4;
+    sample_until(&fleet, all).await;
+    fleet.stop(LIMIT).await;
+}
+
+/// A dialect with a bug.
+#[derive(Clone)]
+struct Buggy;
+
+impl DeviceDialect for Buggy {
+    fn connect(&self, _: &str, _: jiff::Timestamp) -> crate::mqtt::Connect {
+        panic!("a bug in a device")
+    }
+
+    fn subscriptions(&self) -> Vec<crate::mqtt::SubscribeFilter> {
+        Vec::new()
+    }
+
+    fn read(&self, _: &crate::mqtt::Publish) -> Option<crate::dialect::ToDevice> {
+        None
+    }
+
+    fn method_response(&self, _: &str, _: u16, _: Bytes) -> Packet {
+        Packet::Disconnect
+    }
+
+    fn report(&self, _: &str, _: u16, _: Bytes) -> Packet {
+        Packet::Disconnect
+    }
+}
+
+#[tokio::test]
+async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
+    let (address, _log) = hub(Manner::Plain).await;
+    let FleetPlan { config, firmware, faults, seed, range, hub, clock, truth, tracer, .. } = plan(address, 1);
+    let plan = FleetPlan { dialect: Buggy, config, firmware, faults, seed, range, hub, clock, truth, tracer };
+    let mut fleet = Fleet::start(plan).unwrap();
+    let dead = timeout(LIMIT, async {
+        loop {
+            let dead = fleet.sample().await.dead;
+            if !dead.is_empty() {
+                return dead;
+            }
+        }
+    });
+    assert_eq!(dead.await.unwrap(), ["fleet-0"]);
+    (fleet.workers[1].commands, _) = mpsc::channel(1);
+    assert_eq!(fleet.sample().await.dead, ["fleet-0", "fleet-1"]);
+    let failures = fleet.failures().await;
+    assert_eq!((&failures[0].text[..], failures[0].local), ("worker fleet-1 ended unexpectedly", true));
+    fleet.stop(LIMIT).await;
+}
+
+#[tokio::test]
 async fn dropping_a_fleet_closes_its_connections() {
-    let (address, mut log) = hub(ConnectReturnCode::Success, false).await;
+    let (address, mut log) = hub(Manner::Plain).await;
     let fleet = Fleet::start(plan(address, 6)).unwrap();
     wait_for(&mut log, "standBy", 6).await;
     drop(fleet);

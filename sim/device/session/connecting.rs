@@ -48,6 +48,16 @@ impl<D: DeviceDialect> Session<D> {
         }
     }
 
+    /// The attempt failed here, not at the hub: it is no connect error of the hub's.
+    pub(super) fn starved(&mut self, now: Nanos, shortage: &'static str, out: &mut Vec<Output>) {
+        if self.link.state() == State::Opening {
+            out.push(Output::Event(Event::Attempted));
+            out.push(Output::Event(Event::Starved(shortage)));
+            self.connection(out, || format!("failed: {shortage}"));
+            self.retry(now, out);
+        }
+    }
+
     pub(super) fn connection_answered(&mut self, now: Nanos, answer: ConnAck, out: &mut Vec<Output>) {
         let State::Accepting { since, .. } = self.link.state() else { return };
         // 1.6: 3 is transient; the others say that this device will never be let in.

@@ -44,10 +44,10 @@ impl<D: DeviceDialect> Session<D> {
 
     /// The call of a new update.
     fn update(&mut self, now: Nanos, rid: &str, request: Request, out: &mut Vec<Output>) {
-        if request.update_id.is_none() || request.update_id != self.refused_id {
+        if self.refused.take().as_ref() != Some(&request.update_id) {
             self.updates += 1;
+            self.struck = 0;
         }
-        self.refused_id = None;
         out.push(Output::Event(Event::Received { update_id: request.update_id.clone().unwrap_or_default() }));
         let nth = self.updates - 1;
         let settings = std::rc::Rc::clone(&self.settings);
@@ -58,7 +58,7 @@ impl<D: DeviceDialect> Session<D> {
             FaultKind::Offline | FaultKind::Fail { .. } | FaultKind::Stall { .. } => None,
         });
         if let Some((fault, status)) = refusal {
-            self.refused_id = request.update_id;
+            self.refused = Some(request.update_id);
             self.injected(fault, out);
             if let Some(status) = status {
                 self.answer(now, rid, status, response("rejected"), out);

@@ -13,6 +13,7 @@ pub enum ErrorCode {
     ArgumentInvalid = 400_004,
     ArgumentNull = 400_005,
     IotHubFormatError = 400_006,
+    DeviceDefinedMultipleTimes = 400_011,
     BulkRegistryOperationFailure = 400_013,
     InvalidProtocolVersion = 400_001,
     IotHubUnauthorizedAccess = 401_002,

@@ -34,8 +34,11 @@ impl Username {
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, UsernameError> {
         let (host, rest) = text.split_once('/').ok_or(UsernameError::Form)?;
-        // Ids may hold `?`, so the query begins at the last `/?`; the bare form of the SAS page has none.
-        let (path, query) = rest.rsplit_once("/?").unwrap_or((rest, ""));
+        // Ids may hold `?`, so the query begins at the last `/?`. Some clients leave the `?` out, and the bare form of
+        // the SAS page has no query at all.
+        let bare = || rest.find("/api-version=").map(|at| (&rest[..at], &rest[at + 1..]));
+        let (path, query) = rest.rsplit_once("/?").or_else(bare).unwrap_or((rest, ""));
+        let path = path.strip_suffix('/').unwrap_or(path);
         let (device, module) = match path.split_once('/') {
             Some((device, module)) => (device, Some(module.to_owned())),
             None => (path, None),
@@ -77,8 +80,16 @@ mod tests {
             let username = Username::parse(text).unwrap();
             assert_eq!((username.device.as_str(), username.api_version.as_deref()), (device, api_version), "{text}");
         }
-        let module = Username::parse("h/d/m/?api-version=1").unwrap();
-        assert_eq!((module.device.as_str(), module.module.as_deref()), ("d", Some("m")));
+        for text in ["h/d", "h/d/", "h/d/?api-version=1", "h/d/api-version=2018-06-30", "h/d/api-version=1&x=a/b"] {
+            let username = Username::parse(text).unwrap();
+            assert_eq!((username.device.as_str(), username.module), ("d", None), "{text}");
+        }
+        let bare = Username::parse("h/d/api-version=2018-06-30").unwrap();
+        assert_eq!(bare.api_version.as_deref(), Some("2018-06-30"));
+        for text in ["h/d/m/?api-version=1", "h/d/m/api-version=1", "h/d/m", "h/d/m/"] {
+            let module = Username::parse(text).unwrap();
+            assert_eq!((module.device.as_str(), module.module.as_deref()), ("d", Some("m")), "{text}");
+        }
     }
 
     #[test]

@@ -15,6 +15,17 @@ fn ledger(seed: u64, load: Load, max_in_flight: u32, retry: RetryPolicy) -> Ledg
 }
 
 fn with_truth(seed: u64, load: Load, max_in_flight: u32, retry: RetryPolicy, truth: Option<Arc<Truth>>) -> Ledger {
+    part(seed, load, max_in_flight, retry, truth, DeviceRange { start: 0, end: FLEET })
+}
+
+fn part(
+    seed: u64,
+    load: Load,
+    max_in_flight: u32,
+    retry: RetryPolicy,
+    truth: Option<Arc<Truth>>,
+    range: DeviceRange,
+) -> Ledger {
     let rules = Rules {
         retry,
         stage_deadline: Duration::from_secs(60),
@@ -23,7 +34,6 @@ fn with_truth(seed: u64, load: Load, max_in_flight: u32, retry: RetryPolicy, tru
         ids: UpdateIds::new("run"),
         seed: Seed(seed),
     };
-    let range = DeviceRange { start: 0, end: FLEET };
     let ids = DeviceIds::new("sim-");
     let part = Part { ids, range, devices: FLEET, load, max_in_flight, polls: false };
     let mut ledger = Ledger::new(rules, part, Scribe::new(truth, None, Some(UpdateIds::new("run")), 0));
@@ -44,7 +54,7 @@ fn send(ledger: &mut Ledger, now: Nanos) -> Vec<u32> {
     let mut called = Vec::new();
     while let Some(action) = ledger.next_action() {
         if let Action::Call(device) = action {
-            ledger.sent(now, device);
+            assert!(ledger.sent(now, device));
             called.push(device);
         }
     }
@@ -135,6 +145,53 @@ fn a_closed_load_keeps_its_updates_in_progress() {
     assert_eq!((measured.census.count(Outcome::Completed), measured.census.unaccounted()), (20, 0));
     assert_eq!(measured.series[&Series::UpdateTotal].count(), 20);
     assert_eq!(measured.counters.seen_late, 40);
+    assert_eq!((measured.counters.calls_sent, measured.counters.dropped), (20, 0));
+    assert!(!measured.series.contains_key(&Series::ScheduleLag), "no due time, no lag");
+}
+
+#[test]
+fn a_call_that_is_no_longer_wanted_is_not_sent_and_gives_way() {
+    let delay = Duration::from_secs(1);
+    let retry = RetryPolicy { backoff: Backoff::Fixed { delay }, max_attempts: Some(2) };
+    let mut ledger = ledger(7, closed(2), 1, retry);
+    ledger.tick(Nanos::ZERO);
+    let first = send(&mut ledger, Nanos::ZERO)[0];
+    ledger.answered(Nanos::ZERO, first, &MethodAnswer::NoResponse);
+    ledger.tick(Nanos::ZERO);
+    let second = send(&mut ledger, Nanos::ZERO)[0];
+    ledger.answered(Nanos::ZERO, second, &MethodAnswer::NoResponse);
+
+    // Both are to be tried again and one has room; its twin shows it before it is sent, so the other has the room.
+    let later = Nanos::ZERO + delay;
+    ledger.tick(later);
+    let Some(Action::Call(ready)) = ledger.next_action() else { panic!("nothing to call") };
+    ledger.look(later, &completed(ready));
+    assert!(!ledger.sent(later, ready));
+    let other = if ready == first { second } else { first };
+    assert_eq!((ledger.next_action(), ledger.in_flight()), (Some(Action::Call(other)), 1));
+
+    // A stop comes before that one is sent.
+    ledger.stop(later, Outcome::Aborted);
+    assert!(!ledger.sent(later, other));
+    assert!(ledger.is_finished() && ledger.in_flight() == 0);
+    let measured = ledger.scribe().take();
+    assert_eq!((measured.counters.call_attempts, measured.census.unaccounted()), (2, 0));
+    assert_eq!(measured.census.details[&Outcome::Aborted]["calling"], 1);
+}
+
+#[test]
+fn a_part_to_which_no_call_of_a_closed_load_falls_still_ends_its_updates() {
+    let range = DeviceRange { start: 0, end: FLEET / 2 };
+    let mut ledger = part(7, closed(1), 1000, RetryPolicy::NEVER, None, range);
+    let mut called = 0;
+    while !ledger.is_finished() {
+        ledger.tick(Nanos::ZERO);
+        let devices = send(&mut ledger, Nanos::ZERO);
+        assert_eq!(devices.len(), 1, "one at a time");
+        ledger.answered(Nanos::ZERO, devices[0], &MethodAnswer::NotOnline);
+        called += 1;
+    }
+    assert_eq!(called, FLEET / 2);
 }
 
 #[test]
@@ -212,7 +269,16 @@ fn what_devices_did_is_joined_with_what_was_seen() {
         let mean = measured.series[&series].histogram.mean() / 1e6;
         assert!((mean - expected).abs() < expected / 100.0, "{series}: {mean}");
     }
-    assert_eq!(measured.series[&Series::MethodDelivery].count(), 19, "one was offline");
+    // A refusal is an answer: its call was delivered, but it failed.
+    for (series, count) in [
+        (Series::MethodDelivery, 19),
+        (Series::MethodService, 1),
+        (Series::MethodServiceError, 19),
+        (Series::MethodResponse, 1),
+        (Series::MethodResponseError, 19),
+    ] {
+        assert_eq!(measured.series[&series].count(), count, "{series}");
+    }
     assert_eq!(measured.faults[&(2, Outcome::NotOnline)], 1);
     assert_eq!(measured.faults[&(0, Outcome::Rejected)], 18);
     assert_eq!(measured.faults.len(), 2);

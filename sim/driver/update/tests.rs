@@ -136,10 +136,11 @@ fn a_stage_between_two_looks_is_seen_late_and_leaves_no_sample() {
 #[test]
 fn final_answers_end_the_update_as_the_census_says() {
     use Outcome::{HubError, NoResponse, NotOnline, Rejected, Throttled};
+    let unreachable = MethodAnswer::Unreachable { reason: "refused".into() };
     let broken = MethodAnswer::Broken { reason: "reset".into() };
     let throttled = MethodAnswer::Throttled { retry_after: None };
-    // answer, whether the twin is asked first, outcome, detail
-    for (answer, asks, outcome, detail) in [
+    // answer, whether the device may have received the call, outcome, detail
+    for (answer, doubtful, outcome, detail) in [
         (device(409), false, Rejected, "409"),
         (device(-1), false, Rejected, "-1"),
         (MethodAnswer::NotOnline, false, NotOnline, ""),
@@ -148,31 +149,48 @@ fn final_answers_end_the_update_as_the_census_says() {
         (hub(400), false, HubError, "400"),
         (hub(404), false, HubError, "404"),
         (hub(503), true, HubError, "503"),
+        (unreachable, false, HubError, "unreachable"),
         (broken, true, HubError, "broken"),
         (MethodAnswer::ClientTimeout, true, HubError, "client_timeout"),
     ] {
         let mut story = Story::called(1);
         story.answer(12, &answer);
-        assert_eq!(story.count(&Effect::ReadTwin), usize::from(asks), "{answer:?}");
-        if asks {
-            story.then(13, Input::Read(Some(&report(StandBy, 10, None, &[]))));
+        assert_eq!(story.count(&Effect::Response { failed: true, response: 2 * SECOND }), 1, "{answer:?}");
+        assert_eq!((story.ends().is_empty(), story.update.is_observed()), (doubtful, doubtful), "{answer:?}");
+        if doubtful {
+            story.then(71, Input::Time);
+            assert_eq!((story.ends().len(), story.count(&Effect::ReadTwin)), (0, 0), "its deadline is second 72");
+            story.then(72, Input::Time).then(73, Input::Read(Some(&report(StandBy, 10, None, &[]))));
+            assert_eq!(story.count(&Effect::ReadTwin), 1);
         }
         story.ended(outcome, detail);
-        let failed = !matches!(answer, MethodAnswer::Device { .. });
-        assert_eq!(story.count(&Effect::Response { failed, response: 2 * SECOND }), 1);
+        assert_eq!(story.count(&Effect::Response { failed: true, response: 2 * SECOND }), 1);
     }
 }
 
 #[test]
 fn after_a_lost_answer_the_twin_decides() {
-    // By the read that is made for it.
+    // By what the observer sees once the device's wait is over.
     let mut story = Story::called(1);
-    story.answer(12, &MethodAnswer::ClientTimeout);
-    story.then(13, Input::Read(Some(&report(Downloading, 11, ID, &[]))));
-    story.see(14, &report(Applying, 12, ID, &[(Downloading, 11)])).see(15, &report(Completed, 13, ID, KEYS));
+    story.answer(12, &MethodAnswer::ClientTimeout).see(30, &report(Downloading, 11, ID, &[]));
+    assert_eq!(story.update.wake(), Some(at(90)));
+    story.see(31, &report(Applying, 12, ID, &[(Downloading, 11)])).see(32, &report(Completed, 13, ID, KEYS));
     story.ended(Outcome::Completed, "");
     assert_eq!(story.count(&Effect::Response { failed: true, response: 2 * SECOND }), 1);
     assert_eq!(story.transitions()[0], (Downloading, None), "there was no answer that it could run from");
+
+    // An update that has shown itself and then stands still is stuck, however its call failed.
+    let mut story = Story::called(1);
+    story.answer(12, &hub(500)).see(30, &report(Downloading, 11, ID, &[])).then(90, Input::Time);
+    story.then(91, Input::Read(Some(&report(Downloading, 11, ID, &[])))).ended(Outcome::Stuck, "downloading");
+
+    // By the read at the deadline, even if it shows nothing but the update's id.
+    for (status, version) in [(Downloading, 11), (StandBy, 10)] {
+        let mut story = Story::called(1);
+        story.answer(12, &MethodAnswer::NoResponse).then(72, Input::Time);
+        story.then(73, Input::Read(Some(&report(status, version, ID, &[]))));
+        assert_eq!((story.ends().len(), story.update.wake()), (0, Some(at(133))));
+    }
 
     // By what the observer sees before the next attempt, which then is not made.
     let mut story = Story::called(5);
@@ -193,9 +211,31 @@ fn after_a_lost_answer_the_twin_decides() {
 
     // Another update's id in the twin decides nothing.
     let mut story = Story::called(1);
-    story.answer(12, &MethodAnswer::NoResponse);
-    story.then(13, Input::Read(Some(&report(Downloading, 11, Some("run-8"), &[]))));
+    story.answer(12, &MethodAnswer::NoResponse).see(13, &report(Downloading, 11, Some("run-8"), &[]));
+    story.then(72, Input::Time).then(73, Input::Read(Some(&report(Downloading, 11, Some("run-8"), &[]))));
     story.ended(Outcome::NoResponse, "");
+
+    // A stop does not wait for it.
+    let mut story = Story::called(1);
+    story.answer(12, &hub(503)).then(20, Input::Stop(Outcome::Aborted)).ended(Outcome::Aborted, "waiting");
+}
+
+#[test]
+fn a_retry_that_is_refused_may_be_refused_because_an_earlier_attempt_started_the_update() {
+    let refused = || {
+        let mut story = Story::called(2);
+        story.answer(11, &MethodAnswer::NoResponse).then(13, Input::Time).then(13, Input::Sent);
+        story.answer(14, &device(409));
+        story
+    };
+    let mut story = refused();
+    assert_eq!(story.count(&Effect::Response { failed: true, response: 4 * SECOND }), 1);
+    story.see(30, &report(Downloading, 11, None, &[])).see(31, &report(Applying, 12, None, &[(Downloading, 11)]));
+    story.see(32, &report(Completed, 13, None, KEYS)).ended(Outcome::Completed, "");
+
+    let mut story = refused();
+    story.then(74, Input::Time).then(75, Input::Read(Some(&report(StandBy, 10, None, &[]))));
+    story.ended(Outcome::Rejected, "409");
 }
 
 #[test]
@@ -225,9 +265,9 @@ fn calls_are_tried_again_as_the_policy_says() {
     let mut story = Story::called(2);
     story.answer(11, &MethodAnswer::ClientTimeout).then(13, Input::Time).then(13, Input::Sent);
     story.answer(14, &MethodAnswer::NotOnline);
-    assert_eq!(story.count(&Effect::ReadTwin), 1);
-    story.then(15, Input::Read(None)).then(16, Input::Time).then(17, Input::Read(None));
-    story.then(18, Input::Time).then(19, Input::Read(None)).ended(Outcome::NotOnline, "");
+    assert_eq!(story.update.wake(), Some(at(74)));
+    story.then(74, Input::Time).then(75, Input::Read(None)).then(76, Input::Time).then(77, Input::Read(None));
+    story.then(78, Input::Time).then(79, Input::Read(None)).ended(Outcome::NotOnline, "");
 }
 
 #[test]
@@ -258,6 +298,11 @@ fn a_stage_that_never_comes_ends_the_update_at_its_deadline() {
     assert_eq!(story.count(&Effect::ReadTwin), 2);
     story.then(74, Input::Read(Some(&report(Downloading, 11, ID, &[]))));
     assert!(story.ends().is_empty());
+
+    // One that cannot be read at all leaves it open whether the device moved on.
+    let mut story = Story::observed();
+    story.then(71, Input::Time).then(72, Input::Read(None)).then(73, Input::Time).then(74, Input::Read(None));
+    story.then(75, Input::Time).then(76, Input::Read(None)).ended(Outcome::Stuck, "waiting/unread");
 }
 
 #[test]

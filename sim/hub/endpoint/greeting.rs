@@ -21,11 +21,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A connection on its way to another worker.
 pub(in crate::hub) struct Arrival {
     stream: std::net::TcpStream,
-    /// The head of a packet that has not arrived in full.
-    partial: BytesMut,
     connect: Connect,
-    /// What a client sent without waiting for CONNACK.
-    packets: Vec<Packet>,
+    /// What the client sent without waiting for CONNACK.
+    behind: BytesMut,
 }
 
 /// Accepts connections for as long as the worker runs.
@@ -47,8 +45,8 @@ pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
 pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
     match TcpStream::from_std(arrival.stream) {
         Ok(stream) => {
-            let connection = Connection::resume(stream, arrival.partial);
-            Link::start(worker, connection, arrival.connect, arrival.packets);
+            let connection = Connection::resume(stream, arrival.behind);
+            Link::start(worker, connection, &arrival.connect);
         }
         Err(error) => tracing::warn!(%error, "cannot take over an MQTT connection"),
     }
@@ -59,11 +57,14 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream) {
     let nodelay = stream.set_nodelay(true);
     let mut connection = Connection::new(stream);
     let result = match nodelay {
-        Ok(()) => tokio::time::timeout(PATIENCE, first_packets(&worker, &mut connection)).await,
+        Ok(()) => {
+            let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
+            tokio::time::timeout(PATIENCE, connect).await
+        }
         Err(error) => Ok(Err(error.into())),
     };
-    let mut packets = match result {
-        Ok(Ok(packets)) => packets.into_iter(),
+    let connect = match result {
+        Ok(Ok(connect)) => connect,
         Ok(Err(ConnectionError::Packet(PacketError::InvalidProtocol | PacketError::InvalidProtocolLevel(_)))) => {
             // 1.6: only MQTT 3.1.1 is spoken here.
             let refused = Packet::ConnAck(ConnAck::new(ConnectReturnCode::RefusedProtocolVersion, false));
@@ -76,28 +77,16 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream) {
         Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
         Err(_) => return tracing::debug!("closed: no CONNECT within {} s", PATIENCE.as_secs()),
     };
-    let Some(Packet::Connect(connect)) = packets.next() else {
-        return tracing::debug!("closed: the first packet was no CONNECT");
-    };
-    let packets = packets.collect();
     // A client that cannot name its device is refused here as well as anywhere.
     let username = connect.login.as_ref().and_then(|login| Username::parse(&login.username).ok());
     let device = username.map_or_else(|| connect.client_id.clone(), |username| username.device);
     let owner = worker.peers.owner(&device);
     if owner == worker.index {
-        return Link::start(&worker, connection, connect, packets);
+        return Link::start(&worker, connection, &connect);
     }
-    let (stream, partial) = connection.into_parts();
+    let (stream, behind) = connection.into_parts();
     match stream.into_std() {
-        Ok(stream) => worker.peers.adopt(owner, Arrival { stream, partial, connect, packets }).await,
+        Ok(stream) => worker.peers.adopt(owner, Arrival { stream, connect, behind }).await,
         Err(error) => tracing::warn!(%error, "cannot hand over an MQTT connection"),
     }
-}
-
-async fn first_packets(worker: &Worker, connection: &mut Connection) -> Result<Vec<Packet>, ConnectionError> {
-    let mut packets = Vec::new();
-    while packets.is_empty() {
-        poll_fn(|cx| connection.poll_receive(cx, &mut worker.scratch.borrow_mut(), &mut packets)).await?;
-    }
-    Ok(packets)
 }

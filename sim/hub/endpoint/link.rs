@@ -10,10 +10,11 @@ use tokio::task::spawn_local;
 use super::outbox::Outbox;
 use crate::hub::partition::ConnectionId;
 use crate::hub::workers::Worker;
-use crate::mqtt::{Connect, Connection, ConnectionError, Packet};
+use crate::mqtt::{Connect, Connection, ConnectionError, Packet, Scratch};
 
-/// Packets that are handled before their answers are sent: one read may bring thousands.
-const BATCH: usize = 512;
+/// Packets that are handled before their answers are sent: one read may bring thousands, and an answer may hold a
+/// whole twin.
+const BATCH: usize = 64;
 
 /// How long a connection that is to be closed may take for what was sent to it before.
 const LINGER: Duration = Duration::from_secs(5);
@@ -27,21 +28,20 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Lets the partition decide about `connect`, handles what came behind it, and starts the task.
-    pub(super) fn start(worker: &Rc<Worker>, connection: Connection, connect: Connect, packets: Vec<Packet>) {
+    /// Lets the partition decide about `connect`, and starts the task.
+    pub(super) fn start(worker: &Rc<Worker>, connection: Connection, connect: &Connect) {
         let (id, outbox) = worker.open_outbox();
-        worker.with(|partition, now| {
-            partition.connect(now, id, &connect);
-            for packet in packets {
-                partition.receive(now, id, packet);
-            }
-        });
+        worker.with(|partition, now| partition.connect(now, id, connect));
         let link = Self { worker: Rc::clone(worker), connection, id, outbox };
         spawn_local(link.run());
     }
 
     async fn run(mut self) {
-        let result = poll_fn(|cx| self.poll(cx)).await;
+        // What came together with CONNECT; of a client that was refused it is ignored, as all that follows.
+        let result = match self.take_in(|connection, _, packets| connection.parse_partial(packets)) {
+            Ok(Ok(())) => poll_fn(|cx| self.poll(cx)).await,
+            Ok(Err(error)) | Err(error) => Err(error),
+        };
         self.worker.close_outbox(self.id);
         match result {
             // Boxed, so that a connection does not carry the timer all its life.
@@ -58,24 +58,30 @@ impl Link {
             if self.outbox.is_closed() {
                 return Poll::Ready(Ok(()));
             }
-            let mut packets = self.worker.inbound.take();
-            let received = {
-                let mut scratch = self.worker.scratch.borrow_mut();
-                self.connection.poll_receive(cx, &mut scratch, &mut packets)
-            };
-            let handled = self.handle(&mut packets);
-            packets.clear();
-            self.worker.inbound.replace(packets);
-            handled?;
-            match received {
+            // Who does not take the answers to his requests is not asked for more of them. The socket wakes this task.
+            if self.connection.poll_flush(cx)?.is_pending() {
+                break;
+            }
+            match self.take_in(|connection, scratch, packets| connection.poll_receive(cx, scratch, packets))? {
                 Poll::Ready(result) => result?,
                 Poll::Pending => break,
             }
         }
-        // What the socket does not take now it takes later: it wakes this task.
-        let _ = self.connection.poll_flush(cx)?;
         self.outbox.sleep(cx.waker());
         Poll::Pending
+    }
+
+    /// Handles the packets that `receive` brings.
+    fn take_in<T>(
+        &mut self,
+        receive: impl FnOnce(&mut Connection, &mut Scratch, &mut Vec<Packet>) -> T,
+    ) -> Result<T, ConnectionError> {
+        let mut packets = self.worker.inbound.take();
+        let received = receive(&mut self.connection, &mut self.worker.scratch.borrow_mut(), &mut packets);
+        let handled = self.handle(&mut packets);
+        packets.clear();
+        self.worker.inbound.replace(packets);
+        handled.map(|()| received)
     }
 
     fn handle(&mut self, packets: &mut Vec<Packet>) -> Result<(), ConnectionError> {

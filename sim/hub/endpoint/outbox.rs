@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::task::Waker;
 
-use crate::mqtt::Packet;
+use crate::mqtt::{MAX_PACKET, Packet};
 
 /// Packets that may wait. More than this waits only if a device is called faster than its task runs; the connection
 /// is closed then.
@@ -19,8 +19,12 @@ pub(in crate::hub) struct Outbox {
 }
 
 impl Outbox {
-    /// Sends `packet`, after those before it.
+    /// Sends `packet`, after those before it. One that is too large to be sent is left out: a service's patch that
+    /// deletes a hundred thousand keys makes such a notification, and must not cost the device its connection.
     pub(in crate::hub) fn push(&self, packet: Packet) {
+        if packet.size() > MAX_PACKET {
+            return tracing::warn!("left out a packet of {} bytes; {MAX_PACKET} can be sent", packet.size());
+        }
         let mut packets = self.packets.borrow_mut();
         if packets.len() < MAX_WAITING {
             packets.push(packet);
@@ -66,6 +70,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mqtt::{QoS, publish};
 
     #[test]
     fn too_many_packets_close_the_connection() {
@@ -77,5 +82,14 @@ mod tests {
         outbox.push(Packet::PingResp);
         assert!(outbox.is_closed());
         assert_eq!(outbox.take().len(), MAX_WAITING);
+    }
+
+    #[test]
+    fn a_packet_that_is_too_large_is_left_out() {
+        let outbox = Outbox::default();
+        for (size, waiting) in [(MAX_PACKET, 0), (MAX_PACKET - 100, 1)] {
+            outbox.push(publish("a".to_owned(), QoS::AtMostOnce, 0, vec![0; size].into()));
+            assert_eq!((outbox.take().len(), outbox.is_closed()), (waiting, false));
+        }
     }
 }

@@ -53,7 +53,7 @@ impl Partition {
                 Err(ConnectReturnCode::NotAuthorized)
             }
             // Group enrolment: who proves the key that derives from the master key is one of the fleet.
-            None if token.is_signed_by(&self.identity.fleet_key.derive(id)) => {
+            None if !self.deleted.contains(id) && token.is_signed_by(&self.identity.fleet_key.derive(id)) => {
                 let enrolled = Registration { keys: Keys::Derived, ..Registration::default() };
                 self.create(now, id, enrolled).map_err(|_| ConnectReturnCode::ServiceUnavailable)?;
                 Ok((id.into(), expires))

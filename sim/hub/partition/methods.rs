@@ -90,12 +90,12 @@ impl Calls {
         Some(call)
     }
 
-    /// Calls that wait for the device to be there, oldest first.
-    fn waiting(&self, device: &str) -> Vec<CallId> {
-        let mut waiting: Vec<CallId> =
-            self.open.iter().filter(|(_, call)| !call.delivered && call.device == device).map(|(id, _)| *id).collect();
-        waiting.sort_unstable();
-        waiting
+    /// The calls of a device that fulfil `condition`, oldest first.
+    fn of(&self, device: &str, condition: impl Fn(&Call) -> bool) -> Vec<CallId> {
+        let mut calls: Vec<CallId> =
+            self.open.iter().filter(|(_, call)| call.device == device && condition(call)).map(|(id, _)| *id).collect();
+        calls.sort_unstable();
+        calls
     }
 }
 
@@ -130,9 +130,17 @@ impl Partition {
     /// Delivers what waited for the device `id` to connect and subscribe.
     pub(super) fn deliver_waiting(&mut self, now: Nanos, id: &str) {
         if self.devices.get(id).is_some_and(|device| device.calls > 0) {
-            for call in self.calls.waiting(id) {
+            for call in self.calls.of(id, |call| !call.delivered) {
                 self.deliver(now, call);
             }
+        }
+    }
+
+    /// Ends all calls of the device `id`, which is registered no more.
+    pub(super) fn end_calls(&mut self, id: &str) {
+        for call in self.calls.of(id, |_| true) {
+            self.calls.remove(call);
+            self.emit(Effect::Answer { call, outcome: Err(Refusal::unknown(id).into()) });
         }
     }
 

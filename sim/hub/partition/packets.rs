@@ -9,8 +9,11 @@ use super::refusal::Refusal;
 use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub};
 use crate::hub::twin::TwinError;
-use crate::mqtt::{Packet, PubAck, Publish, QoS, SubAck, Subscribe, SubscribeReasonCode, UnsubAck, publish};
+use crate::mqtt::{Packet, PubAck, Publish, QoS, SubAck, Subscribe, SubscribeReasonCode, UnsubAck, kind, publish};
 use crate::time::Nanos;
+
+/// The longest name of a request that an answer repeats, in bytes: SDKs send up to 36.
+const MAX_RID: usize = 1024;
 
 impl Partition {
     /// A packet has come in.
@@ -36,8 +39,13 @@ impl Partition {
             // Nothing is sent at QoS 1, so nothing waits for this.
             Packet::PubAck(_) => {}
             Packet::Disconnect => self.close(now, connection),
+            // A device connects once. Its second CONNECT holds a token as the first did, so no log shows it.
+            Packet::Connect(_) => {
+                tracing::debug!(device = &*id, "closed: a second CONNECT on one connection");
+                self.close(now, connection);
+            }
             other => {
-                tracing::debug!(device = &*id, packet = ?other, "closed: a packet that no device may send");
+                tracing::debug!(device = &*id, packet = kind(&other), "closed: a packet that no device may send");
                 self.close(now, connection);
             }
         }
@@ -82,7 +90,11 @@ impl Partition {
         let topic = FromDevice::parse(&publish.topic);
         let legal = match topic {
             Some(FromDevice::Telemetry { device, .. }) => device == id,
-            Some(_) => true,
+            Some(
+                FromDevice::TwinGet { rid }
+                | FromDevice::ReportedPatch { rid }
+                | FromDevice::MethodResponse { rid, .. },
+            ) => rid.len() <= MAX_RID,
             None => false,
         };
         // 1.7: QoS 2 closes the connection, and so do errors that have no answer.
@@ -128,7 +140,7 @@ impl Partition {
         self.devices.get(id)?.subscribed(Subscriptions::TWIN_ANSWERS)?;
         Some(match merged {
             Ok(version) => twin_answer(204, rid, Some(version), Bytes::new()),
-            Err(refusal) => refused(&refusal, rid, at),
+            Err(refusal) => refused(&refusal, rid, &self.tracking.issue(), at),
         })
     }
 
@@ -155,7 +167,7 @@ fn twin_answer(status: u16, rid: &str, version: Option<u64>, body: Bytes) -> Pac
 }
 
 /// 3.1: always with a body, because the Node SDK takes an error without one for success.
-fn refused(refusal: &Refusal, rid: &str, at: Timestamp) -> Packet {
-    let body = refusal.code.flat(&refusal.message, "", at).to_string();
+fn refused(refusal: &Refusal, rid: &str, tracking_id: &str, at: Timestamp) -> Packet {
+    let body = refusal.code.flat(&refusal.message, tracking_id, at).to_string();
     twin_answer(refusal.code.status(), rid, None, body.into())
 }

@@ -59,9 +59,7 @@ impl Partition {
         }
         let at = self.wall.at(now);
         let mut twin = Twin::new(at);
-        if new.twin != TwinPatch::default() {
-            twin.merge(&new.twin, at)?;
-        }
+        twin.merge(&new.twin, at)?;
         self.generation += 1;
         self.disabled += usize::from(!new.enabled);
         let identity = Identity {
@@ -73,6 +71,7 @@ impl Partition {
             status_updated: None,
             connection_updated: None,
         };
+        self.deleted.remove(id);
         self.devices.insert(Device { id: id.into(), identity, twin, session: None, heard: None, calls: 0 });
         Ok(())
     }
@@ -103,7 +102,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Removes the device `id`, its twin and its session. Calls that wait for it run to their timeout.
+    /// Removes the device `id`, its twin and its session, and ends its calls. It cannot enrol itself again: who
+    /// deletes a device wants to be rid of it.
     pub(in crate::hub) fn delete(&mut self, id: &str, precondition: &Precondition) -> Result<(), Refusal> {
         let device = self.devices.get(id).ok_or_else(|| Refusal::unknown(id))?;
         if *precondition == Precondition::Absent {
@@ -115,7 +115,12 @@ impl Partition {
             self.connections.remove(connection);
             self.emit(Effect::Close { connection });
         }
-        self.devices.remove(id);
+        if let Some(device) = self.devices.remove(id) {
+            if device.calls > 0 {
+                self.end_calls(id);
+            }
+            self.deleted.insert(device.id);
+        }
         Ok(())
     }
 

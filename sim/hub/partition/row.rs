@@ -18,6 +18,21 @@ impl View<'_> {
         self.device.heard.map(|heard| self.wall.at(heard))
     }
 
+    fn time(&self, path: &Path) -> Option<Timestamp> {
+        match path {
+            Path::StatusUpdateTime => self.device.identity.status_updated,
+            _ => self.last_activity(),
+        }
+    }
+
+    fn write_properties(&self, out: &mut String) {
+        out.push_str("{\"desired\":");
+        self.device.twin.desired.write(out);
+        out.push_str(",\"reported\":");
+        self.device.twin.reported.write(out);
+        out.push('}');
+    }
+
     fn status(&self) -> &'static str {
         if self.device.identity.enabled { "enabled" } else { "disabled" }
     }
@@ -36,10 +51,16 @@ impl Row for View<'_> {
             Path::DeviceEtag => Field::Text(etag(self.device.identity.etag).into()),
             Path::Status => Field::Text(self.status().into()),
             Path::ConnectionState => Field::Text(self.connection_state().into()),
-            Path::LastActivityTime => {
-                self.last_activity().or_else(|| NEVER.parse().ok()).map_or(Field::Undefined, Field::Time)
+            Path::StatusReason => {
+                self.device.identity.reason.as_deref().map_or(Field::Undefined, |reason| Field::Text(reason.into()))
             }
+            Path::StatusUpdateTime | Path::LastActivityTime => {
+                self.time(path).or_else(|| NEVER.parse().ok()).map_or(Field::Undefined, Field::Time)
+            }
+            Path::CloudToDeviceMessageCount => number(0),
             Path::AuthenticationType => Field::Text("sas".into()),
+            Path::IotEdge => Field::Bool(false),
+            Path::Properties => Field::Compound,
             Path::Version => number(twin.version),
             Path::Tags(path) => Field::from_json(find(twin.tags(), path)),
             Path::Desired(path) => property(&twin.desired, path),
@@ -54,21 +75,20 @@ impl Row for View<'_> {
             Path::Tags(path) => write_found(find(twin.tags(), path), out),
             Path::Desired(path) => write_property(&twin.desired, path, out),
             Path::Reported(path) => write_property(&twin.reported, path, out),
-            Path::LastActivityTime => {
-                write_text(&self.last_activity().map_or_else(|| NEVER.to_owned(), rfc3339), out);
+            Path::Properties => {
+                self.write_properties(out);
                 true
             }
-            Path::Version => {
-                out.push_str(&twin.version.to_string());
-                true
-            }
-            other => match self.field(other) {
-                Field::Text(text) => {
-                    write_text(&text, out);
-                    true
+            other => {
+                match self.field(other) {
+                    Field::Text(text) => write_text(&text, out),
+                    Field::Time(_) => write_text(&self.time(path).map_or_else(|| NEVER.to_owned(), rfc3339), out),
+                    Field::Number(number) => out.push_str(&number.to_string()),
+                    Field::Bool(value) => out.push_str(&value.to_string()),
+                    Field::Undefined | Field::Null | Field::Compound => return false,
                 }
-                _ => false,
-            },
+                true
+            }
         }
     }
 
@@ -98,11 +118,9 @@ impl Row for View<'_> {
         member("x509Thumbprint", r#"{"primaryThumbprint":null,"secondaryThumbprint":null}"#);
         member("version", &twin.version.to_string());
         member("tags", twin.tags());
-        out.push_str(",\"properties\":{\"desired\":");
-        twin.desired.write(out);
-        out.push_str(",\"reported\":");
-        twin.reported.write(out);
-        out.push_str("},\"capabilities\":{\"iotEdge\":false}}");
+        out.push_str(",\"properties\":");
+        self.write_properties(out);
+        out.push_str(",\"capabilities\":{\"iotEdge\":false}}");
     }
 }
 

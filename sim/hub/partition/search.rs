@@ -41,12 +41,12 @@ impl Partition {
                 let within = |device: &&Device| last.as_deref().is_none_or(|last| &*device.id <= last);
                 self.slice(plan, limit, self.devices.range_by_id(from).take_while(within).map(by_id))
             }
-            Source::Updated(since) => {
+            Source::Updated { since, until } => {
                 let from = match after {
                     Some(Cursor::Updated(at, id)) => Bound::Excluded((*at, Rc::from(id.as_str()))),
                     _ => Bound::Included((*since, Rc::from(""))),
                 };
-                let rows = self.devices.range_by_update(from);
+                let rows = self.devices.range_by_update(from).take_while(|(at, _)| at < until);
                 self.slice(plan, limit, rows.map(|(at, device)| (Cursor::Updated(at, device.id.to_string()), device)))
             }
         }

@@ -1,6 +1,7 @@
 //! The state of a partition, its effects and its deadlines.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::connections::Connections;
 use super::devices::Devices;
 use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::{HubDelays, HubIdentity};
+use crate::hub::tracking::TrackingIds;
 use crate::mqtt::Packet;
 use crate::time::{Nanos, WallClock};
 
@@ -45,6 +47,11 @@ pub(in crate::hub) struct Partition {
     /// Identities created so far: tells a device from an earlier one of the same id.
     pub(super) generation: u64,
     pub(super) disabled: usize,
+    /// Ids that a service has deleted and not created again: these cannot enrol themselves. As many as there were
+    /// devices, at most.
+    pub(super) deleted: HashSet<Rc<str>>,
+    /// Names its error answers.
+    pub(super) tracking: TrackingIds,
     pub(super) telemetry: u64,
     effects: VecDeque<Effect>,
     /// Effects that wait for a planted delay, in order of time and then of arrival.
@@ -53,8 +60,13 @@ pub(in crate::hub) struct Partition {
 }
 
 impl Partition {
-    /// An empty partition of the hub `identity`.
-    pub(in crate::hub) fn new(identity: Arc<HubIdentity>, delays: HubDelays, wall: WallClock) -> Self {
+    /// An empty partition of the hub `identity`; its error answers go by `tracking`.
+    pub(in crate::hub) fn new(
+        identity: Arc<HubIdentity>,
+        delays: HubDelays,
+        wall: WallClock,
+        tracking: TrackingIds,
+    ) -> Self {
         Self {
             identity,
             delays,
@@ -64,6 +76,8 @@ impl Partition {
             calls: Calls::default(),
             generation: 0,
             disabled: 0,
+            deleted: HashSet::new(),
+            tracking,
             telemetry: 0,
             effects: VecDeque::new(),
             later: BTreeMap::new(),

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::syntax::{Comparison, Condition, Literal, Operand, Path, Select};
+use super::syntax::{Comparison, Condition, Literal, Operand, Path, Select, parse_time};
 
 /// A twin, as a query sees it.
 pub(in crate::hub) trait Row {
@@ -51,6 +51,7 @@ impl<'a> Field<'a> {
             Literal::Bool(value) => Self::Bool(*value),
             Literal::Number(number) => Self::Number(*number),
             Literal::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Literal::Time(time) => Self::Time(*time),
         }
     }
 
@@ -62,8 +63,8 @@ impl<'a> Field<'a> {
             (Self::Number(a), Self::Number(b)) => a.partial_cmp(b),
             (Self::Text(a), Self::Text(b)) => Some(a.cmp(b)),
             (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
-            (Self::Time(a), Self::Text(b)) => b.parse().ok().map(|b| a.cmp(&b)),
-            (Self::Text(a), Self::Time(b)) => a.parse::<Timestamp>().ok().map(|a| a.cmp(b)),
+            (Self::Time(a), Self::Text(b)) => parse_time(b).map(|b| a.cmp(&b)),
+            (Self::Text(a), Self::Time(b)) => parse_time(a).map(|a| a.cmp(b)),
             _ => None,
         }
     }
@@ -161,7 +162,8 @@ mod tests {
         }
     }
 
-    const ROW: Reported = Reported(r#"{"s":"on","n":2.5,"i":3,"b":true,"z":null,"o":{"x":[1]},"t":"a\"b"}"#);
+    const ROW: Reported =
+        Reported(r#"{"s":"on","n":2.5,"i":3,"b":true,"z":null,"o":{"x":[1]},"t":"a\"b","day":"2026-01-01"}"#);
 
     fn holds(condition: &str) -> bool {
         let condition = condition.replace('@', "properties.reported.");
@@ -191,6 +193,9 @@ mod tests {
             "lastActivityTime = '2026-01-01T00:00:02.500000Z'",
             "lastActivityTime > '2026-01-01T00:00:02Z'",
             "lastActivityTime < '2026-01-01T01:00:02.6+01:00'",
+            "lastActivityTime > '2026-01-01T00:00:02'",
+            "lastActivityTime IN ['2026-01-01T00:00:02.5']",
+            "lastActivityTime > @day",
         ] {
             assert!(holds(condition), "{condition}");
         }
@@ -204,7 +209,7 @@ mod tests {
             "@o = @o",
             "@s = @missing",
             "unknown = 1",
-            "lastActivityTime > 'soon'",
+            "lastActivityTime > @s",
             "@i NIN [1, 3]",
         ] {
             assert!(!holds(condition), "{condition}");

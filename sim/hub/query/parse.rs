@@ -1,6 +1,6 @@
 //! Reads a query by recursive descent.
 
-use super::syntax::{Condition, Literal, Operand, Path, Projection, Query, Select};
+use super::syntax::{Condition, Literal, Operand, Path, Projection, Query, Select, parse_time};
 use super::token::{QueryError, Token, tokens};
 
 /// The longest query, in characters (4).
@@ -143,26 +143,47 @@ impl Parser {
             self.expect(&Token::Close)?;
             return Ok(condition);
         }
+        let first = self.at;
         let left = self.operand()?;
         let negated = self.keyword("NIN");
         if negated || self.keyword("IN") {
-            return Ok(Condition::In { operand: left, list: self.list()?, negated });
+            return Ok(Condition::In { list: self.list(&left)?, operand: left, negated });
         }
         let Token::Compare(comparison) = *self.peek() else {
             return Err(self.unexpected("a comparison, IN or NIN"));
         };
         self.at += 1;
-        Ok(Condition::Compare { left, comparison, right: self.operand()? })
+        let second = self.at;
+        let right = self.operand()?;
+        let left = self.beside(left, &right, first)?;
+        let right = self.beside(right, &left, second)?;
+        Ok(Condition::Compare { left, comparison, right })
     }
 
-    fn list(&mut self) -> Result<Vec<Literal>, QueryError> {
+    /// The operand `value`, which stands at word `index`, where it is compared with `other`. Beside a time of the hub's
+    /// own only times make sense: anything else would be a condition that silently never holds.
+    fn beside(&mut self, value: Operand, other: &Operand, index: usize) -> Result<Operand, QueryError> {
+        let Operand::Literal(literal) = value else { return Ok(value) };
+        let time = match (other, &literal) {
+            (Operand::Path(path), Literal::Text(text)) if path.is_time() => parse_time(text).map(Literal::Time),
+            (Operand::Path(path), Literal::Bool(_) | Literal::Number(_)) if path.is_time() => None,
+            _ => Some(literal),
+        };
+        self.at = if time.is_some() { self.at } else { index };
+        time.map(Operand::Literal).ok_or_else(|| self.unexpected("a time such as '2026-01-31T12:00:00Z'"))
+    }
+
+    /// The values that `operand` is compared with.
+    fn list(&mut self, operand: &Operand) -> Result<Vec<Literal>, QueryError> {
         self.expect(&Token::OpenList)?;
         let mut list = Vec::new();
         if self.accept(&Token::CloseList) {
             return Ok(list);
         }
         loop {
-            match self.operand()? {
+            let index = self.at;
+            let value = self.operand()?;
+            match self.beside(value, operand, index)? {
                 Operand::Literal(literal) => list.push(literal),
                 Operand::Path(_) => {
                     self.at -= 1;
@@ -251,6 +272,22 @@ mod tests {
     }
 
     #[test]
+    fn times_without_a_zone_are_in_utc() {
+        let literal = |text: &str| {
+            let query = format!("SELECT * FROM devices WHERE lastActivityTime >= '{text}'");
+            match parse(&query).unwrap().condition {
+                Some(Condition::Compare { right: Operand::Literal(Literal::Time(time)), .. }) => time.to_string(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(literal("2020-01-01T00:00:00"), "2020-01-01T00:00:00Z");
+        assert_eq!(literal("2020-01-01 00:00:00.5"), "2020-01-01T00:00:00.5Z");
+        assert_eq!(literal("2020-01-01"), "2020-01-01T00:00:00Z");
+        assert_eq!(literal("2020-01-01T01:00:00+01:00"), "2020-01-01T00:00:00Z");
+        assert!(parse("SELECT * FROM devices WHERE lastActivityTime = null").is_ok());
+    }
+
+    #[test]
     fn the_driver_s_query_is_read() {
         let text = crate::dialect::azure::rest::delta_query("a", "b", Some("2026-01-01T00:00:00Z"));
         let Some(Condition::All(conditions)) = parse(&text).unwrap().condition else { panic!("{text}") };
@@ -271,6 +308,10 @@ mod tests {
             ("SELECT * FROM devices WHERE status IN [status]", 40, "a value"),
             ("SELECT * FROM devices WHERE status = 'a' GROUP BY status", 42, "the end"),
             ("SELECT a. FROM devices", 16, "FROM"),
+            ("SELECT * FROM devices WHERE lastActivityTime > 'soon'", 48, "a time"),
+            ("SELECT * FROM devices WHERE 'soon' < properties.reported.$metadata.a.$lastUpdated", 29, "'soon'"),
+            ("SELECT * FROM devices WHERE statusUpdateTime = 5", 48, "a time"),
+            ("SELECT * FROM devices WHERE lastActivityTime IN ['2026-01-01T00:00:00Z', 'x']", 74, "'x'"),
         ] {
             let error = parse(query).unwrap_err();
             assert!(error.position == position && error.to_string().contains(word), "{query}: {error}");

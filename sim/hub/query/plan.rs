@@ -1,7 +1,5 @@
 //! Decides which index answers a query.
 
-use jiff::Timestamp;
-
 use super::syntax::{Comparison, Condition, Literal, Operand, Path, Query, Select};
 
 /// How a query is answered: rows from `source`, as far as they fulfil `condition`. The condition is kept whole, so a
@@ -18,8 +16,9 @@ pub(in crate::hub) struct Plan {
 pub(in crate::hub) enum Source {
     /// These ids, in order.
     Ids(Vec<String>),
-    /// Twins whose reported properties changed at or after this time (microseconds of Unix time), in that order.
-    Updated(i64),
+    /// Twins whose reported properties last changed at or after `since` and before `until` (microseconds of Unix
+    /// time), in that order.
+    Updated { since: i64, until: i64 },
     /// Ids from the first to the last, both included, in order.
     Range { first: String, last: Option<String> },
 }
@@ -35,8 +34,20 @@ impl Plan {
         };
         let ids = conjuncts.iter().filter_map(ids).min_by_key(Vec::len);
         let updated = conjuncts.iter().filter_map(updated).max();
-        let source = ids.map(Source::Ids).or(updated.map(Source::Updated)).unwrap_or_else(|| range(conjuncts));
+        let updated = updated.map(|since| Source::Updated { since, until: i64::MAX });
+        let source = ids.map(Source::Ids).or(updated).unwrap_or_else(|| range(conjuncts));
         Self { source, condition: query.condition, select: query.select }
+    }
+
+    /// This plan for an answer asked for at `asked` (microseconds of Unix time). Partitions are looked at one after
+    /// the other and page by page, while twins change. So an answer in the order of changes ends at the moment it was
+    /// asked for: whatever is stamped before is in every partition's index by the time it is looked at, what is
+    /// stamped later belongs to the next look. Nobody who goes on from the latest change he saw misses one.
+    pub(in crate::hub) fn asked_at(mut self, asked: i64) -> Self {
+        if let Source::Updated { until, .. } = &mut self.source {
+            *until = asked;
+        }
+        self
     }
 }
 
@@ -75,8 +86,10 @@ fn updated(condition: &Condition) -> Option<i64> {
         (Path::Reported(segments), Comparison::Greater | Comparison::AtLeast | Comparison::Equal, literal)
             if segments.iter().map(String::as_str).eq(["$metadata", "$lastUpdated"]) =>
         {
-            let at: Timestamp = text(literal)?.parse().ok()?;
-            Some(at.as_microsecond())
+            match literal {
+                Literal::Time(at) => Some(at.as_microsecond()),
+                _ => None,
+            }
         }
         _ => None,
     }
@@ -98,7 +111,7 @@ fn range(conjuncts: &[Condition]) -> Source {
 fn text(literal: &Literal) -> Option<&str> {
     match literal {
         Literal::Text(text) => Some(text),
-        Literal::Null | Literal::Bool(_) | Literal::Number(_) => None,
+        Literal::Null | Literal::Bool(_) | Literal::Number(_) | Literal::Time(_) => None,
     }
 }
 
@@ -109,6 +122,10 @@ mod tests {
 
     fn source(condition: &str) -> Source {
         Plan::new(parse(&format!("SELECT * FROM devices{condition}")).unwrap()).source
+    }
+
+    fn updated_since(since: i64) -> Source {
+        Source::Updated { since, until: i64::MAX }
     }
 
     fn range(first: &str, last: Option<&str>) -> Source {
@@ -127,10 +144,11 @@ mod tests {
             (" WHERE deviceId >= 'a' AND 'c' > deviceId AND deviceId > 'b'", range("b", Some("c"))),
             (" WHERE deviceId >= 'a' OR deviceId = 'b'", range("", None)),
             (" WHERE NOT deviceId = 'b'", range("", None)),
-            (&format!(" WHERE deviceId >= 'a' AND {updated} >= '1970-01-01T00:00:02.5Z'"), Source::Updated(2_500_000)),
-            (&format!(" WHERE '1970-01-01T00:00:02Z' < {updated}"), Source::Updated(2_000_000)),
+            (&format!(" WHERE deviceId >= 'a' AND {updated} >= '1970-01-01T00:00:02.5Z'"), updated_since(2_500_000)),
+            (&format!(" WHERE '1970-01-01T00:00:02Z' < {updated}"), updated_since(2_000_000)),
             (&format!(" WHERE {updated} < '1970-01-01T00:00:02Z'"), range("", None)),
-            (&format!(" WHERE {updated} > 'soon'"), range("", None)),
+            (&format!(" WHERE {updated} > '1970-01-01T00:00:02'"), updated_since(2_000_000)),
+            (&format!(" WHERE {updated} > null"), range("", None)),
             (" WHERE properties.reported.$metadata.a.$lastUpdated > '1970-01-01T00:00:02Z'", range("", None)),
         ] {
             assert_eq!(source(condition), expected, "{condition}");
@@ -140,7 +158,7 @@ mod tests {
     #[test]
     fn the_driver_s_query_uses_the_index_of_updates() {
         let delta = crate::dialect::azure::rest::delta_query("a", "b", Some("1970-01-01T00:00:01Z"));
-        assert_eq!(Plan::new(parse(&delta).unwrap()).source, Source::Updated(1_000_000));
+        assert_eq!(Plan::new(parse(&delta).unwrap()).source, updated_since(1_000_000));
         let all = crate::dialect::azure::rest::delta_query("a", "b", None);
         assert_eq!(Plan::new(parse(&all).unwrap()).source, range("a", Some("b")));
     }

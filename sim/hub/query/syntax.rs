@@ -1,5 +1,9 @@
 //! The syntax tree of a query.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 /// A query.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) struct Query {
@@ -49,6 +53,14 @@ pub(in crate::hub) enum Literal {
     Bool(bool),
     Number(f64),
     Text(String),
+    /// What a time of the hub's own is compared with.
+    Time(Timestamp),
+}
+
+/// Reads a time as queries write it; one without a zone is one in UTC.
+pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
+    let without_zone = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+    text.parse().ok().or_else(|| without_zone().map(|time| time.timestamp()))
 }
 
 /// How two values are compared.
@@ -94,10 +106,16 @@ pub(in crate::hub) enum Path {
     Etag,
     DeviceEtag,
     Status,
+    StatusReason,
+    StatusUpdateTime,
     ConnectionState,
     LastActivityTime,
+    CloudToDeviceMessageCount,
     AuthenticationType,
+    IotEdge,
     Version,
+    /// Desired and reported properties together.
+    Properties,
     /// What lies in the tags; empty for all of them.
     Tags(Vec<String>),
     /// What lies in the desired properties.
@@ -120,12 +138,29 @@ impl Path {
             (["deviceid"], 1) => Self::DeviceId,
             (["etag"], 1) => Self::Etag,
             (["deviceetag"], 1) => Self::DeviceEtag,
+            (["properties"], 1) => Self::Properties,
+            (["capabilities", "iotedge"], 2) => Self::IotEdge,
             (["status"], 1) => Self::Status,
+            (["statusreason"], 1) => Self::StatusReason,
+            (["statusupdatetime"], 1) => Self::StatusUpdateTime,
+            (["cloudtodevicemessagecount"], 1) => Self::CloudToDeviceMessageCount,
             (["connectionstate"], 1) => Self::ConnectionState,
             (["lastactivitytime"], 1) => Self::LastActivityTime,
             (["authenticationtype"], 1) => Self::AuthenticationType,
             (["version"], 1) => Self::Version,
             _ => Self::Unknown,
+        }
+    }
+
+    /// Whether this is a time that the hub wrote.
+    pub(super) fn is_time(&self) -> bool {
+        match self {
+            Self::LastActivityTime | Self::StatusUpdateTime => true,
+            Self::Desired(path) | Self::Reported(path) => {
+                path.first().is_some_and(|first| first == "$metadata")
+                    && path.last().is_some_and(|last| last == "$lastUpdated")
+            }
+            _ => false,
         }
     }
 
@@ -136,6 +171,11 @@ impl Path {
             Self::Etag => "etag",
             Self::DeviceEtag => "deviceEtag",
             Self::Status => "status",
+            Self::StatusReason => "statusReason",
+            Self::StatusUpdateTime => "statusUpdateTime",
+            Self::CloudToDeviceMessageCount => "cloudToDeviceMessageCount",
+            Self::IotEdge => "iotEdge",
+            Self::Properties => "properties",
             Self::ConnectionState => "connectionState",
             Self::LastActivityTime => "lastActivityTime",
             Self::AuthenticationType => "authenticationType",

@@ -1,5 +1,7 @@
 //! The identity registry (5).
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -141,9 +143,11 @@ impl Service {
         }
         let mut errors = Vec::new();
         let mut shares: Vec<Vec<(usize, Operation)>> = (0..self.peers.len()).map(|_| Vec::new()).collect();
+        let mut seen = HashSet::new();
         for (n, item) in items.into_iter().enumerate() {
             let (id, mode) = (item.id.clone(), item.import_mode);
-            match item.operation() {
+            let operation = if seen.insert(id.clone()) { item.operation() } else { Err(repeated(&id)) };
+            match operation {
                 Ok(operation) => shares[self.peers.owner(&operation.id)].push((n, operation)),
                 Err(refusal) => errors.push((n, bulk_error(&id, mode, &refusal))),
             }
@@ -169,7 +173,15 @@ impl BulkItem {
     fn operation(self) -> Result<Operation, Refusal> {
         let precondition = match self.import_mode {
             ImportMode::UpdateIfMatch | ImportMode::DeleteIfMatch | ImportMode::UpdateTwinIfMatch => {
-                Precondition::parse(self.e_tag.as_deref())
+                match Precondition::parse(self.e_tag.as_deref()) {
+                    Precondition::Absent => {
+                        return Err(Refusal::new(
+                            ErrorCode::ArgumentNull,
+                            "an operation `..IfMatchETag` needs an eTag",
+                        ));
+                    }
+                    given => given,
+                }
             }
             _ => Precondition::Any,
         };
@@ -239,6 +251,10 @@ impl SymmetricKey {
 
 fn unreadable(error: serde_json::Error) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, format!("the body is unreadable: {error}"))
+}
+
+fn repeated(id: &str) -> Refusal {
+    Refusal::new(ErrorCode::DeviceDefinedMultipleTimes, format!("device `{id}` stands in the request more than once"))
 }
 
 fn bulk_error(id: &str, mode: ImportMode, refusal: &Refusal) -> Value {

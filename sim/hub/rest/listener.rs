@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
+use super::answer::{Answer, Failure};
 use super::router::Service;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::partition::Refusal;
@@ -58,12 +59,16 @@ async fn serve(service: Rc<Service>, stream: TcpStream) {
 }
 
 async fn respond(service: Rc<Service>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let answer = match read(body).await {
-        Ok(body) => service.answer(&head, &body).await,
-        Err(refusal) => service.refuse(&refusal.into()),
-    };
+    let answer = answer(&service, request).await.unwrap_or_else(|failure| service.refuse(&failure));
     Ok(answer.into_response())
+}
+
+/// The head alone tells who asks: nobody else's body is read.
+async fn answer(service: &Service, request: Request<Incoming>) -> Result<Answer, Failure> {
+    let (head, body) = request.into_parts();
+    let segments = service.admit(&head)?;
+    let body = read(body).await?;
+    service.route(&head, &segments, &body).await
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Refusal> {

@@ -25,19 +25,21 @@ impl Service {
     pub(super) async fn query(&self, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Refusal> {
         let body: Body = serde_json::from_slice(body)
             .map_err(|error| invalid(format!("the body is not {{\"query\":\"..\"}}: {error}")))?;
-        let plan = Arc::new(Plan::new(parse(&body.query)?));
+        let plan = Plan::new(parse(&body.query)?);
         let page = match text(headers, MAX_ITEM_COUNT).map(str::parse) {
             None => DEFAULT_PAGE,
             Some(Ok(count @ 1..=1000)) => count,
             Some(_) => return Err(invalid(format!("{MAX_ITEM_COUNT} must lie within [1; 1000]"))),
         };
-        let after = match text(headers, CONTINUATION).filter(|token| !token.is_empty()) {
-            None => None,
+        let (after, asked) = match text(headers, CONTINUATION).filter(|token| !token.is_empty()) {
+            None => (None, self.wall().as_microsecond()),
             Some(token) => {
                 let unreadable = || invalid(format!("{CONTINUATION} is none of this hub's"));
-                Some(Cursor::decode(token).ok_or_else(unreadable)?)
+                let (cursor, asked) = Cursor::decode(token).ok_or_else(unreadable)?;
+                (Some(cursor), asked)
             }
         };
+        let plan = Arc::new(plan.asked_at(asked));
         if let Select::Count(name) = &plan.select {
             let mut count = 0;
             for worker in 0..self.peers.len() {
@@ -45,7 +47,6 @@ impl Service {
             }
             return Ok(page_of("Raw", json!([{ name: count }]).to_string(), None));
         }
-        let asked = self.wall().as_microsecond();
         let mut rows = Vec::new();
         for worker in 0..self.peers.len() {
             // One row more than a page tells whether another page follows.
@@ -54,7 +55,7 @@ impl Service {
         rows.sort_unstable();
         let more = rows.len() > page;
         rows.truncate(page);
-        let next = rows.last().filter(|_| more).map(|(cursor, _)| cursor.clone().no_later_than(asked).encode());
+        let next = rows.last().filter(|_| more).map(|(cursor, _)| cursor.encode(asked));
         let mut body = String::with_capacity(2 + rows.iter().map(|(_, row)| row.len() + 1).sum::<usize>());
         body.push('[');
         for (n, (_, row)) in rows.iter().enumerate() {

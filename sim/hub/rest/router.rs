@@ -1,6 +1,5 @@
 //! Which request goes where.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use hyper::header::{AUTHORIZATION, IF_MATCH};
@@ -14,6 +13,7 @@ use super::authorization::authorize;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::config::HubIdentity;
 use crate::hub::partition::{Precondition, Refusal};
+use crate::hub::tracking::TrackingIds;
 use crate::hub::workers::Peers;
 use crate::time::Clock;
 
@@ -22,28 +22,30 @@ pub(in crate::hub) struct Service {
     pub(super) peers: Peers,
     identity: Arc<HubIdentity>,
     clock: Clock,
-    requests: Cell<u64>,
+    tracking: TrackingIds,
 }
 
 impl Service {
-    /// The service side of the hub `identity`.
-    pub(in crate::hub) const fn new(peers: Peers, identity: Arc<HubIdentity>, clock: Clock) -> Self {
-        Self { peers, identity, clock, requests: Cell::new(0) }
+    /// The service side of the hub `identity`; its error answers go by `tracking`.
+    pub(in crate::hub) const fn new(
+        peers: Peers,
+        identity: Arc<HubIdentity>,
+        clock: Clock,
+        tracking: TrackingIds,
+    ) -> Self {
+        Self { peers, identity, clock, tracking }
     }
 
-    /// Answers a request.
-    pub(super) async fn answer(&self, head: &Parts, body: &[u8]) -> Answer {
-        match self.route(head, body).await {
-            Ok(answer) => answer,
-            Err(failure) => self.refuse(&failure),
-        }
+    /// What a request's head asks for, if it may: the parts of its path, decoded.
+    pub(super) fn admit(&self, head: &Parts) -> Result<Vec<String>, Refusal> {
+        let segments = segments(head.uri.path().trim_start_matches('/'))?;
+        authorize(&self.identity, text(&head.headers, AUTHORIZATION.as_str()), &segments.join("/"), self.wall())?;
+        Ok(segments)
     }
 
     /// The answer to a refused request.
     pub(super) fn refuse(&self, failure: &Failure) -> Answer {
-        self.requests.set(self.requests.get() + 1);
-        let tracking_id = format!("{:032X}-G:0", self.requests.get());
-        Answer::refusal(failure, &tracking_id, self.wall())
+        Answer::refusal(failure, &self.tracking.issue(), self.wall())
     }
 
     /// The hub's time.
@@ -51,11 +53,9 @@ impl Service {
         self.clock.wall().at(self.clock.now())
     }
 
-    async fn route(&self, head: &Parts, body: &[u8]) -> Result<Answer, Failure> {
-        let path = head.uri.path().trim_start_matches('/');
-        let decoded = segments(path)?;
-        authorize(&self.identity, text(&head.headers, AUTHORIZATION.as_str()), &decoded.join("/"), self.wall())?;
-        let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
+    /// Does what an admitted request asks for at the path of these `segments`.
+    pub(super) async fn route(&self, head: &Parts, segments: &[String], body: &[u8]) -> Result<Answer, Failure> {
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let precondition = || Precondition::parse(text(&head.headers, IF_MATCH.as_str()));
         Ok(match (&head.method, segments.as_slice()) {
             (&Method::GET, ["twins", id]) => self.get_twin(id).await?,
@@ -70,7 +70,10 @@ impl Service {
             (&Method::DELETE, ["devices", id]) => self.delete_device(id, precondition()).await?,
             (&Method::GET, ["statistics", "devices"]) => self.device_statistics().await?,
             (&Method::GET, ["statistics", "service"]) => self.service_statistics().await?,
-            (method, _) => return Err(Failure::NoRoute(format!("this hub does not answer {method} /{path}"))),
+            (method, _) => {
+                let path = head.uri.path();
+                return Err(Failure::NoRoute(format!("this hub does not answer {method} {path}")));
+            }
         })
     }
 }

@@ -12,7 +12,7 @@ impl Service {
     }
 
     pub(super) async fn patch_twin(&self, id: &str, body: &[u8], condition: Precondition) -> Result<Answer, Refusal> {
-        let (owner, id, patch) = (self.peers.owner(id), id.to_owned(), TwinPatch::parse(body)?);
+        let (owner, id, patch) = (self.peers.owner(id), id.to_owned(), TwinPatch::parse_change(body)?);
         let visit = self.peers.visit(owner, move |partition, now| partition.patch_twin(now, &id, &patch, &condition));
         visit.await?.map(Answer::ok)
     }

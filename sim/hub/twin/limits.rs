@@ -36,6 +36,13 @@ impl Part {
             Self::Desired | Self::Reported => 32 * 1024,
         }
     }
+
+    /// The longest text, in bytes. The documented count leaves out what texts, arrays and objects are written with, so
+    /// it alone bounds nothing: a text of control characters counts zero bytes. Desired and reported properties of
+    /// this length fit into one packet together ([`MAX_PACKET`](crate::mqtt::MAX_PACKET)).
+    const fn max_text(self) -> usize {
+        4 * self.max_size()
+    }
 }
 
 /// Why a document is refused.
@@ -45,6 +52,8 @@ pub(in crate::hub) enum TwinError {
     Json(String),
     #[error("`{0}` is not a JSON object")]
     NotAnObject(&'static str),
+    #[error("`properties.reported` cannot be changed by a service")]
+    Reported,
     #[error("a key in `{0}` is longer than {MAX_KEY} bytes")]
     LongKey(String),
     #[error("the key `{key}` in `{path}` is empty or holds a control character, `.`, `$`, `#` or a space")]
@@ -57,8 +66,8 @@ pub(in crate::hub) enum TwinError {
     Deep(String),
     #[error("`{0}` is an array that holds null")]
     NullInArray(String),
-    #[error("`{}` would grow to {size} bytes; {} are allowed", part.name(), part.max_size())]
-    Size { part: Part, size: usize },
+    #[error("`{}` would grow to {size} bytes; {max} are allowed", part.name())]
+    Size { part: Part, size: usize, max: usize },
 }
 
 /// Checks the keys and values of `patch`, the document of `part` or a change of it.
@@ -66,10 +75,17 @@ pub(super) fn check(part: Part, patch: &Map<String, Value>) -> Result<(), TwinEr
     check_object(&mut vec![part.name()], 0, patch)
 }
 
-/// Checks how much `document` holds, the whole document of `part`.
-pub(super) fn check_size(part: Part, document: &Map<String, Value>) -> Result<(), TwinError> {
-    let size = size(document);
-    if size > part.max_size() { Err(TwinError::Size { part, size }) } else { Ok(()) }
+/// The text of `document`, the whole document of `part` or a change of it, unless it holds too much: by the documented
+/// count, or as it is written.
+pub(super) fn check_size(part: Part, document: Map<String, Value>) -> Result<String, TwinError> {
+    let counted = size(&document);
+    let text = Value::Object(document).to_string();
+    for (size, max) in [(counted, part.max_size()), (text.len(), part.max_text())] {
+        if size > max {
+            return Err(TwinError::Size { part, size, max });
+        }
+    }
+    Ok(text)
 }
 
 fn check_object<'a>(path: &mut Vec<&'a str>, depth: usize, object: &'a Map<String, Value>) -> Result<(), TwinError> {
@@ -179,9 +195,27 @@ mod tests {
         let document = map(json!({"ab": 1, "c": true, "d": "x\ny\u{e4}", "e": {"f": [1, 2]}}));
         assert_eq!(size(&document), (2 + 8) + (1 + 4) + (1 + 4) + (1 + 1 + 16));
         let texts = |count: usize| map((0..count).map(|n| (format!("{n:04}"), json!("x".repeat(1020)))).collect());
-        assert_eq!(check_size(Part::Desired, &texts(32)), Ok(()));
-        assert_eq!(check_size(Part::Tags, &texts(8)), Ok(()));
-        assert_eq!(check_size(Part::Tags, &texts(9)), Err(TwinError::Size { part: Part::Tags, size: 9 * 1024 }));
-        assert!(check_size(Part::Reported, &texts(33)).unwrap_err().to_string().contains("properties.reported"));
+        assert!(check_size(Part::Desired, texts(32)).is_ok());
+        assert!(check_size(Part::Tags, texts(8)).is_ok());
+        let (size, max) = (9 * 1024, 8 * 1024);
+        assert_eq!(check_size(Part::Tags, texts(9)), Err(TwinError::Size { part: Part::Tags, size, max }));
+        assert!(check_size(Part::Reported, texts(33)).unwrap_err().to_string().contains("properties.reported"));
+    }
+
+    #[test]
+    fn what_the_documented_count_leaves_out_is_bounded_as_it_is_written() {
+        for (document, counted) in [
+            (json!({"a": (0..40).map(|_| "\u{1}".repeat(1000)).collect::<Vec<_>>()}), 1),
+            (json!({"a": vec![json!({}); 50_000]}), 1),
+            (json!({"a": vec![""; 50_000]}), 1),
+        ] {
+            let document = map(document);
+            assert_eq!(size(&document), counted);
+            for part in [Part::Tags, Part::Desired, Part::Reported] {
+                assert!(matches!(check_size(part, document.clone()), Err(TwinError::Size { .. })));
+            }
+        }
+        let most = Part::Desired.max_text() + Part::Reported.max_text();
+        assert!(most + 8 * 1024 < crate::mqtt::MAX_PACKET, "a device can read its whole twin");
     }
 }

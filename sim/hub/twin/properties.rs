@@ -50,10 +50,9 @@ impl Properties {
         let version = self.version + 1;
         let stamp = Stamp { at: rfc3339(at), version: (self.part == Part::Desired).then_some(version) };
         merge(&mut document, &mut metadata, patch, &stamp);
-        limits::check_size(self.part, &document)?;
         Ok(Self {
             part: self.part,
-            text: Value::Object(document).to_string().into(),
+            text: limits::check_size(self.part, document)?.into(),
             metadata: Value::Object(metadata).to_string().into(),
             version,
             updated: micros(at),

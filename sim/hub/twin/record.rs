@@ -45,6 +45,16 @@ impl TwinPatch {
         Self::from_value(body)
     }
 
+    /// Reads the body of a request that changes a twin. It may not name the reported properties: a service cannot
+    /// write them (3.3), and must not believe that it has.
+    pub(in crate::hub) fn parse_change(body: &[u8]) -> Result<Self, TwinError> {
+        let body: Value = serde_json::from_slice(body).map_err(|error| TwinError::Json(error.to_string()))?;
+        match body.pointer("/properties/reported") {
+            None | Some(Value::Null) => Self::from_value(body),
+            Some(_) => Err(TwinError::Reported),
+        }
+    }
+
     /// Reads a parsed document.
     pub(in crate::hub) fn from_value(body: Value) -> Result<Self, TwinError> {
         let Value::Object(mut body) = body else { return Err(TwinError::NotAnObject("twin")) };
@@ -86,8 +96,11 @@ impl Twin {
         self.tags.as_deref().unwrap_or("{}")
     }
 
-    /// Merges what a service sent; on an error nothing has changed.
+    /// Merges what a service sent; on an error, or if it sent nothing, nothing has changed.
     pub(in crate::hub) fn merge(&mut self, patch: &TwinPatch, at: Timestamp) -> Result<(), TwinError> {
+        if *patch == TwinPatch::default() {
+            return Ok(());
+        }
         let tags = patch.tags.as_ref().map(|tags| merge_tags(self.tags(), tags)).transpose()?;
         let desired = patch.desired.as_ref().map(|desired| self.desired.merged(desired, at)).transpose()?;
         self.commit(tags.unwrap_or_else(|| self.tags.clone()), desired);
@@ -126,8 +139,8 @@ fn merge_tags(tags: &str, patch: &Map<String, Value>) -> Result<Option<Box<str>>
     limits::check(Part::Tags, patch)?;
     let mut document: Map<String, Value> = serde_json::from_str(tags).unwrap_or_default();
     properties::merge_unstamped(&mut document, patch);
-    limits::check_size(Part::Tags, &document)?;
-    Ok((!document.is_empty()).then(|| Value::Object(document).to_string().into()))
+    let text = limits::check_size(Part::Tags, document)?;
+    Ok((text != "{}").then(|| text.into()))
 }
 
 #[cfg(test)]
@@ -154,6 +167,9 @@ mod tests {
             (twin.tags(), twin.desired.text(), twin.desired.version()),
             (r#"{"site":{"b":2}}"#, r#"{"x":1}"#, 2)
         );
+        let before = twin.clone();
+        twin.merge(&patch(r#"{"deviceId":"d","properties":{}}"#), at(3)).unwrap();
+        assert_eq!(twin, before, "what says nothing moves nothing");
         twin.replace(&patch("{}"), at(3)).unwrap();
         assert_eq!((twin.tags(), twin.desired.text(), twin.etag), ("{}", "{}", 4));
     }
@@ -167,7 +183,11 @@ mod tests {
         assert_eq!(twin, before);
         for text in ["[]", "{", r#"{"tags":1}"#, r#"{"properties":{"desired":[]}}"#, r#"{"properties":3}"#] {
             TwinPatch::parse(text.as_bytes()).unwrap_err();
+            TwinPatch::parse_change(text.as_bytes()).unwrap_err();
         }
+        let reported = br#"{"properties":{"desired":{"a":1},"reported":{}}}"#;
+        assert_eq!(TwinPatch::parse_change(reported), Err(TwinError::Reported));
+        TwinPatch::parse(reported).unwrap();
     }
 
     #[test]

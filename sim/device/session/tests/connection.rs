@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rig::{Rig, SECOND, at, settings};
-use crate::device::{Event, Input};
+use crate::device::{Event, Input, Output};
 use crate::mqtt::ConnectReturnCode;
 use crate::policy::{Backoff, Jitter, RetryPolicy, Series};
 use crate::time::Nanos;
@@ -69,6 +69,36 @@ fn the_back_off_grows_and_begins_anew_once_a_connection_has_held() {
     rig.run_until(at(62.0));
     assert_eq!(rig.times("open").last(), Some(&at(61.0)));
     assert_eq!(rig.samples(Series::Reconnect), [16 * SECOND, SECOND]);
+}
+
+#[test]
+fn the_back_off_begins_anew_after_a_renewal_too() {
+    let mut settings = settings(&[]);
+    let backoff = Backoff::Exponential { base: SECOND, cap: 1000 * SECOND, jitter: Jitter::None };
+    settings.fleet.retry_connect = RetryPolicy { backoff, max_attempts: None };
+    let mut rig = Rig::new(settings, 3);
+    rig.hub.closed = true;
+    rig.run_until(at(8.0));
+    rig.hub.closed = false;
+    rig.run_until(at(1000.0));
+    rig.hub.closed = true;
+    rig.run_until(at(15.0) + 3600 * SECOND);
+    let opens = rig.times("open");
+    let waits: Vec<f64> = opens[5..9].windows(2).map(|pair| pair[1].since(pair[0]).as_secs_f64()).collect();
+    assert_eq!((opens[4], waits), (at(15.0), vec![1.0, 2.0, 4.0]));
+}
+
+#[test]
+fn what_this_machine_lacks_is_no_connect_error_of_the_hubs() {
+    let mut rig = Rig::new(settings(&[]), 3);
+    let mut out = Vec::new();
+    rig.session.poll(rig.now, &mut out);
+    assert_eq!(out, [Output::Connect]);
+    rig.input(Input::Starved("no more descriptors"));
+    assert_eq!((rig.count(&Event::Attempted), rig.count(&Event::Starved("no more descriptors"))), (1, 1));
+    assert!(rig.samples(Series::ConnectError).is_empty());
+    rig.run_until(at(1.0));
+    assert_eq!((rig.times("open"), rig.count(&Event::Ready)), (vec![at(1.0)], 1), "tried again");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! The five faults.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::rig::{Rig, SECOND, at, fault};
+use super::rig::{Rig, SECOND, at, fault, settings};
 use crate::device::{Event, Input};
-use crate::policy::{Fault, FaultKind, FaultStage, Select, Series};
+use crate::policy::{Fault, FaultKind, FaultPlan, FaultStage, Select, Series};
+use crate::random::Seed;
 
 #[test]
 fn reject_answers_its_status_and_starts_nothing() {
@@ -15,10 +17,32 @@ fn reject_answers_its_status_and_starts_nothing() {
     rig.run_until(at(59.0));
     assert_eq!(rig.did(), [r#"418 {"Response":"rejected"}"#, r#"418 {"Response":"rejected"}"#]);
     assert_eq!(rig.session.updates, 1, "a repeated call is no new update");
-    assert_eq!(rig.count(&Event::Injected(0)), 2);
+    assert_eq!(rig.count(&Event::Injected(0)), 1, "it strikes an update once");
     assert_eq!(rig.count(&Event::Received { update_id: "u1".to_owned() }), 2, "the truth counts the first");
     rig.call("u2");
-    assert_eq!(rig.session.updates, 2);
+    assert_eq!((rig.session.updates, rig.count(&Event::Injected(0))), (2, 2));
+}
+
+#[test]
+fn a_refusal_is_stable_over_retries_without_ids() {
+    let half = Fault { select: Select::Percent(50.0), ..fault(FaultKind::Reject { status: 500 }) };
+    let call = |rig: &mut Rig| rig.call_method("firmwareUpdate", r#"{"fwPackageUri":"x"}"#);
+    let mut refused = 0;
+    for seed in 0..20 {
+        let mut settings = settings(&[]);
+        settings.faults = Arc::new(FaultPlan::new(Seed(seed), std::slice::from_ref(&half), 10));
+        let hit = settings.faults.hits(3, 0).next().is_some();
+        let mut rig = Rig::new(settings, 3);
+        rig.run_until(at(1.0));
+        rig.did();
+        (0..5).for_each(|_| call(&mut rig));
+        let expected = if hit { "500 " } else { "200 " };
+        assert!(rig.did()[0].starts_with(expected));
+        assert_eq!((rig.session.updates, rig.session.workflow.is_running()), (1, !hit));
+        assert_eq!(rig.count(&Event::Injected(0)), usize::from(hit));
+        refused += u32::from(hit);
+    }
+    assert!((5..=15).contains(&refused), "{refused}");
 }
 
 #[test]
@@ -91,6 +115,17 @@ fn offline_from_the_start_leaves_once_it_has_reported_and_comes_back_at_the_wind
     assert_eq!(rig.count(&Event::Offline(None)), 1);
     assert!(rig.samples(Series::Reconnect).is_empty() && rig.samples(Series::ConnectError).is_empty());
     assert!(!rig.events.iter().any(|event| matches!(event, Event::Failed(_))), "an absence is no error");
+}
+
+#[test]
+fn of_two_absences_each_is_told_once() {
+    let long = fault(FaultKind::Offline);
+    let short = Fault { at: 10 * SECOND, lasts: Some(10 * SECOND), ..long.clone() };
+    let mut rig = Rig::online(&[short, Fault { lasts: Some(60 * SECOND), ..long }]);
+    rig.input(Input::LoadStarts(rig.now));
+    rig.run_until(at(100.0));
+    let told = |fault| rig.count(&Event::Offline(fault));
+    assert_eq!((told(Some(0)), told(Some(1)), told(None)), (0, 1, 1));
 }
 
 #[test]

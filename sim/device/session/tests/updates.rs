@@ -108,6 +108,24 @@ fn a_report_is_sent_again_after_a_reconnect_until_the_twin_has_answered() {
 }
 
 #[test]
+fn a_report_without_an_answer_is_sent_again_on_a_connection_that_lives() {
+    let mut rig = Rig::online(&[]);
+    rig.call("u1");
+    assert!(!rig.session.is_reporting());
+    rig.hub.twin = None;
+    rig.run_until(at(75.9));
+    assert!(rig.session.is_reporting());
+    assert_eq!(rig.times("downloading"), [at(16.0)], "nothing overtakes it");
+    rig.hub.twin = Some(204);
+    rig.run_until(at(76.0));
+    assert_eq!((rig.times("downloading"), rig.documents.len()), (vec![at(16.0), at(76.0)], 5));
+    assert_eq!(rig.documents[1], rig.documents[2]);
+    assert_eq!(rig.samples(Series::TwinAck(FirmwareStatus::Downloading)), [60 * SECOND]);
+    assert_eq!(rig.count(&Event::Failed("report downloading unanswered for 60s, sent again".to_owned())), 1);
+    assert!(rig.times("close").is_empty() && !rig.session.is_reporting());
+}
+
+#[test]
 fn the_workflow_goes_on_without_a_connection() {
     let mut rig = Rig::online(&[]);
     rig.call("u1");

@@ -101,6 +101,7 @@ fn unknown_filters_and_bad_packets_are_refused() {
         publish(telemetry("d"), QoS::ExactlyOnce, 3, Bytes::new()),
         publish(telemetry("e"), QoS::AtMostOnce, 0, Bytes::new()),
         publish("a/b".into(), QoS::AtMostOnce, 0, Bytes::new()),
+        publish(FromDevice::TwinGet { rid: &"x".repeat(1025) }.to_string(), QoS::AtMostOnce, 0, Bytes::new()),
         Packet::PingResp,
         Packet::Connect(Connect::new("d")),
     ]) {

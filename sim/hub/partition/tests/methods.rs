@@ -34,6 +34,22 @@ fn calls_that_find_nobody_end_as_documented() {
 }
 
 #[test]
+fn the_calls_of_a_deleted_device_end_with_it() {
+    let mut bench = Bench::new();
+    bench.online(1, "d");
+    bench.online(2, "e");
+    bench.invoke("d", 5, 0);
+    bench.invoke("e", 5, 0);
+    bench.receive(1, Packet::Disconnect);
+    bench.invoke("d", 20, 10);
+    bench.partition.delete("d", &Precondition::Any).unwrap();
+    bench.drain();
+    assert_eq!(bench.refused(), [(ErrorCode::DeviceNotFound, None); 2], "delivered or not");
+    bench.pass(SECOND * 30);
+    assert_eq!(bench.answers.len(), 3, "each call ends once");
+}
+
+#[test]
 fn a_call_waits_for_the_device_and_then_for_its_answer() {
     let mut bench = Bench::new();
     bench.connect(1, "d");

@@ -18,6 +18,7 @@ use super::{CallId, ConnectionId, Effect, Keys, Partition, Precondition, Registr
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub, Key, SasToken};
 use crate::hub::config::{HubDelays, HubIdentity};
 use crate::hub::query::{Cursor, Plan, parse};
+use crate::hub::tracking::TrackingIds;
 use crate::hub::twin::TwinPatch;
 use crate::mqtt::{
     Connect, ConnectReturnCode, Packet, Publish, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode, publish,
@@ -44,7 +45,7 @@ impl Bench {
         let key = |byte| Key::from_bytes([byte; 32]);
         let identity = HubIdentity { host: "h".into(), service_key: key(1), fleet_key: key(2) };
         let wall = WallClock::new(Timestamp::from_second(1_000_000).unwrap());
-        let partition = Partition::new(Arc::new(identity), delays, wall);
+        let partition = Partition::new(Arc::new(identity), delays, wall, TrackingIds::new(0));
         Self { partition, now: Nanos::ZERO, sent: vec![], closed: vec![], answers: vec![] }
     }
 

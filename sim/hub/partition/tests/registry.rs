@@ -30,6 +30,8 @@ fn deleting_a_device_closes_its_connection_and_forgets_its_twin() {
     bench.drain();
     assert_eq!((bench.closed.as_slice(), bench.partition.connected()), ([1].as_slice(), 0));
     assert_eq!(bench.query("SELECT * FROM devices", None, 9).0.len(), 0);
-    assert_eq!(bench.connect(2, "d"), (ConnectReturnCode::Success, false));
+    assert_eq!(bench.connect(2, "d").0, ConnectReturnCode::NotAuthorized, "it cannot enrol itself again");
+    bench.partition.create(bench.now, "d", Registration::default()).unwrap();
+    assert_eq!(bench.connect(3, "d"), (ConnectReturnCode::Success, false));
     assert!(!bench.partition.twin("d").unwrap().contains("\"a\""));
 }

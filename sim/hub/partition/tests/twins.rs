@@ -18,6 +18,7 @@ fn a_reported_patch_is_acknowledged_and_answered_together() {
         bench.publish(1, FromDevice::ReportedPatch { rid: "3" }, payload);
         let (topic, body) = bench.published().remove(0);
         assert_eq!((topic.as_str(), &body["errorCode"]), ("$iothub/twin/res/400/?$rid=3", &json!(code)));
+        assert!(body["trackingId"].as_str().unwrap().ends_with("-G:0"), "{body}");
     }
     assert!(bench.partition.twin("d").unwrap().contains(r#""firmwareStatus":"standBy""#));
 }

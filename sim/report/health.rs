@@ -1,0 +1,108 @@
+//! The lines at the end of the table: how generator, observer and hub fared.
+
+use super::human::{percent, three_digits};
+use super::table::paragraph;
+use super::{human_bytes, human_duration};
+use crate::measure::{GeneratorHealth, ObserverHealth, RunResult};
+use crate::policy::Series;
+
+/// Whether there was a driver, which alone plans updates and observes them.
+pub(super) fn has_driver(result: &RunResult) -> bool {
+    !result.absent.contains(&Series::MethodResponse)
+}
+
+/// Rate, observer, generator, hub, and the command that repeats the run.
+pub(super) fn health(result: &RunResult) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut say = |head: &str, items: Vec<String>| lines.extend(paragraph(&format!("{head:<11}"), items, ", "));
+    if has_driver(result) && result.census.planned > 0 {
+        say("Rate", rate(result));
+    }
+    if has_driver(result) && !result.observer.kind.is_empty() {
+        say("Observer", observer(&result.observer));
+    }
+    say("Generator", generator(&result.generator));
+    let place = if result.generator.hub_on_same_machine { "on the same machine" } else { "on another machine" };
+    let hub = result.hub.map_or_else(
+        || vec!["not ours".to_owned()],
+        |hub| vec![format!("CPU {}", cpu(hub.cpu_seconds)), format!("memory {}", human_bytes(hub.rss_peak_bytes))],
+    );
+    say("Hub", [hub, vec![place.to_owned()]].concat());
+    say("Again", vec![result.command.clone()]);
+    lines
+}
+
+fn rate(result: &RunResult) -> Vec<String> {
+    let rate = |rate: f64| format!("{}/s", three_digits(rate));
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), rate);
+    let is_closed = result.plan["driver"]["load"]["kind"] == "closed";
+    let offered =
+        if is_closed { "closed load".to_owned() } else { format!("offered {}", figure(result.rate.offered_per_s)) };
+    vec![offered, format!("achieved {}", figure(result.rate.achieved_per_s))]
+}
+
+fn observer(observer: &ObserverHealth) -> Vec<String> {
+    let mut items = vec![
+        format!("{} every {}", observer.kind, human_duration(observer.interval_ms as f64 / 1e3)),
+        format!("resolution {}", micros(observer.resolution_us)),
+        format!("{} stages seen late", observer.seen_late),
+        format!("{} after their update's end", observer.late),
+        format!("{} requests", observer.requests),
+        format!("{} throttled", observer.throttled),
+        format!("{} failed", observer.errors),
+    ];
+    if observer.left_out > 0 {
+        items.push(format!("{} looks left out (as many as allowed were under way)", observer.left_out));
+    }
+    items
+}
+
+fn generator(generator: &GeneratorHealth) -> Vec<String> {
+    let lag = generator.schedule_lag_p99_us.map_or_else(|| "-".to_owned(), micros);
+    let mut items = vec![
+        format!(
+            "CPU {} ({} % of {} cores)",
+            cpu(generator.cpu_seconds),
+            percent(generator.cpu_percent),
+            generator.cores
+        ),
+        format!("memory {}", human_bytes(generator.rss_peak_bytes)),
+        format!("{} descriptors", generator.descriptors_peak),
+        format!("{} calls dropped", generator.dropped),
+        format!("schedule lag p99 {lag}"),
+    ];
+    let lags = generator.loop_lag_p99_us.iter();
+    items.extend(lags.map(|(worker, lag)| format!("loop lag p99 of {worker} {}", micros(*lag))));
+    items
+}
+
+/// CPU time. What counts it may tick in 10 ms: nothing counted is not nothing used.
+fn cpu(seconds: f64) -> String {
+    if seconds > 0.0 { human_duration(seconds) } else { "< 10 ms".to_owned() }
+}
+
+fn micros(micros: u64) -> String {
+    human_duration(micros as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::sample;
+    use super::*;
+    use crate::measure::{HubHealth, RateResult};
+
+    #[test]
+    fn an_open_load_without_a_figure_is_still_open() {
+        let mut result = sample();
+        result.rate = RateResult::default();
+        assert_eq!(health(&result)[0], "Rate       offered -, achieved -");
+    }
+
+    #[test]
+    fn cpu_time_below_what_is_counted_is_not_none() {
+        let mut result = sample();
+        result.hub = Some(HubHealth { cpu_seconds: 0.0, rss_peak_bytes: 1024 });
+        let expected = "Hub        CPU < 10 ms, memory 1.00 KiB, on the same machine";
+        assert!(health(&result).iter().any(|line| line == expected));
+    }
+}

@@ -1,0 +1,44 @@
+//! Following one device through a run: into a file, in the tutorial's words, or both.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use super::narrate::Narrator;
+use super::options::{RunError, RunOptions};
+use super::output::Output;
+use super::print;
+use crate::measure::Tracer;
+use crate::policy::DeviceIds;
+use crate::shard::Credentials;
+
+/// Follows a device: into a file with `--trace`, or in the tutorial's words.
+pub(super) fn tracer(
+    options: &RunOptions,
+    output: &Output,
+    credentials: &Credentials,
+) -> Result<Option<Arc<Tracer>>, RunError> {
+    let plan = &options.plan;
+    let ids = DeviceIds::new(&plan.fleet.id_prefix);
+    let narrated = plan.report.narrate.then_some(0);
+    let Some(device) = options.trace.or(narrated) else { return Ok(None) };
+    let mut file = match options.trace {
+        Some(device) => Some(output.create(&format!("trace-{}.txt", ids.id(device)))?),
+        None => None,
+    };
+    let mut narrator = (narrated == Some(device)).then(|| {
+        let service = credentials.service.as_ref();
+        let (host, policy) = service.map(|service| (service.host.clone(), service.policy.clone())).unwrap_or_default();
+        let narrator = Narrator::new(ids.id(device), host, policy);
+        narrator.opening().iter().for_each(print::line);
+        narrator
+    });
+    Ok(Some(Arc::new(Tracer::new(device, move |now, event| {
+        if let Some(file) = &mut file {
+            // A full disk must not stop the run; the trace ends short.
+            let _ = writeln!(file, "{now} {event}");
+        }
+        if let Some(narrator) = &mut narrator {
+            narrator.tell(event).iter().for_each(print::line);
+        }
+    }))))
+}

@@ -1,0 +1,95 @@
+//! What a run is started with, and how it can end without a result.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::environment::EnvironmentError;
+use super::hub_process::HubProcessError;
+use super::output::OutputError;
+use super::preflight::PreflightError;
+use crate::profile::Plan;
+use crate::report::ReportError;
+use crate::shard::Roles;
+use crate::verdict::ExitCode;
+
+/// What to run.
+#[derive(Debug)]
+pub struct RunOptions {
+    /// The plan.
+    pub plan: Plan,
+    /// Which actors.
+    pub roles: Roles,
+    /// Where results go; by default a new folder below reports/runs.
+    pub out: Option<PathBuf>,
+    /// A device to follow.
+    pub trace: Option<u32>,
+    /// The command that repeats this run.
+    pub command: String,
+    /// The program that can be started as a hub.
+    pub program: PathBuf,
+    /// Whether the user confirmed that load may go to a hub elsewhere.
+    pub owns_hub: bool,
+    /// Forget so many outcomes: proves that the census notices.
+    pub swallow_outcomes: u32,
+}
+
+/// A finished run, as the command shows it.
+#[derive(Debug)]
+pub struct RunSummary {
+    /// What to print.
+    pub table: String,
+    /// What to exit with.
+    pub exit: ExitCode,
+}
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The plan cannot run here.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// The environment does not tell where the hub is.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// Results cannot be written.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// The result cannot be put into a format.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The embedded hub does not start.
+    #[error(transparent)]
+    Hub(#[from] HubProcessError),
+    /// A shard could not do its part.
+    #[error("{0}")]
+    Shard(String),
+    /// The traced device is not in the fleet.
+    #[error("--trace {device}: the fleet has the devices 0 to {last}")]
+    Trace {
+        /// Which was asked for.
+        device: u32,
+        /// The last there is.
+        last: u32,
+    },
+    /// Results cannot be written after the run.
+    #[error("the run is over, but not all of its results could be kept: {0}")]
+    Write(OutputError),
+    /// Asked to stop before there was anything to stop.
+    #[error("stopped before anything ran")]
+    Interrupted,
+    /// The system failed.
+    #[error("the system failed: {0}")]
+    System(#[from] io::Error),
+}
+
+impl RunError {
+    /// What the command exits with.
+    #[must_use]
+    pub const fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Preflight(_) | Self::Environment(_) | Self::Output(_) | Self::Trace { .. } => ExitCode::Usage,
+            Self::Interrupted => ExitCode::Aborted,
+            Self::Write(_) | Self::Report(_) | Self::Hub(_) | Self::Shard(_) | Self::System(_) => ExitCode::Error,
+        }
+    }
+}
