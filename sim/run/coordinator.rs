@@ -309,6 +309,8 @@ impl Coordinator {
         let plan = &self.options.plan;
         let elapsed = self.clock.now().since(crate::time::Nanos::ZERO);
         let (phase, left) = match self.phase {
+            // How long a driver alone has to wait is up to somebody else.
+            Phase::Connecting if !self.options.roles.fleet => ("waiting", None),
             Phase::Connecting => {
                 ("connecting", (plan.estimated_connect() + plan.estimated_load()).checked_sub(elapsed))
             }
@@ -331,7 +333,7 @@ impl Coordinator {
             left: left.filter(|_| driver),
             devices: plan.fleet.devices,
             gauges: self.tally.gauges,
-            updates: driver.then(|| (census.planned, census.ended())),
+            updates: (driver && self.phase != Phase::Connecting).then(|| (census.planned, census.ended())),
             rate: self.tally.last_rate().filter(|_| driver && matches!(self.phase, Phase::Running { .. })),
             lag_us: self.tally.last_lag_us.filter(|_| driver),
         }
