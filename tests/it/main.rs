@@ -7,6 +7,7 @@ mod faults;
 mod hub;
 mod layers;
 mod mishaps;
+mod parsers;
 mod run;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;

@@ -320,4 +320,16 @@ mod tests {
         assert!(parse(&deep).unwrap_err().what.contains("nested"));
         assert!(parse(&" ".repeat(9000)).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(words in proptest::collection::vec(proptest::sample::select(&[
+            "SELECT", "*", "FROM", "devices", "WHERE", "AND", "OR", "NOT", "IN", "NIN", "(", ")", "[", "]", ",", "'a",
+            "'", "\"b\"", "AS", "COUNT()", "deviceId", "tags.x", "properties.reported.$metadata.$lastUpdated", ".",
+            "=", "!=", "<>", "<=", ">", "1e999", "-", "0x", "null", "'2020-01-01T00:00:00'", "é", "\u{0}",
+        ][..]), 0..30)) {
+            let _ = parse(&words.join(" "));
+            let _ = parse(&words.concat());
+        }
+    }
 }
