@@ -95,10 +95,11 @@ impl<D: DeviceDialect> Session<D> {
         self.link.state() == State::Over
     }
 
-    /// Whether a report waits to be sent or answered; nobody waits for the answer once the session is over.
+    /// Whether a report waits to be sent or answered over the present connection. One that waits for a connection may
+    /// wait for ever.
     #[must_use]
     pub fn is_reporting(&self) -> bool {
-        !self.is_over() && !self.outbox.is_empty()
+        self.link.state() == State::Up && !self.outbox.is_empty()
     }
 
     /// When [`Session::poll`] has something to do, if no input comes before; always later than the last poll.

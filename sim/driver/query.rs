@@ -94,7 +94,11 @@ pub(super) async fn run(shared: Rc<Shared>, start: Nanos, mut cursor: Cursor) {
             Err(ReadError::Throttled(Some(retry_after))) => retry_after,
             _ => Duration::ZERO,
         };
-        due = next_turn(due, interval, shared.clock.now() + wait);
+        let next = next_turn(due, interval, shared.clock.now() + wait);
+        let turns = next.since(due).as_nanos() / interval.as_nanos().max(1);
+        let left_out = u64::try_from(turns).unwrap_or(u64::MAX).saturating_sub(1);
+        shared.ledger.borrow_mut().scribe().recorder().counters().observer_left_out += left_out;
+        due = next;
     }
 }
 

@@ -73,7 +73,7 @@ pub struct Gauges {
     pub stages: [u32; FirmwareStatus::ALL.len()],
     /// Method calls in flight.
     pub calls_in_flight: u32,
-    /// Devices with a report that the hub has not answered yet.
+    /// Devices that are connected and have a report that the hub has not answered yet.
     pub reporting: u32,
 }
 

@@ -1,11 +1,12 @@
 //! One run from beginning to end: hub and shard are started, brought to the line, loaded, stopped, and judged.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::assemble::{self, Facts};
 use super::environment;
@@ -16,29 +17,32 @@ use super::options::{RunError, RunOptions, RunSummary};
 use super::output::Output;
 use super::preflight;
 use super::print;
-use super::signals::Signals;
+use super::signals::StopSignal;
 use super::tally::Tally;
 use crate::measure::Usage;
 use crate::policy::{DeviceRange, Outcome};
 use crate::report::{self, Reporter};
 use crate::shard::{Assignment, FromShard, Progress, Shard, ShardHandle, StopReason, ToShard};
 use crate::time::Clock;
-use crate::verdict::{self, Ending, ExitCode};
+use crate::verdict::{self, Ending};
 
 /// From `Ready` to the start of the load: long enough for every shard to get the word.
 const START_LEAD: Duration = Duration::from_millis(300);
-/// How long a shard may take to stop before it is given up.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// How long a shard may take to stop before it is given up; it waits for the last answers meanwhile.
+const STOP_LIMIT: Duration = Duration::from_secs(45);
+/// How much later than its connections a hub's process may be known to have ended.
+const HUB_END: Duration = Duration::from_millis(300);
 
 /// Runs a plan. To be called from the program's main thread.
 ///
 /// # Errors
 /// Why there is no result; everything that was started has been stopped.
 pub fn execute(options: RunOptions) -> Result<RunSummary, RunError> {
+    let signals = StopSignal::take()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let clock = Clock::start();
-        let started = Coordinator::start(options, clock).await?;
+        let started = Coordinator::start(options, clock, signals).await?;
         started.run().await
     })
 }
@@ -55,7 +59,7 @@ struct Coordinator {
     hub_on_same_machine: bool,
     shard: ShardHandle,
     assignment: Option<Assignment>,
-    signals: Signals,
+    signals: StopSignal,
     last_due: Option<Duration>,
     tally: Tally,
     phase: Phase,
@@ -73,8 +77,7 @@ enum Phase {
 }
 
 impl Coordinator {
-    async fn start(options: RunOptions, clock: Clock) -> Result<Self, RunError> {
-        let mut signals = Signals::take()?;
+    async fn start(options: RunOptions, clock: Clock, mut signals: StopSignal) -> Result<Self, RunError> {
         let plan = &options.plan;
         let embedded = plan.hub.embedded();
         preflight::descriptors(plan, options.roles, embedded.is_some())?;
@@ -90,7 +93,7 @@ impl Coordinator {
             Some(config) => {
                 let (hub, gone) = tokio::select! {
                     started = HubProcess::start(&options.program, &config) => started?,
-                    () = signals.next() => return Err(RunError::Interrupted),
+                    () = signals.come() => return Err(RunError::Interrupted),
                 };
                 let (endpoints, credentials) = (hub.endpoints.clone(), hub.credentials.clone());
                 (Some(hub), gone, endpoints, credentials)
@@ -104,7 +107,7 @@ impl Coordinator {
         };
         let hub_on_same_machine = preflight::target(plan, &endpoints, options.owns_hub)?;
         let narrates = plan.report.narrate;
-        let live = if narrates { Live::Silent } else { Live::detect() };
+        let live = Live::detect(narrates)?;
         if !hub_on_same_machine {
             live.say(&format!(
                 "load on a hub elsewhere: {} devices at {}/s, {}",
@@ -163,7 +166,7 @@ impl Coordinator {
                         break;
                     }
                     Some(FromShard::Failed(why)) => {
-                        self.on_failed(why)?;
+                        self.on_failed(why).await?;
                         break;
                     }
                     Some(message) => self.on_message(message).await,
@@ -174,7 +177,7 @@ impl Coordinator {
                 },
                 _ = second.tick() => self.on_second(),
                 _ = &mut self.hub_gone, if self.hub.is_some() && !self.hub_died => self.on_hub_gone().await,
-                () = self.signals.next() => self.on_signal().await,
+                () = self.signals.come() => self.on_signal().await,
                 () = sleep_until(give_up), if matches!(self.phase, Phase::Stopping { .. }) => {
                     self.lose_shard("the shard did not stop when told to");
                     break;
@@ -213,14 +216,14 @@ impl Coordinator {
 
     /// A shard has ended without a result. Before the load that is an error of what was asked for; afterwards, or
     /// where the hub died under it, there is a result, if an invalid one.
-    fn on_failed(&mut self, why: String) -> Result<(), RunError> {
-        if let Some(status) = self.hub.as_mut().and_then(HubProcess::ended) {
+    async fn on_failed(&mut self, why: String) -> Result<(), RunError> {
+        if let Some(status) = self.hub_status().await {
             self.hub_died = true;
             self.lose_shard(&format!("the embedded hub died ({status}): {why}"));
             return Ok(());
         }
         if self.phase == Phase::Connecting {
-            self.live.clear();
+            self.live.finish();
             return Err(RunError::Shard(why));
         }
         self.lose_shard(&why);
@@ -252,8 +255,7 @@ impl Coordinator {
 
     async fn on_hub_gone(&mut self) {
         self.hub_died = true;
-        let how =
-            self.hub.as_mut().and_then(HubProcess::ended).map(|status| format!(" ({status})")).unwrap_or_default();
+        let how = self.hub_status().await.map(|status| format!(" ({status})")).unwrap_or_default();
         let reason = format!("the embedded hub died{how}");
         self.live.say(&reason);
         self.reasons.push(reason);
@@ -263,19 +265,24 @@ impl Coordinator {
         }
     }
 
-    async fn on_signal(&mut self) {
-        if self.reason_is(StopReason::Interrupted) {
-            self.live.clear();
-            print::note("leaving at once");
-            // The hub's process is killed as it is dropped; threads end with the process.
-            drop(self.hub.take());
-            let _ = io::stderr().flush();
-            std::process::exit(ExitCode::Aborted.code().into());
+    /// How the hub's process ended. One that dies closes its connections first; its end is known a moment later.
+    async fn hub_status(&mut self) -> Option<ExitStatus> {
+        let hub = self.hub.as_mut()?;
+        let until = Instant::now() + HUB_END;
+        loop {
+            let status = hub.ended();
+            if status.is_some() || Instant::now() >= until {
+                return status;
+            }
+            sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    async fn on_signal(&mut self) {
+        self.stop(StopReason::Interrupted).await;
         if self.options.roles.driver {
             self.live.say("stopping: writing what there is; Ctrl-C again leaves at once");
         }
-        self.stop(StopReason::Interrupted).await;
     }
 
     async fn stop(&mut self, reason: StopReason) {
@@ -340,7 +347,7 @@ impl Coordinator {
     }
 
     fn finish(mut self) -> Result<RunSummary, RunError> {
-        self.live.clear();
+        self.live.finish();
         let now = self.clock.now();
         let hub = self.hub.as_mut().map(HubProcess::usage);
         let interrupted = self.reason_is(StopReason::Interrupted);

@@ -1,7 +1,7 @@
 //! What a user sees while a run goes on: in place on a terminal, else one plain line a second.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -38,23 +38,28 @@ pub(super) enum Live {
     /// Redrawn in place.
     Terminal(ProgressBar),
     /// A line a second on standard error.
-    Lines,
-    /// Nothing: something else is being told.
-    Silent,
+    Lines(print::Notes),
+    /// Nothing but what has to be said: something else is being told.
+    Silent(print::Notes),
 }
 
 impl Live {
-    /// In place if standard error is a terminal, else lines.
-    #[must_use]
-    pub(super) fn detect() -> Self {
-        if !std::io::stderr().is_terminal() {
-            return Self::Lines;
+    /// In place if standard error is a terminal, else lines; nothing of the progress if `silent`.
+    ///
+    /// # Errors
+    /// There can be no thread to print.
+    pub(super) fn detect(silent: bool) -> io::Result<Self> {
+        if silent {
+            return Ok(Self::Silent(print::Notes::start()?));
+        }
+        if !io::stderr().is_terminal() {
+            return Ok(Self::Lines(print::Notes::start()?));
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             bar.set_style(style);
         }
-        Self::Terminal(bar)
+        Ok(Self::Terminal(bar))
     }
 
     /// Shows `status`.
@@ -64,8 +69,8 @@ impl Live {
                 bar.set_message(lines(status));
                 bar.tick();
             }
-            Self::Lines => print::note(line(status)),
-            Self::Silent => {}
+            Self::Lines(notes) => notes.say(line(status)),
+            Self::Silent(_) => {}
         }
     }
 
@@ -73,14 +78,15 @@ impl Live {
     pub(super) fn say(&self, text: &str) {
         match self {
             Self::Terminal(bar) => bar.suspend(|| print::note(text)),
-            Self::Lines | Self::Silent => print::note(text),
+            Self::Lines(notes) | Self::Silent(notes) => notes.say(text.to_owned()),
         }
     }
 
-    /// Clears what was drawn in place.
-    pub(super) fn clear(&self) {
-        if let Self::Terminal(bar) = self {
-            bar.finish_and_clear();
+    /// Clears what was drawn in place, and lets what was said be printed.
+    pub(super) fn finish(&mut self) {
+        match self {
+            Self::Terminal(bar) => bar.finish_and_clear(),
+            Self::Lines(notes) | Self::Silent(notes) => notes.finish(),
         }
     }
 }

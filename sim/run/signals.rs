@@ -1,58 +1,73 @@
-//! Ctrl-C, a polite kill, and a terminal that closes.
+//! Ctrl-C, a polite kill, and a terminal that closes. The first asks; the second leaves at once, whatever the program
+//! is busy with: it is heard on a thread of its own.
 
 use std::io;
+use std::thread;
 
-use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
-/// The signals that ask a run to stop.
-#[derive(Debug)]
-pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-}
+use crate::verdict::ExitCode;
 
-impl Signals {
-    /// From now on signals are taken here.
-    pub(super) fn take() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for the next one.
-    pub(super) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hang_up.recv() => {}
-        }
-    }
-}
-
-/// For a command that just goes on until it is asked to stop.
+/// The first signal that asks the program to stop.
 #[derive(Debug)]
 pub struct StopSignal {
-    signals: Signals,
-    runtime: Runtime,
+    first: Option<oneshot::Receiver<()>>,
 }
 
 impl StopSignal {
-    /// From now on signals are taken here: to be called before anybody is told that the process may be stopped.
+    /// From now on signals are taken here: to be called before anybody is told that the program may be stopped, and
+    /// outside of any runtime.
     ///
     /// # Errors
     /// Signals cannot be waited for.
     pub fn take() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let signals = runtime.block_on(async { Signals::take() })?;
-        Ok(Self { signals, runtime })
+        let (mut interrupt, mut terminate, mut hang_up) = runtime.block_on(async {
+            io::Result::Ok((
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::hangup())?,
+            ))
+        })?;
+        let (tell, first) = oneshot::channel();
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                let mut tell = Some(tell);
+                loop {
+                    tokio::select! {
+                        _ = interrupt.recv() => {}
+                        _ = terminate.recv() => {}
+                        _ = hang_up.recv() => {}
+                    }
+                    match tell.take() {
+                        // If nobody waits any more, the program is about to end anyway.
+                        Some(tell) => drop(tell.send(())),
+                        // Children end with this process.
+                        None => std::process::exit(ExitCode::Aborted.code().into()),
+                    }
+                }
+            });
+        })?;
+        Ok(Self { first: Some(first) })
     }
 
-    /// Blocks until the process is asked to stop.
+    /// Waits for it; for ever once it has come.
+    pub(super) async fn come(&mut self) {
+        match &mut self.first {
+            Some(first) => {
+                let _ = first.await;
+                self.first = None;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Blocks until it comes.
     pub fn wait(mut self) {
-        self.runtime.block_on(self.signals.next());
+        if let Some(first) = self.first.take() {
+            let _ = first.blocking_recv();
+        }
     }
 }

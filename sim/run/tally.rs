@@ -30,7 +30,10 @@ impl Tally {
         self.gauges = progress.gauges;
         self.total.merge(&progress.measurements);
         self.last_lag_us = progress.measurements.series.get(&Series::ScheduleLag).and_then(cautious_p99_us);
-        self.intervals.push_back(interval(progress));
+        // One that spans no time tells how things stand, and measured nothing.
+        if progress.until > progress.from {
+            self.intervals.push_back(interval(progress));
+        }
         if self.intervals.len() > MAX_INTERVALS {
             self.intervals.pop_front();
         }

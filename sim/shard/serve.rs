@@ -23,7 +23,7 @@ const CONNECT_GRACE: Duration = Duration::from_secs(60);
 /// How long a TCP connection to the hub's REST side may take.
 const REST_CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long the answers to the devices' last reports are waited for.
-const LAST_ANSWERS: Duration = Duration::from_secs(10);
+const LAST_ANSWERS: Duration = Duration::from_secs(30);
 /// How long devices may take to disconnect.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -112,57 +112,61 @@ impl Work {
 
     /// Does everything, up to the last word; `None` if the coordinator is gone.
     async fn run(mut self, mut orders: Receiver<ToShard>) -> Result<Option<Progress>, String> {
-        // An order to stop ends whatever is being prepared.
-        let reason = tokio::select! {
-            prepared = self.prepare() => {
-                prepared?;
-                None
+        let mut word = self.prepare(&mut orders).await?;
+        if let Word::Go = word {
+            if self.say.send(FromShard::Ready).await.is_err() {
+                return Ok(None);
             }
-            order = orders.recv() => Some(match order {
-                Some(ToShard::Stop(reason)) => reason,
-                _ => return Ok(None),
-            }),
-        };
-        let reason = match reason {
-            Some(reason) => reason,
-            None => {
-                if self.say.send(FromShard::Ready).await.is_err() {
-                    return Ok(None);
-                }
-                match self.carry_load(&mut orders).await? {
-                    Some(reason) => reason,
-                    None => return Ok(None),
-                }
-            }
-        };
-        self.stop(reason, &mut orders).await.map(Some)
+            word = self.carry_load(&mut orders).await?;
+        }
+        match word {
+            Word::Stop(reason) => self.stop(reason, &mut orders).await.map(Some),
+            Word::Go | Word::Gone => Ok(None),
+        }
     }
 
     /// Registers and connects the devices, or waits for those of another process, and takes the observer's first
-    /// look.
-    async fn prepare(&mut self) -> Result<(), String> {
-        let range = self.assignment.range;
+    /// look. An order to stop ends it wherever it is, except between taking measurements and keeping them.
+    async fn prepare(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
         if self.assignment.roles.fleet {
-            self.register().await?;
+            if let Err(word) = unless_told(orders, self.register()).await? {
+                return Ok(word);
+            }
             self.fleet = Some(self.start_fleet()?);
-            self.connect().await?;
-        } else if let Some(rest) = &self.rest {
-            let (limit, say) = (self.connect_limit(), self.say.clone());
-            let tell = |connected, _| {
-                let gauges = Gauges { connected, ..Gauges::default() };
-                // One that finds no room is left out: the next tells more.
-                let _ = say.try_send(FromShard::Progress(Box::new(Progress { gauges, ..Progress::default() })));
-            };
-            let missing = driver::wait_online(rest, &self.ids, range, limit, self.clock, tell).await;
-            let missing = missing.map_err(in_words)?;
-            if missing > 0 {
-                self.pending.warnings.push(format!("{missing} of {} devices are not online", range.len()));
+            match self.connect(orders).await? {
+                Word::Go => {}
+                word => return Ok(word),
+            }
+        } else {
+            match unless_told(orders, self.wait_online()).await? {
+                Ok(0) => {}
+                Ok(missing) => {
+                    let devices = self.assignment.range.len();
+                    self.pending.warnings.push(format!("{missing} of {devices} devices are not online"));
+                }
+                Err(word) => return Ok(word),
             }
         }
-        match &self.driver {
-            Some(driver) => driver.prime().await.map_err(in_words),
-            None => Ok(()),
-        }
+        let prime = async {
+            match &self.driver {
+                Some(driver) => driver.prime().await.map_err(in_words),
+                None => Ok(()),
+            }
+        };
+        Ok(unless_told(orders, prime).await?.err().unwrap_or(Word::Go))
+    }
+
+    /// Waits for devices of another process; how many are missing in the end.
+    async fn wait_online(&self) -> Result<u32, String> {
+        let Some(rest) = &self.rest else { return Ok(0) };
+        let say = self.say.clone();
+        let tell = |connected, _| {
+            let gauges = Gauges { connected, ..Gauges::default() };
+            // Nothing but the gauges: it spans no time. One that finds no room is left out, the next tells more.
+            let _ = say.try_send(FromShard::Progress(Box::new(Progress { gauges, ..Progress::default() })));
+        };
+        let limit = self.connect_limit();
+        driver::wait_online(rest, &self.ids, self.assignment.range, limit, self.clock, tell).await.map_err(in_words)
     }
 
     async fn register(&self) -> Result<(), String> {
@@ -194,13 +198,16 @@ impl Work {
 
     /// Waits until every device has reported once or has given up. Some may be missing when the time is over: their
     /// updates will tell. If none came online, there is nothing to run.
-    async fn connect(&mut self) -> Result<(), String> {
+    async fn connect(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
         let devices = self.assignment.range.len();
         let until = self.clock.now() + self.connect_limit();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for looks in 1_u32.. {
-            look.tick().await;
+            tokio::select! {
+                order = orders.recv() => return Ok(Word::of(order)),
+                _ = look.tick() => {}
+            }
             self.look().await?;
             let stands = self.pending.gauges;
             let over = stands.ready >= devices || self.clock.now() >= until;
@@ -214,7 +221,7 @@ impl Work {
                 break;
             }
         }
-        Ok(())
+        Ok(Word::Go)
     }
 
     /// The time that devices get to come online.
@@ -232,8 +239,8 @@ impl Work {
         format!("none of {devices} devices came online: {}", reasons.join("; "))
     }
 
-    /// Waits for the start, runs the load, and returns why it is over; `None` if the coordinator is gone.
-    async fn carry_load(&mut self, orders: &mut Receiver<ToShard>) -> Result<Option<StopReason>, String> {
+    /// Waits for the start and runs the load, until it is told to stop.
+    async fn carry_load(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
         let mut second = interval(LOOK * LOOKS_PER_PROGRESS);
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut finished = false;
@@ -249,9 +256,8 @@ impl Work {
                             driver.start_at(at).await.map_err(in_words)?;
                         }
                     }
-                    Some(ToShard::Stop(reason)) => return Ok(Some(reason)),
                     Some(ToShard::Assign(_)) => {}
-                    None => return Ok(None),
+                    order => return Ok(Word::of(order)),
                 },
                 // Said at once, so that nobody waits for the next second.
                 ended = finished_of(self.driver.as_ref()), if !finished => {
@@ -313,18 +319,26 @@ impl Work {
     async fn await_last_answers(&mut self, orders: &mut Receiver<ToShard>) -> Result<(), String> {
         let until = self.clock.now() + LAST_ANSWERS;
         let mut look = interval(LOOK);
-        while self.pending.gauges.reporting > 0 && self.clock.now() < until {
+        for looks in 1_u32.. {
+            if self.pending.gauges.reporting == 0 || self.clock.now() >= until {
+                break;
+            }
             tokio::select! {
                 _ = orders.recv() => return Ok(()),
                 _ = look.tick() => {}
             }
             self.look().await?;
+            if looks % LOOKS_PER_PROGRESS == 0 {
+                self.report_progress().await;
+            }
         }
         if self.pending.gauges.reporting > 0 {
             let reporting = self.pending.gauges.reporting;
-            self.pending
-                .warnings
-                .push(format!("{reporting} devices waited in vain for the answer to their last report"));
+            // What is missing in `twin.ack` is its slowest part: without it the series tells too good a story.
+            self.pending.mishaps.push(format!(
+                "{reporting} devices got no answer to their last report within {} s: twin.ack lacks them",
+                LAST_ANSWERS.as_secs()
+            ));
         }
         Ok(())
     }
@@ -353,6 +367,37 @@ impl Work {
             self.pending.measurements.merge(&closing);
         }
         Ok(self.take_pending())
+    }
+}
+
+/// What is next for a shard.
+enum Word {
+    /// Going on.
+    Go,
+    /// Stopping.
+    Stop(StopReason),
+    /// Nobody is left to work for.
+    Gone,
+}
+
+impl Word {
+    /// What an order that comes out of turn means: only a stop makes sense then.
+    fn of(order: Option<ToShard>) -> Self {
+        match order {
+            Some(ToShard::Stop(reason)) => Self::Stop(reason),
+            _ => Self::Gone,
+        }
+    }
+}
+
+/// Does `work` unless an order comes first.
+async fn unless_told<T>(
+    orders: &mut Receiver<ToShard>,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<Result<T, Word>, String> {
+    tokio::select! {
+        done = work => done.map(Ok),
+        order = orders.recv() => Ok(Err(Word::of(order))),
     }
 }
 

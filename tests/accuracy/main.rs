@@ -135,7 +135,7 @@ fn a_frozen_hub_shows_in_the_calls_that_were_due_and_in_no_later_one() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let hub = HubProcess::start(&[]);
     let quick = QuickRun::new();
-    let sets = ["--set", "load.arrivals=constant", "--set", "threshold=[]"];
+    let sets = ["--set", "load.arrivals=constant"];
     let words = ["run", "quickstart", "--hub", "azure", "--devices", "500", "--rate", "100"];
     let running = Running::start(hub.reach(quick.command(&words, &sets)));
     // Freeze it for a second while the load is on.

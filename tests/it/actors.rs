@@ -27,6 +27,13 @@ fn hub_fleet_and_drive_meet() {
         assert!(absent.contains(&series) && driven["series"][series].is_null(), "{series} in {absent:?}");
     }
     assert!(driven["hub"].is_null());
+    // Intervals follow one another, also while the driver waited for its devices.
+    let mut end = 0.0;
+    for interval in driven["intervals"].as_array().unwrap() {
+        let (until, length) = (interval["t_s"].as_f64().unwrap(), interval["length_s"].as_f64().unwrap());
+        assert!(length > 0.0 && (until - length - end).abs() < 0.001, "{interval}");
+        end = until;
+    }
     assert_eq!(held["series"]["connect"]["count"], 60);
     assert_eq!(held["series"]["twin.ack.completed"]["count"], 60);
     assert_eq!(census(&held, "planned"), 0);

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{HubProcess, QuickRun, Running, alive, census, eventually, run, twinstorm};
+use crate::support::{HubProcess, LENIENT, QuickRun, Running, alive, census, eventually, run, twinstorm};
 
 #[test]
 fn bad_input_is_named_with_the_way_out() {
@@ -187,7 +187,7 @@ fn two_runs_never_share_a_folder() {
         for stage in ["wait", "download", "apply"] {
             command.args(["--set", &format!("firmware.{stage}=10ms")]);
         }
-        command.current_dir(folder.path());
+        command.args(["--set", LENIENT]).current_dir(folder.path());
         Running::start(command)
     };
     let runs = [start(), start(), start()];
@@ -201,7 +201,8 @@ fn nothing_is_taken_for_granted_about_the_working_folder() {
     let folder = tempfile::tempdir().unwrap();
     let mut command =
         twinstorm(&["run", "quickstart", "--devices", "5", "--rate", "50", "--set", "firmware.wait=10ms"]);
-    command.args(["--set", "firmware.download=10ms", "--set", "firmware.apply=10ms"]).current_dir(folder.path());
+    command.args(["--set", "firmware.download=10ms", "--set", "firmware.apply=10ms", "--set", LENIENT]);
+    command.current_dir(folder.path());
     Running::start(command).wait().expect(0);
     let runs: Vec<_> = std::fs::read_dir(folder.path().join("reports/runs")).unwrap().flatten().collect();
     assert_eq!(runs.len(), 1);
