@@ -148,7 +148,7 @@ fn the_answers_to_the_last_reports_are_waited_for() {
     Running::start(quick.command(&["run", "quickstart", "--devices", "20", "--rate", "100"], &sets)).wait().expect(0);
     let results = quick.results();
     assert_eq!(results["series"]["twin.ack.completed"]["count"], 20);
-    assert!(results["series"]["twin.ack.completed"]["min_us"].as_u64().unwrap() >= 1_000_000);
+    assert!(results["series"]["twin.ack.completed"]["min_us"].as_u64().unwrap() >= 990_000, "three digits exact");
 }
 
 #[test]
