@@ -1,4 +1,4 @@
-//! Durations, rates and sizes as people write them: `500ms`, `15s`, `200/s`, `64KiB`.
+//! Durations and rates as people write them: `500ms`, `15s`, `200/s`.
 
 use std::time::Duration;
 
@@ -47,27 +47,6 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
     };
     let number: f64 = number.trim().parse().map_err(|_| wrong())?;
     if number.is_finite() && number > 0.0 { Ok(number / per) } else { Err(wrong()) }
-}
-
-/// Reads `64KiB`, `2MiB`, `1GiB`, `10kB` or a bare number of bytes.
-///
-/// # Errors
-/// A sentence that names the text and shows what is allowed.
-pub fn parse_size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("`{text}` is not a size: write it like `64KiB`, `2MiB`, `10kB` or a number of bytes");
-    let digits = text.trim().find(|c: char| !c.is_ascii_digit()).unwrap_or(text.trim().len());
-    let (number, unit) = text.trim().split_at(digits);
-    let scale: u64 = match unit.trim() {
-        "" | "B" => 1,
-        "kB" => 1000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err(wrong()),
-    };
-    number.parse::<u64>().ok().and_then(|n| n.checked_mul(scale)).ok_or_else(wrong)
 }
 
 /// Serde for durations written as text: `#[serde(with = "units::duration")]`.
@@ -157,14 +136,12 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn durations_rates_and_sizes_read_as_written() {
+    fn durations_and_rates_read_as_written() {
         assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(parse_rate("200/s"), Ok(200.0));
         assert_eq!(parse_rate("6000/m"), Ok(100.0));
         assert_eq!(parse_rate("0.5"), Ok(0.5));
-        assert_eq!(parse_size("64KiB"), Ok(65_536));
-        assert_eq!(parse_size("17"), Ok(17));
     }
 
     #[test]
@@ -174,9 +151,6 @@ mod tests {
         }
         for text in ["", "0", "-1", "nan", "10/x", "inf"] {
             assert!(parse_rate(text).is_err(), "{text}");
-        }
-        for text in ["", "KiB", "1.5MiB", "99999999999GiB"] {
-            assert!(parse_size(text).is_err(), "{text}");
         }
     }
 

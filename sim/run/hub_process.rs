@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::dialect::azure::{ConnectionString, Key};
-use crate::hub::{Hub, HubConfig, HubError};
+use crate::hub::{Hub, HubConfig};
 use crate::measure::Usage;
 use crate::shard::{Credentials, Endpoints};
 
@@ -217,11 +217,4 @@ fn say(word: &Word) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
-}
-
-/// What a hub of this process says of its own failure.
-impl From<HubError> for HubProcessError {
-    fn from(error: HubError) -> Self {
-        Self::Failed(error.to_string())
-    }
 }

@@ -77,7 +77,7 @@ proptest! {
         let _ = (rest::twin(text.as_bytes()), rest::delta_page(text.as_bytes()), rest::bulk_errors(text.as_bytes()));
         let _ = text.parse::<Threshold>().map(|threshold| threshold.to_string());
         let _ = text.parse::<Delay>().map(|delay| (delay.upper(), delay.to_string()));
-        let _ = (units::parse_duration(&text), units::parse_rate(&text), units::parse_size(&text));
+        let _ = (units::parse_duration(&text), units::parse_rate(&text));
         let _ = profile::parse("random.toml", &text, &[]).map_err(|error| error.to_string());
     }
 }
