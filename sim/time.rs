@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 /// Nanoseconds since the run started, on the process's one monotonic clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Nanos(u64);
 
 impl Nanos {
@@ -33,6 +34,12 @@ impl Nanos {
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Whole seconds since the run started.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000_000_000
     }
 
     /// As seconds since the run started.
@@ -109,6 +116,16 @@ impl Clock {
     pub fn start() -> Self {
         let wall = Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH);
         Self { origin: Instant::now(), wall: WallClock(wall) }
+    }
+
+    /// A clock whose zero is the moment at which the wall clock showed `epoch`: so the processes of one run count from
+    /// the same moment, as exactly as their wall clocks agree. From then on this one never looks at the wall clock.
+    #[must_use]
+    pub fn since(epoch: Timestamp) -> Self {
+        let now = Self::start();
+        let passed = now.wall.0.duration_since(epoch);
+        let passed = Duration::try_from(passed).unwrap_or_default();
+        Self { origin: now.origin.checked_sub(passed).unwrap_or(now.origin), wall: WallClock(epoch) }
     }
 
     /// The present moment.

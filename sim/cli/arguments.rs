@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{drive::Drive, fleet::Fleet, hub::HubCommand, profile::ProfileCommand, run::Run};
+use super::{drive::Drive, fleet::Fleet, hub::HubCommand, profile::ProfileCommand, run::Run, shard::ShardCommand};
 use crate::run::print;
 use crate::verdict::ExitCode;
 
@@ -34,6 +34,8 @@ enum Command {
     Drive(Drive),
     /// List, show and check profiles
     Profile(ProfileCommand),
+    #[command(hide = true)]
+    Shard(ShardCommand),
 }
 
 impl Arguments {
@@ -46,6 +48,7 @@ impl Arguments {
             Command::Fleet(command) => command.execute(),
             Command::Drive(command) => command.execute(),
             Command::Profile(command) => command.execute(),
+            Command::Shard(command) => command.execute(),
         };
         match done {
             Ok(code) => code.code(),

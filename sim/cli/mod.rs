@@ -6,6 +6,7 @@ mod fleet;
 mod hub;
 mod profile;
 mod run;
+mod shard;
 mod shared;
 
 pub use arguments::Arguments;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::policy::Outcome;
 
 /// How many updates were planned, and how they ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Census {
     /// Updates that the schedule holds. They come from the schedule, never from counting outcomes.
     pub planned: u64,

@@ -28,6 +28,15 @@ pub enum ProcessError {
     },
 }
 
+impl std::ops::Add for Usage {
+    type Output = Self;
+
+    /// Of two processes together. Their peaks may have come at different times: the sum is what they never exceeded.
+    fn add(self, other: Self) -> Self {
+        Self { cpu: self.cpu + other.cpu, rss_peak: self.rss_peak + other.rss_peak }
+    }
+}
+
 impl Usage {
     /// Of this process.
     #[must_use]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Census, SeriesData};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
@@ -34,7 +36,7 @@ pub struct Measurements {
 }
 
 /// Plain counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Calls whose due time came (in a closed load: that were started).
     pub calls_due: u64,
@@ -61,8 +63,10 @@ pub struct Counters {
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gauges {
+    /// Devices registered, while that is going on.
+    pub registered: u32,
     /// Devices connected.
     pub connected: u32,
     /// Devices that have reported `standBy` at least once, or have given up.
@@ -186,6 +190,7 @@ impl Counters {
 impl Gauges {
     /// Adds another part's gauges.
     pub fn merge(&mut self, other: &Self) {
+        self.registered += other.registered;
         self.connected += other.connected;
         self.ready += other.ready;
         self.gave_up += other.gave_up;

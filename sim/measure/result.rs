@@ -117,9 +117,9 @@ pub struct GeneratorHealth {
     pub cpu_percent: f64,
     /// Cores that they may use.
     pub cores: usize,
-    /// Resident memory at its peak.
+    /// Resident memory of each process at its peak, added up.
     pub rss_peak_bytes: u64,
-    /// Descriptors at their peak.
+    /// Descriptors of the process that had most, at their peak.
     pub descriptors_peak: u64,
     /// 99th percentile of `schedule.lag`, however few the samples.
     pub schedule_lag_p99_us: Option<u64>,
@@ -131,12 +131,14 @@ pub struct GeneratorHealth {
     pub loop_lag_p99_us: BTreeMap<String, u64>,
 }
 
-/// The embedded hub's process.
+/// The embedded hub's processes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct HubHealth {
-    /// CPU of the hub's processes.
+    /// How many processes there were.
+    pub instances: usize,
+    /// Their CPU.
     pub cpu_seconds: f64,
-    /// Resident memory at its peak.
+    /// Resident memory of each at its peak, added up.
     pub rss_peak_bytes: u64,
 }
 
@@ -145,12 +147,20 @@ pub struct HubHealth {
 pub struct ShardResult {
     /// Number of the shard.
     pub shard: u32,
+    /// Number of the embedded hub that served it.
+    pub hub: Option<u32>,
     /// Its first device.
     pub first_device: u32,
     /// How many devices it had.
     pub devices: u32,
-    /// Updates that ended there.
+    /// Updates that ended there; those that were lost with it among them.
     pub ended: u64,
+    /// Whether it was lost before it could tell all.
+    pub lost: bool,
+    /// CPU of its process, for a single shard of the coordinator's.
+    pub cpu_seconds: f64,
+    /// Resident memory of its process at its peak.
+    pub rss_peak_bytes: u64,
 }
 
 /// How transitions were observed.

@@ -16,7 +16,7 @@ pub struct Tracer {
 type Sink = Box<dyn FnMut(Nanos, &TraceEvent) + Send>;
 
 /// Something that happened to the traced device.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum TraceEvent {
     /// The device's connection: what happened to it.
     Connection(String),
@@ -92,9 +92,13 @@ impl Tracer {
     /// Notes an event of `device` at `now`, if it is the one; `event` is built only then.
     pub fn note(&self, device: u32, now: Nanos, event: impl FnOnce() -> TraceEvent) {
         if self.follows(device) {
-            let event = event();
-            (self.sink.lock().unwrap_or_else(PoisonError::into_inner))(now, &event);
+            self.note_followed(now, &event());
         }
+    }
+
+    /// Notes an event of the device that is followed.
+    pub fn note_followed(&self, now: Nanos, event: &TraceEvent) {
+        (self.sink.lock().unwrap_or_else(PoisonError::into_inner))(now, event);
     }
 }
 

@@ -12,8 +12,14 @@ const MAX_KEEP_ALIVE: u64 = 1177;
 /// A prefix and the seven digits behind it fit into the 128 characters of a device id (1.2).
 const MAX_PREFIX: usize = 121;
 
-/// Reads the fleet and the number of shards that share it.
-pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig, u32), Problem> {
+pub(super) struct FleetSection {
+    pub(super) fleet: FleetConfig,
+    pub(super) shards: Option<u32>,
+    pub(super) max_descriptors: Option<u32>,
+}
+
+/// Reads the fleet, and what is said of the processes that share it.
+pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection, Problem> {
     let section = field.section(&[
         "devices",
         "id_prefix",
@@ -23,9 +29,10 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig,
         "token_life",
         "workers",
         "shards",
+        "max_descriptors",
         "timestamps",
     ])?;
-    let config = FleetConfig {
+    let fleet = FleetConfig {
         devices: section.required("devices")?.integer(1..=DeviceIds::MAX_DEVICES)?,
         id_prefix: id_prefix(&section.required("id_prefix")?)?,
         connect_rate: section.required("connect_rate")?.rate()?,
@@ -39,11 +46,10 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig,
         retry_connect: retries.connect,
         retry_twin: retries.twin,
     };
-    let shards = section.required("shards")?;
-    if shards.integer(1..=10_000_u32)? > 1 {
-        return Err(shards.problem("more than 1 is not supported yet"));
-    }
-    Ok((config, 1))
+    let shards = section.required("shards")?.automatic(1..=10_000_u32)?;
+    // Below this a process has none left for devices.
+    let max_descriptors = section.required("max_descriptors")?.automatic(256..=10_000_000_u32)?;
+    Ok(FleetSection { fleet, shards, max_descriptors })
 }
 
 /// Hubs allow more in an id than this; but `#`, `+`, `%` and `'` have meanings in topics, URLs and queries.

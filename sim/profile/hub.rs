@@ -15,7 +15,9 @@ use crate::hub::{HubConfig, HubDelays};
 pub enum HubPlan {
     /// Our own, started for the run.
     Embedded {
-        /// Its threads.
+        /// Processes that serve a range of the devices each; `None` for one for each shard.
+        instances: Option<u32>,
+        /// Threads of each.
         workers: usize,
         /// Delays planted on purpose.
         slow: HubDelays,
@@ -31,7 +33,7 @@ impl HubPlan {
     pub fn embedded(&self) -> Option<HubConfig> {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         match self {
-            Self::Embedded { workers, slow } => {
+            Self::Embedded { workers, slow, .. } => {
                 Some(HubConfig { mqtt: free, http: free, workers: *workers, slow: *slow })
             }
             Self::Azure => None,
@@ -46,7 +48,7 @@ enum Kind {
 }
 
 pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
-    let section = field.section(&["kind", "workers", "slow"])?;
+    let section = field.section(&["kind", "instances", "workers", "slow"])?;
     let kind = section.required("kind")?;
     let text = kind.text()?;
     if text == "mqtt" || text.contains("://") {
@@ -54,11 +56,13 @@ pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
     }
     let plan = match kind.choice(&[("embedded", Kind::Embedded), ("azure", Kind::Azure)])? {
         Kind::Embedded => {
+            let instances = section.required("instances")?.automatic(1..=10_000_u32)?;
             let workers = section.required("workers")?.integer(1..=256_u32)? as usize;
             let slow = slow(&section.required("slow")?)?;
-            HubPlan::Embedded { workers, slow }
+            HubPlan::Embedded { instances, workers, slow }
         }
         Kind::Azure => {
+            section.meaningless("instances", &kind, "for a hub that is not embedded")?;
             section.meaningless("workers", &kind, "for a hub that is not embedded")?;
             section.meaningless("slow", &kind, "for a hub that is not embedded")?;
             HubPlan::Azure

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
+use super::fleet::FleetSection;
 use super::reader::{Field, Section};
 use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
 use crate::device::{FirmwareConfig, FleetConfig};
@@ -25,8 +26,10 @@ pub struct Plan {
     pub hub: HubPlan,
     /// The devices.
     pub fleet: FleetConfig,
-    /// Processes that share the devices; 1 for now.
-    pub shards: u32,
+    /// Processes that share the devices; `None` for as few as will do.
+    pub shards: Option<u32>,
+    /// Descriptors that each process may use; `None` for as many as the system allows.
+    pub max_descriptors: Option<u32>,
     /// The devices' workflow.
     pub firmware: FirmwareConfig,
     /// The operator's service.
@@ -68,7 +71,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let seed = Seed(root.required("seed")?.integer(0..=u64::MAX)?);
     let hub = hub::read(&root.required("hub")?)?;
     let retries = retry::read(&root.required("retry")?)?;
-    let (fleet, shards) = fleet::read(&root.required("fleet")?, &retries)?;
+    let FleetSection { fleet, shards, max_descriptors } = fleet::read(&root.required("fleet")?, &retries)?;
     let firmware = firmware::read(&root.required("firmware")?)?;
     let load = load::read(&root.required("load")?)?;
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
@@ -87,7 +90,20 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         retry_method: retries.method,
     };
     let firmware = firmware.config;
-    Ok(Plan { name, description, seed, hub, fleet, shards, firmware, driver, faults, thresholds, report })
+    Ok(Plan {
+        name,
+        description,
+        seed,
+        hub,
+        fleet,
+        shards,
+        max_descriptors,
+        firmware,
+        driver,
+        faults,
+        thresholds,
+        report,
+    })
 }
 
 /// A name becomes part of a folder's name.

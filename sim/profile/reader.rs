@@ -111,6 +111,18 @@ impl<'a> Field<'a> {
             .ok_or_else(|| self.problem(format_args!("must be from {low} to {high}")))
     }
 
+    /// A whole number in `range`, or `None` for `auto`.
+    pub(super) fn automatic<T>(&self, range: RangeInclusive<T>) -> Result<Option<T>, Problem>
+    where
+        T: Copy + Display + TryFrom<i128> + Into<u64>,
+    {
+        match &self.node.value {
+            Value::Text(text) if text == "auto" => Ok(None),
+            Value::Integer(_) => self.integer(range).map(Some),
+            _ => Err(self.wants(format_args!("`auto` or a whole number from {} to {}", range.start(), range.end()))),
+        }
+    }
+
     /// A number in `range`.
     pub(super) fn number(&self, range: RangeInclusive<f64>) -> Result<f64, Problem> {
         let number = match self.node.value {

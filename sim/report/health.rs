@@ -21,15 +21,24 @@ pub(super) fn health(result: &RunResult) -> Vec<String> {
     if has_driver(result) && !result.observer.kind.is_empty() {
         say("Observer", observer(&result.observer));
     }
-    say("Generator", generator(&result.generator));
+    say("Generator", [processes(result.shards.len(), "shard"), generator(&result.generator)].concat());
     let place = if result.generator.hub_on_same_machine { "on the same machine" } else { "on another machine" };
     let hub = result.hub.map_or_else(
         || vec!["not ours".to_owned()],
-        |hub| vec![format!("CPU {}", cpu(hub.cpu_seconds)), format!("memory {}", human_bytes(hub.rss_peak_bytes))],
+        |hub| {
+            let used =
+                vec![format!("CPU {}", cpu(hub.cpu_seconds)), format!("memory {}", human_bytes(hub.rss_peak_bytes))];
+            [processes(hub.instances, "hub"), used].concat()
+        },
     );
     say("Hub", [hub, vec![place.to_owned()]].concat());
     say("Again", vec![result.command.clone()]);
     lines
+}
+
+/// How many processes there were, where there was more than one.
+fn processes(count: usize, what: &str) -> Vec<String> {
+    if count > 1 { vec![format!("{count} {what}s")] } else { Vec::new() }
 }
 
 fn rate(result: &RunResult) -> Vec<String> {
@@ -71,8 +80,9 @@ fn generator(generator: &GeneratorHealth) -> Vec<String> {
         format!("{} calls dropped", generator.dropped),
         format!("schedule lag p99 {lag}"),
     ];
-    let lags = generator.loop_lag_p99_us.iter();
-    items.extend(lags.map(|(worker, lag)| format!("loop lag p99 of {worker} {}", micros(*lag))));
+    // The worker that fared worst stands for all: there may be a hundred.
+    let worst = generator.loop_lag_p99_us.iter().max_by_key(|(_, lag)| **lag);
+    items.extend(worst.map(|(worker, lag)| format!("loop lag p99 {} at most ({worker})", micros(*lag))));
     items
 }
 
@@ -101,7 +111,7 @@ mod tests {
     #[test]
     fn cpu_time_below_what_is_counted_is_not_none() {
         let mut result = sample();
-        result.hub = Some(HubHealth { cpu_seconds: 0.0, rss_peak_bytes: 1024 });
+        result.hub = Some(HubHealth { instances: 1, cpu_seconds: 0.0, rss_peak_bytes: 1024 });
         let expected = "Hub        CPU < 10 ms, memory 1.00 KiB, on the same machine";
         assert!(health(&result).iter().any(|line| line == expected));
     }

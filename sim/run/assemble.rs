@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::tally::{Tally, cautious_p99_us};
+use super::placement::Placement;
+use super::tally::{Part, Tally, cautious_p99_us};
 use crate::measure::{
     FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, Usage, Verdict, cores,
 };
@@ -21,16 +22,21 @@ pub(super) struct Facts {
     pub(super) command: String,
     pub(super) started_at: Timestamp,
     pub(super) duration_s: f64,
+    /// What the coordinator's own process has used.
+    pub(super) own: Usage,
+    /// What the embedded hubs have used.
     pub(super) hub: Option<Usage>,
     pub(super) hub_on_same_machine: bool,
-    pub(super) descriptors_peak: u64,
+    pub(super) placement: Placement,
 }
 
 /// The result of a run, not judged yet.
 pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
-    let Facts { plan, roles, command, started_at, duration_s, hub, hub_on_same_machine, descriptors_peak } = facts;
-    let range = DeviceRange { start: 0, end: plan.fleet.devices };
-    let usage = Usage::of_self();
+    let Facts { plan, roles, command, started_at, duration_s, own, hub, hub_on_same_machine, placement } = facts;
+    // A single shard is a thread of the coordinator's process, several are processes beside it.
+    let shards = shards(&placement, &tally);
+    let others = if shards.len() > 1 { tally.parts.iter().map(|part| part.usage).collect() } else { Vec::new() };
+    let usage = others.into_iter().fold(own, |sum, part| sum + part);
     let total = &tally.total;
     let micros = |series| total.series.get(&series).and_then(cautious_p99_us);
     let generator = GeneratorHealth {
@@ -38,7 +44,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64),
         cores: cores(),
         rss_peak_bytes: usage.rss_peak,
-        descriptors_peak,
+        descriptors_peak: tally.parts.iter().map(|part| part.descriptors).max().unwrap_or_default(),
         schedule_lag_p99_us: micros(Series::ScheduleLag),
         dropped: total.counters.dropped,
         hub_on_same_machine,
@@ -67,13 +73,12 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         series: total.series.clone(),
         rate: rate(&plan, roles, &tally),
         generator,
-        hub: hub.map(|usage| HubHealth { cpu_seconds: usage.cpu.as_secs_f64(), rss_peak_bytes: usage.rss_peak }),
-        shards: vec![ShardResult {
-            shard: 0,
-            first_device: range.start,
-            devices: range.len(),
-            ended: total.census.ended(),
-        }],
+        hub: hub.map(|usage| HubHealth {
+            instances: placement.hubs,
+            cpu_seconds: usage.cpu.as_secs_f64(),
+            rss_peak_bytes: usage.rss_peak,
+        }),
+        shards,
         observer: ObserverHealth {
             kind: observe.kind.to_string(),
             interval_ms: u64::try_from(observe.interval.as_millis()).unwrap_or(u64::MAX),
@@ -90,6 +95,22 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         thresholds: Vec::new(),
         intervals: tally.intervals.into(),
     }
+}
+
+/// A row for each shard.
+fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
+    let parts = placement.shards.iter().zip(&tally.parts).enumerate();
+    let row = |(shard, (range, part)): (usize, (&DeviceRange, &Part))| ShardResult {
+        shard: u32::try_from(shard).unwrap_or(u32::MAX),
+        hub: placement.hub_of(shard).and_then(|hub| u32::try_from(hub).ok()),
+        first_device: range.start,
+        devices: range.len(),
+        ended: part.ended,
+        lost: part.lost,
+        cpu_seconds: part.usage.cpu.as_secs_f64(),
+        rss_peak_bytes: part.usage.rss_peak,
+    };
+    parts.map(row).collect()
 }
 
 /// The series that cannot be measured with these roles and this load.
@@ -109,6 +130,11 @@ fn absent(roles: Roles, load: &Load) -> Vec<Series> {
             }
         })
         .collect()
+}
+
+/// How many updates are planned for the devices of `range`.
+pub(super) fn planned(plan: &Plan, range: DeviceRange) -> u64 {
+    Arrivals::new(plan.seed, &plan.driver.load, plan.fleet.devices, range).count() as u64
 }
 
 /// When the first and the last call are due, from the start of the load; `None` in a closed load.

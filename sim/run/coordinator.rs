@@ -1,37 +1,32 @@
-//! One run from beginning to end: hub and shard are started, brought to the line, loaded, stopped, and judged.
+//! One run from beginning to end: hubs and shards are started, brought to the line, loaded, stopped, and judged.
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _};
-use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::assemble::{self, Facts};
-use super::environment;
-use super::follow::tracer;
-use super::hub_process::HubProcess;
+use super::hubs::Hubs;
+use super::launch::launch;
 use super::live::{Live, Status};
+use super::members::{Members, State};
 use super::options::{RunError, RunOptions, RunSummary};
 use super::output::Output;
-use super::preflight;
+use super::placement::Placement;
 use super::print;
 use super::signals::StopSignal;
 use super::tally::Tally;
-use crate::measure::Usage;
-use crate::policy::{DeviceRange, Outcome};
+use crate::measure::{Tracer, Usage};
+use crate::policy::Outcome;
 use crate::report::{self, Reporter};
-use crate::shard::{Assignment, FromShard, Progress, Shard, ShardHandle, StopReason, ToShard};
-use crate::time::Clock;
+use crate::shard::{FromShard, Progress, StopReason};
+use crate::time::{Clock, Nanos};
 use crate::verdict::{self, Ending};
 
 /// From `Ready` to the start of the load: long enough for every shard to get the word.
 const START_LEAD: Duration = Duration::from_millis(300);
-/// How long a shard may take to stop before it is given up; it waits for the last answers meanwhile.
-const STOP_LIMIT: Duration = Duration::from_secs(45);
-/// How much later than its connections a hub's process may be known to have ended.
-const HUB_END: Duration = Duration::from_millis(300);
 
 /// Runs a plan. To be called from the program's main thread.
 ///
@@ -42,293 +37,221 @@ pub fn execute(options: RunOptions) -> Result<RunSummary, RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let clock = Clock::start();
-        let started = Coordinator::start(options, clock, signals).await?;
-        started.run().await
+        let coordinator = launch(options, clock, signals).await?;
+        coordinator.run().await
     })
 }
 
 /// Everything that a run holds.
-struct Coordinator {
-    options: RunOptions,
-    clock: Clock,
-    output: Output,
-    live: Live,
-    hub: Option<HubProcess>,
-    hub_gone: oneshot::Receiver<()>,
-    hub_died: bool,
-    hub_on_same_machine: bool,
-    shard: ShardHandle,
-    assignment: Option<Assignment>,
-    signals: StopSignal,
-    last_due: Option<Duration>,
-    tally: Tally,
-    phase: Phase,
-    reasons: Vec<String>,
-    descriptors_peak: u64,
-    said: BTreeSet<String>,
+pub(super) struct Coordinator {
+    pub(super) options: RunOptions,
+    pub(super) clock: Clock,
+    pub(super) output: Output,
+    pub(super) live: Live,
+    pub(super) signals: StopSignal,
+    pub(super) placement: Placement,
+    pub(super) hubs: Hubs,
+    pub(super) hub_on_same_machine: bool,
+    pub(super) members: Members,
+    pub(super) tracer: Option<Arc<Tracer>>,
+    /// When the last call is due, from the start of the load, where there is a schedule.
+    pub(super) last_due: Option<Duration>,
+    pub(super) tally: Tally,
+    pub(super) phase: Phase,
+    /// Why the result does not count.
+    pub(super) reasons: Vec<String>,
+    /// Warnings that were given.
+    pub(super) said: BTreeSet<String>,
 }
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Phase {
+pub(super) enum Phase {
     Connecting,
-    Running { since: Instant },
-    Stopping { reason: StopReason, until: Instant },
+    /// The load starts, or has started, at this moment.
+    Running {
+        since: Instant,
+    },
+    Stopping {
+        reason: StopReason,
+    },
 }
 
 impl Coordinator {
-    async fn start(options: RunOptions, clock: Clock, mut signals: StopSignal) -> Result<Self, RunError> {
-        let plan = &options.plan;
-        let embedded = plan.hub.embedded();
-        preflight::descriptors(plan, options.roles, embedded.is_some())?;
-        if let Some(device) = options.trace.filter(|device| *device >= plan.fleet.devices) {
-            return Err(RunError::Trace { device, last: plan.fleet.devices.saturating_sub(1) });
-        }
-        let names = report::FILES.map(|(name, _)| name);
-        let output = match options.out.clone().or_else(|| plan.report.out.clone()) {
-            Some(folder) => Output::open(folder, &names)?,
-            None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,
-        };
-        let (hub, hub_gone, endpoints, credentials) = match embedded {
-            Some(config) => {
-                let (hub, gone) = tokio::select! {
-                    started = HubProcess::start(&options.program, &config) => started?,
-                    () = signals.come() => return Err(RunError::Interrupted),
-                };
-                let (endpoints, credentials) = (hub.endpoints.clone(), hub.credentials.clone());
-                (Some(hub), gone, endpoints, credentials)
-            }
-            None => {
-                let (endpoints, credentials) = environment::read(options.roles, |name| std::env::var(name).ok())?;
-                // Never resolves while its sender lives, and nobody waits for it without a hub of ours.
-                let (_, gone) = oneshot::channel();
-                (None, gone, endpoints, credentials)
-            }
-        };
-        let hub_on_same_machine = preflight::target(plan, &endpoints, options.owns_hub)?;
-        let narrates = plan.report.narrate;
-        let live = Live::detect(narrates)?;
-        if !hub_on_same_machine {
-            live.say(&format!(
-                "load on a hub elsewhere: {} devices at {}/s, {}",
-                plan.fleet.devices,
-                plan.fleet.connect_rate,
-                plan.load_in_words()
-            ));
-        }
-        let last_due = assemble::schedule_span(plan).map(|(_, last)| last);
-        let tracer = tracer(&options, &output, &credentials)?;
-        let shard = Shard::spawn(clock, tracer)?;
-        let assignment = Assignment {
-            shard: 0,
-            plan: plan.clone(),
-            range: DeviceRange { start: 0, end: plan.fleet.devices },
-            roles: options.roles,
-            endpoints,
-            credentials,
-            run_id: format!("{:x}", clock.wall().at(clock.now()).as_millisecond()),
-            swallow_outcomes: options.swallow_outcomes,
-        };
-        Ok(Self {
-            options,
-            clock,
-            output,
-            live,
-            hub,
-            hub_gone,
-            hub_died: false,
-            hub_on_same_machine,
-            shard,
-            assignment: Some(assignment),
-            signals,
-            last_due,
-            tally: Tally::default(),
-            phase: Phase::Connecting,
-            reasons: Vec::new(),
-            descriptors_peak: 0,
-            said: BTreeSet::new(),
-        })
-    }
-
     async fn run(mut self) -> Result<RunSummary, RunError> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         second.tick().await;
-        loop {
-            let give_up = match self.phase {
-                Phase::Stopping { until, .. } => until,
-                _ => Instant::now() + STOP_LIMIT,
-            };
+        while !self.members.are_over() {
             tokio::select! {
-                message = self.shard.messages.recv() => match message {
-                    Some(FromShard::Result(progress)) => {
-                        self.take_in(&progress);
-                        break;
-                    }
-                    Some(FromShard::Failed(why)) => {
-                        self.on_failed(why).await?;
-                        break;
-                    }
-                    Some(message) => self.on_message(message).await,
-                    None => {
-                        self.lose_shard("the shard ended without a result");
-                        break;
-                    }
-                },
+                Some((shard, word)) = self.members.hear() => self.on_word(shard, word).await?,
                 _ = second.tick() => self.on_second(),
-                _ = &mut self.hub_gone, if self.hub.is_some() && !self.hub_died => self.on_hub_gone().await,
-                () = self.signals.come() => self.on_signal().await,
-                () = sleep_until(give_up), if matches!(self.phase, Phase::Stopping { .. }) => {
-                    self.lose_shard("the shard did not stop when told to");
-                    break;
-                }
+                hub = self.hubs.lose() => self.on_hub_gone(hub).await,
+                () = self.signals.come() => self.on_signal(),
             }
+            self.go_on();
         }
         self.finish()
     }
 
-    async fn on_message(&mut self, message: FromShard) {
-        match message {
-            FromShard::Hello { .. } => {
-                if let Some(assignment) = self.assignment.take() {
-                    self.tell(ToShard::Assign(Box::new(assignment))).await;
+    async fn on_word(&mut self, shard: usize, word: Option<FromShard>) -> Result<(), RunError> {
+        match word {
+            Some(FromShard::Hello { .. }) => self.members.assign(shard),
+            Some(FromShard::Ready) if self.members.get(shard).state == State::Preparing => {
+                self.members.set(shard, State::Ready);
+            }
+            Some(FromShard::Ready) => {}
+            Some(FromShard::Trace(now, event)) => {
+                if let Some(tracer) = &self.tracer {
+                    tracer.note_followed(now, &event);
                 }
             }
-            FromShard::Ready => {
-                self.descriptors_peak = self.descriptors_peak.max(Usage::open_descriptors());
-                if self.phase == Phase::Connecting {
-                    let start = self.clock.now() + START_LEAD;
-                    self.phase = Phase::Running { since: self.clock.instant(start) };
-                    self.tell(ToShard::StartAt(self.clock.wall().at(start))).await;
+            Some(FromShard::Progress(progress)) => {
+                let finished = progress.finished;
+                self.take_in(shard, *progress);
+                if finished && self.members.get(shard).state == State::Running {
+                    self.members.set(shard, State::Finished);
                 }
             }
-            FromShard::Progress(progress) => {
-                self.take_in(&progress);
-                if progress.finished && matches!(self.phase, Phase::Running { .. }) {
-                    self.descriptors_peak = self.descriptors_peak.max(Usage::open_descriptors());
-                    self.stop(StopReason::Finished).await;
-                }
+            Some(FromShard::Result(progress)) => {
+                self.take_in(shard, *progress);
+                self.members.end(shard);
+                self.tally.end(shard);
             }
-            // Taken care of where they end the loop.
-            FromShard::Failed(_) | FromShard::Result(_) => {}
+            Some(FromShard::Failed(why)) => self.on_failed(shard, why).await?,
+            None if self.members.get(shard).state == State::Over => {}
+            None => self.lose_shard(shard, "ended without a result"),
+        }
+        Ok(())
+    }
+
+    /// Starts the load when all are ready, and stops when all have finished.
+    fn go_on(&mut self) {
+        match self.phase {
+            Phase::Connecting if self.members.all_at(State::Ready) => {
+                let start = self.clock.now() + START_LEAD;
+                self.phase = Phase::Running { since: self.clock.instant(start) };
+                self.members.start_at(self.clock.wall().at(start));
+            }
+            Phase::Running { .. } if self.members.all_at(State::Finished) => self.stop(StopReason::Finished),
+            _ => {}
         }
     }
 
     /// A shard has ended without a result. Before the load that is an error of what was asked for; afterwards, or
     /// where the hub died under it, there is a result, if an invalid one.
-    async fn on_failed(&mut self, why: String) -> Result<(), RunError> {
-        if let Some(status) = self.hub_status().await {
-            self.hub_died = true;
-            self.lose_shard(&format!("the embedded hub died ({status}): {why}"));
-            return Ok(());
-        }
-        if self.phase == Phase::Connecting {
+    async fn on_failed(&mut self, shard: usize, why: String) -> Result<(), RunError> {
+        if let Some(hub) = self.members.get(shard).hub
+            && self.hubs.status(hub).await.is_some()
+        {
+            self.on_hub_gone(hub).await;
+        } else if self.phase == Phase::Connecting {
             self.live.finish();
+            let why = if self.members.len() > 1 { format!("shard {shard}: {why}") } else { why };
             return Err(RunError::Shard(why));
         }
-        self.lose_shard(&why);
+        self.lose_shard(shard, &format!("gave up: {why}"));
         Ok(())
     }
 
-    fn take_in(&mut self, progress: &Progress) {
-        self.tally.add(progress);
-        for warning in &progress.warnings {
-            if self.said.insert(warning.clone()) {
+    fn take_in(&mut self, shard: usize, mut progress: Progress) {
+        for warning in std::mem::take(&mut progress.warnings) {
+            if !self.said.contains(&warning) {
                 self.live.say(&format!("warning: {warning}"));
+                self.said.insert(warning);
             }
         }
-        for mishap in &progress.mishaps {
-            if !self.reasons.contains(mishap) {
+        for mishap in std::mem::take(&mut progress.mishaps) {
+            let mishap = if self.members.len() > 1 { format!("shard {shard}: {mishap}") } else { mishap };
+            if !self.reasons.contains(&mishap) {
                 self.live.say(&format!("warning: {mishap}"));
-                self.reasons.push(mishap.clone());
+                self.reasons.push(mishap);
             }
         }
+        self.tally.add(shard, progress);
     }
 
     fn on_second(&mut self) {
-        if let Some(hub) = &mut self.hub {
-            hub.usage();
+        self.hubs.usage();
+        for (shard, why) in self.members.stuck(Instant::now()) {
+            self.lose_shard(shard, why);
         }
         let status = self.status();
         self.live.show(&status);
     }
 
-    async fn on_hub_gone(&mut self) {
-        self.hub_died = true;
-        let how = self.hub_status().await.map(|status| format!(" ({status})")).unwrap_or_default();
-        let reason = format!("the embedded hub died{how}");
+    /// What a hub that has died served ends with it; the rest goes on. Those of its shards that are stopping already
+    /// know their reason.
+    async fn on_hub_gone(&mut self, hub: usize) {
+        let Some(reason) = self.hubs.note_death(hub).await else { return };
         self.live.say(&reason);
         self.reasons.push(reason);
-        // A stop that is under way goes on: it knows its reason.
-        if !matches!(self.phase, Phase::Stopping { .. }) {
-            self.stop(StopReason::HubDied).await;
-        }
+        self.members.stop(StopReason::HubDied, |member| member.hub == Some(hub));
     }
 
-    /// How the hub's process ended. One that dies closes its connections first; its end is known a moment later.
-    async fn hub_status(&mut self) -> Option<ExitStatus> {
-        let hub = self.hub.as_mut()?;
-        let until = Instant::now() + HUB_END;
-        loop {
-            let status = hub.ended();
-            if status.is_some() || Instant::now() >= until {
-                return status;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-    }
-
-    async fn on_signal(&mut self) {
-        self.stop(StopReason::Interrupted).await;
+    fn on_signal(&mut self) {
+        self.stop(StopReason::Interrupted);
         if self.options.roles.driver {
             self.live.say("stopping: writing what there is; Ctrl-C again leaves at once");
         }
     }
 
-    async fn stop(&mut self, reason: StopReason) {
-        self.phase = Phase::Stopping { reason, until: Instant::now() + STOP_LIMIT };
-        self.tell(ToShard::Stop(reason)).await;
+    fn stop(&mut self, reason: StopReason) {
+        self.phase = Phase::Stopping { reason };
+        self.members.stop(reason, |_| true);
     }
 
-    fn reason_is(&self, wanted: StopReason) -> bool {
-        matches!(self.phase, Phase::Stopping { reason, .. } if reason == wanted)
-    }
-
-    async fn tell(&mut self, message: ToShard) {
-        // A shard that has ended says so itself: by a result, a failure, or the end of its messages.
-        let _ = self.shard.orders.send(message).await;
-    }
-
-    fn lose_shard(&mut self, why: &str) {
-        self.live.say(why);
-        self.reasons.push(why.to_owned());
-        let census = &mut self.tally.total.census;
-        if self.options.roles.driver {
-            // What was planned is known from the plan, also where the shard never said so.
-            census.planned = census.planned.max(u64::from(self.options.plan.fleet.devices));
+    /// Nothing more comes from a shard: what it left unfinished is counted as lost, or as its hub's error where that
+    /// died under it.
+    fn lose_shard(&mut self, shard: usize, why: &str) {
+        let who = if self.members.len() > 1 { format!("shard {shard}") } else { "the shard".to_owned() };
+        let reason = format!("{who} {why}");
+        self.live.say(&reason);
+        self.reasons.push(reason);
+        self.members.end(shard);
+        self.tally.end(shard);
+        let part = &mut self.tally.parts[shard];
+        part.lost = true;
+        part.gauges = Default::default();
+        if !self.options.roles.driver {
+            return;
         }
-        let missing = u64::try_from(census.unaccounted()).unwrap_or(0);
-        let outcome = if self.hub_died { Outcome::HubError } else { Outcome::LostShard };
-        census.add(outcome, if self.hub_died { "hub_died" } else { "" }, missing);
+        // What was planned is known from the plan, also where the shard never said so.
+        let planned = assemble::planned(&self.options.plan, self.placement.shards[shard]);
+        let census = &mut self.tally.total.census;
+        census.planned += planned.saturating_sub(part.planned);
+        let missing = planned.saturating_sub(part.ended);
+        (part.planned, part.ended) = (planned, planned);
+        if self.members.get(shard).hub.is_some_and(|hub| self.hubs.has_died(hub)) {
+            census.add(Outcome::HubError, "hub_died", missing);
+        } else {
+            census.add(Outcome::LostShard, "", missing);
+        }
     }
 
     fn status(&self) -> Status {
         let plan = &self.options.plan;
-        let elapsed = self.clock.now().since(crate::time::Nanos::ZERO);
+        let elapsed = self.clock.now().since(Nanos::ZERO);
+        let gauges = self.tally.gauges();
         let (phase, left) = match self.phase {
             // How long a driver alone has to wait is up to somebody else.
             Phase::Connecting if !self.options.roles.fleet => ("waiting", None),
             Phase::Connecting => {
-                ("connecting", (plan.estimated_connect() + plan.estimated_load()).checked_sub(elapsed))
+                let phase = if gauges.registered > 0 { "registering" } else { "connecting" };
+                (phase, (plan.estimated_connect() + plan.estimated_load()).checked_sub(elapsed))
             }
             Phase::Running { since } => {
-                let passed = Instant::now().saturating_duration_since(since);
+                let now = Instant::now();
                 // What was seen so far tells more than what the plan allows for.
                 let whole = match (self.last_due, self.tally.longest_update()) {
                     (Some(last_due), Some(longest)) => last_due + longest,
                     _ => plan.estimated_load(),
                 };
-                ("running", whole.checked_sub(passed))
+                if now < since {
+                    ("holding", Some(since.duration_since(now) + whole))
+                } else {
+                    ("running", whole.checked_sub(now.duration_since(since)))
+                }
             }
             Phase::Stopping { .. } => ("stopping", None),
         };
@@ -339,7 +262,7 @@ impl Coordinator {
             elapsed,
             left: left.filter(|_| driver),
             devices: plan.fleet.devices,
-            gauges: self.tally.gauges,
+            gauges,
             updates: (driver && self.phase != Phase::Connecting).then(|| (census.planned, census.ended())),
             rate: self.tally.last_rate().filter(|_| driver && matches!(self.phase, Phase::Running { .. })),
             lag_us: self.tally.last_lag_us.filter(|_| driver),
@@ -349,26 +272,26 @@ impl Coordinator {
     fn finish(mut self) -> Result<RunSummary, RunError> {
         self.live.finish();
         let now = self.clock.now();
-        let hub = self.hub.as_mut().map(HubProcess::usage);
-        let interrupted = self.reason_is(StopReason::Interrupted);
         let roles = self.options.roles;
-        if !roles.driver && self.tally.gauges.connected == 0 {
+        if !roles.driver && self.tally.gauges().connected == 0 {
             self.reasons.push("no device was connected in the end".to_owned());
         }
         let facts = Facts {
             plan: self.options.plan,
             roles,
             command: self.options.command,
-            started_at: self.clock.wall().at(crate::time::Nanos::ZERO),
+            started_at: self.clock.wall().at(Nanos::ZERO),
             duration_s: now.as_secs_f64(),
-            hub,
+            own: Usage::of_self(),
+            hub: self.hubs.usage(),
             hub_on_same_machine: self.hub_on_same_machine,
-            descriptors_peak: self.descriptors_peak.max(Usage::open_descriptors()),
+            placement: self.placement,
         };
         let thresholds = facts.plan.thresholds.clone();
         let mut result = assemble::result(facts, self.tally);
         // A fleet alone runs until it is stopped, which is no abort, and has no updates to judge.
         let thresholds = if roles.driver { thresholds } else { Vec::new() };
+        let interrupted = self.phase == Phase::Stopping { reason: StopReason::Interrupted };
         let ending = Ending { aborted: interrupted && roles.driver, mishaps: self.reasons };
         let exit = verdict::conclude(&mut result, &thresholds, &ending);
         // https://no-color.org
@@ -384,9 +307,7 @@ impl Coordinator {
         }
         table.push_str(&format!("\nresults   {}\n", self.output.folder().join("results.json").display()));
         // Last, so that a hub that does not stop holds up nothing but the end.
-        if let Some(hub) = self.hub.take() {
-            hub.stop();
-        }
+        self.hubs.stop();
         Ok(RunSummary { table, exit })
     }
 }

@@ -1,12 +1,10 @@
 //! The embedded hub as a child process: a process of its own keeps its CPU and memory apart from the generator's, and
-//! makes killing it an honest drill. Parent and child talk in lines of JSON over the child's standard streams; the
-//! child ends when that channel closes, whatever way its parent ends.
+//! makes killing it an honest drill.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufReader};
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ChildStdout, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
@@ -16,18 +14,19 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::child::{ChildProcess, STACK};
 use crate::dialect::azure::{ConnectionString, Key};
 use crate::hub::{Hub, HubConfig};
 use crate::measure::Usage;
-use crate::shard::{Credentials, Endpoints};
+use crate::shard::{Credentials, Endpoints, read_line, write_line};
 
 /// How long a hub may take to listen.
 const START: Duration = Duration::from_secs(20);
-/// How long a hub may take to stop before it is killed. Nothing is lost with it: results are written by then.
+/// How long hubs may take to stop before they are killed. Nothing is lost with them: results are written by then.
 const STOP: Duration = Duration::from_secs(1);
 
 /// What the child says once it listens. It travels through a pipe that only parent and child hold.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Listening {
     mqtt: SocketAddr,
     http: SocketAddr,
@@ -36,7 +35,7 @@ struct Listening {
 }
 
 /// The child's first and only other words: it listens, or why it cannot.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Word {
     Listening(Listening),
     Failed(String),
@@ -65,57 +64,53 @@ pub enum HubProcessError {
 
 /// A running hub process. Dropping it kills it.
 #[derive(Debug)]
-pub struct HubProcess {
-    child: KilledOnDrop,
-    orders: ChildStdin,
+pub(super) struct HubProcess {
+    child: ChildProcess,
     /// Where it listens.
-    pub endpoints: Endpoints,
+    pub(super) endpoints: Endpoints,
     /// What opens it.
-    pub credentials: Credentials,
-    usage: Usage,
+    pub(super) credentials: Credentials,
 }
 
-/// A child process that does not outlive this value.
+/// A hub process that has not said yet that it listens.
 #[derive(Debug)]
-struct KilledOnDrop(Child);
-
-impl Drop for KilledOnDrop {
-    fn drop(&mut self) {
-        // Both fail only if it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+pub(super) struct StartingHub {
+    child: ChildProcess,
+    first_word: oneshot::Receiver<io::Result<Option<Word>>>,
 }
 
-impl HubProcess {
-    /// Starts `program hub --control` and waits until it listens. The returned receiver resolves when the process
-    /// is gone. To be polled on the program's main thread: the child is bound to the life of the thread that starts it.
+impl StartingHub {
+    /// Starts `program hub --control`. `gone` is called when the process is gone. To be called on the program's main
+    /// thread: the child is bound to the life of the thread that starts it.
     ///
     /// # Errors
-    /// It cannot be started, or cannot listen.
-    pub async fn start(program: &Path, config: &HubConfig) -> Result<(Self, oneshot::Receiver<()>), HubProcessError> {
-        let child = Command::new(program)
-            .args(["hub", "--control"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // Out of the terminal's signal group: Ctrl-C reaches the coordinator alone.
-            .process_group(0)
-            .spawn()?;
-        let mut child = KilledOnDrop(child);
-        let (Some(mut orders), Some(words)) = (child.0.stdin.take(), child.0.stdout.take()) else {
-            return Err(HubProcessError::Silent("it has no standard streams".to_owned()));
-        };
-        let (first_word, gone) = listen(words)?;
-        order(&mut orders, &Order::Start(config.clone()))?;
-        let word = match timeout(START, first_word).await {
-            Ok(Ok(word)) => word,
-            Ok(Err(_)) => return Err(HubProcessError::Silent("its output closed".to_owned())),
+    /// It cannot be started.
+    pub(super) fn spawn(
+        program: &Path,
+        config: &HubConfig,
+        gone: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, HubProcessError> {
+        let (mut child, words) = ChildProcess::spawn(program, "hub")?;
+        let first_word = listen(words, gone)?;
+        child.tell(&Order::Start(config.clone()))?;
+        Ok(Self { child, first_word })
+    }
+
+    /// Waits until it listens.
+    ///
+    /// # Errors
+    /// It cannot listen, or does not say so.
+    pub(super) async fn listening(self) -> Result<HubProcess, HubProcessError> {
+        let word = match timeout(START, self.first_word).await {
+            Ok(Ok(Ok(word))) => word,
+            Ok(Ok(Err(error))) => return Err(HubProcessError::Silent(error.to_string())),
+            Ok(Err(_)) => None,
             Err(_) => return Err(HubProcessError::Silent(format!("waited {} s", START.as_secs()))),
         };
-        let listening = match serde_json::from_str(&word) {
-            Ok(Word::Listening(listening)) => listening,
-            Ok(Word::Failed(why)) => return Err(HubProcessError::Failed(why)),
-            Err(_) => return Err(HubProcessError::Silent("its first line is no message".to_owned())),
+        let listening = match word {
+            Some(Word::Listening(listening)) => listening,
+            Some(Word::Failed(why)) => return Err(HubProcessError::Failed(why)),
+            None => return Err(HubProcessError::Silent("its output closed".to_owned())),
         };
         let service = ConnectionString::parse(&listening.connection_string)
             .map_err(|_| HubProcessError::Silent("its connection string is unusable".to_owned()))?;
@@ -127,55 +122,52 @@ impl HubProcess {
             host: service.host.clone(),
         };
         let credentials = Credentials { service: Some(service), fleet_key: Some(fleet_key) };
-        Ok((Self { child, orders, endpoints, credentials, usage: Usage::default() }, gone))
+        Ok(HubProcess { child: self.child, endpoints, credentials })
     }
+}
 
+impl HubProcess {
     /// What it has used so far; what was known last if it is gone.
-    pub fn usage(&mut self) -> Usage {
-        if let Some(usage) = Usage::of_process(self.child.0.id()) {
-            self.usage = usage;
-        }
-        self.usage
+    pub(super) fn usage(&mut self) -> Usage {
+        self.child.usage()
     }
 
     /// How it ended, if it has.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.0.try_wait().ok().flatten()
+    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.ended()
     }
 
-    /// Stops it by message, and by force if it does not listen. Blocks for as long.
-    pub fn stop(mut self) {
-        let _ = order(&mut self.orders, &Order::Stop);
+    /// Stops `hubs` by message, all at once, and by force those that do not listen. Blocks for as long.
+    pub(super) fn stop_all(mut hubs: Vec<Self>) {
+        for hub in &mut hubs {
+            let _ = hub.child.tell(&Order::Stop);
+        }
         let step = Duration::from_millis(5);
         let mut waited = Duration::ZERO;
-        while waited < STOP && self.ended().is_none() {
+        while waited < STOP && hubs.iter_mut().any(|hub| hub.ended().is_none()) {
             thread::sleep(step);
             waited += step;
         }
+        // Each is waited for as it is dropped: all are to be dying by then.
+        hubs.iter_mut().for_each(|hub| hub.child.kill());
     }
 }
 
 /// Waits for the child's first word, and for its end, on a thread of its own.
-fn listen(words: ChildStdout) -> io::Result<(oneshot::Receiver<String>, oneshot::Receiver<()>)> {
+fn listen(
+    words: ChildStdout,
+    gone: impl FnOnce() + Send + 'static,
+) -> io::Result<oneshot::Receiver<io::Result<Option<Word>>>> {
     let (say, said) = oneshot::channel();
-    let (end, ended) = oneshot::channel();
-    thread::Builder::new().name("hub-words".to_owned()).spawn(move || {
+    thread::Builder::new().name("hub-words".to_owned()).stack_size(STACK).spawn(move || {
         let mut words = BufReader::new(words);
-        let mut line = String::new();
-        // What goes wrong here shows as a word that is none; whoever waited may be gone.
-        let _ = words.read_line(&mut line);
-        let _ = say.send(line);
+        // Whoever waited may be gone.
+        let _ = say.send(read_line(&mut words, &mut Vec::new()));
         // Nothing more is said: the next word is the end.
         let _ = io::copy(&mut words, &mut io::sink());
-        let _ = end.send(());
+        gone();
     })?;
-    Ok((said, ended))
-}
-
-fn order(to: &mut impl Write, order: &Order) -> io::Result<()> {
-    let line = serde_json::to_string(order).map_err(io::Error::other)?;
-    writeln!(to, "{line}")?;
-    to.flush()
+    Ok(said)
 }
 
 /// The child's side: runs a hub as its parent orders, until it says stop or is gone.
@@ -185,11 +177,8 @@ fn order(to: &mut impl Write, order: &Order) -> io::Result<()> {
 pub fn serve_hub_process() -> io::Result<()> {
     // Beside the channel, in case this process is stopped or stuck when its parent ends.
     set_pdeathsig(Signal::SIGKILL)?;
-    let mut lines = io::stdin().lock().lines();
-    let mut next = || -> io::Result<Option<Order>> {
-        let line = lines.next().transpose()?;
-        line.map(|line| serde_json::from_str(&line).map_err(io::Error::other)).transpose()
-    };
+    let (mut from, mut line) = (BufReader::new(io::stdin().lock()), Vec::new());
+    let mut next = || read_line::<Order>(&mut from, &mut line);
     let Some(Order::Start(config)) = next()? else { return Ok(()) };
     let started = Hub::bind(config).and_then(|bound| {
         let identity = bound.generate_identity()?;
@@ -213,8 +202,5 @@ pub fn serve_hub_process() -> io::Result<()> {
 }
 
 fn say(word: &Word) -> io::Result<()> {
-    let line = serde_json::to_string(word).map_err(io::Error::other)?;
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
+    write_line(&mut io::stdout().lock(), word)
 }

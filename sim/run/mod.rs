@@ -1,22 +1,29 @@
 //! The coordinator: a plan becomes hub and shards, and what they measure becomes a result.
 
 mod assemble;
+mod carrier;
+mod child;
 mod coordinator;
 pub mod environment;
 mod follow;
 mod hub_process;
+mod hubs;
+mod launch;
 mod live;
+mod members;
 mod narrate;
 mod options;
 mod output;
+mod placement;
 mod preflight;
 pub mod print;
 mod signals;
 mod tally;
 
 pub use coordinator::execute;
-pub use hub_process::{HubProcess, HubProcessError, serve_hub_process};
+pub use hub_process::{HubProcessError, serve_hub_process};
 pub use options::{RunError, RunOptions, RunSummary};
 pub use output::{Output, OutputError};
+pub use placement::TooLarge;
 pub use preflight::PreflightError;
 pub use signals::StopSignal;

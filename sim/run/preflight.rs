@@ -3,13 +3,10 @@
 use std::net::SocketAddr;
 
 use super::environment::rest_addresses;
+use super::placement::{Placement, TooLarge};
 use crate::measure::{ProcessError, raise_descriptor_limit};
 use crate::profile::Plan;
 use crate::shard::{Endpoints, Roles};
-
-/// Descriptors of a process beside devices and method calls: runtimes, pipes, files, listeners, and the connections by
-/// which twins are read and devices registered.
-const BASE: u64 = 192;
 
 /// Why a plan cannot run here.
 #[derive(Debug, thiserror::Error)]
@@ -18,20 +15,8 @@ pub enum PreflightError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// Too few descriptors.
-    #[error(
-        "the plan needs {needed} open files in {whose}, and a process may have {limit} here: raise the hard limit \
-         (ulimit -Hn), or run fewer devices (about {fits} fit) or calls at once (load.max_in_flight)"
-    )]
-    Descriptors {
-        /// What the plan needs.
-        needed: u64,
-        /// What there is.
-        limit: u64,
-        /// Which process.
-        whose: &'static str,
-        /// The largest fleet that would fit.
-        fits: u64,
-    },
+    #[error(transparent)]
+    Descriptors(#[from] TooLarge),
     /// The hub's host has no address.
     #[error("the host of {url} cannot be resolved: {source}")]
     Unresolved {
@@ -57,22 +42,12 @@ pub enum PreflightError {
     },
 }
 
-/// Raises the limit of descriptors and checks that the plan fits: one per device, one per method call in flight, at
-/// both ends.
-pub(super) fn descriptors(plan: &Plan, roles: Roles, hub_is_ours: bool) -> Result<u64, PreflightError> {
+/// Raises the limit of descriptors, and cuts the plan into processes that stay below it, or below what the plan allows
+/// them.
+pub(super) fn placement(plan: &Plan, roles: Roles) -> Result<Placement, PreflightError> {
     let limit = raise_descriptor_limit()?;
-    let devices = u64::from(plan.fleet.devices);
-    // Each device is called once, so there are never more calls than devices.
-    let calls = u64::from(plan.driver.max_in_flight).min(devices);
-    let own = BASE + if roles.fleet { devices } else { 0 } + if roles.driver { calls } else { 0 };
-    let hub = if hub_is_ours { BASE + devices + calls } else { 0 };
-    let (needed, whose) = if hub > own { (hub, "the hub's process") } else { (own, "this process") };
-    if needed > limit {
-        let room = limit.saturating_sub(BASE);
-        let fits = room.saturating_sub(u64::from(plan.driver.max_in_flight)).max(room / 2);
-        return Err(PreflightError::Descriptors { needed, limit, whose, fits });
-    }
-    Ok(limit)
+    let limit = plan.max_descriptors.map_or(limit, |most| limit.min(u64::from(most)));
+    Ok(Placement::of(plan, roles, limit)?)
 }
 
 /// Refuses to put load on a hub elsewhere unless the user owns it; returns whether the hub is on this machine.

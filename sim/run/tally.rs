@@ -1,42 +1,125 @@
-//! What has been measured so far: the whole, and one interval per progress message.
+//! What has been measured so far: the whole, each shard's part of it, and an interval for each second.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::measure::{Gauges, Interval, Measurements, SeriesData};
+use crate::measure::{Gauges, Interval, Measurements, SeriesData, Usage};
 use crate::policy::{FirmwareStatus, Series, Statistic};
 use crate::report;
 use crate::shard::Progress;
+use crate::time::Nanos;
 
 /// Intervals that are kept: four hours. A fleet may stand for days; of a longer run, the last hours are told.
 const MAX_INTERVALS: usize = 14_400;
+/// Seconds that a second waits for shards that have not told of it yet.
+const PATIENCE: u64 = 3;
 
 /// The running tally of a run.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Everything so far.
     pub(super) total: Measurements,
-    /// What stands now.
-    pub(super) gauges: Gauges,
+    /// Every shard's part.
+    pub(super) parts: Vec<Part>,
     /// The seconds passed.
     pub(super) intervals: VecDeque<Interval>,
     /// Lateness of the calls of the last second, in microseconds: see [`SeriesData::cautious_p99`].
     pub(super) last_lag_us: Option<u64>,
+    /// Seconds of which not every shard has told yet.
+    open: BTreeMap<u64, Open>,
+}
+
+/// What is known of a shard.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Part {
+    /// How things stood when it spoke last.
+    pub(super) gauges: Gauges,
+    /// Updates planned and ended, as far as it has told.
+    pub(super) planned: u64,
+    pub(super) ended: u64,
+    /// What its process has used.
+    pub(super) usage: Usage,
+    pub(super) descriptors: u64,
+    /// Whether it was lost.
+    pub(super) lost: bool,
+    /// Until when it has told, and whether it will tell more.
+    until: Nanos,
+    over: bool,
+}
+
+/// A second that is not whole yet.
+#[derive(Debug)]
+struct Open {
+    from: Nanos,
+    until: Nanos,
+    measurements: Measurements,
 }
 
 impl Tally {
-    /// Takes in a shard's progress.
-    pub(super) fn add(&mut self, progress: &Progress) {
-        self.gauges = progress.gauges;
-        self.total.merge(&progress.measurements);
-        self.last_lag_us = progress.measurements.series.get(&Series::ScheduleLag).and_then(cautious_p99_us);
+    /// An empty tally of so many shards.
+    pub(super) fn new(shards: usize) -> Self {
+        Self { parts: vec![Part::default(); shards], ..Self::default() }
+    }
+
+    /// Takes in what shard number `shard` has told.
+    pub(super) fn add(&mut self, shard: usize, progress: Progress) {
+        let Progress { from, until, mut measurements, gauges, usage, descriptors, .. } = progress;
+        if self.parts.len() > 1 {
+            // Workers of different shards have the same names.
+            let named = std::mem::take(&mut measurements.loop_lag).into_iter();
+            measurements.loop_lag = named.map(|(name, lag)| (format!("shard-{shard}/{name}"), lag)).collect();
+        }
+        let part = &mut self.parts[shard];
+        part.gauges = gauges;
+        part.planned += measurements.census.planned;
+        part.ended += measurements.census.ended();
+        part.descriptors = part.descriptors.max(descriptors);
         // One that spans no time tells how things stand, and measured nothing.
-        if progress.until > progress.from {
-            self.intervals.push_back(interval(progress));
+        if until <= from {
+            return;
         }
-        if self.intervals.len() > MAX_INTERVALS {
-            self.intervals.pop_front();
+        part.usage = usage;
+        part.until = until;
+        self.total.merge(&measurements);
+        // The second in which most of it lies: reports come a little after each whole second.
+        let second = Nanos::new(u64::midpoint(from.get(), until.get())).as_secs();
+        match self.open.get_mut(&second) {
+            Some(open) => {
+                open.from = open.from.min(from);
+                open.until = open.until.max(until);
+                open.measurements.merge(&measurements);
+            }
+            None => drop(self.open.insert(second, Open { from, until, measurements })),
         }
+        self.close_whole_seconds();
+    }
+
+    /// Nothing more comes from shard number `shard`.
+    pub(super) fn end(&mut self, shard: usize) {
+        self.parts[shard].over = true;
+        self.close_whole_seconds();
+    }
+
+    /// Closes every second of which all shards have told, or which has waited too long for one that has not.
+    fn close_whole_seconds(&mut self) {
+        let told = self.parts.iter().filter(|part| !part.over).map(|part| part.until.as_secs()).min();
+        let newest = self.open.last_key_value().map_or(0, |(second, _)| *second);
+        let whole = told.unwrap_or(u64::MAX).max(newest.saturating_sub(PATIENCE));
+        while let Some(first) = self.open.first_entry().filter(|first| *first.key() < whole) {
+            let open = first.remove();
+            self.last_lag_us = open.measurements.series.get(&Series::ScheduleLag).and_then(cautious_p99_us);
+            self.intervals.push_back(open.close(&self.gauges()));
+            if self.intervals.len() > MAX_INTERVALS {
+                self.intervals.pop_front();
+            }
+        }
+    }
+
+    /// How things stand in all shards together.
+    pub(super) fn gauges(&self) -> Gauges {
+        let mut sum = Gauges::default();
+        self.parts.iter().for_each(|part| sum.merge(&part.gauges));
+        sum
     }
 
     /// The longest update so far, once there are enough to go by.
@@ -53,22 +136,25 @@ impl Tally {
     }
 }
 
-fn interval(progress: &Progress) -> Interval {
-    let Progress { measurements, gauges, from, until, .. } = progress;
-    let stages = FirmwareStatus::ALL.into_iter().zip(gauges.stages);
-    let series = measurements.series.iter();
-    Interval {
-        t_s: until.as_secs_f64(),
-        length_s: until.since(*from).as_secs_f64(),
-        connected: gauges.connected,
-        stages: stages.map(|(status, count)| (status.as_str().to_owned(), count)).collect(),
-        offered: measurements.counters.calls_due,
-        achieved: measurements.counters.calls_sent,
-        attempts: measurements.counters.connect_attempts + measurements.counters.call_attempts,
-        p50_us: percentile(&measurements.series, Statistic::Percentile(5_000)),
-        p99_us: percentile(&measurements.series, Statistic::Percentile(9_900)),
+impl Open {
+    fn close(self, gauges: &Gauges) -> Interval {
+        let Self { from, until, measurements } = self;
+        let stages = FirmwareStatus::ALL.into_iter().zip(gauges.stages);
+        let series = measurements.series.iter();
         // Encoding fails for values outside the histogram's own bounds only: there are none.
-        hdr: series.filter_map(|(series, data)| Some((series.name().to_owned(), report::encode(data).ok()?))).collect(),
+        let hdr = series.filter_map(|(series, data)| Some((series.name().to_owned(), report::encode(data).ok()?)));
+        Interval {
+            t_s: until.as_secs_f64(),
+            length_s: until.since(from).as_secs_f64(),
+            connected: gauges.connected,
+            stages: stages.map(|(status, count)| (status.as_str().to_owned(), count)).collect(),
+            offered: measurements.counters.calls_due,
+            achieved: measurements.counters.calls_sent,
+            attempts: measurements.counters.connect_attempts + measurements.counters.call_attempts,
+            hdr: hdr.collect(),
+            p50_us: percentile(&measurements.series, Statistic::Percentile(5_000)),
+            p99_us: percentile(&measurements.series, Statistic::Percentile(9_900)),
+        }
     }
 }
 
@@ -96,9 +182,10 @@ mod tests {
     use super::*;
     use crate::time::Nanos;
 
-    fn progress(from: u64, until: u64, calls: u64) -> Progress {
-        let second = |seconds: u64| Nanos::ZERO + Duration::from_secs(seconds);
-        let mut progress = Progress { from: second(from), until: second(until), ..Progress::default() };
+    fn progress(from: f64, until: f64, calls: u64) -> Progress {
+        let moment = |seconds: f64| Nanos::ZERO + Duration::from_secs_f64(seconds);
+        let mut progress = Progress { from: moment(from), until: moment(until), ..Progress::default() };
+        progress.gauges.connected = 1;
         progress.measurements.counters.calls_due = calls;
         progress.measurements.counters.calls_sent = calls;
         for _ in 0..calls {
@@ -110,9 +197,9 @@ mod tests {
 
     #[test]
     fn an_interval_is_as_long_as_its_progress_says() {
-        let mut tally = Tally::default();
-        tally.add(&progress(0, 1, 100));
-        tally.add(&progress(1, 3, 100));
+        let mut tally = Tally::new(1);
+        tally.add(0, progress(0.0, 1.0, 100));
+        tally.add(0, progress(1.0, 3.0, 100));
         assert_eq!(tally.last_rate(), Some((50.0, 50.0)));
         assert!(tally.last_lag_us.is_some_and(|lag| (1_998..=2_002).contains(&lag)), "{:?}", tally.last_lag_us);
         assert_eq!(tally.total.counters.calls_sent, 200);
@@ -122,9 +209,51 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_in_two_parts_of_a_second_makes_one_interval() {
+        let mut tally = Tally::new(1);
+        tally.add(0, progress(4.001, 4.3, 5));
+        assert!(tally.intervals.is_empty());
+        tally.add(0, progress(4.3, 5.002, 7));
+        assert_eq!((tally.intervals.len(), tally.intervals[0].offered), (1, 12));
+        tally.add(0, progress(5.002, 5.1, 3));
+        tally.end(0);
+        assert_eq!((tally.intervals.len(), tally.intervals[1].offered), (2, 3));
+    }
+
+    #[test]
+    fn a_second_waits_for_all_shards_but_not_for_ever() {
+        let mut tally = Tally::new(2);
+        tally.add(0, progress(0.2, 1.001, 10));
+        assert!(tally.intervals.is_empty());
+        tally.add(1, progress(0.3, 1.004, 20));
+        assert_eq!((tally.intervals.len(), tally.intervals[0].offered, tally.intervals[0].connected), (1, 30, 2));
+        // The second shard says nothing for a while.
+        for second in 1..=5 {
+            tally.add(0, progress(f64::from(second), f64::from(second) + 1.001, 1));
+        }
+        assert_eq!(tally.intervals.len(), 2);
+        tally.end(1);
+        assert_eq!(tally.intervals.len(), 6);
+        assert_eq!(tally.total.counters.calls_sent, 35);
+    }
+
+    #[test]
+    fn workers_of_several_shards_keep_apart() {
+        let mut tally = Tally::new(2);
+        for shard in 0..2 {
+            let mut progress = progress(0.0, 1.0, 0);
+            progress.measurements.loop_lag.entry("driver".to_owned()).or_default();
+            tally.add(shard, progress);
+        }
+        let names: Vec<_> = tally.total.loop_lag.keys().collect();
+        assert_eq!(names, ["shard-0/driver", "shard-1/driver"]);
+    }
+
+    #[test]
     fn intervals_are_bounded() {
-        let mut tally = Tally::default();
-        (0..MAX_INTERVALS as u64 + 5).for_each(|second| tally.add(&progress(second, second + 1, 0)));
+        let mut tally = Tally::new(1);
+        let seconds = (0..MAX_INTERVALS as u32 + 5).map(f64::from);
+        seconds.for_each(|second| tally.add(0, progress(second, second + 1.0, 0)));
         assert_eq!((tally.intervals.len(), tally.intervals[0].t_s), (MAX_INTERVALS, 6.0));
     }
 }

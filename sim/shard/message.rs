@@ -1,19 +1,21 @@
 //! The messages between a coordinator and its shards:
 //! `Hello -> Assign -> Ready -> StartAt -> Progress* -> Stop -> Result`. They hold plain data only, so that the same
-//! few serve a thread, a process and another machine.
+//! few serve a thread, a process and another machine. Between processes each is a line of JSON.
 
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use super::wire;
 use crate::dialect::azure::{ConnectionString, Key};
-use crate::measure::{Gauges, Measurements};
+use crate::measure::{Gauges, Measurements, TraceEvent, Usage};
 use crate::policy::DeviceRange;
 use crate::profile::Plan;
 use crate::time::Nanos;
 
 /// From the coordinator to a shard.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum ToShard {
     /// What to do; answered by `Ready`, or by `Failed`.
     Assign(Box<Assignment>),
@@ -24,7 +26,7 @@ pub enum ToShard {
 }
 
 /// From a shard to its coordinator.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum FromShard {
     /// The first word: how many descriptors the shard may open.
     Hello {
@@ -33,7 +35,9 @@ pub enum FromShard {
     },
     /// Devices are registered and connected, the observer is primed.
     Ready,
-    /// Once a second, and once more when every update has ended: what happened since the last time.
+    /// Something happened to the device that is followed.
+    Trace(Nanos, TraceEvent),
+    /// Once a second from the assignment on, and once more when every update has ended: what happened since the last time.
     Progress(Box<Progress>),
     /// The shard cannot do what was assigned; it has ended. Says why and the way out.
     Failed(String),
@@ -42,10 +46,12 @@ pub enum FromShard {
 }
 
 /// A shard's share of the run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Assignment {
     /// Number of the shard.
     pub shard: u32,
+    /// When the run started; the shard's times count from there.
+    pub epoch: Timestamp,
     /// The plan of the whole run.
     pub plan: Plan,
     /// The devices of this shard.
@@ -55,15 +61,21 @@ pub struct Assignment {
     /// Where the hub is.
     pub endpoints: Endpoints,
     /// How to prove oneself to the hub.
+    #[serde(with = "wire::credentials")]
     pub credentials: Credentials,
     /// What every `updateId` of this run begins with.
     pub run_id: String,
+    /// Whether devices are registered before they connect. An embedded hub needs no such thing: it derives what it has
+    /// to know of a device from the master key when the device first connects.
+    pub registers: bool,
+    /// A device to follow, if it is one of the range; what happens to it is told by [`FromShard::Trace`].
+    pub trace: Option<u32>,
     /// Forget so many outcomes: proves that the census notices.
     pub swallow_outcomes: u32,
 }
 
 /// Which actors a shard runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles {
     /// The devices.
     pub fleet: bool,
@@ -81,7 +93,7 @@ impl Roles {
 }
 
 /// Where a hub listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
     /// MQTT over TCP; `None` if there are no devices to connect.
     pub mqtt: Option<SocketAddr>,
@@ -101,7 +113,7 @@ pub struct Credentials {
 }
 
 /// Why a run stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopReason {
     /// Every update has ended.
     Finished,
@@ -112,20 +124,101 @@ pub enum StopReason {
 }
 
 /// What happened in a shard since the last message.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// From when on, by the shard's clock.
+    /// From when on, since the run's start.
     pub from: Nanos,
-    /// Until when, by the shard's clock.
+    /// Until when, since the run's start.
     pub until: Nanos,
     /// What was measured since.
+    #[serde(with = "wire::measurements")]
     pub measurements: Measurements,
     /// What stands now.
     pub gauges: Gauges,
+    /// What the shard's process has used of the machine so far.
+    pub usage: Usage,
+    /// Descriptors that it had open when they were counted last.
+    pub descriptors: u64,
     /// Whether every planned update has ended.
     pub finished: bool,
     /// What the user should know, in words: the first few reasons why devices do not connect.
     pub warnings: Vec<String>,
     /// What makes the result invalid, in words: a worker that died, something that ran out on this machine.
     pub mishaps: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::policy::{FirmwareStatus, Outcome, Series};
+    use crate::profile::{self, Override};
+    use crate::shard::lines::{read_line, write_line};
+
+    fn travelled<T: Serialize + for<'de> Deserialize<'de>>(message: &T) -> T {
+        let mut pipe = Vec::new();
+        write_line(&mut pipe, message).unwrap();
+        read_line(&mut &pipe[..], &mut Vec::new()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn progress_arrives_as_it_was_sent() {
+        let second = Duration::from_secs(1);
+        let mut progress = Progress { until: Nanos::ZERO + second, finished: true, ..Progress::default() };
+        progress.gauges.stages[2] = 7;
+        progress.warnings.push("a \"warning\"".to_owned());
+        progress.usage = Usage { cpu: Duration::from_micros(1_500_001), rss_peak: 5 };
+        let measurements = &mut progress.measurements;
+        for series in Series::ALL {
+            let data = measurements.series.entry(series).or_default();
+            (0..3).for_each(|n| data.record(Duration::from_micros(1 << (9 * n))));
+            data.record(Duration::from_secs(7200));
+        }
+        measurements.census.planned = 9;
+        measurements.census.record(Outcome::Failed, "applying/checksum_mismatch");
+        measurements.counters.late = 3;
+        measurements.faults.insert((1, Outcome::Stuck), 2);
+        measurements.injected.insert(1, 2);
+        measurements.loop_lag.entry("driver".to_owned()).or_default().0.record(second);
+        measurements.sent_span = Some((Nanos::ZERO + second, Nanos::ZERO + 2 * second));
+        assert_eq!(travelled(&progress), progress);
+        let trace = FromShard::Trace(
+            Nanos::ZERO,
+            TraceEvent::Published { status: FirmwareStatus::StandBy, document: "{}".into() },
+        );
+        assert!(matches!(travelled(&trace), FromShard::Trace(_, TraceEvent::Published { .. })));
+    }
+
+    #[test]
+    fn every_plan_arrives_as_it_was_sent_and_secrets_with_it() {
+        let service = "HostName=h;SharedAccessKeyName=service;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZg==";
+        for (name, _) in profile::list().unwrap() {
+            let ramp = Override::set("load.ramp={ from = \"10/s\", over = \"3s\" }").unwrap();
+            let overrides = if name == "quickstart" { vec![ramp] } else { Vec::new() };
+            let assignment = Assignment {
+                shard: 3,
+                epoch: Timestamp::UNIX_EPOCH,
+                plan: profile::load(name, &overrides).unwrap(),
+                range: DeviceRange { start: 5, end: 9 },
+                roles: Roles::BOTH,
+                endpoints: Endpoints { mqtt: None, rest: Some("http://h".into()), host: "h".into() },
+                credentials: Credentials {
+                    service: Some(ConnectionString::parse(service).unwrap()),
+                    fleet_key: Some(Key::from_bytes([7; 32])),
+                },
+                run_id: "r".to_owned(),
+                registers: true,
+                trace: Some(5),
+                swallow_outcomes: 0,
+            };
+            let ToShard::Assign(arrived) = travelled(&ToShard::Assign(Box::new(assignment.clone()))) else { panic!() };
+            assert_eq!(
+                (arrived.plan, arrived.range, arrived.endpoints),
+                (assignment.plan, assignment.range, assignment.endpoints)
+            );
+            assert_eq!(arrived.credentials.service.unwrap().reveal(), service);
+            assert_eq!(arrived.credentials.fleet_key, assignment.credentials.fleet_key);
+        }
+    }
 }

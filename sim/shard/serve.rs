@@ -4,22 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{interval, sleep_until};
 
 use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
-use crate::device::{Fleet, FleetPlan};
-use crate::dialect::azure::AzureDevice;
-use crate::driver::{self, Client, Driver, DriverPlan, RestSettings};
-use crate::measure::{Gauges, Tracer, Truth, descriptor_limit};
-use crate::policy::{DeviceIds, FaultPlan, Outcome};
-use crate::time::Clock;
+use crate::device::Fleet;
+use crate::driver::{Client, Driver, DriverPlan, RestSettings};
+use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
+use crate::policy::{DeviceIds, Outcome};
+use crate::time::{Clock, Nanos};
 
 /// How often a shard looks whether its devices are ready.
-const LOOK: Duration = Duration::from_millis(100);
-/// Looks between two progress messages.
-const LOOKS_PER_PROGRESS: u32 = 10;
-/// What devices get beyond the connect ramp to come online.
-const CONNECT_GRACE: Duration = Duration::from_secs(60);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
+/// Progress is reported at every whole second of the run, so that the reports of all shards fit together.
+const SECOND: Duration = Duration::from_secs(1);
 /// How long a TCP connection to the hub's REST side may take.
 const REST_CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long the answers to the devices' last reports are waited for.
@@ -27,20 +24,16 @@ const LAST_ANSWERS: Duration = Duration::from_secs(30);
 /// How long devices may take to disconnect.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
-/// Serves one assignment.
-pub(super) async fn serve(
-    clock: Clock,
-    tracer: Option<Arc<Tracer>>,
-    mut orders: Receiver<ToShard>,
-    say: Sender<FromShard>,
-) {
+/// Serves one assignment. Who follows a device either gives a `tracer`, or is told by messages.
+pub(super) async fn serve(tracer: Option<Arc<Tracer>>, mut orders: Receiver<ToShard>, say: Sender<FromShard>) {
     let descriptors = descriptor_limit().map_or(0, |(soft, _)| soft);
     // If nobody listens any more, there is nobody left to work for: here and below.
     if say.send(FromShard::Hello { descriptors }).await.is_err() {
         return;
     }
     let Some(ToShard::Assign(assignment)) = orders.recv().await else { return };
-    let done = match Work::start(*assignment, clock, tracer, say.clone()) {
+    let tracer = tracer.or_else(|| follow(&assignment, &say));
+    let done = match Work::start(*assignment, tracer, say.clone()) {
         Ok(work) => work.run(orders).await,
         Err(why) => Err(why),
     };
@@ -52,30 +45,38 @@ pub(super) async fn serve(
     let _ = say.send(last).await;
 }
 
+/// Tells the coordinator what happens to the device that it follows. What finds no room is left out: a coordinator that
+/// takes nothing must not hold up a device.
+fn follow(assignment: &Assignment, say: &Sender<FromShard>) -> Option<Arc<Tracer>> {
+    let device = assignment.trace.filter(|device| assignment.range.contains(*device))?;
+    let say = say.clone();
+    Some(Arc::new(Tracer::new(device, move |now, event| {
+        let _ = say.try_send(FromShard::Trace(now, event.clone()));
+    })))
+}
+
 /// An assignment and the actors that carry it out.
-struct Work {
-    assignment: Assignment,
-    ids: DeviceIds,
-    clock: Clock,
-    say: Sender<FromShard>,
-    rest: Option<Client>,
-    fleet: Option<Fleet>,
-    driver: Option<Driver>,
-    tracer: Option<Arc<Tracer>>,
-    truth: Option<Arc<Truth>>,
+pub(super) struct Work {
+    pub(super) assignment: Assignment,
+    pub(super) ids: DeviceIds,
+    pub(super) clock: Clock,
+    pub(super) say: Sender<FromShard>,
+    pub(super) rest: Option<Client>,
+    pub(super) fleet: Option<Fleet>,
+    pub(super) driver: Option<Driver>,
+    pub(super) tracer: Option<Arc<Tracer>>,
+    pub(super) truth: Option<Arc<Truth>>,
     /// Measured, but not handed over yet.
-    pending: Progress,
+    pub(super) pending: Progress,
+    /// When the next progress is due.
+    progress_at: Nanos,
 }
 
 impl Work {
     /// The driver is made first: from then on every planned update is in the census.
-    fn start(
-        assignment: Assignment,
-        clock: Clock,
-        tracer: Option<Arc<Tracer>>,
-        say: Sender<FromShard>,
-    ) -> Result<Self, String> {
+    fn start(assignment: Assignment, tracer: Option<Arc<Tracer>>, say: Sender<FromShard>) -> Result<Self, String> {
         let Assignment { plan, range, roles, endpoints, credentials, .. } = &assignment;
+        let clock = Clock::since(assignment.epoch);
         let ids = DeviceIds::new(&plan.fleet.id_prefix);
         let truth = (roles.fleet && roles.driver).then(|| Arc::new(Truth::new(*range)));
         let settings = endpoints.rest.clone().zip(credentials.service.clone()).map(|(url, connection)| RestSettings {
@@ -106,14 +107,18 @@ impl Work {
             }
             _ => None,
         };
-        let pending = Progress { from: clock.now(), ..Progress::default() };
-        Ok(Self { ids, clock, say, rest, fleet: None, driver, tracer, truth, pending, assignment })
+        let now = clock.now();
+        let pending = Progress { from: now, ..Progress::default() };
+        let progress_at = next_second(now);
+        Ok(Self { ids, clock, say, rest, fleet: None, driver, tracer, truth, pending, progress_at, assignment })
     }
 
     /// Does everything, up to the last word; `None` if the coordinator is gone.
     async fn run(mut self, mut orders: Receiver<ToShard>) -> Result<Option<Progress>, String> {
         let mut word = self.prepare(&mut orders).await?;
         if let Word::Go = word {
+            self.count_descriptors();
+            self.report_progress().await;
             if self.say.send(FromShard::Ready).await.is_err() {
                 return Ok(None);
             }
@@ -125,124 +130,8 @@ impl Work {
         }
     }
 
-    /// Registers and connects the devices, or waits for those of another process, and takes the observer's first
-    /// look. An order to stop ends it wherever it is, except between taking measurements and keeping them.
-    async fn prepare(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
-        if self.assignment.roles.fleet {
-            if let Err(word) = unless_told(orders, self.register()).await? {
-                return Ok(word);
-            }
-            self.fleet = Some(self.start_fleet()?);
-            match self.connect(orders).await? {
-                Word::Go => {}
-                word => return Ok(word),
-            }
-        } else {
-            match unless_told(orders, self.wait_online()).await? {
-                Ok(0) => {}
-                Ok(missing) => {
-                    let devices = self.assignment.range.len();
-                    self.pending.warnings.push(format!("{missing} of {devices} devices are not online"));
-                }
-                Err(word) => return Ok(word),
-            }
-        }
-        let prime = async {
-            match &self.driver {
-                Some(driver) => driver.prime().await.map_err(in_words),
-                None => Ok(()),
-            }
-        };
-        Ok(unless_told(orders, prime).await?.err().unwrap_or(Word::Go))
-    }
-
-    /// Waits for devices of another process; how many are missing in the end.
-    async fn wait_online(&self) -> Result<u32, String> {
-        let Some(rest) = &self.rest else { return Ok(0) };
-        let say = self.say.clone();
-        let tell = |connected, _| {
-            let gauges = Gauges { connected, ..Gauges::default() };
-            // Nothing but the gauges: it spans no time. One that finds no room is left out, the next tells more.
-            let _ = say.try_send(FromShard::Progress(Box::new(Progress { gauges, ..Progress::default() })));
-        };
-        let limit = self.connect_limit();
-        driver::wait_online(rest, &self.ids, self.assignment.range, limit, self.clock, tell).await.map_err(in_words)
-    }
-
-    async fn register(&self) -> Result<(), String> {
-        let (Some(rest), Some(key)) = (&self.rest, &self.assignment.credentials.fleet_key) else { return Ok(()) };
-        driver::register(rest, key, &self.ids, self.assignment.range, |_, _| {}).await.map_err(in_words)
-    }
-
-    fn start_fleet(&self) -> Result<Fleet, String> {
-        let Assignment { plan, range, endpoints, credentials, .. } = &self.assignment;
-        let (Some(hub), Some(key)) = (endpoints.mqtt, &credentials.fleet_key) else {
-            return Err("a fleet needs the hub's MQTT address and the fleet's key".to_owned());
-        };
-        // The profile holds it below 1,178 s.
-        let keep_alive = u16::try_from(plan.fleet.keep_alive.as_secs()).unwrap_or(u16::MAX);
-        Fleet::start(FleetPlan {
-            config: plan.fleet.clone(),
-            firmware: plan.firmware.clone(),
-            faults: Arc::new(FaultPlan::new(plan.seed, &plan.faults, plan.fleet.devices)),
-            seed: plan.seed,
-            range: *range,
-            hub,
-            dialect: AzureDevice::new(&endpoints.host, key.clone(), keep_alive),
-            clock: self.clock,
-            truth: self.truth.clone(),
-            tracer: self.tracer.clone(),
-        })
-        .map_err(in_words)
-    }
-
-    /// Waits until every device has reported once or has given up. Some may be missing when the time is over: their
-    /// updates will tell. If none came online, there is nothing to run.
-    async fn connect(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
-        let devices = self.assignment.range.len();
-        let until = self.clock.now() + self.connect_limit();
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for looks in 1_u32.. {
-            tokio::select! {
-                order = orders.recv() => return Ok(Word::of(order)),
-                _ = look.tick() => {}
-            }
-            self.look().await?;
-            let stands = self.pending.gauges;
-            let over = stands.ready >= devices || self.clock.now() >= until;
-            if over && stands.gave_up >= devices.min(stands.ready) && stands.connected == 0 {
-                return Err(self.why_none_is_online(devices).await);
-            }
-            if looks % LOOKS_PER_PROGRESS == 0 {
-                self.report_progress().await;
-            }
-            if over {
-                break;
-            }
-        }
-        Ok(Word::Go)
-    }
-
-    /// The time that devices get to come online.
-    fn connect_limit(&self) -> Duration {
-        let fleet = &self.assignment.plan.fleet;
-        Duration::from_secs_f64(f64::from(fleet.devices) / fleet.connect_rate) + CONNECT_GRACE
-    }
-
-    async fn why_none_is_online(&self, devices: u32) -> String {
-        let failures = match &self.fleet {
-            Some(fleet) => fleet.failures().await,
-            None => Vec::new(),
-        };
-        let reasons: Vec<String> = failures.into_iter().map(|failure| failure.text).collect();
-        format!("none of {devices} devices came online: {}", reasons.join("; "))
-    }
-
     /// Waits for the start and runs the load, until it is told to stop.
     async fn carry_load(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
-        let mut second = interval(LOOK * LOOKS_PER_PROGRESS);
-        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut finished = false;
         loop {
             tokio::select! {
@@ -263,10 +152,11 @@ impl Work {
                 ended = finished_of(self.driver.as_ref()), if !finished => {
                     ended?;
                     finished = true;
+                    self.count_descriptors();
                     self.look().await?;
                     self.report_progress().await;
                 }
-                _ = second.tick() => {
+                () = sleep_until(self.clock.instant(self.progress_at)) => {
                     self.look().await?;
                     self.report_progress().await;
                 }
@@ -275,7 +165,7 @@ impl Work {
     }
 
     /// Takes what the actors have measured since the last look.
-    async fn look(&mut self) -> Result<(), String> {
+    pub(super) async fn look(&mut self) -> Result<(), String> {
         if let Some(driver) = &self.driver {
             let sample = driver.sample().await.map_err(in_words)?;
             self.pending.measurements.merge(&sample.measurements);
@@ -301,8 +191,19 @@ impl Work {
         Ok(())
     }
 
+    /// Whether the next progress is due.
+    pub(super) fn progress_is_due(&self) -> bool {
+        self.clock.now() >= self.progress_at
+    }
+
+    /// Counting takes milliseconds where there are many: only at moments when there are as many as there will be.
+    fn count_descriptors(&mut self) {
+        self.pending.descriptors = Usage::open_descriptors();
+    }
+
     /// Hands over what is pending. What is taken is sent: nothing is lost if this is given up half-way.
-    async fn report_progress(&mut self) {
+    pub(super) async fn report_progress(&mut self) {
+        self.progress_at = next_second(self.clock.now());
         if let Ok(room) = self.say.clone().reserve_owned().await {
             room.send(FromShard::Progress(Box::new(self.take_pending())));
         }
@@ -310,8 +211,9 @@ impl Work {
 
     fn take_pending(&mut self) -> Progress {
         let until = self.clock.now();
-        let next = Progress { from: until, gauges: self.pending.gauges, ..Progress::default() };
-        Progress { until, ..std::mem::replace(&mut self.pending, next) }
+        let (gauges, descriptors) = (self.pending.gauges, self.pending.descriptors);
+        let next = Progress { from: until, gauges, descriptors, ..Progress::default() };
+        Progress { until, usage: Usage::of_self(), ..std::mem::replace(&mut self.pending, next) }
     }
 
     /// Every update has ended as the observer saw it; the last reports' answers may still be on their way to the
@@ -319,7 +221,7 @@ impl Work {
     async fn await_last_answers(&mut self, orders: &mut Receiver<ToShard>) -> Result<(), String> {
         let until = self.clock.now() + LAST_ANSWERS;
         let mut look = interval(LOOK);
-        for looks in 1_u32.. {
+        loop {
             if self.pending.gauges.reporting == 0 || self.clock.now() >= until {
                 break;
             }
@@ -328,7 +230,7 @@ impl Work {
                 _ = look.tick() => {}
             }
             self.look().await?;
-            if looks % LOOKS_PER_PROGRESS == 0 {
+            if self.progress_is_due() {
                 self.report_progress().await;
             }
         }
@@ -371,7 +273,7 @@ impl Work {
 }
 
 /// What is next for a shard.
-enum Word {
+pub(super) enum Word {
     /// Going on.
     Go,
     /// Stopping.
@@ -382,22 +284,11 @@ enum Word {
 
 impl Word {
     /// What an order that comes out of turn means: only a stop makes sense then.
-    fn of(order: Option<ToShard>) -> Self {
+    pub(super) fn of(order: Option<ToShard>) -> Self {
         match order {
             Some(ToShard::Stop(reason)) => Self::Stop(reason),
             _ => Self::Gone,
         }
-    }
-}
-
-/// Does `work` unless an order comes first.
-async fn unless_told<T>(
-    orders: &mut Receiver<ToShard>,
-    work: impl Future<Output = Result<T, String>>,
-) -> Result<Result<T, Word>, String> {
-    tokio::select! {
-        done = work => done.map(Ok),
-        order = orders.recv() => Ok(Err(Word::of(order))),
     }
 }
 
@@ -409,6 +300,11 @@ async fn finished_of(driver: Option<&Driver>) -> Result<(), String> {
     }
 }
 
-fn in_words(error: impl ToString) -> String {
+pub(super) fn in_words(error: impl ToString) -> String {
     error.to_string()
+}
+
+/// The first whole second of the run after `now`.
+fn next_second(now: Nanos) -> Nanos {
+    Nanos::ZERO + SECOND * (u32::try_from(now.as_secs()).unwrap_or(u32::MAX - 1) + 1)
 }

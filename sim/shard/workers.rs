@@ -4,43 +4,26 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::message::{FromShard, ToShard};
 use super::serve::serve;
 use crate::measure::Tracer;
-use crate::time::Clock;
 
-/// Messages under way in either direction. A shard sends one a second; a coordinator that takes none for so long
-/// makes it wait, which delays progress and no measurement.
-const QUEUE: usize = 16;
+/// Messages that may be under way in either direction. A shard sends one a second and, where it follows a device, one
+/// for each thing that happens to it; a coordinator that takes none for so long makes it wait, which delays progress and
+/// no measurement.
+pub const QUEUE: usize = 256;
 
-/// A shard.
-#[derive(Debug)]
-pub struct Shard;
-
-/// The coordinator's end of a shard in this process. Dropping it ends the shard.
-#[derive(Debug)]
-pub struct ShardHandle {
-    /// What the shard says.
-    pub messages: mpsc::Receiver<FromShard>,
-    /// What it is told.
-    pub orders: mpsc::Sender<ToShard>,
-    _thread: JoinHandle<()>,
-}
-
-impl Shard {
-    /// Starts a shard on a thread of this process. Its times are those of `clock`.
-    ///
-    /// # Errors
-    /// No thread or runtime can be made.
-    pub fn spawn(clock: Clock, tracer: Option<Arc<Tracer>>) -> io::Result<ShardHandle> {
-        let (orders, taken) = mpsc::channel(QUEUE);
-        let (say, messages) = mpsc::channel(QUEUE);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = thread::Builder::new()
-            .name("shard-0".to_owned())
-            .spawn(move || runtime.block_on(serve(clock, tracer, taken, say)))?;
-        Ok(ShardHandle { messages, orders, _thread: thread })
-    }
+/// Starts a shard on a thread of this process. It ends when it has said its last word, or when nobody listens.
+///
+/// # Errors
+/// No thread or runtime can be made.
+pub fn spawn_shard(
+    tracer: Option<Arc<Tracer>>,
+    orders: Receiver<ToShard>,
+    say: Sender<FromShard>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("shard".to_owned()).spawn(move || runtime.block_on(serve(tracer, orders, say)))
 }

@@ -9,5 +9,6 @@ mod layers;
 mod mishaps;
 mod parsers;
 mod run;
+mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;

@@ -16,7 +16,7 @@ fn bad_input_is_named_with_the_way_out() {
         (&["run", "--set", "nonsense"], "--set"),
         (&["run", "--set", "threshold=[{ expr = \"update.totl.p99 < 3s\" }]"], "update.totl"),
         (&["run", "--trace", "5000"], "0 to 999"),
-        (&["run", "--devices", "200000"], "open files"),
+        (&["run", "--devices", "40000", "--set", "fleet.shards=1"], "open files"),
         (&["run", "--out", "/proc/nowhere"], "/proc/nowhere"),
         (&["run", "--hub", "mqtt"], "mqtt"),
         (&["fleet", "quickstart"], "IOTHUB_CONNECTION_STRING"),

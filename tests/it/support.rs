@@ -206,6 +206,12 @@ fn children_of(pid: u32) -> Vec<u32> {
     children
 }
 
+/// The words that a process was started with.
+pub(crate) fn command_line(pid: u32) -> Vec<String> {
+    let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.split_terminator('\0').map(str::to_owned).collect()
+}
+
 /// Waits until `condition` holds, and fails if it never does.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {

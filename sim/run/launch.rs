@@ -1,0 +1,114 @@
+//! The start of a run: everything is checked, then the hubs, then the shards.
+
+use std::collections::BTreeSet;
+
+use tokio::select;
+
+use super::assemble;
+use super::coordinator::{Coordinator, Phase};
+use super::environment;
+use super::follow::tracer;
+use super::hubs::Hubs;
+use super::live::Live;
+use super::members::Members;
+use super::options::{RunError, RunOptions};
+use super::output::Output;
+use super::preflight;
+use super::signals::StopSignal;
+use super::tally::Tally;
+use crate::report;
+use crate::shard::{Assignment, Credentials, Endpoints};
+use crate::time::{Clock, Nanos};
+
+/// Starts everything that `options` ask for. To be called on the program's main thread, within a runtime.
+///
+/// # Errors
+/// What is in the way; everything that was started has been stopped.
+pub(super) async fn launch(
+    options: RunOptions,
+    clock: Clock,
+    mut signals: StopSignal,
+) -> Result<Coordinator, RunError> {
+    let plan = &options.plan;
+    let placement = preflight::placement(plan, options.roles)?;
+    if let Some(device) = options.trace.filter(|device| *device >= plan.fleet.devices) {
+        return Err(RunError::Trace { device, last: plan.fleet.devices.saturating_sub(1) });
+    }
+    let names = report::FILES.map(|(name, _)| name);
+    let output = match options.out.clone().or_else(|| plan.report.out.clone()) {
+        Some(folder) => Output::open(folder, &names)?,
+        None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,
+    };
+    let (hubs, elsewhere) = match plan.hub.embedded() {
+        Some(config) => select! {
+            started = Hubs::start(placement.hubs, &options.program, &config) => (started?, None),
+            () = signals.come() => return Err(RunError::Interrupted),
+        },
+        None => {
+            let way = environment::read(options.roles, |name| std::env::var(name).ok())?;
+            (Hubs::none(), Some(way))
+        }
+    };
+    let way_of = |shard: usize| -> Option<(Endpoints, Credentials)> {
+        placement.hub_of(shard).map(|hub| hubs.way_to(hub)).or_else(|| elsewhere.clone())
+    };
+    let live = Live::detect(plan.report.narrate)?;
+    let mut hub_on_same_machine = true;
+    if let Some((endpoints, _)) = &elsewhere {
+        hub_on_same_machine = preflight::target(plan, endpoints, options.owns_hub)?;
+        if !hub_on_same_machine {
+            live.say(&format!(
+                "load on a hub elsewhere: {} devices at {}/s, {}",
+                plan.fleet.devices,
+                plan.fleet.connect_rate,
+                plan.load_in_words()
+            ));
+        }
+    }
+    if placement.shards.len() > 1 {
+        live.say(&placement.to_string());
+    }
+    let followed = options.trace.or(plan.report.narrate.then_some(0));
+    let follower = followed.and_then(|device| placement.shards.iter().position(|range| range.contains(device)));
+    let tracer = match follower.and_then(way_of) {
+        Some((_, credentials)) => tracer(&options, &output, &credentials)?,
+        None => None,
+    };
+    let run_id = format!("{:x}", clock.wall().at(clock.now()).as_millisecond());
+    let assignment = |shard: usize| {
+        let (endpoints, credentials) = way_of(shard)?;
+        Some(Assignment {
+            shard: u32::try_from(shard).ok()?,
+            epoch: clock.wall().at(Nanos::ZERO),
+            plan: plan.clone(),
+            range: placement.shards[shard],
+            roles: options.roles,
+            endpoints,
+            credentials,
+            run_id: run_id.clone(),
+            registers: elsewhere.is_some(),
+            trace: followed,
+            // A test's trick, which one shard is enough for.
+            swallow_outcomes: if shard == 0 { options.swallow_outcomes } else { 0 },
+        })
+    };
+    let assignments: Vec<Assignment> = (0..placement.shards.len()).filter_map(assignment).collect();
+    let members = Members::start(assignments, &placement, &options.program, tracer.clone())?;
+    Ok(Coordinator {
+        last_due: assemble::schedule_span(plan).map(|(_, last)| last),
+        tally: Tally::new(placement.shards.len()),
+        options,
+        clock,
+        output,
+        live,
+        signals,
+        placement,
+        hubs,
+        hub_on_same_machine,
+        members,
+        tracer,
+        phase: Phase::Connecting,
+        reasons: Vec::new(),
+        said: BTreeSet::new(),
+    })
+}

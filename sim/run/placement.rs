@@ -1,0 +1,221 @@
+//! How a plan is cut into processes: shards, each with a range of the devices, and the embedded hubs that serve them.
+
+use std::fmt;
+
+use crate::policy::DeviceRange;
+use crate::profile::{HubPlan, Plan};
+use crate::shard::Roles;
+
+/// Descriptors of a process beside devices and method calls: runtimes, pipes, files, listeners, and the connections by
+/// which twins are read and devices registered.
+pub(super) const BASE: u64 = 192;
+
+/// The processes of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Placement {
+    /// The shards' devices, in order; at least one shard.
+    pub(super) shards: Vec<DeviceRange>,
+    /// How many embedded hubs there are; 0 where the hub is none of ours.
+    pub(super) hubs: usize,
+}
+
+/// Why a plan cannot be cut so that every process has descriptors enough.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the plan needs {needed} open files in {whose}, and a process may have {limit} here: {way_out}")]
+pub struct TooLarge {
+    /// What the plan needs.
+    pub needed: u64,
+    /// What there is.
+    pub limit: u64,
+    /// Which process.
+    pub whose: &'static str,
+    /// What to do.
+    pub way_out: String,
+}
+
+impl Placement {
+    /// Cuts `plan` into processes of at most `limit` descriptors each: one per device and one per method call in
+    /// flight, at both ends. As few shards as will do, and a hub for each, unless the plan says how many.
+    ///
+    /// # Errors
+    /// Even so a process would need more than `limit`, or there would be more shards or hubs than devices.
+    pub(super) fn of(plan: &Plan, roles: Roles, limit: u64) -> Result<Self, TooLarge> {
+        let devices = plan.fleet.devices;
+        let needs = Needs { plan, roles };
+        let count = match plan.shards {
+            Some(count) => count.min(devices),
+            None => needs.fewest_shards(limit)?,
+        };
+        let shards = cut(devices, count);
+        let hubs = match &plan.hub {
+            HubPlan::Embedded { instances, .. } => instances.unwrap_or(count).min(count),
+            HubPlan::Azure => 0,
+        };
+        let placement = Self { shards, hubs: hubs as usize };
+        needs.check(&placement, limit)?;
+        Ok(placement)
+    }
+
+    /// Which hub serves shard number `shard`: neighbours share one.
+    pub(super) fn hub_of(&self, shard: usize) -> Option<usize> {
+        (self.hubs > 0).then(|| shard * self.hubs / self.shards.len())
+    }
+
+    /// Descriptors that shard number `shard` may need.
+    pub(super) fn shard_needs(&self, plan: &Plan, roles: Roles, shard: usize) -> u64 {
+        Needs { plan, roles }.shard(self.shards[shard])
+    }
+
+    /// Descriptors that hub number `hub` may need.
+    pub(super) fn hub_needs(&self, plan: &Plan, roles: Roles, hub: usize) -> u64 {
+        let needs = Needs { plan, roles };
+        let served = (0..self.shards.len()).filter(|shard| self.hub_of(*shard) == Some(hub));
+        BASE + served.map(|shard| needs.ends(self.shards[shard])).sum::<u64>()
+    }
+}
+
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
+        let largest = self.shards.iter().map(|range| range.len()).max().unwrap_or_default();
+        write!(f, "{} of up to {largest} devices", plural(self.shards.len(), "shard"))?;
+        if self.hubs > 0 {
+            write!(f, " on {}", plural(self.hubs, "embedded hub"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Ranges of as equal a size as can be.
+fn cut(devices: u32, count: u32) -> Vec<DeviceRange> {
+    let edge = |n: u32| u32::try_from(u64::from(devices) * u64::from(n) / u64::from(count)).unwrap_or(devices);
+    (0..count).map(|n| DeviceRange { start: edge(n), end: edge(n + 1) }).collect()
+}
+
+/// What processes of a plan need.
+struct Needs<'a> {
+    plan: &'a Plan,
+    roles: Roles,
+}
+
+impl Needs<'_> {
+    /// Connections at one end, of the devices and of the calls in flight: never more than are planned.
+    fn ends(&self, range: DeviceRange) -> u64 {
+        u64::from(range.len()) + self.calls(range)
+    }
+
+    fn calls(&self, range: DeviceRange) -> u64 {
+        u64::from(self.plan.driver.max_in_flight).min(u64::from(range.len()))
+    }
+
+    fn shard(&self, range: DeviceRange) -> u64 {
+        let devices = if self.roles.fleet { u64::from(range.len()) } else { 0 };
+        let calls = if self.roles.driver { self.calls(range) } else { 0 };
+        BASE + devices + calls
+    }
+
+    /// The smallest number of shards with which everything fits, each with a hub of its own.
+    fn fewest_shards(&self, limit: u64) -> Result<u32, TooLarge> {
+        let devices = self.plan.fleet.devices;
+        let fits = |count: u32| {
+            let largest = DeviceRange { start: 0, end: devices.div_ceil(count) };
+            let hub = if self.plan.hub.embedded().is_some() { BASE + self.ends(largest) } else { 0 };
+            self.shard(largest).max(hub) <= limit
+        };
+        // More shards never need more: the first that fits is found by halving.
+        let (mut low, mut high) = (1, devices);
+        if !fits(high) {
+            let needed = BASE + 2;
+            let way_out = "raise fleet.max_descriptors or the hard limit (ulimit -Hn)".to_owned();
+            return Err(TooLarge { needed, limit, whose: "each process", way_out });
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if fits(middle) { high = middle } else { low = middle + 1 }
+        }
+        Ok(low)
+    }
+
+    fn check(&self, placement: &Placement, limit: u64) -> Result<(), TooLarge> {
+        let way_out = || {
+            let fewest = self.fewest_shards(limit).map(|count| count.to_string()).unwrap_or_default();
+            format!(
+                "leave fleet.shards and hub.instances out ({fewest} processes of each would do), or raise the hard \
+                 limit (ulimit -Hn)"
+            )
+        };
+        let shards = (0..placement.shards.len()).map(|n| (placement.shard_needs(self.plan, self.roles, n), "a shard"));
+        let hubs = (0..placement.hubs).map(|n| (placement.hub_needs(self.plan, self.roles, n), "an embedded hub"));
+        match shards.chain(hubs).max() {
+            Some((needed, whose)) if needed > limit => Err(TooLarge { needed, limit, whose, way_out: way_out() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{self, Override};
+    use proptest::prelude::*;
+
+    fn plan(sets: &[&str]) -> Plan {
+        let overrides: Vec<_> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
+        profile::load("quickstart", &overrides).unwrap()
+    }
+
+    #[test]
+    fn as_many_processes_as_descriptors_ask_for() {
+        for (sets, roles, limit, shards, hubs) in [
+            (&["fleet.devices=1000"][..], Roles::BOTH, 20_000, 1, 1),
+            (&["fleet.devices=18808"], Roles::BOTH, 20_000, 1, 1),
+            (&["fleet.devices=18809"], Roles::BOTH, 20_000, 2, 2),
+            (&["fleet.devices=100000"], Roles::BOTH, 20_000, 6, 6),
+            (&["fleet.devices=1000000"], Roles::BOTH, 20_000, 54, 54),
+            (&["fleet.devices=1000000", "load.max_in_flight=100"], Roles::BOTH, 20_000, 51, 51),
+            (&["fleet.devices=300", "load.max_in_flight=8"], Roles::BOTH, 320, 3, 3),
+            (&["fleet.devices=300", "fleet.shards=5"], Roles::BOTH, 20_000, 5, 5),
+            (&["fleet.devices=300", "fleet.shards=5", "hub.instances=2"], Roles::BOTH, 20_000, 5, 2),
+            (&["fleet.devices=3", "fleet.shards=5"], Roles::BOTH, 20_000, 3, 3),
+            (&["fleet.devices=40000", "hub.kind=azure"], Roles::FLEET, 20_000, 3, 0),
+            (&["fleet.devices=40000", "hub.kind=azure"], Roles::DRIVER, 20_000, 1, 0),
+        ] {
+            let placement = Placement::of(&plan(sets), roles, limit).unwrap();
+            assert_eq!((placement.shards.len(), placement.hubs), (shards, hubs), "{sets:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_way_out() {
+        let error = |sets: &[&str], limit| Placement::of(&plan(sets), Roles::BOTH, limit).unwrap_err();
+        assert_eq!(error(&["fleet.devices=1000"], 193).whose, "each process");
+        let one = error(&["fleet.devices=40000", "fleet.shards=1"], 20_000);
+        assert_eq!((one.needed, one.whose), (41_192, "an embedded hub"));
+        assert!(one.to_string().contains("3 processes"), "{one}");
+        assert_eq!(error(&["fleet.devices=30000", "hub.instances=1"], 20_000).whose, "an embedded hub");
+    }
+
+    proptest! {
+        #[test]
+        fn every_device_is_in_one_shard_and_neighbours_share_a_hub(
+            devices in 1_u32..5000, shards in 1_u32..40, hubs in 1_u32..40,
+        ) {
+            let sets = [
+                format!("fleet.devices={devices}"),
+                format!("fleet.shards={shards}"),
+                format!("hub.instances={hubs}"),
+            ];
+            let placement = Placement::of(&plan(&sets.each_ref().map(String::as_str)), Roles::BOTH, 1_000_000).unwrap();
+            let mut next = 0;
+            for range in &placement.shards {
+                prop_assert_eq!(range.start, next);
+                prop_assert!(!range.is_empty());
+                next = range.end;
+            }
+            prop_assert_eq!(next, devices);
+            let hubs: Vec<_> = (0..placement.shards.len()).map(|shard| placement.hub_of(shard).unwrap()).collect();
+            prop_assert!(hubs.is_sorted() && hubs[0] == 0 && hubs[hubs.len() - 1] + 1 == placement.hubs);
+            prop_assert!(hubs.windows(2).all(|pair| pair[1] - pair[0] <= 1));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Up to the line: devices registered and connected, the observer primed.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::message::{Assignment, FromShard, Progress, ToShard};
+use super::serve::{LOOK, Word, Work, in_words};
+use crate::device::{Fleet, FleetPlan};
+use crate::dialect::azure::AzureDevice;
+use crate::driver;
+use crate::measure::Gauges;
+use crate::policy::FaultPlan;
+
+/// What devices get beyond the connect ramp to come online.
+const CONNECT_GRACE: Duration = Duration::from_secs(60);
+
+impl Work {
+    /// Registers and connects the devices, or waits for those of another process, and takes the observer's first
+    /// look. An order to stop ends it wherever it is, except between taking measurements and keeping them.
+    pub(super) async fn prepare(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
+        let beat = Beat { say: self.say.clone(), gauges: Rc::new(Cell::new(self.pending.gauges)) };
+        if self.assignment.roles.fleet {
+            if let Err(word) = unless_told(orders, &beat, self.register(&beat)).await? {
+                return Ok(word);
+            }
+            self.fleet = Some(self.start_fleet()?);
+            match self.connect(orders).await? {
+                Word::Go => {}
+                word => return Ok(word),
+            }
+        } else {
+            match unless_told(orders, &beat, self.wait_online(&beat)).await? {
+                Ok(0) => {}
+                Ok(missing) => {
+                    let devices = self.assignment.range.len();
+                    self.pending.warnings.push(format!("{missing} of {devices} devices are not online"));
+                }
+                Err(word) => return Ok(word),
+            }
+        }
+        beat.gauges.set(self.pending.gauges);
+        let prime = async {
+            match &self.driver {
+                Some(driver) => driver.prime().await.map_err(in_words),
+                None => Ok(()),
+            }
+        };
+        Ok(unless_told(orders, &beat, prime).await?.err().unwrap_or(Word::Go))
+    }
+
+    /// Waits for devices of another process; how many are missing in the end.
+    async fn wait_online(&self, beat: &Beat) -> Result<u32, String> {
+        let Some(rest) = &self.rest else { return Ok(0) };
+        let tell = |connected, _| beat.gauges.set(Gauges { connected, ..Gauges::default() });
+        let limit = self.connect_limit();
+        driver::wait_online(rest, &self.ids, self.assignment.range, limit, self.clock, tell).await.map_err(in_words)
+    }
+
+    async fn register(&self, beat: &Beat) -> Result<(), String> {
+        let (Some(rest), Some(key)) = (&self.rest, &self.assignment.credentials.fleet_key) else { return Ok(()) };
+        if !self.assignment.registers {
+            return Ok(());
+        }
+        let tell = |registered, _| beat.gauges.set(Gauges { registered, ..Gauges::default() });
+        driver::register(rest, key, &self.ids, self.assignment.range, tell).await.map_err(in_words)
+    }
+
+    fn start_fleet(&self) -> Result<Fleet, String> {
+        let Assignment { plan, range, endpoints, credentials, .. } = &self.assignment;
+        let (Some(hub), Some(key)) = (endpoints.mqtt, &credentials.fleet_key) else {
+            return Err("a fleet needs the hub's MQTT address and the fleet's key".to_owned());
+        };
+        // The profile holds it below 1,178 s.
+        let keep_alive = u16::try_from(plan.fleet.keep_alive.as_secs()).unwrap_or(u16::MAX);
+        Fleet::start(FleetPlan {
+            config: plan.fleet.clone(),
+            firmware: plan.firmware.clone(),
+            faults: Arc::new(FaultPlan::new(plan.seed, &plan.faults, plan.fleet.devices)),
+            seed: plan.seed,
+            range: *range,
+            hub,
+            dialect: AzureDevice::new(&endpoints.host, key.clone(), keep_alive),
+            clock: self.clock,
+            truth: self.truth.clone(),
+            tracer: self.tracer.clone(),
+        })
+        .map_err(in_words)
+    }
+
+    /// Waits until every device has reported once or has given up. Some may be missing when the time is over: their
+    /// updates will tell. If none came online, there is nothing to run.
+    async fn connect(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
+        let devices = self.assignment.range.len();
+        let until = self.clock.now() + self.connect_limit();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                order = orders.recv() => return Ok(Word::of(order)),
+                _ = look.tick() => {}
+            }
+            self.look().await?;
+            let stands = self.pending.gauges;
+            let over = stands.ready >= devices || self.clock.now() >= until;
+            if over && stands.gave_up >= devices.min(stands.ready) && stands.connected == 0 {
+                return Err(self.why_none_is_online(devices).await);
+            }
+            if self.progress_is_due() {
+                self.report_progress().await;
+            }
+            if over {
+                break;
+            }
+        }
+        Ok(Word::Go)
+    }
+
+    /// The time that devices get to come online.
+    fn connect_limit(&self) -> Duration {
+        let fleet = &self.assignment.plan.fleet;
+        Duration::from_secs_f64(f64::from(fleet.devices) / fleet.connect_rate) + CONNECT_GRACE
+    }
+
+    async fn why_none_is_online(&self, devices: u32) -> String {
+        let failures = match &self.fleet {
+            Some(fleet) => fleet.failures().await,
+            None => Vec::new(),
+        };
+        let reasons: Vec<String> = failures.into_iter().map(|failure| failure.text).collect();
+        format!("none of {devices} devices came online: {}", reasons.join("; "))
+    }
+}
+
+/// The sign of life while nothing is measured yet.
+struct Beat {
+    say: Sender<FromShard>,
+    gauges: Rc<Cell<Gauges>>,
+}
+
+impl Beat {
+    /// Nothing but the gauges: it spans no time. One that finds no room is left out, the next tells more.
+    fn tell(&self) {
+        let progress = Progress { gauges: self.gauges.get(), ..Progress::default() };
+        let _ = self.say.try_send(FromShard::Progress(Box::new(progress)));
+    }
+}
+
+/// Does `work` unless an order comes first.
+async fn unless_told<T>(
+    orders: &mut Receiver<ToShard>,
+    beat: &Beat,
+    work: impl Future<Output = Result<T, String>>,
+) -> Result<Result<T, Word>, String> {
+    let mut work = std::pin::pin!(work);
+    let mut second = interval(Duration::from_secs(1));
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            done = &mut work => return done.map(Ok),
+            order = orders.recv() => return Ok(Err(Word::of(order))),
+            _ = second.tick() => beat.tell(),
+        }
+    }
+}

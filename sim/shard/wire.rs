@@ -1,0 +1,125 @@
+//! The parts of messages that serde alone cannot carry: histograms, and secrets, which travel only through pipes between
+//! our own processes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::message::Credentials;
+use crate::dialect::azure::{ConnectionString, Key};
+use crate::measure::{Census, Counters, LoopLag, Measurements, SeriesData};
+use crate::policy::{Outcome, Series};
+use crate::report;
+use crate::time::Nanos;
+
+/// Measurements as they travel. Most of them are empty most of the time.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    series: BTreeMap<String, PackedSeries>,
+    census: Census,
+    counters: Counters,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<(usize, Outcome, u64)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    injected: BTreeMap<usize, u64>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    loop_lag: BTreeMap<String, PackedSeries>,
+    sent_span: Option<(Nanos, Nanos)>,
+}
+
+/// A histogram in its compressed form.
+#[derive(Serialize, Deserialize)]
+struct PackedSeries {
+    hdr: String,
+    #[serde(default)]
+    saturated: u64,
+}
+
+impl PackedSeries {
+    fn pack<E: serde::ser::Error>(data: &SeriesData) -> Result<Self, E> {
+        Ok(Self { hdr: report::encode(data).map_err(E::custom)?, saturated: data.saturated })
+    }
+
+    fn unpack<E: serde::de::Error>(&self) -> Result<SeriesData, E> {
+        report::decode(&self.hdr, self.saturated).map_err(E::custom)
+    }
+}
+
+/// For `#[serde(with)]`: measurements.
+pub(super) mod measurements {
+    use super::{
+        Deserialize, Deserializer, LoopLag, Measurements, Packed, PackedSeries, Serialize, Serializer, Series, named,
+    };
+
+    pub(in super::super) fn serialize<S: Serializer>(from: &Measurements, serializer: S) -> Result<S::Ok, S::Error> {
+        let series = from.series.iter();
+        let loop_lag = from.loop_lag.iter();
+        Packed {
+            series: series
+                .map(|(series, data)| Ok((series.name().to_owned(), PackedSeries::pack(data)?)))
+                .collect::<Result<_, S::Error>>()?,
+            census: from.census.clone(),
+            counters: from.counters,
+            faults: from.faults.iter().map(|((fault, outcome), count)| (*fault, *outcome, *count)).collect(),
+            injected: from.injected.clone(),
+            loop_lag: loop_lag
+                .map(|(worker, lag)| Ok((worker.clone(), PackedSeries::pack(&lag.0)?)))
+                .collect::<Result<_, S::Error>>()?,
+            sent_span: from.sent_span,
+        }
+        .serialize(serializer)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Measurements, D::Error> {
+        let packed = Packed::deserialize(deserializer)?;
+        let series = packed.series.iter();
+        let loop_lag = packed.loop_lag.iter();
+        Ok(Measurements {
+            series: series
+                .map(|(name, data)| Ok((named::<D::Error>(name)?, data.unpack()?)))
+                .collect::<Result<std::collections::BTreeMap<Series, _>, D::Error>>()?,
+            census: packed.census,
+            counters: packed.counters,
+            faults: packed.faults.into_iter().map(|(fault, outcome, count)| ((fault, outcome), count)).collect(),
+            injected: packed.injected,
+            loop_lag: loop_lag
+                .map(|(worker, lag)| Ok((worker.clone(), LoopLag(lag.unpack()?))))
+                .collect::<Result<_, D::Error>>()?,
+            sent_span: packed.sent_span,
+        })
+    }
+}
+
+fn named<E: serde::de::Error>(name: &str) -> Result<Series, E> {
+    Series::parse(name).ok_or_else(|| E::custom(format_args!("there is no series `{name}`")))
+}
+
+/// Secrets as they travel.
+#[derive(Serialize, Deserialize)]
+struct Revealed {
+    service: Option<String>,
+    fleet_key: Option<String>,
+}
+
+/// For `#[serde(with)]`: credentials.
+pub(super) mod credentials {
+    use super::{ConnectionString, Credentials, Deserialize, Deserializer, Key, Revealed, Serialize, Serializer};
+
+    pub(in super::super) fn serialize<S: Serializer>(from: &Credentials, serializer: S) -> Result<S::Ok, S::Error> {
+        Revealed {
+            service: from.service.as_ref().map(ConnectionString::reveal),
+            fleet_key: from.fleet_key.as_ref().map(Key::to_base64),
+        }
+        .serialize(serializer)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Credentials, D::Error> {
+        use serde::de::Error as _;
+        let Revealed { service, fleet_key } = Revealed::deserialize(deserializer)?;
+        // Neither error quotes the text.
+        let service = service.map(|text| ConnectionString::parse(&text)).transpose().map_err(D::Error::custom)?;
+        let fleet_key = fleet_key.map(|text| Key::from_base64(&text)).transpose().map_err(D::Error::custom)?;
+        Ok(Credentials { service, fleet_key })
+    }
+}
