@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::mqtt::SourceAddresses;
 use crate::policy::{Delay, RetryPolicy, units};
 use crate::time::TimestampFormat;
 
@@ -18,6 +19,8 @@ pub struct FleetConfig {
     pub connect_rate: f64,
     /// Connections under way at once.
     pub connect_in_flight: u32,
+    /// Addresses of this machine that devices come from.
+    pub source_addresses: SourceAddresses,
     /// MQTT keep-alive; whole seconds.
     #[serde(with = "units::duration")]
     pub keep_alive: Duration,

@@ -13,6 +13,7 @@ use super::workers::{self, Command, Handle, Sample};
 use super::{FirmwareConfig, FleetConfig};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
+use crate::mqtt::SourceError;
 use crate::policy::{DeviceRange, FaultPlan};
 use crate::random::Seed;
 use crate::time::{Clock, Nanos};
@@ -45,6 +46,9 @@ pub struct FleetPlan<D> {
 /// Why a fleet did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum FleetError {
+    /// Devices cannot come from where the plan wants.
+    #[error(transparent)]
+    Source(#[from] SourceError),
     /// The operating system gave no thread or no event queue.
     #[error("worker {name} could not be started: {source}; fewer [fleet] workers need fewer threads and descriptors")]
     Worker {
@@ -79,7 +83,7 @@ impl Fleet {
     /// Starts the threads; the devices then connect at the plan's rate.
     ///
     /// # Errors
-    /// A thread could not be set up.
+    /// [`FleetError`].
     pub fn start<D>(plan: FleetPlan<D>) -> Result<Self, FleetError>
     where
         D: DeviceDialect + Clone + Send + 'static,

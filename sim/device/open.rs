@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::event::Input;
 use super::workers::Worker;
-use crate::mqtt;
+use crate::mqtt::{self, OpenError};
 use crate::time::Nanos;
 
 /// How long TCP may take to connect; the kernel alone would try for two minutes.
@@ -22,25 +22,32 @@ const OPEN_LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Opened {
     /// When it started.
     pub(super) since: Nanos,
-    pub(super) stream: io::Result<TcpStream>,
+    pub(super) stream: Result<TcpStream, OpenError>,
     /// Counts the connection as under way as long as it is held.
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Waits until one more connection may be under way, and opens it.
-pub(super) async fn open<D>(worker: Rc<Worker<D>>) -> Opened {
+pub(super) async fn open<D>(worker: Rc<Worker<D>>, device: u32) -> Opened {
     // The semaphore is never closed.
     let permit = Arc::clone(&worker.connecting).acquire_owned().await.ok();
     let since = worker.clock.now();
-    let stream = tokio::time::timeout(OPEN_LIMIT, mqtt::connect(worker.hub)).await;
-    Opened { since, stream: stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())), permit }
+    let connect = mqtt::connect_from(worker.sources.of(device), worker.hub);
+    let stream = tokio::time::timeout(OPEN_LIMIT, connect).await;
+    let stream = stream.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+    Opened { since, stream, permit }
 }
 
 /// What the session is told of an attempt that failed.
-pub(super) fn failed(since: Nanos, error: &io::Error, hub: SocketAddr) -> Input {
-    match shortage(error) {
-        Some(shortage) => Input::Starved(shortage),
-        None => Input::OpenFailed { since, reason: unreachable(error, hub) },
+pub(super) fn failed(since: Nanos, error: &OpenError, hub: SocketAddr) -> Input {
+    match error {
+        OpenError::Source(_) => Input::Starved(
+            "a source address is not of this machine any more: name in fleet.source_addresses those that it keeps",
+        ),
+        OpenError::Connect(error) => match shortage(error) {
+            Some(shortage) => Input::Starved(shortage),
+            None => Input::OpenFailed { since, reason: unreachable(error, hub) },
+        },
     }
 }
 
@@ -51,8 +58,8 @@ fn shortage(error: &io::Error) -> Option<&'static str> {
         Errno::EMFILE => "no more descriptors: raise the limit of open files or run fewer devices",
         Errno::ENFILE => "no more descriptors on this machine: raise fs.file-max or run fewer devices",
         Errno::EADDRNOTAVAIL => {
-            "no more local ports to the hub: widen net.ipv4.ip_local_port_range, wait for the ports of earlier runs, or \
-             run fewer devices"
+            "no more local ports to the hub: add fleet.source_addresses, widen net.ipv4.ip_local_port_range, wait for \
+             the ports of earlier runs, or run fewer devices"
         }
         Errno::ENOBUFS | Errno::ENOMEM => {
             "no more memory for connections: give this machine more memory or run fewer devices"
@@ -79,7 +86,7 @@ mod tests {
     #[test]
     fn what_this_machine_lacks_is_told_from_what_the_hub_did() {
         let hub = ([192, 0, 2, 1], 8883).into();
-        let told = |errno: Errno| failed(Nanos::ZERO, &io::Error::from_raw_os_error(errno as i32), hub);
+        let told = |errno: Errno| failed(Nanos::ZERO, &io::Error::from_raw_os_error(errno as i32).into(), hub);
         for (errno, word) in [
             (Errno::EMFILE, "limit of open files"),
             (Errno::ENFILE, "fs.file-max"),
@@ -89,6 +96,9 @@ mod tests {
         ] {
             assert!(matches!(told(errno), Input::Starved(text) if text.contains(word)), "{errno}");
         }
+        let foreign = OpenError::Source(io::Error::from_raw_os_error(Errno::EADDRNOTAVAIL as i32));
+        let told_foreign = failed(Nanos::ZERO, &foreign, hub);
+        assert!(matches!(told_foreign, Input::Starved(text) if text.contains("not of this machine")));
         for errno in [Errno::ECONNREFUSED, Errno::ETIMEDOUT, Errno::EPIPE] {
             let Input::OpenFailed { reason, .. } = told(errno) else { panic!("{errno}") };
             assert!(reason.starts_with("hub unreachable: ") && reason.ends_with("192.0.2.1:8883"), "{reason}");

@@ -162,7 +162,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     packets.clear();
                 }
                 Output::Connect => {
-                    self.link = Link::Opening(Box::pin(open::open(Rc::clone(&self.worker))));
+                    self.link = Link::Opening(Box::pin(open::open(Rc::clone(&self.worker), self.device)));
                     again = true;
                 }
             }

@@ -14,10 +14,11 @@ use tokio::time::{sleep_until, timeout};
 use super::event::Output;
 use super::failures::{Failure, Failures};
 use super::session::Settings;
-use super::{FleetError, FleetPlan, task};
+use super::{FleetConfig, FleetError, FleetPlan, task};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Recorder, Tracer, Truth};
-use crate::mqtt::{Packet, Scratch};
+use crate::mqtt::{Packet, Scratch, Sources};
+use crate::policy::DeviceRange;
 use crate::time::{Clock, Nanos};
 
 /// Commands that may wait for a worker; more make their sender wait.
@@ -54,6 +55,7 @@ pub(super) struct Handle {
 pub(super) struct Worker<D> {
     pub(super) settings: Rc<Settings<D>>,
     pub(super) hub: std::net::SocketAddr,
+    pub(super) sources: Sources,
     pub(super) clock: Clock,
     pub(super) truth: Option<Arc<Truth>>,
     pub(super) tracer: Option<Arc<Tracer>>,
@@ -86,7 +88,7 @@ pub(super) struct Books {
 }
 
 /// A worker's part of the whole.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Share {
     number: usize,
     workers: usize,
@@ -94,26 +96,39 @@ struct Share {
     connecting: usize,
     /// Connections that the fleet starts per second in this range of its devices.
     rate: f64,
+    sources: Sources,
 }
 
 /// Starts the workers of `plan`.
 ///
 /// # Errors
-/// A thread or its runtime could not be set up; those already started end by themselves.
+/// Devices cannot come from where the plan wants, or a thread or its runtime could not be set up; those already started
+/// end by themselves.
 pub(super) fn start<D>(plan: &FleetPlan<D>) -> Result<Vec<Handle>, FleetError>
 where
     D: DeviceDialect + Clone + Send + 'static,
 {
+    let FleetConfig { devices, connect_rate, connect_in_flight, .. } = plan.config;
+    let sources = plan.config.source_addresses.towards(plan.hub.ip(), devices)?;
+    sources.check()?;
     let workers = plan.config.workers.max(1);
-    let in_flight = plan.config.connect_in_flight as usize;
-    // A shard's range takes its share of the rate of the whole fleet.
-    let part = f64::from(plan.range.len()) / f64::from(plan.config.devices.max(plan.range.len()).max(1));
+    // A shard's range takes its share of what the whole fleet may do.
+    let devices = devices.max(plan.range.end).max(1);
+    let rate = connect_rate * (f64::from(plan.range.len()) / f64::from(devices));
+    let in_flight = share_of(connect_in_flight, plan.range, devices);
     (0..workers)
         .map(|number| {
             let connecting = (in_flight / workers + usize::from(number < in_flight % workers)).max(1);
-            spawn(plan.clone(), Share { number, workers, connecting, rate: plan.config.connect_rate * part })
+            let sources = sources.clone();
+            spawn(plan.clone(), Share { number, workers, connecting, rate, sources })
         })
         .collect()
+}
+
+/// What `range` gets of a `whole` that all `devices` of a fleet share: neighbouring ranges add up to the whole.
+fn share_of(whole: u32, range: DeviceRange, devices: u32) -> usize {
+    let until = |device: u32| u64::from(whole) * u64::from(device) / u64::from(devices);
+    (until(range.end) - until(range.start)) as usize
 }
 
 fn spawn<D>(plan: FleetPlan<D>, share: Share) -> Result<Handle, FleetError>
@@ -152,7 +167,7 @@ where
     D: DeviceDialect + Clone + Send + 'static,
 {
     let range = plan.range;
-    let worker = Rc::new(Worker::new(plan, share));
+    let worker = Rc::new(Worker::new(plan, &share));
     let pacing = spawn_local(pace(Rc::clone(&worker), share, range));
     spawn_local(probe_lag(Rc::clone(&worker), name));
     while let Some(command) = inbox.recv().await {
@@ -180,7 +195,7 @@ where
 }
 
 /// Starts the devices at the fleet's rate: the k-th of the range at k / rate, whichever worker it belongs to.
-async fn pace<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, share: Share, range: crate::policy::DeviceRange) {
+async fn pace<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, share: Share, range: DeviceRange) {
     let _alive = Alive::new(Rc::clone(&worker));
     let start = worker.clock.now();
     for device in range.iter().filter(|device| *device as usize % share.workers == share.number) {
@@ -205,7 +220,7 @@ async fn probe_lag<D>(worker: Rc<Worker<D>>, name: String) {
 }
 
 impl<D> Worker<D> {
-    fn new(plan: FleetPlan<D>, share: Share) -> Self {
+    fn new(plan: FleetPlan<D>, share: &Share) -> Self {
         let settings = Settings {
             dialect: plan.dialect,
             fleet: plan.config,
@@ -217,6 +232,7 @@ impl<D> Worker<D> {
         Self {
             settings: Rc::new(settings),
             hub: plan.hub,
+            sources: share.sources.clone(),
             clock: plan.clock,
             truth: plan.truth,
             tracer: plan.tracer,
@@ -235,7 +251,10 @@ impl<D> Worker<D> {
     /// A worker without a thread.
     #[cfg(test)]
     pub(super) fn for_tests(plan: FleetPlan<D>) -> Rc<Self> {
-        Rc::new(Self::new(plan, Share { number: 0, workers: 1, connecting: 1, rate: 1.0 }))
+        Rc::new(Self::new(
+            plan,
+            &Share { number: 0, workers: 1, connecting: 1, rate: 1.0, sources: Sources::default() },
+        ))
     }
 
     /// Keeps a device's waker for news that concern all. It stays the same as long as the device's task lives; one
@@ -285,5 +304,17 @@ impl<D> Drop for Alive<D> {
         if left == 0 {
             self.0.drained.notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shares_of_all_ranges_add_up() {
+        let shares = [(0, 3), (3, 4), (4, 10)].map(|(start, end)| share_of(200, DeviceRange { start, end }, 10));
+        assert_eq!(shares, [60, 20, 120]);
+        assert_eq!(share_of(100_000, DeviceRange { start: 0, end: 10_000_000 }, 10_000_000), 100_000);
     }
 }

@@ -4,9 +4,13 @@
 mod connection;
 mod greeting;
 mod packet;
+mod source;
 
 pub use connection::{Connection, ConnectionError, Scratch, connect};
 pub use packet::{
     ConnAck, Connect, ConnectReturnCode, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish, QoS,
     SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, kind, publish,
+};
+pub use source::{
+    AddressBlock, BlockError, MAX_ADDRESSES, OpenError, SourceAddresses, SourceError, Sources, connect_from,
 };

@@ -1,9 +1,11 @@
 //! `[fleet]`: the devices.
 
+use super::document::Value;
 use super::error::Problem;
 use super::reader::Field;
 use super::retry::Retries;
 use crate::device::FleetConfig;
+use crate::mqtt::{AddressBlock, MAX_ADDRESSES, SourceAddresses};
 use crate::policy::DeviceIds;
 use crate::time::TimestampFormat;
 
@@ -25,6 +27,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         "id_prefix",
         "connect_rate",
         "connect_in_flight",
+        "source_addresses",
         "keep_alive",
         "token_life",
         "workers",
@@ -37,6 +40,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         id_prefix: id_prefix(&section.required("id_prefix")?)?,
         connect_rate: section.required("connect_rate")?.rate()?,
         connect_in_flight: section.required("connect_in_flight")?.integer(1..=100_000_u32)?,
+        source_addresses: source_addresses(&section.required("source_addresses")?)?,
         keep_alive: section.required("keep_alive")?.seconds(1..=MAX_KEEP_ALIVE)?,
         token_life: section.required("token_life")?.seconds(10..=365 * 86_400)?,
         workers: section.required("workers")?.integer(1..=256_u32)? as usize,
@@ -50,6 +54,23 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
     // Below this a process has none left for devices.
     let max_descriptors = section.required("max_descriptors")?.automatic(256..=10_000_000_u32)?;
     Ok(FleetSection { fleet, shards, max_descriptors })
+}
+
+fn source_addresses(field: &Field<'_>) -> Result<SourceAddresses, Problem> {
+    if !matches!(field.node.value, Value::List(_)) {
+        return match field.text() {
+            Ok("auto") => Ok(SourceAddresses::Auto),
+            _ => Err(field.problem("must be \"auto\" or a list like [\"10.0.0.5\", \"10.0.1.0/28\"]")),
+        };
+    }
+    let block = |field: Field<'_>| {
+        field.text()?.parse::<AddressBlock>().map_err(|error| field.problem(format_args!("is wrong: {error}")))
+    };
+    let blocks: Vec<AddressBlock> = field.list()?.map(block).collect::<Result<_, _>>()?;
+    match blocks.iter().map(AddressBlock::len).sum() {
+        1..=MAX_ADDRESSES => Ok(SourceAddresses::Listed(blocks)),
+        addresses => Err(field.problem(format_args!("must hold 1 to {MAX_ADDRESSES} addresses, not {addresses}"))),
+    }
 }
 
 /// Hubs allow more in an id than this; but `#`, `+`, `%` and `'` have meanings in topics, URLs and queries.

@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::mqtt::SourceAddresses;
 use crate::policy::{Backoff, FaultKind, FaultPlan, FaultStage, Jitter, Load, RetryPolicy, Select};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -73,6 +74,7 @@ fn a_profile_is_laid_over_quickstart_key_by_key() {
         slow = { twin_ack = "80ms" }
         [fleet]
         devices = 7
+        source_addresses = ["10.0.0.5", "10.0.1.0/28"]
         [load]
         kind = "closed"
         [retry]
@@ -95,6 +97,8 @@ fn a_profile_is_laid_over_quickstart_key_by_key() {
     );
     assert_eq!(plan.fleet.devices, 7);
     assert_eq!(plan.fleet.id_prefix, "sim-");
+    let sources = ["10.0.0.5", "10.0.1.0/28"].map(|block| block.parse().unwrap());
+    assert_eq!(plan.fleet.source_addresses, SourceAddresses::Listed(sources.into()));
     assert_eq!(plan.driver.load, Load::Closed { in_flight: 100 });
     assert_eq!(plan.hub.embedded().unwrap().slow.twin_ack, Duration::from_millis(80));
     let fixed = Backoff::Fixed { delay: 10 * SECOND };
@@ -170,6 +174,11 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[fleet]\nconnect_rate = 'fast'", 2, "`fast` is not a rate"),
         ("[fleet]\nconnect_rate = true", 2, "must be a rate like `200/s`, not true or false"),
         ("[fleet]\nconnect_in_flight = 0", 2, "must be from 1"),
+        ("[fleet]\nsource_addresses = 'all'", 2, "must be \"auto\" or a list like [\"10.0.0.5\""),
+        ("[fleet]\nsource_addresses = []", 2, "must hold 1 to 65536 addresses, not 0"),
+        ("[fleet]\nsource_addresses = ['10.0.0.0/16', '10.1.0.1']", 2, "not 65537"),
+        ("[fleet]\nsource_addresses = [\n'10.0.0.7/28']", 3, "begins amid its block: write 10.0.0.0/28"),
+        ("[fleet]\nsource_addresses = [7]", 2, "`fleet.source_addresses.0` must be a text in quotes"),
         ("[fleet]\nkeep_alive = '1178s'", 2, "must be whole seconds from 1s to 1177s"),
         ("[fleet]\nkeep_alive = '1500ms'", 2, "must be whole seconds"),
         ("[fleet]\nkeep_alive = 60", 2, "must be a duration like `500ms`, `15s` or `4m`, not a whole number"),

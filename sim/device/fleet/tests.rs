@@ -9,7 +9,8 @@ use crate::device::{task, workers};
 use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key};
 use crate::measure::TraceEvent;
 use crate::mqtt::{
-    ConnAck, ConnectReturnCode, Connection, Packet, PubAck, QoS, Scratch, SubAck, SubscribeReasonCode, publish,
+    ConnAck, ConnectReturnCode, Connection, Packet, PubAck, QoS, Scratch, SourceAddresses, SubAck, SubscribeReasonCode,
+    publish,
 };
 use crate::policy::{Backoff, Delay, Fault, FaultKind, FirmwareStatus, RetryPolicy, Select, Series};
 use crate::time::TimestampFormat;
@@ -25,6 +26,7 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
             id_prefix: "sim-".to_owned(),
             connect_rate: 10_000.0,
             connect_in_flight: 3,
+            source_addresses: SourceAddresses::Auto,
             keep_alive: Duration::from_secs(60),
             token_life: Duration::from_secs(3600),
             workers: 2,
@@ -209,6 +211,14 @@ async fn a_hub_that_is_not_there_is_named() {
     assert_eq!(failures[0].text, format!("hub unreachable: connection refused at {nobody}"));
     assert!(failures.len() == 1 && failures[0].count >= 8 && !failures[0].local);
     fleet.stop(LIMIT).await;
+}
+
+#[tokio::test]
+async fn a_source_address_of_another_machine_is_named_before_any_device_starts() {
+    let mut plan = plan(([127, 0, 0, 1], 1).into(), 4);
+    plan.config.source_addresses = SourceAddresses::Listed(vec!["192.0.2.4".parse().unwrap()]);
+    let Err(error) = Fleet::start(plan) else { panic!("it started") };
+    assert!(error.to_string().starts_with("no connection can come from 192.0.2.4: "), "{error}");
 }
 
 #[tokio::test]

@@ -33,6 +33,7 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
             id_prefix: "sim-".to_owned(),
             connect_rate: 100.0,
             connect_in_flight: 10,
+            source_addresses: Default::default(),
             keep_alive: 60 * SECOND,
             token_life: 3600 * SECOND,
             workers: 1,
