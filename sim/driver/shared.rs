@@ -85,7 +85,7 @@ impl Shared {
             let shared = Rc::clone(self);
             match action {
                 Action::Call(device) => drop(tokio::task::spawn_local(shared.call(device))),
-                Action::Read(device) => drop(tokio::task::spawn_local(shared.read(device))),
+                Action::Read(device, number) => drop(tokio::task::spawn_local(shared.read(device, number))),
             }
         }
         if ledger.wake().is_some_and(|wake| wake < self.armed.get()) {
@@ -137,14 +137,14 @@ impl Shared {
         }
     }
 
-    /// Reads the twin of `device` because its update asks for it.
-    async fn read(self: Rc<Self>, device: u32) {
+    /// Reads the twin of `device` because its update of that number asks for it.
+    async fn read(self: Rc<Self>, device: u32, number: u64) {
         let twin = match self.reads.acquire().await {
             Ok(_permit) => self.twin(device).await,
             Err(_) => return,
         };
         let now = self.clock.now();
-        self.apply(|ledger| ledger.read(now, device, twin.as_ref()));
+        self.apply(|ledger| ledger.read(now, device, number, twin.as_ref()));
     }
 
     /// Reads the twin of `device`; `None` if that fails, which is counted.

@@ -305,7 +305,7 @@ impl Coordinator {
         let census = &mut self.tally.total.census;
         if self.options.roles.driver {
             // What was planned is known from the plan, also where the shard never said so.
-            census.planned = census.planned.max(u64::from(self.options.plan.fleet.devices));
+            census.planned = census.planned.max(self.options.plan.updates());
         }
         let missing = u64::try_from(census.unaccounted()).unwrap_or(0);
         let outcome = if self.hub_died { Outcome::HubError } else { Outcome::LostShard };
@@ -318,9 +318,7 @@ impl Coordinator {
         let (phase, left) = match self.phase {
             // How long a driver alone has to wait is up to somebody else.
             Phase::Connecting if !self.options.roles.fleet => ("waiting", None),
-            Phase::Connecting => {
-                ("connecting", (plan.estimated_connect() + plan.estimated_load()).checked_sub(elapsed))
-            }
+            Phase::Connecting => ("connecting", plan.estimated_duration().checked_sub(elapsed)),
             Phase::Running { since } => {
                 let passed = Instant::now().saturating_duration_since(since);
                 // What was seen so far tells more than what the plan allows for.

@@ -62,8 +62,8 @@ pub enum PreflightError {
 pub(super) fn descriptors(plan: &Plan, roles: Roles, hub_is_ours: bool) -> Result<u64, PreflightError> {
     let limit = raise_descriptor_limit()?;
     let devices = u64::from(plan.fleet.devices);
-    // Each device is called once, so there are never more calls than devices.
-    let calls = u64::from(plan.driver.max_in_flight).min(devices);
+    // A device has one call at a time, so there are never more calls than devices.
+    let calls = u64::from(plan.driver.max_in_flight).min(devices).min(plan.updates());
     let own = BASE + if roles.fleet { devices } else { 0 } + if roles.driver { calls } else { 0 };
     let hub = if hub_is_ours { BASE + devices + calls } else { 0 };
     let (needed, whose) = if hub > own { (hub, "the hub's process") } else { (own, "this process") };
