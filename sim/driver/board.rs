@@ -46,20 +46,28 @@ impl Board {
         Baseline { version: known.version, updated }
     }
 
-    /// Notes what the twin of `device` shows; whether that is news: looks overlap, and show most things twice.
-    pub(super) fn learn(&mut self, device: u32, report: &TwinReport) -> bool {
+    /// Notes whether `device` is connected, and tells whether its twin's `$version` is news: looks overlap, and show
+    /// most things several times.
+    pub(super) fn glance(&mut self, device: u32, connected: Option<bool>, version: u64) -> bool {
         let index = device.checked_sub(self.range.start);
         let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else { return false };
-        if let Some(connected) = report.connected
+        if let Some(connected) = connected
             && connected != known.connected
         {
             known.connected = connected;
             let count = &mut self.gauges.connected;
             *count = if connected { *count + 1 } else { count.saturating_sub(1) };
         }
-        if report.version <= known.version {
+        version > known.version
+    }
+
+    /// Notes what the twin of `device` shows; whether that is news.
+    pub(super) fn learn(&mut self, device: u32, report: &TwinReport) -> bool {
+        if !self.glance(device, report.connected, report.version) {
             return false;
         }
+        let index = device.checked_sub(self.range.start);
+        let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else { return false };
         let status = report.status.as_ref().and_then(|status| status.as_ref().ok().copied());
         if let Some(old) = std::mem::replace(&mut known.status, status) {
             self.gauges.stages[old as usize] -= 1;

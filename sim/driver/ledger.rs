@@ -10,6 +10,7 @@ use super::board::Board;
 use super::event::{Effect, Input, Rules};
 use super::scribe::Scribe;
 use super::update::Update;
+use crate::dialect::azure::rest::DeltaRow;
 use crate::dialect::{MethodAnswer, TwinReport};
 use crate::measure::{Gauges, TraceEvent};
 use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, Load, Outcome};
@@ -199,6 +200,15 @@ impl Ledger {
         {
             self.call(device);
         }
+    }
+
+    /// The observer received `row` at `now`; it is read in full only if it is news.
+    pub(super) fn glance(&mut self, now: Nanos, row: &DeltaRow<'_>) -> Result<(), serde_json::Error> {
+        let device = self.ids.device(&row.device_id);
+        if device.is_some_and(|device| self.board.glance(device, row.connected(), row.version())) {
+            self.look(now, &row.report()?);
+        }
+        Ok(())
     }
 
     /// The observer received `report` at `now`.
