@@ -254,9 +254,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Offline(fault) => {
-                if let Some(fault) = fault {
-                    books.recorder.injected(fault);
-                }
+                // The driver counts the updates that this strikes: a device that is away learns of none.
                 if let Some(truth) = truth {
                     truth.set_offline(device, fault);
                 }

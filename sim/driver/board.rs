@@ -15,11 +15,13 @@ pub(super) struct Board {
     gauges: Gauges,
 }
 
-/// One twin.
-#[derive(Debug, Clone, Copy, Default)]
+/// One twin, kept small: there is one for every device, called or not.
+#[derive(Debug, Clone, Copy)]
 struct Known {
-    version: Option<u64>,
-    updated: Option<Timestamp>,
+    /// 0 where nothing was seen: hubs count from 1.
+    version: u64,
+    /// [`Timestamp::MIN`] where nothing was seen.
+    updated: Timestamp,
     status: Option<FirmwareStatus>,
     connected: bool,
 }
@@ -27,7 +29,8 @@ struct Known {
 impl Board {
     /// Nothing is known of the devices of `range`.
     pub(super) fn new(range: DeviceRange) -> Self {
-        Self { range, known: range.iter().map(|_| Known::default()).collect(), gauges: Gauges::default() }
+        let nothing = Known { version: 0, updated: Timestamp::MIN, status: None, connected: false };
+        Self { range, known: range.iter().map(|_| nothing).collect(), gauges: Gauges::default() }
     }
 
     /// Devices connected, and devices by status.
@@ -38,24 +41,33 @@ impl Board {
     /// What an update of `device` that is called now starts from.
     pub(super) fn baseline(&self, device: u32) -> Baseline {
         let index = device.checked_sub(self.range.start);
-        let known = index.and_then(|index| self.known.get(index as usize)).copied().unwrap_or_default();
-        Baseline { version: known.version.unwrap_or_default(), updated: known.updated }
+        let Some(known) = index.and_then(|index| self.known.get(index as usize)) else { return Baseline::default() };
+        let updated = (known.updated > Timestamp::MIN).then_some(known.updated);
+        Baseline { version: known.version, updated }
     }
 
-    /// Notes what the twin of `device` shows; whether that is news: looks overlap, and show most things twice.
-    pub(super) fn learn(&mut self, device: u32, report: &TwinReport) -> bool {
+    /// Notes whether `device` is connected, and tells whether its twin's `$version` is news: looks overlap, and show
+    /// most things several times.
+    pub(super) fn glance(&mut self, device: u32, connected: Option<bool>, version: u64) -> bool {
         let index = device.checked_sub(self.range.start);
         let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else { return false };
-        if let Some(connected) = report.connected
+        if let Some(connected) = connected
             && connected != known.connected
         {
             known.connected = connected;
             let count = &mut self.gauges.connected;
             *count = if connected { *count + 1 } else { count.saturating_sub(1) };
         }
-        if known.version.is_some_and(|version| report.version <= version) {
+        version > known.version
+    }
+
+    /// Notes what the twin of `device` shows; whether that is news.
+    pub(super) fn learn(&mut self, device: u32, report: &TwinReport) -> bool {
+        if !self.glance(device, report.connected, report.version) {
             return false;
         }
+        let index = device.checked_sub(self.range.start);
+        let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else { return false };
         let status = report.status.as_ref().and_then(|status| status.as_ref().ok().copied());
         if let Some(old) = std::mem::replace(&mut known.status, status) {
             self.gauges.stages[old as usize] -= 1;
@@ -63,7 +75,7 @@ impl Board {
         if let Some(new) = status {
             self.gauges.stages[new as usize] += 1;
         }
-        (known.version, known.updated) = (Some(report.version), report.last_updated);
+        (known.version, known.updated) = (report.version, report.last_updated.unwrap_or(Timestamp::MIN));
         true
     }
 }

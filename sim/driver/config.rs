@@ -11,6 +11,8 @@ use crate::policy::{Load, RetryPolicy, units};
 pub struct DriverConfig {
     /// When updates start.
     pub load: Load,
+    /// Updates that are planned over the whole fleet; `None`: one for each device.
+    pub updates: Option<u64>,
     /// Method calls in flight at once, per shard.
     pub max_in_flight: u32,
     /// How long the hub waits for a device's answer; whole seconds, 5 to 300.
@@ -29,6 +31,14 @@ pub struct DriverConfig {
     pub observe: ObserveConfig,
     /// Retries of a method call.
     pub retry_method: RetryPolicy,
+}
+
+impl DriverConfig {
+    /// Updates that are planned over a fleet of `devices` devices.
+    #[must_use]
+    pub fn updates(&self, devices: u32) -> u64 {
+        self.updates.unwrap_or(u64::from(devices))
+    }
 }
 
 /// How transitions are observed.

@@ -10,6 +10,7 @@ use super::board::Board;
 use super::event::{Effect, Input, Rules};
 use super::scribe::Scribe;
 use super::update::Update;
+use crate::dialect::azure::rest::DeltaRow;
 use crate::dialect::{MethodAnswer, TwinReport};
 use crate::measure::{Gauges, TraceEvent};
 use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, Load, Outcome};
@@ -23,8 +24,8 @@ const TOO_LATE: Duration = Duration::from_secs(1);
 pub(super) enum Action {
     /// Send the call of this device, and say so with [`Ledger::sent`] and [`Ledger::answered`].
     Call(u32),
-    /// Read the twin of this device, and answer with [`Ledger::read`].
-    Read(u32),
+    /// Read the twin of this device for its update of this number, and answer with [`Ledger::read`].
+    Read(u32, u64),
 }
 
 /// The part of a fleet's load that a ledger takes.
@@ -36,6 +37,8 @@ pub(super) struct Part {
     pub(super) range: DeviceRange,
     /// Devices in the whole fleet.
     pub(super) devices: u32,
+    /// Updates planned over the whole fleet.
+    pub(super) updates: u64,
     /// The whole fleet's load.
     pub(super) load: Load,
     /// Calls in flight at once.
@@ -54,7 +57,8 @@ pub(super) struct Ledger {
     /// Updates in progress at once in a closed load.
     share: u32,
     max_in_flight: u32,
-    slots: Vec<Slot>,
+    /// One place for each device; what stands there is made when the device is called.
+    slots: Vec<Option<Box<Slot>>>,
     arrivals: Peekable<Arrivals>,
     start: Option<Nanos>,
     wakes: BTreeSet<(Nanos, u32)>,
@@ -62,8 +66,8 @@ pub(super) struct Ledger {
     backlog: VecDeque<u32>,
     in_flight: u32,
     in_progress: u32,
-    planned: u32,
-    ended: u32,
+    planned: u64,
+    ended: u64,
     stopped: bool,
     board: Board,
     /// Devices whose observation began since the last [`Ledger::next_observed`]; kept where twins are polled.
@@ -73,29 +77,27 @@ pub(super) struct Ledger {
     scribe: Scribe,
 }
 
-/// One device.
-#[derive(Debug, Default)]
+/// The latest update of a device that was called.
+#[derive(Debug)]
 struct Slot {
-    update: Option<Update>,
-    /// The faults, bit by bit, that kept it offline when it was called.
+    update: Update,
+    /// The faults, bit by bit, that kept the device offline when it was called.
     offline: u64,
 }
 
 impl Ledger {
     /// A ledger in which nothing has happened yet.
     pub(super) fn new(rules: Rules, part: Part, mut scribe: Scribe) -> Self {
-        let Part { ids, range, devices, load, max_in_flight, polls } = part;
-        let arrivals = Arrivals::new(rules.seed, &load, devices, range).peekable();
-        // Each device of the range is called once.
-        let planned = DeviceRange { start: range.start, end: range.end.min(devices) };
-        let planned = if planned.is_empty() { 0 } else { planned.len() };
-        scribe.recorder().plan(u64::from(planned));
+        let Part { ids, range, devices, updates, load, max_in_flight, polls } = part;
+        let arrivals = Arrivals::new(rules.seed, &load, devices, updates, range);
+        let planned = arrivals.planned();
+        scribe.recorder().plan(planned);
         let share = match load {
             Load::Open { .. } => 0,
             // A part to which no call falls must still end its updates, and knows of no other part that has ended its
             // own. So each part takes one at least: a load with fewer calls than parts has as many calls as parts.
             Load::Closed { in_flight } => {
-                Load::in_flight_share(in_flight, range.start, range.start + planned, devices).max(1)
+                Load::in_flight_share(in_flight, range.start, range.end.min(devices).max(range.start), devices).max(1)
             }
         };
         Self {
@@ -105,8 +107,8 @@ impl Ledger {
             load,
             share,
             max_in_flight,
-            slots: range.iter().map(|_| Slot::default()).collect(),
-            arrivals,
+            slots: range.iter().map(|_| None).collect(),
+            arrivals: arrivals.peekable(),
             start: None,
             wakes: BTreeSet::new(),
             backlog: VecDeque::new(),
@@ -133,8 +135,7 @@ impl Ledger {
         let start = self.start;
         let due = match self.load {
             Load::Open { .. } => self.arrivals.peek().and_then(|arrival| Some(start? + arrival.due)),
-            Load::Closed { .. } if self.has_room() => self.arrivals.peek().and(start),
-            Load::Closed { .. } => None,
+            Load::Closed { .. } => start.filter(|_| self.has_room()),
         };
         let wake = self.wakes.first().map(|&(at, _)| at);
         due.into_iter().chain(wake).min()
@@ -154,7 +155,7 @@ impl Ledger {
                     self.due(now, arrival, start + arrival.due);
                 }
             }
-            // A closed load has no due times: a call is due when there is room for it.
+            // A closed load has no due times: a call is due when there is room for it and its device is free.
             Load::Closed { .. } => {
                 while start <= now
                     && self.has_room()
@@ -175,14 +176,11 @@ impl Ledger {
             return false;
         }
         self.handle(now, device, Input::Sent);
-        let offline = self.scribe.offline_fault(device);
-        if let Some(slot) = slot(&mut self.slots, self.range, device)
-            && let Some(update) = &slot.update
-        {
-            slot.offline |= offline.map_or(0, |fault| 1 << fault);
+        if let Some(slot) = slot(&mut self.slots, self.range, device) {
+            slot.offline = self.scribe.offline(device, slot.offline);
             // A closed load has no due times that a call could be late for.
-            let lag = matches!(self.load, Load::Open { .. }).then(|| now.since(update.due()));
-            self.scribe.sent(now, device, update, lag);
+            let lag = matches!(self.load, Load::Open { .. }).then(|| now.since(slot.update.due()));
+            self.scribe.sent(now, device, &slot.update, lag);
         }
         true
     }
@@ -204,6 +202,15 @@ impl Ledger {
         }
     }
 
+    /// The observer received `row` at `now`; it is read in full only if it is news.
+    pub(super) fn glance(&mut self, now: Nanos, row: &DeltaRow<'_>) -> Result<(), serde_json::Error> {
+        let device = self.ids.device(&row.device_id);
+        if device.is_some_and(|device| self.board.glance(device, row.connected(), row.version())) {
+            self.look(now, &row.report()?);
+        }
+        Ok(())
+    }
+
     /// The observer received `report` at `now`.
     pub(super) fn look(&mut self, now: Nanos, report: &TwinReport) {
         let Some(device) = self.ids.device(&report.device_id) else { return };
@@ -212,8 +219,12 @@ impl Ledger {
         }
     }
 
-    /// The twin of `device` that an action asked for; `None` if it could not be read.
-    pub(super) fn read(&mut self, now: Nanos, device: u32, report: Option<&TwinReport>) {
+    /// The twin of `device` that an action asked for in the name of update `number`; `None` if it could not be read.
+    /// If the device has got another update meanwhile, that one did not ask, and takes it for what it is.
+    pub(super) fn read(&mut self, now: Nanos, device: u32, number: u64, report: Option<&TwinReport>) {
+        if self.number(device) != Some(number) {
+            return report.map_or((), |report| self.look(now, report));
+        }
         if let Some(report) = report {
             self.board.learn(device, report);
         }
@@ -228,8 +239,7 @@ impl Ledger {
         }
         let start = self.start.unwrap_or(now);
         while let Some(arrival) = self.arrivals.next() {
-            self.plan(arrival, start + arrival.due);
-            self.handle(now, arrival.device, Input::Stop(outcome));
+            self.end_uncalled(now, arrival, start + arrival.due, Input::Stop(outcome));
         }
         self.actions.clear();
         self.backlog.clear();
@@ -282,32 +292,51 @@ impl Ledger {
     }
 
     fn update(&self, device: u32) -> Option<&Update> {
-        self.slots.get(device.checked_sub(self.range.start)? as usize)?.update.as_ref()
+        let slot = self.slots.get(device.checked_sub(self.range.start)? as usize)?;
+        slot.as_ref().map(|slot| &slot.update)
     }
 
-    fn has_room(&self) -> bool {
-        self.in_progress < self.share && self.in_flight < self.max_in_flight
+    /// Whether an earlier update of `device` is not over yet.
+    fn is_busy(&self, device: u32) -> bool {
+        self.update(device).is_some_and(Update::is_busy)
     }
 
-    fn plan(&mut self, arrival: Arrival, due: Nanos) {
-        self.in_progress += 1;
-        if let Some(slot) = slot(&mut self.slots, self.range, arrival.device) {
-            slot.update = Some(Update::new(arrival.update, due));
+    /// Whether a closed load may start its next update: there is one, and its device is free.
+    fn has_room(&mut self) -> bool {
+        if self.in_progress >= self.share || self.in_flight >= self.max_in_flight {
+            return false;
         }
+        let next = self.arrivals.peek().map(|arrival| arrival.device);
+        next.is_some_and(|device| !self.is_busy(device))
     }
 
     fn due(&mut self, now: Nanos, arrival: Arrival, due: Nanos) {
-        self.plan(arrival, due);
-        self.scribe.due(now, arrival.device);
         let device = arrival.device;
+        self.scribe.due(now, device);
         if now.since(due) > TOO_LATE {
             self.scribe.recorder().counters().dropped += 1;
-            return self.handle(now, device, Input::Refused("generator_late"));
+            return self.end_uncalled(now, arrival, due, Input::Refused("generator_late"));
+        }
+        if self.is_busy(device) {
+            return self.end_uncalled(now, arrival, due, Input::Refused("device_busy"));
         }
         if self.in_flight >= self.max_in_flight {
-            return self.handle(now, device, Input::Refused("max_in_flight"));
+            return self.end_uncalled(now, arrival, due, Input::Refused("max_in_flight"));
         }
+        let Some(place) = place(&mut self.slots, self.range, device) else { return };
+        *place = Some(Box::new(Slot { update: Update::new(arrival.update, due), offline: 0 }));
+        self.in_progress += 1;
         self.handle(now, device, Input::Due(self.board.baseline(device)));
+    }
+
+    /// Ends an update that is never called; its device may have an earlier one, which goes on.
+    fn end_uncalled(&mut self, now: Nanos, arrival: Arrival, due: Nanos, input: Input<'_>) {
+        let mut update = Update::new(arrival.update, due);
+        update.handle(now, input, &self.rules, &mut self.effects);
+        for effect in self.effects.drain(..) {
+            self.scribe.effect(now, arrival.device, &update, 0, &effect);
+        }
+        self.ended += 1;
     }
 
     /// Sends the call of `device`, or lets it wait until another has ended.
@@ -325,7 +354,7 @@ impl Ledger {
 
     fn handle(&mut self, now: Nanos, device: u32, input: Input<'_>) {
         let Some(slot) = slot(&mut self.slots, self.range, device) else { return };
-        let Some(update) = &mut slot.update else { return };
+        let update = &mut slot.update;
         let (wake, observed) = (update.wake(), update.is_observed());
         let mut effects = std::mem::take(&mut self.effects);
         update.handle(now, input, &self.rules, &mut effects);
@@ -343,10 +372,11 @@ impl Ledger {
         for effect in &effects {
             self.scribe.effect(now, device, update, slot.offline, effect);
         }
+        let number = update.number();
         for effect in effects.drain(..) {
             match effect {
                 Effect::Call => self.call(device),
-                Effect::ReadTwin => self.actions.push_back(Action::Read(device)),
+                Effect::ReadTwin => self.actions.push_back(Action::Read(device, number)),
                 Effect::Ended { .. } => {
                     self.ended += 1;
                     self.in_progress = self.in_progress.saturating_sub(1);
@@ -358,8 +388,12 @@ impl Ledger {
     }
 }
 
-fn slot(slots: &mut [Slot], range: DeviceRange, device: u32) -> Option<&mut Slot> {
+fn place(slots: &mut [Option<Box<Slot>>], range: DeviceRange, device: u32) -> Option<&mut Option<Box<Slot>>> {
     slots.get_mut(device.checked_sub(range.start)? as usize)
+}
+
+fn slot(slots: &mut [Option<Box<Slot>>], range: DeviceRange, device: u32) -> Option<&mut Slot> {
+    place(slots, range, device)?.as_deref_mut()
 }
 
 #[cfg(test)]

@@ -117,10 +117,10 @@ impl Online {
         let mut continuation: Option<String> = None;
         loop {
             let page = fetch(client, rest::query(&text, PAGE, continuation.as_deref())).await?;
-            for report in rest::delta_page(&page.body)? {
-                let device = ids.device(&report.device_id).filter(|&device| self.range.contains(device));
+            for row in rest::delta_page(&page.body)? {
+                let device = ids.device(&row.device_id).filter(|&device| self.range.contains(device));
                 if let Some(device) = device
-                    && report.connected == Some(true)
+                    && row.connected() == Some(true)
                     && let Some(seen) = self.seen.get_mut((device - self.range.start) as usize)
                     && !std::mem::replace(seen, true)
                 {

@@ -3,20 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use serde::de::Error;
 
 use super::shared::{ReadError, Shared};
-use crate::dialect::TwinReport;
 use crate::dialect::azure::rest;
 use crate::time::{Nanos, rfc3339};
 
 /// Rows of a page (4: the most that a hub gives).
 pub(super) const PAGE: usize = 1000;
-
-/// Bytes of a page that is not read on the driver's own thread.
-const BIG: usize = 32 << 10;
 
 /// Where the next look begins.
 #[derive(Debug, Clone, Copy, Default)]
@@ -50,21 +44,19 @@ impl Cursor {
         loop {
             let page = shared.observe(rest::query(&text, PAGE, continuation.as_deref())).await?;
             let now = shared.clock.now();
-            let reports = match rows(page.body).await {
-                Ok(reports) => reports,
-                Err(error) => {
-                    shared.ledger.borrow_mut().scribe().recorder().counters().observer_errors += 1;
-                    return Err(error.into());
-                }
-            };
-            shared.apply(|ledger| {
-                for report in &reports {
+            let read = shared.apply(|ledger| {
+                for row in rest::delta_page(&page.body)? {
                     if !whole_fleet || continuation.is_none() {
-                        latest = latest.max(report.last_updated);
+                        latest = latest.max(row.last_updated());
                     }
-                    ledger.look(now, report);
+                    ledger.glance(now, &row)?;
                 }
+                Ok(())
             });
+            if let Err(error) = read {
+                shared.ledger.borrow_mut().scribe().recorder().counters().observer_errors += 1;
+                return Err(ReadError::Unreadable(error));
+            }
             continuation = page.continuation;
             if continuation.is_none() {
                 self.latest = latest;
@@ -72,16 +64,6 @@ impl Cursor {
             }
         }
     }
-}
-
-/// Reads a page. A big one takes milliseconds, which would show as lateness of the calls that are due meanwhile; so
-/// another thread does it.
-async fn rows(body: Bytes) -> Result<Vec<TwinReport>, serde_json::Error> {
-    if body.len() < BIG {
-        return rest::delta_page(&body);
-    }
-    let read = tokio::task::spawn_blocking(move || rest::delta_page(&body));
-    read.await.unwrap_or_else(|error| Err(serde_json::Error::custom(error)))
 }
 
 /// Looks every interval from `start` on, until it is aborted. What goes wrong is counted; the next look catches up.

@@ -54,9 +54,15 @@ impl Scribe {
         }
     }
 
-    /// The fault that keeps `device` offline now.
-    pub(super) fn offline_fault(&self, device: u32) -> Option<usize> {
-        self.truth.as_ref()?.offline(device)
+    /// The faults, bit by bit, that kept `device` offline when its update was called: `before`, and the one that does
+    /// now. A device that is away learns of no update, so that it is here that the update is counted as struck.
+    pub(super) fn offline(&mut self, device: u32, before: u64) -> u64 {
+        let Some(fault) = self.truth.as_ref().and_then(|truth| truth.offline(device)) else { return before };
+        let after = before | 1 << (fault % Truth::MAX_FAULTS);
+        if after != before {
+            self.recorder.injected(fault);
+        }
+        after
     }
 
     /// The call was due.

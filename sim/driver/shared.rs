@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 use tokio::sync::{Notify, Semaphore};
 
 use super::client::{Client, ClientError};
@@ -49,6 +49,17 @@ pub(super) struct Shared {
     pub(super) finished: tokio::sync::watch::Sender<bool>,
 }
 
+/// What a device is told with a call.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    fw_package_uri: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fw_version: Option<&'a str>,
+}
+
 /// Why one of the observer's own requests brought nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
@@ -85,7 +96,7 @@ impl Shared {
             let shared = Rc::clone(self);
             match action {
                 Action::Call(device) => drop(tokio::task::spawn_local(shared.call(device))),
-                Action::Read(device) => drop(tokio::task::spawn_local(shared.read(device))),
+                Action::Read(device, number) => drop(tokio::task::spawn_local(shared.read(device, number))),
             }
         }
         if ledger.wake().is_some_and(|wake| wake < self.armed.get()) {
@@ -119,32 +130,26 @@ impl Shared {
     }
 
     /// The call of `device`: the tutorial's payload, and what this run adds to it.
-    fn method_call(&self, device: u32) -> MethodCall {
-        let mut payload = Map::new();
-        payload.insert("fwPackageUri".to_owned(), Value::from(self.config.package_uri.as_str()));
+    fn method_call(&self, device: u32) -> MethodCall<Payload<'_>> {
         let number = self.ledger.borrow().number(device);
-        if let (Some(ids), Some(number)) = (&self.update_ids, number) {
-            payload.insert("updateId".to_owned(), Value::from(ids.id(number)));
-        }
-        if let Some(version) = &self.config.version {
-            payload.insert("fwVersion".to_owned(), Value::from(version.as_str()));
-        }
+        let update_id = self.update_ids.as_ref().and_then(|ids| Some(ids.id(number?)));
+        let (fw_package_uri, fw_version) = (self.config.package_uri.as_str(), self.config.version.as_deref());
         MethodCall {
             method_name: FIRMWARE_UPDATE.to_owned(),
-            payload: Value::Object(payload),
+            payload: Payload { fw_package_uri, update_id, fw_version },
             response_timeout_in_seconds: self.config.response_timeout.as_secs(),
             connect_timeout_in_seconds: self.config.connect_timeout.as_secs(),
         }
     }
 
-    /// Reads the twin of `device` because its update asks for it.
-    async fn read(self: Rc<Self>, device: u32) {
+    /// Reads the twin of `device` because its update of that number asks for it.
+    async fn read(self: Rc<Self>, device: u32, number: u64) {
         let twin = match self.reads.acquire().await {
             Ok(_permit) => self.twin(device).await,
             Err(_) => return,
         };
         let now = self.clock.now();
-        self.apply(|ledger| ledger.read(now, device, twin.as_ref()));
+        self.apply(|ledger| ledger.read(now, device, number, twin.as_ref()));
     }
 
     /// Reads the twin of `device`; `None` if that fails, which is counted.

@@ -92,6 +92,11 @@ impl Update {
         self.phase == Phase::Ready
     }
 
+    /// Whether its device must not be called for another update: it has not ended, or its call is still under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.phase != Phase::Ended(false)
+    }
+
     /// Whether its twin is worth polling.
     pub(super) const fn is_observed(&self) -> bool {
         matches!(self.phase, Phase::Observing(_))

@@ -116,6 +116,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         ids: ids.clone(),
         range,
         devices,
+        updates: config.updates(devices),
         load: config.load,
         max_in_flight: config.max_in_flight,
         polls: config.observe.kind == ObserveKind::Poll,

@@ -19,22 +19,44 @@ pub struct Arrival {
     pub due: Duration,
 }
 
-/// The part of the fleet's one seeded schedule that falls to a range of devices, in order of due time. Each device is
-/// called once. Every shard walks the whole schedule and keeps its own part, so the schedule does not depend on how
-/// the fleet is split.
+/// The part of the fleet's one seeded schedule that falls to a range of devices, in order of due time. The fleet is
+/// called in a seeded order, again and again in the same one where there are more updates than devices. Every shard
+/// walks the whole schedule and keeps its own part, so the schedule does not depend on how the fleet is split.
 #[derive(Debug)]
 pub struct Arrivals {
-    order: Vec<u32>,
-    range: DeviceRange,
-    next: usize,
+    /// Devices of the range with their places in the call order, as far as anybody is called there; by place.
+    own: Vec<(u32, u32)>,
+    devices: u32,
+    updates: u64,
+    /// Whose turn is next, and in which round over the fleet.
+    turn: usize,
+    round: u64,
     clock: DueTimes,
 }
 
 impl Arrivals {
-    /// The part of `range` in the schedule for `devices` devices.
+    /// The part of `range` in the schedule of `updates` updates of `devices` devices.
     #[must_use]
-    pub fn new(seed: Seed, load: &Load, devices: u32, range: DeviceRange) -> Self {
-        Self { order: call_order(seed, devices), range, next: 0, clock: DueTimes::new(seed, load) }
+    pub fn new(seed: Seed, load: &Load, devices: u32, updates: u64, range: DeviceRange) -> Self {
+        let own = if range.is_empty() { Vec::new() } else { own_places(seed, devices, updates, range) };
+        Self { own, devices, updates, turn: 0, round: 0, clock: DueTimes::new(seed, load) }
+    }
+
+    /// How many updates there are in this part.
+    #[must_use]
+    pub fn planned(&self) -> u64 {
+        let devices = u64::from(self.devices.max(1));
+        let (rounds, rest) = (self.updates / devices, self.updates % devices);
+        self.own.iter().map(|&(place, _)| rounds + u64::from(u64::from(place) < rest)).sum()
+    }
+
+    /// When the first and the last update of the whole schedule are due; `None` in a closed load.
+    #[must_use]
+    pub fn span(seed: Seed, load: &Load, updates: u64) -> Option<(Duration, Duration)> {
+        load.rate()?;
+        let mut clock = DueTimes::new(seed, load);
+        let last = updates.checked_sub(1)?;
+        Some((clock.due(0), clock.due(last)))
     }
 }
 
@@ -42,16 +64,29 @@ impl Iterator for Arrivals {
     type Item = Arrival;
 
     fn next(&mut self) -> Option<Arrival> {
-        while let Some(&device) = self.order.get(self.next) {
-            let update = self.next as u64;
-            self.next += 1;
-            let due = self.clock.next();
-            if self.range.contains(device) {
-                return Some(Arrival { update, device, due });
-            }
+        if self.turn == self.own.len() {
+            (self.turn, self.round) = (0, self.round + 1);
         }
-        None
+        let &(place, device) = self.own.get(self.turn)?;
+        let update = self.round * u64::from(self.devices) + u64::from(place);
+        if update >= self.updates {
+            return None;
+        }
+        self.turn += 1;
+        Some(Arrival { update, device, due: self.clock.due(update) })
     }
+}
+
+/// The devices of `range` that are called at all, with their places in the call order. The order of the whole fleet,
+/// four bytes a device, is needed for no longer than this.
+fn own_places(seed: Seed, devices: u32, updates: u64, range: DeviceRange) -> Vec<(u32, u32)> {
+    let order = call_order(seed, devices);
+    let called = usize::try_from(updates).unwrap_or(usize::MAX);
+    let places = order.into_iter().take(called).enumerate();
+    let mut own: Vec<(u32, u32)> =
+        places.filter(|(_, device)| range.contains(*device)).map(|(place, device)| (place as u32, device)).collect();
+    own.shrink_to_fit();
+    own
 }
 
 /// A seeded shuffle of the fleet (Fisher-Yates), so that each moment's calls spread over all shards.
@@ -74,6 +109,8 @@ struct DueTimes {
     kind: Option<ArrivalKind>,
     rate: f64,
     ramp: Option<Ramp>,
+    /// Gaps drawn so far, and their sum.
+    drawn: u64,
     expected: f64,
 }
 
@@ -81,27 +118,30 @@ impl DueTimes {
     fn new(seed: Seed, load: &Load) -> Self {
         let random = seed.stream(Domain::Arrivals, 0, 0);
         match *load {
-            Load::Open { rate, arrivals, ramp } => Self { random, kind: Some(arrivals), rate, ramp, expected: 0.0 },
-            Load::Closed { .. } => Self { random, kind: None, rate: 1.0, ramp: None, expected: 0.0 },
+            Load::Open { rate, arrivals, ramp } => {
+                Self { random, kind: Some(arrivals), rate, ramp, drawn: 0, expected: 0.0 }
+            }
+            Load::Closed { .. } => Self { random, kind: None, rate: 1.0, ramp: None, drawn: 0, expected: 0.0 },
         }
     }
 
-    fn next(&mut self) -> Duration {
-        let due = match self.kind {
-            None => 0.0,
+    /// When `update` is due; to be asked in ascending order. The gaps of the updates between, which other shards
+    /// call, are drawn on the way: some nanoseconds each.
+    fn due(&mut self, update: u64) -> Duration {
+        let calls = match self.kind {
+            None => return Duration::ZERO,
             // The first call of a constant load is due at once, the first of a Poisson load after a gap.
-            Some(ArrivalKind::Constant) => {
-                let due = self.inverse(self.expected);
-                self.expected += 1.0;
-                due
-            }
+            Some(ArrivalKind::Constant) => update as f64,
             Some(ArrivalKind::Poisson) => {
-                let gap: f64 = Exp1.sample(&mut self.random);
-                self.expected += gap;
-                self.inverse(self.expected)
+                while self.drawn <= update {
+                    let gap: f64 = Exp1.sample(&mut self.random);
+                    self.expected += gap;
+                    self.drawn += 1;
+                }
+                self.expected
             }
         };
-        Duration::from_secs_f64(due)
+        Duration::from_secs_f64(self.inverse(calls))
     }
 
     /// The time by which `calls` calls are expected.
@@ -130,7 +170,11 @@ mod tests {
     }
 
     fn all(seed: u64, load: &Load, devices: u32) -> Vec<Arrival> {
-        Arrivals::new(Seed(seed), load, devices, DeviceRange { start: 0, end: devices }).collect()
+        some(seed, load, devices, u64::from(devices))
+    }
+
+    fn some(seed: u64, load: &Load, devices: u32, updates: u64) -> Vec<Arrival> {
+        Arrivals::new(Seed(seed), load, devices, updates, DeviceRange { start: 0, end: devices }).collect()
     }
 
     #[test]
@@ -161,19 +205,46 @@ mod tests {
         assert!((109..=111).contains(&in_second(12)), "{}", in_second(12));
     }
 
+    #[test]
+    fn the_span_is_that_of_the_first_and_the_last_call() {
+        for kind in [ArrivalKind::Constant, ArrivalKind::Poisson] {
+            let load = open(100.0, kind, None);
+            let schedule = some(7, &load, 10, 35);
+            let ends = (schedule[0].due, schedule[34].due);
+            assert_eq!(Arrivals::span(Seed(7), &load, 35), Some(ends));
+        }
+        assert_eq!(Arrivals::span(Seed(7), &Load::Closed { in_flight: 3 }, 35), None);
+    }
+
     proptest! {
         #[test]
-        fn shards_share_one_schedule(seed: u64, devices in 1..400_u32, cut in 0..400_u32) {
-            let load = open(50.0, ArrivalKind::Poisson, None);
-            let cut = cut.min(devices);
+        fn any_number_of_shards_shares_one_schedule(
+            seed: u64,
+            devices in 1..300_u32,
+            updates in 0..1000_u64,
+            cuts in proptest::collection::vec(0..300_u32, 0..6),
+            poisson: bool,
+        ) {
+            let load = open(50.0, if poisson { ArrivalKind::Poisson } else { ArrivalKind::Constant }, None);
+            let mut ends: Vec<u32> = cuts.into_iter().map(|cut| cut.min(devices)).chain([devices]).collect();
+            ends.sort_unstable();
             let mut parts: Vec<Arrival> = Vec::new();
-            for range in [DeviceRange { start: 0, end: cut }, DeviceRange { start: cut, end: devices }] {
-                parts.extend(Arrivals::new(Seed(seed), &load, devices, range));
+            let mut start = 0;
+            for end in ends {
+                let part = Arrivals::new(Seed(seed), &load, devices, updates, DeviceRange { start, end });
+                let (planned, before) = (part.planned(), parts.len() as u64);
+                parts.extend(part);
+                prop_assert_eq!(parts.len() as u64 - before, planned);
+                start = end;
             }
             parts.sort_by_key(|arrival| arrival.update);
-            let whole = all(seed, &load, devices);
-            prop_assert_eq!(&parts, &whole);
-            let mut called: Vec<u32> = whole.iter().map(|arrival| arrival.device).collect();
+            prop_assert_eq!(&parts, &some(seed, &load, devices, updates));
+            prop_assert!(parts.iter().map(|arrival| arrival.update).eq(0..updates));
+            prop_assert!(parts.is_sorted_by_key(|arrival| arrival.due));
+            // Each device once in a round, in the same order in every round, whatever the number of updates.
+            let order: Vec<u32> = all(seed, &load, devices).iter().map(|arrival| arrival.device).collect();
+            prop_assert!(parts.iter().map(|arrival| arrival.device).eq(order.iter().copied().cycle().take(parts.len())));
+            let mut called = order;
             called.sort_unstable();
             prop_assert_eq!(called, (0..devices).collect::<Vec<_>>());
         }

@@ -6,11 +6,15 @@ use super::error::Problem;
 use super::reader::{Field, Section};
 use crate::policy::{ArrivalKind, DeviceIds, Load, Ramp};
 
+/// A schedule is walked in whole by every shard; so many updates take a second.
+const MAX_UPDATES: u64 = 100_000_000;
 /// Updates in progress in a closed load that does not say how many.
 const IN_FLIGHT: u32 = 100;
 
 pub(super) struct LoadSection {
     pub(super) load: Load,
+    pub(super) updates: Option<u64>,
+    pub(super) hold: Duration,
     pub(super) max_in_flight: u32,
     pub(super) response_timeout: Duration,
     pub(super) connect_timeout: Duration,
@@ -22,13 +26,15 @@ enum Kind {
     Closed,
 }
 
-pub(super) fn read(field: &Field<'_>) -> Result<LoadSection, Problem> {
+pub(super) fn read(field: &Field<'_>, devices: u32, carries_ids: bool) -> Result<LoadSection, Problem> {
     let section = field.section(&[
         "kind",
         "in_flight",
         "rate",
         "arrivals",
         "ramp",
+        "updates",
+        "hold",
         "max_in_flight",
         "response_timeout",
         "connect_timeout",
@@ -38,6 +44,8 @@ pub(super) fn read(field: &Field<'_>) -> Result<LoadSection, Problem> {
         Kind::Open => open(&section, &kind)?,
         Kind::Closed => closed(&section, &kind)?,
     };
+    let updates = section.optional("updates").map(|field| updates(&field, devices, carries_ids)).transpose()?;
+    let hold = section.required("hold")?.duration(Duration::ZERO..=Duration::from_secs(86_400))?;
     let max_in_flight = section.required("max_in_flight")?.integer(1..=1_000_000_u32)?;
     // 2.2: the hub takes 5 to 300 s for the response timeout and 0 to 300 s for the connect timeout.
     let response_timeout = section.required("response_timeout")?.seconds(5..=300)?;
@@ -50,7 +58,7 @@ pub(super) fn read(field: &Field<'_>) -> Result<LoadSection, Problem> {
             connect.problem(format_args!("must not exceed `load.response_timeout`, {limit}s: hubs refuse that"))
         );
     }
-    Ok(LoadSection { load, max_in_flight, response_timeout, connect_timeout })
+    Ok(LoadSection { load, updates, hold, max_in_flight, response_timeout, connect_timeout })
 }
 
 fn open(section: &Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
@@ -70,6 +78,19 @@ fn closed(section: &Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
     let in_flight = section.optional("in_flight");
     let in_flight = in_flight.map_or(Ok(IN_FLIGHT), |field| field.integer(1..=DeviceIds::MAX_DEVICES))?;
     Ok(Load::Closed { in_flight })
+}
+
+/// More updates than devices call devices again, which only an id makes another update: without one, devices and
+/// observers could take it for the same.
+fn updates(field: &Field<'_>, devices: u32, carries_ids: bool) -> Result<u64, Problem> {
+    let updates = field.integer(1..=MAX_UPDATES)?;
+    if updates > u64::from(devices) && !carries_ids {
+        return Err(field.problem(format_args!(
+            "must not exceed `fleet.devices`, {devices}, while `firmware.update_id` is false: a device's updates could \
+             not be told apart"
+        )));
+    }
+    Ok(updates)
 }
 
 fn ramp(field: &Field<'_>) -> Result<Ramp, Problem> {

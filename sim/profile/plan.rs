@@ -10,7 +10,7 @@ use super::reader::{Field, Section};
 use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
 use crate::device::{FirmwareConfig, FleetConfig};
 use crate::driver::DriverConfig;
-use crate::policy::{ArrivalKind, Backoff, Fault, FaultKind, Load, Threshold};
+use crate::policy::{ArrivalKind, Backoff, Fault, FaultKind, Load, Threshold, units};
 use crate::random::Seed;
 
 /// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
@@ -34,6 +34,9 @@ pub struct Plan {
     pub firmware: FirmwareConfig,
     /// The operator's service.
     pub driver: DriverConfig,
+    /// How long the connected fleet stays idle before the load starts.
+    #[serde(with = "units::duration")]
+    pub hold: Duration,
     /// What is going to go wrong.
     pub faults: Vec<Fault>,
     /// What must hold in the end.
@@ -73,13 +76,14 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let retries = retry::read(&root.required("retry")?)?;
     let FleetSection { fleet, shards, max_descriptors } = fleet::read(&root.required("fleet")?, &retries)?;
     let firmware = firmware::read(&root.required("firmware")?)?;
-    let load = load::read(&root.required("load")?)?;
+    let load = load::read(&root.required("load")?, fleet.devices, firmware.update_id)?;
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet))?;
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field))?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {
         load: load.load,
+        updates: load.updates,
         max_in_flight: load.max_in_flight,
         response_timeout: load.response_timeout,
         connect_timeout: load.connect_timeout,
@@ -89,7 +93,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         observe,
         retry_method: retries.method,
     };
-    let firmware = firmware.config;
+    let (firmware, hold) = (firmware.config, load.hold);
     Ok(Plan {
         name,
         description,
@@ -100,6 +104,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         max_descriptors,
         firmware,
         driver,
+        hold,
         faults,
         thresholds,
         report,
@@ -127,12 +132,22 @@ impl Plan {
         self
     }
 
+    /// Updates that are planned over the whole fleet.
+    #[must_use]
+    pub fn updates(&self) -> u64 {
+        self.driver.updates(self.fleet.devices)
+    }
+
     /// The load in words.
     #[must_use]
     pub fn load_in_words(&self) -> String {
-        match self.driver.load {
+        let load = match self.driver.load {
             Load::Open { rate, .. } => format!("{rate} method calls/s"),
             Load::Closed { in_flight } => format!("{in_flight} updates in progress"),
+        };
+        match self.driver.updates {
+            Some(updates) => format!("{load}, {updates} updates in all"),
+            None => load,
         }
     }
 
@@ -156,7 +171,7 @@ impl Plan {
     /// How long a run takes at most if the hub keeps up, roughly: to say how much time is left.
     #[must_use]
     pub fn estimated_duration(&self) -> Duration {
-        self.estimated_connect() + self.estimated_load()
+        self.estimated_connect() + self.hold + self.estimated_load()
     }
 
     /// How long connecting takes, roughly.
@@ -168,7 +183,7 @@ impl Plan {
     /// How long it is from the first call to the last outcome, roughly.
     #[must_use]
     pub fn estimated_load(&self) -> Duration {
-        let devices = f64::from(self.fleet.devices);
+        let updates = self.updates();
         let update = self.longest_update();
         let load = match self.driver.load {
             Load::Open { rate, arrivals, ramp } => {
@@ -177,11 +192,15 @@ impl Plan {
                     ramp.over.as_secs_f64() * (1.0 - (ramp.from / rate).min(1.0)) / 2.0
                 });
                 // The time of the last of n Poisson arrivals scatters by the root of n.
-                let scatter = if arrivals == ArrivalKind::Poisson { 2.0 * devices.sqrt() } else { 0.0 };
-                Duration::from_secs_f64(ramp + (devices + scatter) / rate)
+                let updates = updates as f64;
+                let scatter = if arrivals == ArrivalKind::Poisson { 2.0 * updates.sqrt() } else { 0.0 };
+                Duration::from_secs_f64(ramp + (updates + scatter) / rate)
             }
-            // All updates but those of the last round.
-            Load::Closed { in_flight } => update * (self.fleet.devices.div_ceil(in_flight.max(1)) - 1),
+            // All rounds but the last. A device has one update at a time.
+            Load::Closed { in_flight } => {
+                let rounds = updates.div_ceil(u64::from(in_flight.min(self.fleet.devices).max(1)));
+                update.saturating_mul(u32::try_from(rounds.saturating_sub(1)).unwrap_or(u32::MAX))
+            }
         };
         load + update + Duration::from_secs(1)
     }

@@ -121,7 +121,7 @@ fn an_error_shows_the_line_and_what_is_allowed() {
       | 	           ^
     ");
     insta::assert_snapshot!(error("[load]\nrat = \"200/s\"\n"), @r#"
-    my.toml:2: unknown key `rat` in `load`: allowed are kind, in_flight, rate, arrivals, ramp, max_in_flight, response_timeout, connect_timeout
+    my.toml:2: unknown key `rat` in `load`: allowed are kind, in_flight, rate, arrivals, ramp, updates, hold, max_in_flight, response_timeout, connect_timeout
       |
     2 | rat = "200/s"
       | ^^^
@@ -169,6 +169,8 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[hub]\nslow = { twin_ack = '1h' }", 2, "must be from 0s to 5m"),
         ("[fleet]\ndevices = 10000001", 2, "must be from 1 to 10000000"),
         ("[fleet]\ndevices = 1.5", 2, "not a number"),
+        ("[load]\nupdates = 0", 2, "must be from 1 to 100000000"),
+        ("[load]\nhold = \"25h\"", 2, "must be from 0s to 24h"),
         ("[fleet]\nid_prefix = 'a#'", 2, "letters, digits"),
         ("[fleet]\nconnect_rate = 0", 2, "must be from 0.001/s"),
         ("[fleet]\nconnect_rate = 'fast'", 2, "`fast` is not a rate"),
@@ -340,4 +342,32 @@ proptest! {
         let overrides = [Override::flag("--x", &key, &value)];
         let _ = load("quickstart", &overrides);
     }
+}
+
+#[test]
+fn updates_and_hold_are_read_and_counted() {
+    let given = plan("[load]\nupdates = 100\nhold = \"10m\"");
+    assert_eq!((given.updates(), given.hold), (100, 600 * SECOND));
+    let default = plan("");
+    assert_eq!((default.updates(), default.hold), (1000, Duration::ZERO));
+    assert_eq!(
+        default.estimated_load() - given.estimated_load(),
+        Duration::from_secs_f64((900.0 + 2.0 * (1000_f64.sqrt() - 10.0)) / 100.0)
+    );
+    assert!(given.estimated_duration() > default.estimated_duration() + 500 * SECOND);
+    assert!(given.summary().contains("100 updates in all"), "{}", given.summary());
+    let closed = |updates: u32| plan(&format!("[load]\nkind = \"closed\"\nin_flight = 5000\nupdates = {updates}"));
+    assert_eq!(closed(1).estimated_load(), closed(1000).estimated_load(), "a fleet of 1000 at once");
+    assert!(closed(1001).estimated_load() > closed(1000).estimated_load());
+}
+
+#[test]
+fn devices_whose_calls_carry_no_id_are_called_once() {
+    let without = |updates: u32| format!("[firmware]\nupdate_id = false\n[load]\nupdates = {updates}");
+    assert_eq!(plan(&without(1000)).updates(), 1000);
+    let words = error(&without(1001));
+    assert!(
+        words.contains("`load.updates` must not exceed `fleet.devices`, 1000, while `firmware.update_id`"),
+        "{words}"
+    );
 }

@@ -134,16 +134,12 @@ fn absent(roles: Roles, load: &Load) -> Vec<Series> {
 
 /// How many updates are planned for the devices of `range`.
 pub(super) fn planned(plan: &Plan, range: DeviceRange) -> u64 {
-    Arrivals::new(plan.seed, &plan.driver.load, plan.fleet.devices, range).count() as u64
+    Arrivals::new(plan.seed, &plan.driver.load, plan.fleet.devices, plan.updates(), range).planned()
 }
 
 /// When the first and the last call are due, from the start of the load; `None` in a closed load.
 pub(super) fn schedule_span(plan: &Plan) -> Option<(Duration, Duration)> {
-    plan.driver.load.rate()?;
-    let range = DeviceRange { start: 0, end: plan.fleet.devices };
-    let mut due = Arrivals::new(plan.seed, &plan.driver.load, plan.fleet.devices, range).map(|arrival| arrival.due);
-    let first = due.next()?;
-    Some((first, due.last().unwrap_or(first)))
+    Arrivals::span(plan.seed, &plan.driver.load, plan.updates())
 }
 
 /// Offered and achieved rate, both as gaps between first and last call, so that a generator that keeps its schedule
@@ -155,7 +151,7 @@ fn rate(plan: &Plan, roles: Roles, tally: &Tally) -> RateResult {
     }
     let per_second = |calls: u64, seconds: f64| (calls > 1 && seconds > 0.0).then(|| (calls - 1) as f64 / seconds);
     let offered_per_s = schedule_span(plan)
-        .and_then(|(first, last)| per_second(u64::from(plan.fleet.devices), last.saturating_sub(first).as_secs_f64()));
+        .and_then(|(first, last)| per_second(plan.updates(), last.saturating_sub(first).as_secs_f64()));
     let achieved_per_s = tally
         .total
         .sent_span

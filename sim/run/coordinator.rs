@@ -129,7 +129,7 @@ impl Coordinator {
     fn go_on(&mut self) {
         match self.phase {
             Phase::Connecting if self.members.all_at(State::Ready) => {
-                let start = self.clock.now() + START_LEAD;
+                let start = self.clock.now() + START_LEAD + self.options.plan.hold;
                 self.phase = Phase::Running { since: self.clock.instant(start) };
                 self.members.start_at(self.clock.wall().at(start));
             }
@@ -238,7 +238,7 @@ impl Coordinator {
             Phase::Connecting if !self.options.roles.fleet => ("waiting", None),
             Phase::Connecting => {
                 let phase = if gauges.registered > 0 { "registering" } else { "connecting" };
-                (phase, (plan.estimated_connect() + plan.estimated_load()).checked_sub(elapsed))
+                (phase, plan.estimated_duration().checked_sub(elapsed))
             }
             Phase::Running { since } => {
                 let now = Instant::now();

@@ -104,8 +104,9 @@ impl Needs<'_> {
         u64::from(range.len()) + self.calls(range)
     }
 
+    /// A device has one call at a time, so there are never more calls than devices.
     fn calls(&self, range: DeviceRange) -> u64 {
-        u64::from(self.plan.driver.max_in_flight).min(u64::from(range.len()))
+        u64::from(self.plan.driver.max_in_flight).min(u64::from(range.len())).min(self.plan.updates())
     }
 
     fn shard(&self, range: DeviceRange) -> u64 {

@@ -323,7 +323,7 @@ async fn registered_devices_are_listed_queried_page_by_page_and_deleted() {
             let page = bench.request(rest::query(&text, 5, continuation.as_deref())).await;
             let rows = rest::delta_page(&page.body).unwrap();
             assert!(rows.len() <= 5);
-            seen.extend(rows.into_iter().map(|row| row.device_id));
+            seen.extend(rows.into_iter().map(|row| row.device_id.into_owned()));
             match page.continuation {
                 Some(next) => continuation = Some(next),
                 None => break,

@@ -1,13 +1,15 @@
 //! The service side's requests and answers over HTTP (2.2, 3.4, 4, 5), as plain values: no socket here.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::{ErrorCode, ServiceError, read_report};
+use super::twin::Reported;
+use super::{ErrorCode, ServiceError};
 use crate::dialect::{MethodAnswer, TwinReport};
 
 /// The api-version of every request.
@@ -51,14 +53,14 @@ pub struct Response {
     pub body: bytes::Bytes,
 }
 
-/// A direct method call, as the service asks for it (2.2).
+/// A direct method call with a payload, as the service asks for it (2.2).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MethodCall {
+pub struct MethodCall<P = Value> {
     /// The method's name.
     pub method_name: String,
     /// Its payload.
-    pub payload: Value,
+    pub payload: P,
     /// How long the hub waits for the device's answer, in seconds (5 to 300).
     pub response_timeout_in_seconds: u64,
     /// How long the hub waits for the device to connect, in seconds.
@@ -116,7 +118,7 @@ fn segment(id: &str) -> impl std::fmt::Display {
 
 /// Calls a direct method.
 #[must_use]
-pub fn invoke_method(device_id: &str, call: &MethodCall) -> Request {
+pub fn invoke_method(device_id: &str, call: &MethodCall<impl Serialize>) -> Request {
     Request {
         method: "POST",
         path: path(format_args!("/twins/{}/methods", segment(device_id))),
@@ -203,23 +205,63 @@ pub fn delta_query(first_id: &str, last_id: &str, since: Option<&str>) -> String
     )
 }
 
+/// A row of [`delta_query`], read no further than an observer needs who knows it already.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeltaRow<'a> {
+    /// The device's id.
+    #[serde(borrow)]
+    pub device_id: Cow<'a, str>,
+    connection_state: Option<ConnectionState>,
+    #[serde(borrow)]
+    reported: Reported<'a>,
+}
+
+impl DeltaRow<'_> {
+    /// Whether the hub believes the device connected, where the row says so.
+    #[must_use]
+    pub fn connected(&self) -> Option<bool> {
+        connected(self.connection_state)
+    }
+
+    /// `$version` of the reported properties.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.reported.version()
+    }
+
+    /// When the hub last changed the reported properties, by its own clock.
+    #[must_use]
+    pub const fn last_updated(&self) -> Option<Timestamp> {
+        self.reported.last_updated()
+    }
+
+    /// All that it says.
+    ///
+    /// # Errors
+    /// What makes it none that a hub would send.
+    pub fn report(&self) -> Result<TwinReport, serde_json::Error> {
+        self.reported.report(&self.device_id, self.connected())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+enum ConnectionState {
+    Connected,
+    #[serde(other)]
+    Other,
+}
+
+fn connected(state: Option<ConnectionState>) -> Option<bool> {
+    state.map(|state| state == ConnectionState::Connected)
+}
+
 /// Reads a page of [`delta_query`].
 ///
 /// # Errors
 /// What makes it none that a hub would send.
-pub fn delta_page(body: &[u8]) -> Result<Vec<TwinReport>, serde_json::Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Row<'a> {
-        device_id: String,
-        connection_state: Option<String>,
-        #[serde(borrow)]
-        reported: &'a RawValue,
-    }
-    let rows: Vec<Row<'_>> = serde_json::from_slice(body)?;
-    rows.into_iter()
-        .map(|row| read_report(&row.device_id, row.reported.get(), connected(row.connection_state.as_deref())))
-        .collect()
+pub fn delta_page(body: &[u8]) -> Result<Vec<DeltaRow<'_>>, serde_json::Error> {
+    serde_json::from_slice(body)
 }
 
 /// Reads the answer to [`get_twin`].
@@ -231,17 +273,17 @@ pub fn twin(body: &[u8]) -> Result<TwinReport, serde_json::Error> {
     #[serde(rename_all = "camelCase")]
     struct Twin<'a> {
         device_id: String,
-        connection_state: Option<String>,
+        connection_state: Option<ConnectionState>,
         #[serde(borrow)]
         properties: Properties<'a>,
     }
     #[derive(Deserialize)]
     struct Properties<'a> {
         #[serde(borrow)]
-        reported: &'a RawValue,
+        reported: Reported<'a>,
     }
     let twin: Twin<'_> = serde_json::from_slice(body)?;
-    read_report(&twin.device_id, twin.properties.reported.get(), connected(twin.connection_state.as_deref()))
+    twin.properties.reported.report(&twin.device_id, connected(twin.connection_state))
 }
 
 /// Reads the answer to [`service_statistics`]: devices connected.
@@ -283,8 +325,4 @@ pub fn bulk_errors(body: &[u8]) -> Result<Vec<String>, serde_json::Error> {
         .filter(|error| !exists.contains(&error.error_code))
         .map(|error| format!("{}: {} {}", error.device_id, error.error_code, error.error_status.unwrap_or_default()))
         .collect())
-}
-
-fn connected(state: Option<&str>) -> Option<bool> {
-    state.map(|state| state == "Connected")
 }
