@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 
-use super::{drive::Drive, fleet::Fleet, hub::HubCommand, profile::ProfileCommand, run::Run, shard::ShardCommand};
+use super::{
+    doctor::Doctor, drive::Drive, fleet::Fleet, hub::HubCommand, profile::ProfileCommand, run::Run, shard::ShardCommand,
+};
 use crate::run::print;
 use crate::verdict::ExitCode;
 
@@ -34,6 +36,8 @@ enum Command {
     Drive(Drive),
     /// List, show and check profiles
     Profile(ProfileCommand),
+    /// Tell whether this machine can carry a profile, and what mends it where it cannot
+    Doctor(Doctor),
     #[command(hide = true)]
     Shard(ShardCommand),
 }
@@ -48,6 +52,7 @@ impl Arguments {
             Command::Fleet(command) => command.execute(),
             Command::Drive(command) => command.execute(),
             Command::Profile(command) => command.execute(),
+            Command::Doctor(command) => command.execute(),
             Command::Shard(command) => command.execute(),
         };
         match done {

@@ -10,9 +10,9 @@ use crate::run::{self, RunOptions, RunSummary, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
-/// Options of `run`, `fleet` and `drive`.
+/// What changes a profile's values.
 #[derive(Debug, Args)]
-pub(super) struct Shared {
+pub(super) struct PlanOptions {
     /// Devices in the fleet (fleet.devices)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     devices: Option<String>,
@@ -25,12 +25,19 @@ pub(super) struct Shared {
     /// The hub: `embedded`, or `azure` for the one that the environment names (hub.kind)
     #[arg(long, value_name = "HUB")]
     hub: Option<String>,
-    /// Folder for the results (default: reports/runs/PROFILE-TIME)
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
     /// Set a value of the profile, e.g. `--set load.rate=200` (a TOML value or bare text)
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// Options of `run`, `fleet` and `drive`.
+#[derive(Debug, Args)]
+pub(super) struct Shared {
+    #[command(flatten)]
+    plan: PlanOptions,
+    /// Folder for the results (default: reports/runs/PROFILE-TIME)
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Write every timestamp and decision about this device's update (its number, from 0) into the results' folder
     #[arg(long, value_name = "DEVICE")]
     trace: Option<u32>,
@@ -39,7 +46,7 @@ pub(super) struct Shared {
     owns_hub: bool,
 }
 
-impl Shared {
+impl PlanOptions {
     /// Loads the profile with every override; those of the environment yield to those of the command line.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
         let mut overrides = Override::from_environment(std::env::vars());
@@ -57,6 +64,13 @@ impl Shared {
             overrides.push(Override::set(set).map_err(CommandError::usage)?);
         }
         profile::load(profile, &overrides).map_err(CommandError::usage)
+    }
+}
+
+impl Shared {
+    /// Loads the profile with every override.
+    pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
+        self.plan.plan(profile)
     }
 
     /// Runs `plan` with `roles`.

@@ -2,6 +2,7 @@
 
 mod census;
 mod histogram;
+mod machine;
 mod process;
 mod recorder;
 mod result;
@@ -10,6 +11,7 @@ mod truth;
 
 pub use census::Census;
 pub use histogram::SeriesData;
+pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{

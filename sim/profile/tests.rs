@@ -296,7 +296,7 @@ fn a_device_may_say_nothing_of_its_version() {
 #[test]
 fn a_profile_is_a_built_in_name_or_a_file() {
     let error = load("quikstart", &[]).unwrap_err().to_string();
-    assert!(error.contains("built in are quickstart, tutorial, first-faults"), "{error}");
+    assert!(error.contains("built in are quickstart, tutorial, first-faults, hundred-thousand, million"), "{error}");
     assert!(error.contains("`./quikstart.toml`"), "{error}");
     let error = load("./missing.toml", &[]).unwrap_err().to_string();
     assert!(error.starts_with("cannot read the profile ./missing.toml: "), "{error}");

@@ -6,16 +6,16 @@ use tokio::select;
 
 use super::assemble;
 use super::coordinator::{Coordinator, Phase};
-use super::environment;
 use super::follow::tracer;
 use super::hubs::Hubs;
 use super::live::Live;
 use super::members::Members;
 use super::options::{RunError, RunOptions};
 use super::output::Output;
-use super::preflight;
+use super::preflight::{self, PreflightError};
 use super::signals::StopSignal;
 use super::tally::Tally;
+use super::{doctor, environment};
 use crate::report;
 use crate::shard::{Assignment, Credentials, Endpoints};
 use crate::time::{Clock, Nanos};
@@ -31,6 +31,10 @@ pub(super) async fn launch(
 ) -> Result<Coordinator, RunError> {
     let plan = &options.plan;
     let placement = preflight::placement(plan, options.roles)?;
+    let diagnosis = doctor::examine(plan, options.roles, &placement);
+    if !diagnosis.can_run() {
+        return Err(PreflightError::Machine(diagnosis.line()).into());
+    }
     if let Some(device) = options.trace.filter(|device| *device >= plan.fleet.devices) {
         return Err(RunError::Trace { device, last: plan.fleet.devices.saturating_sub(1) });
     }
@@ -65,8 +69,8 @@ pub(super) async fn launch(
             ));
         }
     }
-    if placement.shards.len() > 1 {
-        live.say(&placement.to_string());
+    if !plan.report.narrate {
+        live.say(&diagnosis.line());
     }
     let followed = options.trace.or(plan.report.narrate.then_some(0));
     let follower = followed.and_then(|device| placement.shards.iter().position(|range| range.contains(device)));

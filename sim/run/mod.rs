@@ -2,8 +2,10 @@
 
 mod assemble;
 mod carrier;
+mod checks;
 mod child;
 mod coordinator;
+mod doctor;
 pub mod environment;
 mod follow;
 mod hub_process;
@@ -12,6 +14,7 @@ mod launch;
 mod live;
 mod members;
 mod narrate;
+mod needs;
 mod options;
 mod output;
 mod placement;
@@ -20,7 +23,9 @@ pub mod print;
 mod signals;
 mod tally;
 
+pub use checks::{Finding, Grade};
 pub use coordinator::execute;
+pub use doctor::{Diagnosis, diagnose};
 pub use hub_process::{HubProcessError, serve_hub_process};
 pub use options::{RunError, RunOptions, RunSummary};
 pub use output::{Output, OutputError};

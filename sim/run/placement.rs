@@ -1,7 +1,5 @@
 //! How a plan is cut into processes: shards, each with a range of the devices, and the embedded hubs that serve them.
 
-use std::fmt;
-
 use crate::policy::DeviceRange;
 use crate::profile::{HubPlan, Plan};
 use crate::shard::Roles;
@@ -41,7 +39,7 @@ impl Placement {
     /// Even so a process would need more than `limit`, or there would be more shards or hubs than devices.
     pub(super) fn of(plan: &Plan, roles: Roles, limit: u64) -> Result<Self, TooLarge> {
         let devices = plan.fleet.devices;
-        let needs = Needs { plan, roles };
+        let needs = Sizes { plan, roles };
         let count = match plan.shards {
             Some(count) => count.min(devices),
             None => needs.fewest_shards(limit)?,
@@ -63,26 +61,19 @@ impl Placement {
 
     /// Descriptors that shard number `shard` may need.
     pub(super) fn shard_needs(&self, plan: &Plan, roles: Roles, shard: usize) -> u64 {
-        Needs { plan, roles }.shard(self.shards[shard])
+        Sizes { plan, roles }.shard(self.shards[shard])
+    }
+
+    /// Method calls that a shard with the devices of `range` may have in flight.
+    pub(super) fn calls(&self, plan: &Plan, range: DeviceRange) -> u64 {
+        Sizes { plan, roles: Roles::BOTH }.calls(range)
     }
 
     /// Descriptors that hub number `hub` may need.
     pub(super) fn hub_needs(&self, plan: &Plan, roles: Roles, hub: usize) -> u64 {
-        let needs = Needs { plan, roles };
+        let needs = Sizes { plan, roles };
         let served = (0..self.shards.len()).filter(|shard| self.hub_of(*shard) == Some(hub));
         BASE + served.map(|shard| needs.ends(self.shards[shard])).sum::<u64>()
-    }
-}
-
-impl fmt::Display for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
-        let largest = self.shards.iter().map(|range| range.len()).max().unwrap_or_default();
-        write!(f, "{} of up to {largest} devices", plural(self.shards.len(), "shard"))?;
-        if self.hubs > 0 {
-            write!(f, " on {}", plural(self.hubs, "embedded hub"))?;
-        }
-        Ok(())
     }
 }
 
@@ -93,12 +84,12 @@ fn cut(devices: u32, count: u32) -> Vec<DeviceRange> {
 }
 
 /// What processes of a plan need.
-struct Needs<'a> {
+struct Sizes<'a> {
     plan: &'a Plan,
     roles: Roles,
 }
 
-impl Needs<'_> {
+impl Sizes<'_> {
     /// Connections at one end, of the devices and of the calls in flight: never more than are planned.
     fn ends(&self, range: DeviceRange) -> u64 {
         u64::from(range.len()) + self.calls(range)

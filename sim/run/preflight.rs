@@ -17,6 +17,9 @@ pub enum PreflightError {
     /// Too few descriptors.
     #[error(transparent)]
     Descriptors(#[from] TooLarge),
+    /// Something else is short.
+    #[error("this machine cannot carry the plan: {0}; `twinstorm doctor` tells how to mend it")]
+    Machine(String),
     /// The hub's host has no address.
     #[error("the host of {url} cannot be resolved: {source}")]
     Unresolved {
