@@ -1,6 +1,8 @@
 //! What this machine allows and has left: limits that the kernel keeps below /proc and /sys.
 
 use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 
 use super::process::{cores, descriptor_limit};
@@ -36,6 +38,8 @@ impl Machine {
     /// Reads everything.
     #[must_use]
     pub fn read() -> Self {
+        // Only while there is a connection can be seen whether the firewall tracks any.
+        let _connection = loopback_connection();
         Self { cores: cores(), descriptors: descriptor_limit().ok(), ..Self::below(Path::new("/")) }
     }
 
@@ -77,12 +81,19 @@ impl Machine {
                 .and_then(|marks| Some((marks.get(1)? * page, marks.get(2)? * page))),
             backlog: number("proc/sys/net/core/somaxconn"),
             tracked: number("proc/sys/net/netfilter/nf_conntrack_count")
+                .filter(|count| *count > 0)
                 .zip(number("proc/sys/net/netfilter/nf_conntrack_max")),
             threads: number("sys/fs/cgroup/pids.max"),
             clock_source: text("sys/devices/system/clocksource/clocksource0/current_clocksource")
                 .map(|name| name.trim().to_owned()),
         }
     }
+}
+
+fn loopback_connection() -> io::Result<(TcpListener, TcpStream)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let stream = TcpStream::connect(listener.local_addr()?)?;
+    Ok((listener, stream))
 }
 
 #[cfg(test)]
