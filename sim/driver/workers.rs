@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::{AbortHandle, LocalSet, spawn_local};
+use tokio::task::{AbortHandle, spawn_local};
 
 use super::client::Client;
 use super::config::ObserveKind;
@@ -35,14 +35,22 @@ pub(super) fn spawn(
     inbox: mpsc::Receiver<Command>,
     finished: watch::Sender<bool>,
 ) -> io::Result<JoinHandle<()>> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
-        let local = LocalSet::new();
-        local.block_on(&runtime, work(plan, client, inbox, finished));
-        drop(local);
+    // Such a runtime stays on the thread that made it.
+    let (tell, made) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new().name(NAME.to_owned()).spawn(move || {
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(tell.send(error)),
+        };
+        drop(tell);
+        // All work is in tasks of the runtime: to wake the future that it blocks on (as a `LocalSet` would be) costs
+        // two system calls each time.
+        let work = runtime.spawn_local(work(plan, client, inbox, finished));
+        let _ = runtime.block_on(work);
         // A name that is still being looked up must not hold up the end.
         runtime.shutdown_background();
-    })
+    })?;
+    made.recv().map_or(Ok(thread), Err)
 }
 
 async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Command>, finished: watch::Sender<bool>) {
