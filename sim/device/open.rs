@@ -1,5 +1,6 @@
-//! Opening a device's TCP connection, and why it could not be opened.
+//! Opening a device's connection, TLS included, and why it could not be opened.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -7,40 +8,53 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
 
 use super::event::Input;
 use super::workers::Worker;
-use crate::mqtt;
+use crate::mqtt::{self, Connection, ConnectionError, TlsError};
 use crate::time::Nanos;
 
-/// How long TCP may take to connect; the kernel alone would try for two minutes.
+/// How long TCP and TLS may take to connect; the kernel alone would try for two minutes.
 const OPEN_LIMIT: Duration = Duration::from_secs(30);
 
 /// What became of an attempt.
 pub(super) struct Opened {
     /// When it started.
     pub(super) since: Nanos,
-    pub(super) stream: io::Result<TcpStream>,
+    pub(super) connection: Result<Connection, ConnectionError>,
     /// Counts the connection as under way as long as it is held.
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Waits until one more connection may be under way, and opens it.
-pub(super) async fn open<D>(worker: Rc<Worker<D>>) -> Opened {
+/// Waits until one more connection may be under way, and opens it; `again` if the device was connected before.
+pub(super) async fn open<D>(worker: Rc<Worker<D>>, again: bool) -> Opened {
     // The semaphore is never closed.
     let permit = Arc::clone(&worker.connecting).acquire_owned().await.ok();
     let since = worker.clock.now();
-    let stream = tokio::time::timeout(OPEN_LIMIT, mqtt::connect(worker.hub)).await;
-    Opened { since, stream: stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())), permit }
+    let connection = try_open(&worker, worker.clock.instant(since + OPEN_LIMIT), again).await;
+    Opened { since, connection, permit }
+}
+
+async fn try_open<D>(worker: &Worker<D>, until: Instant, again: bool) -> Result<Connection, ConnectionError> {
+    let stream =
+        timeout_at(until, mqtt::connect(worker.hub)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let Some(tls) = &worker.tls else { return Ok(Connection::new(stream)) };
+    let mut connection = Connection::client(stream, tls, again)?;
+    let handshake = poll_fn(|cx| connection.poll_handshake(cx, &mut worker.handshakes.borrow_mut()));
+    timeout_at(until, handshake).await.map_err(|_| TlsError::TimedOut)??;
+    Ok(connection)
 }
 
 /// What the session is told of an attempt that failed.
-pub(super) fn failed(since: Nanos, error: &io::Error, hub: SocketAddr) -> Input {
-    match shortage(error) {
-        Some(shortage) => Input::Starved(shortage),
-        None => Input::OpenFailed { since, reason: unreachable(error, hub) },
+pub(super) fn failed(since: Nanos, error: &ConnectionError, hub: SocketAddr) -> Input {
+    match error {
+        ConnectionError::Io(error) => match shortage(error) {
+            Some(shortage) => Input::Starved(shortage),
+            None => Input::OpenFailed { since, reason: unreachable(error, hub) },
+        },
+        error => Input::OpenFailed { since, reason: format!("no connection to the hub at {hub}: {error}") },
     }
 }
 
@@ -79,7 +93,7 @@ mod tests {
     #[test]
     fn what_this_machine_lacks_is_told_from_what_the_hub_did() {
         let hub = ([192, 0, 2, 1], 8883).into();
-        let told = |errno: Errno| failed(Nanos::ZERO, &io::Error::from_raw_os_error(errno as i32), hub);
+        let told = |errno: Errno| failed(Nanos::ZERO, &io::Error::from_raw_os_error(errno as i32).into(), hub);
         for (errno, word) in [
             (Errno::EMFILE, "limit of open files"),
             (Errno::ENFILE, "fs.file-max"),

@@ -1,12 +1,14 @@
 //! MQTT 3.1.1: packets (rumqttc's codec) and a connection that owns no buffer while nothing is pending. The only room
-//! that names the MQTT crate.
+//! that names the MQTT crate and the TLS crate.
 
 mod connection;
 mod greeting;
 mod packet;
+mod tls;
 
-pub use connection::{Connection, ConnectionError, Scratch, connect};
+pub use connection::{Connection, ConnectionError, Detached, Scratch, connect};
 pub use packet::{
     ConnAck, Connect, ConnectReturnCode, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish, QoS,
     SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, kind, publish,
 };
+pub use tls::{ClientTls, ServerTls, TlsConfigError, TlsError};

@@ -3,7 +3,7 @@
 use super::error::Problem;
 use super::reader::Field;
 use super::retry::Retries;
-use crate::device::FleetConfig;
+use crate::device::{FleetConfig, Transport};
 use crate::policy::DeviceIds;
 use crate::time::TimestampFormat;
 
@@ -19,6 +19,8 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig,
         "id_prefix",
         "connect_rate",
         "connect_in_flight",
+        "transport",
+        "tls_resumption",
         "keep_alive",
         "token_life",
         "workers",
@@ -30,6 +32,8 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig,
         id_prefix: id_prefix(&section.required("id_prefix")?)?,
         connect_rate: section.required("connect_rate")?.rate()?,
         connect_in_flight: section.required("connect_in_flight")?.integer(1..=100_000_u32)?,
+        transport: section.required("transport")?.choice(&[("tcp", Transport::Tcp), ("tls", Transport::Tls)])?,
+        tls_resumption: section.required("tls_resumption")?.boolean()?,
         keep_alive: section.required("keep_alive")?.seconds(1..=MAX_KEEP_ALIVE)?,
         token_life: section.required("token_life")?.seconds(10..=365 * 86_400)?,
         workers: section.required("workers")?.integer(1..=256_u32)? as usize,

@@ -77,9 +77,9 @@ enum Phase {
 }
 
 impl Coordinator {
-    async fn start(options: RunOptions, clock: Clock, mut signals: StopSignal) -> Result<Self, RunError> {
+    async fn start(mut options: RunOptions, clock: Clock, mut signals: StopSignal) -> Result<Self, RunError> {
         let plan = &options.plan;
-        let embedded = plan.hub.embedded();
+        let embedded = plan.hub.embedded(plan.fleet.transport);
         preflight::descriptors(plan, options.roles, embedded.is_some())?;
         if let Some(device) = options.trace.filter(|device| *device >= plan.fleet.devices) {
             return Err(RunError::Trace { device, last: plan.fleet.devices.saturating_sub(1) });
@@ -99,12 +99,18 @@ impl Coordinator {
                 (Some(hub), gone, endpoints, credentials)
             }
             None => {
-                let (endpoints, credentials) = environment::read(options.roles, |name| std::env::var(name).ok())?;
+                let (endpoints, credentials) =
+                    environment::read(options.roles, plan.fleet.transport, |name| std::env::var(name).ok())?;
                 // Never resolves while its sender lives, and nobody waits for it without a hub of ours.
                 let (_, gone) = oneshot::channel();
                 (None, gone, endpoints, credentials)
             }
         };
+        if options.roles.fleet {
+            // Where the environment decides, the result still says what was done.
+            options.plan.fleet.transport = endpoints.transport();
+        }
+        let plan = &options.plan;
         let hub_on_same_machine = preflight::target(plan, &endpoints, options.owns_hub)?;
         let narrates = plan.report.narrate;
         let live = Live::detect(narrates)?;

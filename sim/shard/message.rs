@@ -5,7 +5,9 @@
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
+use crate::device::Transport;
 use crate::dialect::azure::{ConnectionString, Key};
 use crate::measure::{Gauges, Measurements};
 use crate::policy::DeviceRange;
@@ -83,12 +85,31 @@ impl Roles {
 /// Where a hub listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
-    /// MQTT over TCP; `None` if there are no devices to connect.
+    /// MQTT; `None` if there are no devices to connect.
     pub mqtt: Option<SocketAddr>,
+    /// By what the hub proves itself, if devices speak TLS with it; `None` for plain TCP.
+    pub tls: Option<HubProof>,
     /// Base URL of the REST interface; `None` if nothing is to be asked of it.
     pub rest: Option<String>,
     /// The hub's host name, as tokens carry it.
     pub host: String,
+}
+
+impl Endpoints {
+    /// What MQTT goes over.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        if self.tls.is_some() { Transport::Tls } else { Transport::Tcp }
+    }
+}
+
+/// By what a hub proves itself in TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubProof {
+    /// The name or the address that its certificate is for.
+    pub host: String,
+    /// The certificates of those who may have signed it, in PEM.
+    pub authority: String,
 }
 
 /// Secrets of a run. They never show themselves in a debug print.

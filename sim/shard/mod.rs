@@ -4,5 +4,5 @@ mod message;
 mod serve;
 mod workers;
 
-pub use message::{Assignment, Credentials, Endpoints, FromShard, Progress, Roles, StopReason, ToShard};
+pub use message::{Assignment, Credentials, Endpoints, FromShard, HubProof, Progress, Roles, StopReason, ToShard};
 pub use workers::{Shard, ShardHandle};

@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::device::{task, workers};
+use crate::device::{Transport, task, workers};
 use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key};
 use crate::measure::TraceEvent;
 use crate::mqtt::{
@@ -25,6 +25,8 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
             id_prefix: "sim-".to_owned(),
             connect_rate: 10_000.0,
             connect_in_flight: 3,
+            transport: Transport::Tcp,
+            tls_resumption: false,
             keep_alive: Duration::from_secs(60),
             token_life: Duration::from_secs(3600),
             workers: 2,
@@ -37,6 +39,7 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
         seed: Seed(7),
         range: DeviceRange { start: 0, end: devices },
         hub,
+        tls: None,
         dialect: AzureDevice::new("hub.test", Key::from_bytes([7; 32]), 60),
         clock: Clock::start(),
         truth: None,
@@ -294,8 +297,8 @@ impl DeviceDialect for Buggy {
 #[tokio::test]
 async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
     let (address, _log) = hub(Manner::Plain).await;
-    let FleetPlan { config, firmware, faults, seed, range, hub, clock, truth, tracer, .. } = plan(address, 1);
-    let plan = FleetPlan { dialect: Buggy, config, firmware, faults, seed, range, hub, clock, truth, tracer };
+    let FleetPlan { config, firmware, faults, seed, range, hub, tls, clock, truth, tracer, .. } = plan(address, 1);
+    let plan = FleetPlan { dialect: Buggy, config, firmware, faults, seed, range, hub, tls, clock, truth, tracer };
     let mut fleet = Fleet::start(plan).unwrap();
     let dead = timeout(LIMIT, async {
         loop {

@@ -33,6 +33,8 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
             id_prefix: "sim-".to_owned(),
             connect_rate: 100.0,
             connect_in_flight: 10,
+            transport: crate::device::Transport::Tcp,
+            tls_resumption: false,
             keep_alive: 60 * SECOND,
             token_life: 3600 * SECOND,
             workers: 1,
