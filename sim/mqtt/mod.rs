@@ -11,4 +11,6 @@ pub use packet::{
     ConnAck, Connect, ConnectReturnCode, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish, QoS,
     SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, kind, publish,
 };
+#[cfg(test)]
+pub(crate) use tls::tests::server_for;
 pub use tls::{ClientTls, ServerTls, TlsConfigError, TlsError};

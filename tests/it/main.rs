@@ -11,3 +11,4 @@ mod parsers;
 mod run;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
+mod tls;

@@ -106,8 +106,10 @@ impl Engine {
                 }
                 (used, Err(error)) => {
                     done += used;
-                    // What it has to say to the peer about that.
-                    while let (_, Ok(Step::More)) = self.side.step(&mut records[done..], Say::Nothing, plain, answer) {}
+                    // What it has to say to the peer about that; it must see no record again.
+                    while self.side.wants_to_say() {
+                        let _ = self.side.step(&mut [], Say::Nothing, plain, answer);
+                    }
                     break Err(error.into());
                 }
             }
@@ -141,6 +143,14 @@ impl fmt::Debug for Engine {
 }
 
 impl Side {
+    /// Whether the next step brings something to send, whatever has arrived.
+    fn wants_to_say(&self) -> bool {
+        match self {
+            Self::Client(client) => client.wants_write(),
+            Self::Server(server) => server.wants_write(),
+        }
+    }
+
     /// One step with `records`, and how many bytes of them are done with.
     fn step(
         &mut self,

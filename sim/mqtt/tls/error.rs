@@ -58,7 +58,10 @@ pub enum TlsError {
 impl From<Error> for TlsError {
     fn from(error: Error) -> Self {
         match error {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer) => Self::Untrusted,
+            // The latter from a CA of the same name: that of an earlier hub, say.
+            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+                Self::Untrusted
+            }
             Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             ) => Self::WrongHost(error),

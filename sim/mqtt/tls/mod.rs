@@ -11,4 +11,4 @@ pub(super) use engine::Engine;
 pub use error::{TlsConfigError, TlsError};
 
 #[cfg(test)]
-pub(crate) mod tests;
+pub(super) mod tests;
