@@ -45,7 +45,7 @@ fn hub_and_fleet_meet_over_tls_and_the_hub_keeps_its_ca() {
         authorities.push(fs::read_to_string(variable("TWINSTORM_HUB_CA")).unwrap());
         let fleet = QuickRun::new();
         let fleet_run = Running::start(hub.reach(fleet.command(&["fleet", "quickstart", "--devices", "20"], &[])));
-        fleet_run.until_it_says("20 connected");
+        fleet_run.until_it_says("connected 20/20");
         fleet_run.signal(Signal::SIGINT);
         fleet_run.wait().expect(0);
         assert_eq!(fleet.results()["plan"]["fleet"]["transport"], "tls", "the address decided");

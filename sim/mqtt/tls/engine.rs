@@ -24,7 +24,6 @@ pub(in crate::mqtt) struct Engine {
     pub(super) partial: BytesMut,
 }
 
-#[expect(clippy::large_enum_variant, reason = "the sides differ by an eighth, and another box costs as much")]
 enum Side {
     Client(UnbufferedClientConnection),
     Server(UnbufferedServerConnection),
