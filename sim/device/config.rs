@@ -21,6 +21,10 @@ pub struct FleetConfig {
     pub connect_in_flight: u32,
     /// Addresses of this machine that devices come from.
     pub source_addresses: SourceAddresses,
+    /// What MQTT goes over.
+    pub transport: Transport,
+    /// With TLS: whether a device that was connected before resumes its session rather than shaking hands in full.
+    pub tls_resumption: bool,
     /// MQTT keep-alive; whole seconds.
     #[serde(with = "units::duration")]
     pub keep_alive: Duration,
@@ -35,6 +39,17 @@ pub struct FleetConfig {
     pub retry_connect: RetryPolicy,
     /// Retries of a report that the hub answered with 429 or 5xx.
     pub retry_twin: RetryPolicy,
+}
+
+/// What MQTT goes over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Plain TCP.
+    #[default]
+    Tcp,
+    /// TLS over TCP.
+    Tls,
 }
 
 /// The workflow of a firmware update.

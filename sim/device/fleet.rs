@@ -13,7 +13,7 @@ use super::workers::{self, Command, Handle, Sample};
 use super::{FirmwareConfig, FleetConfig};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
-use crate::mqtt::SourceError;
+use crate::mqtt::{ClientTls, SourceError};
 use crate::policy::{DeviceRange, FaultPlan};
 use crate::random::Seed;
 use crate::time::{Clock, Nanos};
@@ -33,6 +33,8 @@ pub struct FleetPlan<D> {
     pub range: DeviceRange,
     /// Where the hub listens for MQTT.
     pub hub: SocketAddr,
+    /// How TLS is spoken with it; `None` for plain TCP.
+    pub tls: Option<ClientTls>,
     /// How devices talk to it.
     pub dialect: D,
     /// The run's clock.

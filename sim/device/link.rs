@@ -83,6 +83,11 @@ impl Link {
         matches!(self.state, State::Subscribing { .. } | State::Up)
     }
 
+    /// Whether the hub has ever accepted a connection.
+    pub(super) const fn was_connected(&self) -> bool {
+        self.ever_up
+    }
+
     /// Connections tried so far.
     pub(super) const fn attempts(&self) -> u32 {
         self.attempts

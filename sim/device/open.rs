@@ -1,5 +1,6 @@
-//! Opening a device's TCP connection, and why it could not be opened.
+//! Opening a device's connection, TLS included, and why it could not be opened.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -7,47 +8,61 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
 
 use super::event::Input;
 use super::workers::Worker;
-use crate::mqtt::{self, OpenError};
+use crate::mqtt::{self, Connection, ConnectionError, OpenError, TlsError};
 use crate::time::Nanos;
 
-/// How long TCP may take to connect; the kernel alone would try for two minutes.
+/// How long TCP and TLS may take to connect; the kernel alone would try for two minutes.
 const OPEN_LIMIT: Duration = Duration::from_secs(30);
 
 /// What became of an attempt.
 pub(super) struct Opened {
     /// When it started.
     pub(super) since: Nanos,
-    pub(super) stream: Result<TcpStream, OpenError>,
+    pub(super) connection: Result<Connection, ConnectionError>,
     /// Counts the connection as under way as long as it is held.
     pub(super) permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Waits until one more connection may be under way, and opens it.
-pub(super) async fn open<D>(worker: Rc<Worker<D>>, device: u32) -> Opened {
+/// Waits until one more connection may be under way, and opens it; `again` if the device was connected before.
+pub(super) async fn open<D>(worker: Rc<Worker<D>>, device: u32, again: bool) -> Opened {
     // The semaphore is never closed.
     let permit = Arc::clone(&worker.connecting).acquire_owned().await.ok();
     let since = worker.clock.now();
+    let connection = try_open(&worker, device, worker.clock.instant(since + OPEN_LIMIT), again).await;
+    Opened { since, connection, permit }
+}
+
+async fn try_open<D>(
+    worker: &Worker<D>,
+    device: u32,
+    until: Instant,
+    again: bool,
+) -> Result<Connection, ConnectionError> {
     let connect = mqtt::connect_from(worker.sources.of(device), worker.hub);
-    let stream = tokio::time::timeout(OPEN_LIMIT, connect).await;
-    let stream = stream.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
-    Opened { since, stream, permit }
+    let stream = timeout_at(until, connect).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let Some(tls) = &worker.tls else { return Ok(Connection::new(stream)) };
+    let mut connection = Connection::client(stream, tls, again)?;
+    let handshake = poll_fn(|cx| connection.poll_handshake(cx, &mut worker.handshakes.borrow_mut()));
+    timeout_at(until, handshake).await.map_err(|_| TlsError::TimedOut)??;
+    Ok(connection)
 }
 
 /// What the session is told of an attempt that failed.
-pub(super) fn failed(since: Nanos, error: &OpenError, hub: SocketAddr) -> Input {
+pub(super) fn failed(since: Nanos, error: &ConnectionError, hub: SocketAddr) -> Input {
     match error {
-        OpenError::Source(_) => Input::Starved(
+        ConnectionError::Open(OpenError::Source(_)) => Input::Starved(
             "a source address is not of this machine any more: name in fleet.source_addresses those that it keeps",
         ),
-        OpenError::Connect(error) => match shortage(error) {
+        ConnectionError::Open(OpenError::Connect(error)) | ConnectionError::Io(error) => match shortage(error) {
             Some(shortage) => Input::Starved(shortage),
             None => Input::OpenFailed { since, reason: unreachable(error, hub) },
         },
+        error => Input::OpenFailed { since, reason: format!("no connection to the hub at {hub}: {error}") },
     }
 }
 
@@ -97,7 +112,7 @@ mod tests {
             assert!(matches!(told(errno), Input::Starved(text) if text.contains(word)), "{errno}");
         }
         let foreign = OpenError::Source(io::Error::from_raw_os_error(Errno::EADDRNOTAVAIL as i32));
-        let told_foreign = failed(Nanos::ZERO, &foreign, hub);
+        let told_foreign = failed(Nanos::ZERO, &foreign.into(), hub);
         assert!(matches!(told_foreign, Input::Starved(text) if text.contains("not of this machine")));
         for errno in [Errno::ECONNREFUSED, Errno::ETIMEDOUT, Errno::EPIPE] {
             let Input::OpenFailed { reason, .. } = told(errno) else { panic!("{errno}") };

@@ -95,6 +95,12 @@ impl<D: DeviceDialect> Session<D> {
         self.link.state() == State::Over
     }
 
+    /// Whether the hub has ever accepted a connection.
+    #[must_use]
+    pub const fn was_connected(&self) -> bool {
+        self.link.was_connected()
+    }
+
     /// Whether a report waits to be sent or answered over the present connection. One that waits for a connection may
     /// wait for ever.
     #[must_use]

@@ -104,12 +104,12 @@ impl<D: DeviceDialect + 'static> Task<D> {
         match &mut self.link {
             Link::Closed => false,
             Link::Opening(opening) => {
-                let Poll::Ready(Opened { since, stream, permit }) = opening.as_mut().poll(cx) else { return false };
+                let Poll::Ready(Opened { since, connection, permit }) = opening.as_mut().poll(cx) else { return false };
                 // Time has passed since this poll began, if the attempt began in it.
                 let now = now.max(since);
-                match stream {
-                    Ok(stream) => {
-                        self.link = Link::Open(Connection::new(stream), permit);
+                match connection {
+                    Ok(connection) => {
+                        self.link = Link::Open(connection, permit);
                         self.session.handle(now, Input::Opened { since }, out);
                     }
                     Err(error) => {
@@ -153,7 +153,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 Output::Close => {
                     // The session has taken its leave: whether the last bytes go out makes no difference to it.
                     if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed)
-                        && connection.send(scratch, packets).is_ok()
+                        && connection.send_last(scratch, packets).is_ok()
                         && connection.has_unsent()
                     {
                         let alive = Alive::new(Rc::clone(&self.worker));
@@ -162,7 +162,8 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     packets.clear();
                 }
                 Output::Connect => {
-                    self.link = Link::Opening(Box::pin(open::open(Rc::clone(&self.worker), self.device)));
+                    let open = open::open(Rc::clone(&self.worker), self.device, self.session.was_connected());
+                    self.link = Link::Opening(Box::pin(open));
                     again = true;
                 }
             }

@@ -17,7 +17,7 @@ use super::session::Settings;
 use super::{FleetConfig, FleetError, FleetPlan, task};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Recorder, Tracer, Truth};
-use crate::mqtt::{Packet, Scratch, Sources};
+use crate::mqtt::{ClientTls, Packet, Scratch, Sources};
 use crate::policy::DeviceRange;
 use crate::time::{Clock, Nanos};
 
@@ -56,6 +56,7 @@ pub(super) struct Worker<D> {
     pub(super) settings: Rc<Settings<D>>,
     pub(super) hub: std::net::SocketAddr,
     pub(super) sources: Sources,
+    pub(super) tls: Option<ClientTls>,
     pub(super) clock: Clock,
     pub(super) truth: Option<Arc<Truth>>,
     pub(super) tracer: Option<Arc<Tracer>>,
@@ -64,6 +65,8 @@ pub(super) struct Worker<D> {
     pub(super) load_start: Cell<Option<Nanos>>,
     pub(super) stopping: Cell<bool>,
     pub(super) buffers: RefCell<Buffers>,
+    /// For handshakes, which go on while a device is polled and `buffers` is taken.
+    pub(super) handshakes: RefCell<Scratch>,
     pub(super) books: RefCell<Books>,
     wakers: RefCell<Vec<Waker>>,
     live: Cell<usize>,
@@ -233,6 +236,7 @@ impl<D> Worker<D> {
             settings: Rc::new(settings),
             hub: plan.hub,
             sources: share.sources.clone(),
+            tls: plan.tls,
             clock: plan.clock,
             truth: plan.truth,
             tracer: plan.tracer,
@@ -240,6 +244,7 @@ impl<D> Worker<D> {
             load_start: Cell::new(None),
             stopping: Cell::new(false),
             buffers: RefCell::default(),
+            handshakes: RefCell::default(),
             books: RefCell::default(),
             wakers: RefCell::default(),
             live: Cell::new(0),

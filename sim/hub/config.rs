@@ -1,6 +1,7 @@
 //! What an embedded hub is started with.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,10 @@ use crate::policy::units;
 pub struct HubConfig {
     /// Where it listens for MQTT; port 0 for a free one.
     pub mqtt: SocketAddr,
+    /// Where it listens for MQTT over TLS; port 0 for a free one, `None` for no TLS.
+    pub mqtts: Option<SocketAddr>,
+    /// The folder that keeps the CA which signs its certificate; `None` for a CA that lives as long as the hub.
+    pub tls_dir: Option<PathBuf>,
     /// Where it listens for HTTP; port 0 for a free one.
     pub http: SocketAddr,
     /// Threads; a twin belongs to one of them.
@@ -26,7 +31,7 @@ impl Default for HubConfig {
     /// One worker, on free ports of the loopback interface.
     fn default() -> Self {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { mqtt: loopback, http: loopback, workers: 1, slow: HubDelays::default() }
+        Self { mqtt: loopback, mqtts: None, tls_dir: None, http: loopback, workers: 1, slow: HubDelays::default() }
     }
 }
 

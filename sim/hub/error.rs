@@ -2,6 +2,9 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::mqtt::TlsConfigError;
 
 /// Why a hub does not start.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,32 @@ pub enum HubError {
     /// The operating system gives no random numbers for keys.
     #[error("the system gives no random numbers for keys: {0}")]
     Random(getrandom::Error),
+    /// The folder for the hub's CA cannot be used.
+    #[error("cannot keep the hub's CA in {}: {source}; name another --tls-dir", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Of the CA's certificate and its key, one is missing.
+    #[error(
+        "{} is missing beside {}: restore it, or remove both for a new CA",
+        missing.display(),
+        present.display()
+    )]
+    HalfFolder {
+        /// What is there.
+        present: PathBuf,
+        /// What is not.
+        missing: PathBuf,
+    },
+    /// No certificate can be made.
+    #[error("cannot make the hub's certificate: {0}; a CA that was kept is unusable if its files were changed")]
+    Certificate(#[from] rcgen::Error),
+    /// The certificate made is of no use to TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsConfigError),
 }
 
 fn way_out(error: &io::Error) -> &'static str {

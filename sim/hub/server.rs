@@ -9,6 +9,7 @@ use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use super::authority::Authority;
 use super::config::{HubConfig, HubIdentity};
 use super::error::HubError;
 use super::workers::{Peers, WorkerSeat};
@@ -22,6 +23,7 @@ const BACKLOG: u32 = 4096;
 pub struct BoundHub {
     config: HubConfig,
     mqtt: TcpListener,
+    mqtts: Option<(TcpListener, SocketAddr)>,
     http: TcpListener,
     mqtt_addr: SocketAddr,
     http_addr: SocketAddr,
@@ -32,6 +34,8 @@ pub struct BoundHub {
 #[derive(Debug)]
 pub struct Hub {
     mqtt_addr: SocketAddr,
+    mqtts_addr: Option<SocketAddr>,
+    authority: Option<String>,
     http_addr: SocketAddr,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
@@ -51,8 +55,9 @@ impl Hub {
             .collect::<io::Result<_>>()
             .map_err(HubError::Worker)?;
         let (mqtt, mqtt_addr) = listen(&runtimes[0], "MQTT", config.mqtt)?;
+        let mqtts = config.mqtts.map(|address| listen(&runtimes[0], "MQTT over TLS", address)).transpose()?;
         let (http, http_addr) = listen(&runtimes[0], "HTTP", config.http)?;
-        Ok(BoundHub { config, mqtt, http, mqtt_addr, http_addr, runtimes })
+        Ok(BoundHub { config, mqtt, mqtts, http, mqtt_addr, http_addr, runtimes })
     }
 
     /// Takes the ports of a hub and starts it as `identity`.
@@ -67,6 +72,18 @@ impl Hub {
     #[must_use]
     pub const fn mqtt_addr(&self) -> SocketAddr {
         self.mqtt_addr
+    }
+
+    /// Where devices connect over TLS, if it listens for that.
+    #[must_use]
+    pub const fn mqtts_addr(&self) -> Option<SocketAddr> {
+        self.mqtts_addr
+    }
+
+    /// The certificate of the CA that devices have to trust, in PEM, if it listens for TLS.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.as_deref()
     }
 
     /// Where services send their requests.
@@ -116,19 +133,35 @@ impl BoundHub {
     /// Starts the workers. The hub goes by `identity` in tokens.
     ///
     /// # Errors
-    /// [`HubError::Worker`].
+    /// [`HubError::Worker`]; with TLS also those of its CA and its certificate.
     pub fn start(self, identity: HubIdentity) -> Result<Hub, HubError> {
         let (stop, stopped) = watch::channel(false);
         let (peers, mailboxes) = Peers::new(self.config.workers);
         let clock = Clock::start();
         let identity = Arc::new(identity);
+        let mut authority = None;
+        let mut mqtts = None;
+        if let Some((listener, address)) = &self.mqtts {
+            let ca = Authority::open(self.config.tls_dir.as_deref())?;
+            mqtts = Some((listener, ca.certify(&identity.host, *address)?));
+            authority = Some(ca.certificate().to_owned());
+        }
         // A hub that cannot start all of its workers is dropped here, which stops those that run.
-        let mut hub = Hub { mqtt_addr: self.mqtt_addr, http_addr: self.http_addr, stop, threads: Vec::new() };
+        let mut hub = Hub {
+            mqtt_addr: self.mqtt_addr,
+            mqtts_addr: self.mqtts.as_ref().map(|(_, address)| *address),
+            authority,
+            http_addr: self.http_addr,
+            stop,
+            threads: Vec::new(),
+        };
         for (index, (runtime, mailbox)) in self.runtimes.into_iter().zip(mailboxes).enumerate() {
+            let mqtts = mqtts.as_ref().map(|(listener, tls)| Ok((share(&runtime, listener)?, tls.clone())));
             // All workers accept on the same sockets; the kernel gives each connection to one of them.
             let seat = WorkerSeat {
                 index,
                 mqtt: share(&runtime, &self.mqtt).map_err(HubError::Worker)?,
+                mqtts: mqtts.transpose().map_err(HubError::Worker)?,
                 http: share(&runtime, &self.http).map_err(HubError::Worker)?,
                 mailbox,
                 peers: peers.clone(),

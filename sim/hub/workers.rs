@@ -17,7 +17,7 @@ use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodReques
 use super::rest;
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
-use crate::mqtt::{Packet, Scratch};
+use crate::mqtt::{Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
 
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
@@ -98,6 +98,7 @@ pub(super) struct WorkerSeat {
     /// Its place among its peers.
     pub(super) index: usize,
     pub(super) mqtt: TcpListener,
+    pub(super) mqtts: Option<(TcpListener, ServerTls)>,
     pub(super) http: TcpListener,
     pub(super) mailbox: mpsc::Receiver<Message>,
     pub(super) peers: Peers,
@@ -110,7 +111,7 @@ pub(super) struct WorkerSeat {
 impl WorkerSeat {
     /// Works until the hub is stopped. What is still connected then is closed.
     pub(super) fn run(self, runtime: &Runtime) {
-        let Self { index, mqtt, http, mailbox, peers, identity, delays, clock, stopped } = self;
+        let Self { index, mqtt, mqtts, http, mailbox, peers, identity, delays, clock, stopped } = self;
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(Partition::new(
@@ -131,7 +132,10 @@ impl WorkerSeat {
         });
         let service = Rc::new(rest::Service::new(peers, identity, clock, TrackingIds::new(2 * index + 1)));
         LocalSet::new().block_on(runtime, async {
-            spawn_local(endpoint::accept(Rc::clone(&worker), mqtt));
+            spawn_local(endpoint::accept(Rc::clone(&worker), mqtt, None));
+            if let Some((listener, tls)) = mqtts {
+                spawn_local(endpoint::accept(Rc::clone(&worker), listener, Some(tls)));
+            }
             spawn_local(rest::accept(service, http));
             Rc::clone(&worker).serve(mailbox, stopped).await;
         });

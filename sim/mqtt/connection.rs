@@ -1,17 +1,19 @@
-//! A connection over TCP. It keeps bytes only while a packet is incomplete or the peer does not take what was sent;
-//! otherwise it borrows the buffers of its worker, so an idle connection costs its socket and this struct.
+//! A connection over TCP or TLS. It keeps bytes only while a packet is incomplete or the peer does not take what was
+//! sent; otherwise it borrows the buffers of its worker, so an idle connection costs its socket and this struct, and with
+//! TLS its keys.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 use super::greeting::read_connect;
 use super::packet::{Connect, MAX_PACKET, Packet, PacketError};
+use super::source::OpenError;
+use super::tls::{ClientTls, Engine, ServerTls, TlsError};
 
 /// What one read takes at most, in bytes. Large, so that no second read is needed to learn that nothing is left.
 const READ: usize = 64 * 1024;
@@ -28,6 +30,8 @@ pub struct Scratch {
     read: Box<[u8]>,
     parse: BytesMut,
     write: BytesMut,
+    /// What TLS makes of `write`.
+    sealed: BytesMut,
 }
 
 impl Default for Scratch {
@@ -36,6 +40,7 @@ impl Default for Scratch {
             read: vec![0; READ].into_boxed_slice(),
             parse: BytesMut::with_capacity(READ),
             write: BytesMut::with_capacity(READ),
+            sealed: BytesMut::new(),
         }
     }
 }
@@ -55,46 +60,105 @@ pub enum ConnectionError {
     /// The peer takes nothing.
     #[error("the peer left {MAX_UNSENT} bytes untaken")]
     SlowReader,
+    /// It could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// TLS does not come about, or has broken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// An MQTT connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
+    /// In a box of its own, so that a connection over plain TCP does not carry it.
+    tls: Option<Box<Engine>>,
     /// The head of a packet whose rest has not arrived.
     partial: BytesMut,
-    /// Encoded packets that the socket did not take yet.
+    /// Encoded packets, and what TLS itself has to say, that the socket did not take yet.
     unsent: BytesMut,
 }
 
-/// Opens a TCP connection without delay for small packets.
-///
-/// # Errors
-/// Those of the network.
-pub async fn connect(peer: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if peer.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    let stream = socket.connect(peer).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+/// A connection on its way from one runtime to another.
+#[derive(Debug)]
+pub struct Detached {
+    stream: std::net::TcpStream,
+    tls: Option<Box<Engine>>,
+    partial: BytesMut,
+    unsent: BytesMut,
 }
 
 impl Connection {
     /// Speaks MQTT over `stream`.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream, partial: BytesMut::new(), unsent: BytesMut::new() }
+        Self { stream, tls: None, partial: BytesMut::new(), unsent: BytesMut::new() }
     }
 
-    /// A connection some of whose bytes were read already: `partial` comes before what `stream` still holds.
-    #[must_use]
-    pub fn resume(stream: TcpStream, partial: BytesMut) -> Self {
-        Self { stream, partial, unsent: BytesMut::new() }
+    /// Speaks MQTT over TLS over `stream`, as a device; `again` if it was connected before and may resume its session.
+    /// [`Connection::poll_handshake`] comes first.
+    ///
+    /// # Errors
+    /// TLS cannot begin.
+    pub fn client(stream: TcpStream, tls: &ClientTls, again: bool) -> Result<Self, ConnectionError> {
+        let mut engine = Engine::client(tls, again)?;
+        let mut unsent = BytesMut::new();
+        engine.open(&mut [], &mut BytesMut::new(), &mut unsent)?;
+        Ok(Self { stream, tls: Some(Box::new(engine)), partial: BytesMut::new(), unsent })
     }
 
-    /// Gives up the socket and the bytes that were read but not yet handed out as a packet.
+    /// Speaks MQTT over TLS over `stream`, as a hub. [`Connection::poll_handshake`] comes first.
+    ///
+    /// # Errors
+    /// TLS cannot begin.
+    pub fn server(stream: TcpStream, tls: &ServerTls) -> Result<Self, ConnectionError> {
+        Ok(Self { tls: Some(Box::new(Engine::server(tls)?)), ..Self::new(stream) })
+    }
+
+    /// Takes the connection off this runtime; [`Connection::attach`] puts it on another.
+    ///
+    /// # Errors
+    /// The runtime does not let go of the socket.
+    pub fn detach(self) -> io::Result<Detached> {
+        let Self { stream, tls, partial, unsent } = self;
+        Ok(Detached { stream: stream.into_std()?, tls, partial, unsent })
+    }
+
+    /// Goes on with a connection that comes from another runtime.
+    ///
+    /// # Errors
+    /// This runtime does not take the socket.
+    pub fn attach(detached: Detached) -> io::Result<Self> {
+        let Detached { stream, tls, partial, unsent } = detached;
+        Ok(Self { stream: TcpStream::from_std(stream)?, tls, partial, unsent })
+    }
+
+    /// Whether TLS resumed an earlier session.
     #[must_use]
-    pub fn into_parts(self) -> (TcpStream, BytesMut) {
-        (self.stream, self.partial)
+    pub fn is_resumed(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_resumed())
+    }
+
+    /// Shakes hands, if this is TLS. What TLS has to say in the end may be left unsent: it leaves in one write with the
+    /// first packet.
+    ///
+    /// # Errors
+    /// The connection is over: [`ConnectionError::Tls`] says why no TLS came about.
+    pub fn poll_handshake(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Result<(), ConnectionError>> {
+        while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            let moved = match ready!(self.poll_flush(cx)) {
+                Ok(()) => ready!(self.gather(cx, scratch)),
+                Err(error) => Err(error),
+            };
+            moved.map_err(|error| match error {
+                ConnectionError::Closed => TlsError::Closed.into(),
+                // So ends a peer that does not read what it takes for nonsense.
+                ConnectionError::Io(io) if io.kind() == io::ErrorKind::ConnectionReset => TlsError::Closed.into(),
+                error => error,
+            })?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// The socket.
@@ -114,21 +178,22 @@ impl Connection {
         scratch: &mut Scratch,
         packets: &mut Vec<Packet>,
     ) -> Poll<Result<(), ConnectionError>> {
-        let arrived = ready!(poll_read(&mut self.stream, cx, &mut scratch.read))?;
-        let result = if self.partial.is_empty() {
-            scratch.parse.clear();
-            scratch.parse.extend_from_slice(arrived);
-            let result = parse(&mut scratch.parse, packets);
+        let gathering = !self.partial.is_empty();
+        scratch.parse.clear();
+        let into = if gathering { &mut self.partial } else { &mut scratch.parse };
+        let arrived =
+            ready!(arrive(&mut self.stream, self.tls.as_deref_mut(), cx, &mut scratch.read, into, &mut self.unsent));
+        let parsed = if gathering {
+            self.parse_partial(packets)
+        } else {
+            let parsed = parse(&mut scratch.parse, packets);
             if !scratch.parse.is_empty() {
                 self.partial = BytesMut::from(&scratch.parse[..]);
                 scratch.parse.clear();
             }
-            result
-        } else {
-            self.partial.extend_from_slice(arrived);
-            self.parse_partial(packets)
+            parsed
         };
-        Poll::Ready(result)
+        Poll::Ready(arrived.and(parsed))
     }
 
     /// Waits for the first packet of a client, which must be CONNECT of MQTT 3.1.1. Nothing behind it is looked at:
@@ -142,16 +207,23 @@ impl Connection {
         scratch: &mut Scratch,
     ) -> Poll<Result<Connect, ConnectionError>> {
         loop {
-            let arrived = ready!(poll_read(&mut self.stream, cx, &mut scratch.read))?;
-            self.partial.extend_from_slice(arrived);
+            // It may have come together with the end of the handshake.
             if let Some(connect) = read_connect(&mut self.partial).map_err(ConnectionError::Packet)? {
                 return Poll::Ready(Ok(connect));
             }
+            // A client of TLS 1.2 waits for the end of the handshake.
+            ready!(self.poll_flush(cx))?;
+            ready!(self.gather(cx, scratch))?;
         }
     }
 
-    /// Appends the packets that already arrived in full to `packets`: needed once after [`Connection::poll_connect`]
-    /// and [`Connection::resume`].
+    /// Reads what has arrived, with one system call, and keeps it.
+    fn gather(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Result<(), ConnectionError>> {
+        let Self { stream, tls, partial, unsent } = self;
+        arrive(stream, tls.as_deref_mut(), cx, &mut scratch.read, partial, unsent)
+    }
+
+    /// Appends the packets that already arrived in full to `packets`: needed once after [`Connection::poll_connect`].
     ///
     /// # Errors
     /// What arrived is no MQTT.
@@ -169,28 +241,66 @@ impl Connection {
     /// # Errors
     /// The connection is over, a packet is too large, or too much waits for the peer already.
     pub fn send(&mut self, scratch: &mut Scratch, packets: &[Packet]) -> Result<(), ConnectionError> {
-        let write = &mut scratch.write;
-        write.clear();
+        scratch.write.clear();
         for packet in packets {
+            packet.write(&mut scratch.write, MAX_PACKET).map_err(ConnectionError::Packet)?;
             // What is unsent goes first, so from then on all else waits behind it.
-            let buffer = if self.unsent.is_empty() { &mut *write } else { &mut self.unsent };
-            packet.write(buffer, MAX_PACKET).map_err(ConnectionError::Packet)?;
-            if write.len() >= WRITE {
-                self.write(write)?;
+            if scratch.write.len() >= WRITE || self.has_unsent() {
+                self.put(scratch)?;
             }
             if self.unsent.len() > MAX_UNSENT {
                 return Err(ConnectionError::SlowReader);
             }
         }
-        self.write(write)?;
-        if write.capacity() > WRITE {
-            *write = BytesMut::with_capacity(READ);
+        self.put(scratch)?;
+        for buffer in [&mut scratch.write, &mut scratch.sealed] {
+            if buffer.capacity() > WRITE {
+                *buffer = BytesMut::with_capacity(READ);
+            }
         }
         Ok(())
     }
 
-    /// Writes all of `buffer`; what the socket does not take is unsent.
+    /// Sends `packets`, small ones, as the last that is sent here, and with TLS its goodbye in the same write.
+    ///
+    /// # Errors
+    /// Those of [`Connection::send`].
+    pub fn send_last(&mut self, scratch: &mut Scratch, packets: &[Packet]) -> Result<(), ConnectionError> {
+        let Some(tls) = &mut self.tls else { return self.send(scratch, packets) };
+        let Scratch { write, sealed, .. } = scratch;
+        write.clear();
+        sealed.clear();
+        for packet in packets {
+            packet.write(write, MAX_PACKET).map_err(ConnectionError::Packet)?;
+        }
+        if !write.is_empty() {
+            tls.seal(write, sealed)?;
+        }
+        tls.say_goodbye(sealed)?;
+        self.write(sealed)
+    }
+
+    /// Sends what is in the shared write buffer, with TLS as records.
+    fn put(&mut self, scratch: &mut Scratch) -> Result<(), ConnectionError> {
+        let Scratch { write, sealed, .. } = scratch;
+        match &mut self.tls {
+            Some(tls) if !write.is_empty() => {
+                sealed.clear();
+                tls.seal(write, sealed)?;
+                write.clear();
+                self.write(sealed)
+            }
+            _ => self.write(write),
+        }
+    }
+
+    /// Writes all of `buffer`, behind what is unsent; what the socket does not take is unsent.
     fn write(&mut self, buffer: &mut BytesMut) -> Result<(), ConnectionError> {
+        if self.has_unsent() {
+            self.unsent.extend_from_slice(buffer);
+            buffer.clear();
+            return Ok(());
+        }
         let mut sent = 0;
         while sent < buffer.len() {
             match self.stream.try_write(&buffer[sent..]) {
@@ -236,120 +346,37 @@ fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<(), Connect
     }
 }
 
-/// What one read brings; never nothing.
-fn poll_read<'b>(
+/// Appends what one read brings to `into`, with TLS what its records hold; never nothing without TLS. What TLS has to say
+/// is unsent.
+fn arrive(
     stream: &mut TcpStream,
+    tls: Option<&mut Engine>,
     cx: &mut Context<'_>,
-    buffer: &'b mut [u8],
-) -> Poll<Result<&'b [u8], ConnectionError>> {
+    buffer: &mut [u8],
+    into: &mut BytesMut,
+    unsent: &mut BytesMut,
+) -> Poll<Result<(), ConnectionError>> {
     let mut read = ReadBuf::new(buffer);
-    ready!(Pin::new(stream).poll_read(cx, &mut read))?;
-    let arrived = read.filled().len();
-    Poll::Ready(if arrived == 0 { Err(ConnectionError::Closed) } else { Ok(&buffer[..arrived]) })
+    ready!(Pin::new(&mut *stream).poll_read(cx, &mut read))?;
+    let arrived = read.filled_mut();
+    // A peer that goes without TLS's goodbye is gone as well: a packet says how long it is, so none is cut in silence.
+    if arrived.is_empty() {
+        return Poll::Ready(Err(ConnectionError::Closed));
+    }
+    let Some(tls) = tls else {
+        into.extend_from_slice(arrived);
+        return Poll::Ready(Ok(()));
+    };
+    Poll::Ready(match tls.open(arrived, into, unsent) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ConnectionError::Closed),
+        Err(error) => {
+            // Why it is over: the peer may learn it, but it is not waited for.
+            let _ = stream.try_write(unsent);
+            Err(error.into())
+        }
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use bytes::Bytes;
-    use tokio::io::AsyncWriteExt;
-    use tokio::net::TcpListener;
-
-    use super::*;
-    use crate::mqtt::{QoS, publish};
-
-    async fn pair() -> (TcpStream, TcpStream) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (near, far) = tokio::join!(connect(listener.local_addr().unwrap()), listener.accept());
-        (near.unwrap(), far.unwrap().0)
-    }
-
-    fn message(size: usize) -> Packet {
-        publish("a/b".to_owned(), QoS::AtLeastOnce, 7, Bytes::from(vec![b'x'; size]))
-    }
-
-    async fn receive(connection: &mut Connection, scratch: &mut Scratch, count: usize) -> Vec<Packet> {
-        let mut packets = Vec::new();
-        while packets.len() < count {
-            poll_fn(|cx| connection.poll_receive(cx, scratch, &mut packets)).await.unwrap();
-        }
-        packets
-    }
-
-    #[tokio::test]
-    async fn packets_arrive_whole_however_the_bytes_are_cut() {
-        let (near, mut far) = pair().await;
-        let (mut connection, mut scratch) = (Connection::new(near), Scratch::default());
-        let mut bytes = BytesMut::new();
-        for packet in [message(3), Packet::PingReq, message(300)] {
-            packet.write(&mut bytes, MAX_PACKET).unwrap();
-        }
-        for cut in [1, 2, 5, 11, bytes.len() - 1] {
-            let (head, tail) = bytes.split_at(cut);
-            far.write_all(head).await.unwrap();
-            let mut packets = Vec::new();
-            poll_fn(|cx| connection.poll_receive(cx, &mut scratch, &mut packets)).await.unwrap();
-            far.write_all(tail).await.unwrap();
-            while packets.len() < 3 {
-                poll_fn(|cx| connection.poll_receive(cx, &mut scratch, &mut packets)).await.unwrap();
-            }
-            assert_eq!(packets, [message(3), Packet::PingReq, message(300)]);
-            assert!(connection.partial.is_empty() && connection.partial.capacity() == 0, "idle: no buffer");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_the_socket_does_not_take_goes_out_later_and_in_order() {
-        let (near, far) = pair().await;
-        let (mut connection, mut peer) = (Connection::new(near), Connection::new(far));
-        let mut scratch = Scratch::default();
-        let packets: Vec<Packet> = (0..30).map(|n| message(200_000 + n)).collect();
-        let mut sent = 0;
-        while !connection.has_unsent() {
-            connection.send(&mut scratch, &packets[sent..=sent]).unwrap();
-            sent += 1;
-        }
-        connection.send(&mut scratch, &[message(1)]).unwrap();
-        let mut peer_scratch = Scratch::default();
-        let (flushed, received) =
-            tokio::join!(poll_fn(|cx| connection.poll_flush(cx)), receive(&mut peer, &mut peer_scratch, sent + 1));
-        flushed.unwrap();
-        assert_eq!(received[..sent], packets[..sent]);
-        assert_eq!(received[sent], message(1));
-        assert_eq!(connection.unsent.capacity(), 0, "idle: no buffer");
-    }
-
-    #[tokio::test]
-    async fn a_peer_that_takes_nothing_is_cut_off_and_costs_no_more_than_the_bound() {
-        let (near, _far) = pair().await;
-        let (mut connection, mut scratch) = (Connection::new(near), Scratch::default());
-        let packets: Vec<Packet> = (0..200).map(|_| message(200_000)).collect();
-        let error = connection.send(&mut scratch, &packets).unwrap_err();
-        assert!(matches!(error, ConnectionError::SlowReader), "{error}");
-        assert!(connection.unsent.len() <= MAX_UNSENT + MAX_PACKET, "{}", connection.unsent.len());
-    }
-
-    #[tokio::test]
-    async fn the_shared_write_buffer_shrinks_again() {
-        let (near, _far) = pair().await;
-        let (mut connection, mut scratch) = (Connection::new(near), Scratch::default());
-        connection.send(&mut scratch, &[message(200_000), message(200_000)]).unwrap();
-        assert!(scratch.write.capacity() <= WRITE, "{}", scratch.write.capacity());
-    }
-
-    #[tokio::test]
-    async fn garbage_and_a_closed_peer_are_told_apart() {
-        let (near, mut far) = pair().await;
-        let (mut connection, mut scratch) = (Connection::new(near), Scratch::default());
-        far.write_all(&[0xf0, 2, 0, 0]).await.unwrap();
-        let mut packets = Vec::new();
-        let error = poll_fn(|cx| connection.poll_receive(cx, &mut scratch, &mut packets)).await.unwrap_err();
-        assert!(matches!(error, ConnectionError::Packet(_)), "{error}");
-        let (near, far) = pair().await;
-        let mut connection = Connection::new(near);
-        drop(far);
-        let error = poll_fn(|cx| connection.poll_receive(cx, &mut scratch, &mut packets)).await.unwrap_err();
-        assert!(matches!(error, ConnectionError::Closed), "{error}");
-    }
-}
+mod tests;

@@ -1,12 +1,13 @@
 //! MQTT 3.1.1: packets (rumqttc's codec) and a connection that owns no buffer while nothing is pending. The only room
-//! that names the MQTT crate.
+//! that names the MQTT crate and the TLS crate.
 
 mod connection;
 mod greeting;
 mod packet;
 mod source;
+mod tls;
 
-pub use connection::{Connection, ConnectionError, Scratch, connect};
+pub use connection::{Connection, ConnectionError, Detached, Scratch};
 pub use packet::{
     ConnAck, Connect, ConnectReturnCode, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish, QoS,
     SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, kind, publish,
@@ -14,3 +15,6 @@ pub use packet::{
 pub use source::{
     AddressBlock, BlockError, MAX_ADDRESSES, OpenError, SourceAddresses, SourceError, Sources, connect_from,
 };
+#[cfg(test)]
+pub(crate) use tls::tests::server_for;
+pub use tls::{ClientTls, ServerTls, TlsConfigError, TlsError};

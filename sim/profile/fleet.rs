@@ -4,7 +4,7 @@ use super::document::Value;
 use super::error::Problem;
 use super::reader::Field;
 use super::retry::Retries;
-use crate::device::FleetConfig;
+use crate::device::{FleetConfig, Transport};
 use crate::mqtt::{AddressBlock, MAX_ADDRESSES, SourceAddresses};
 use crate::policy::DeviceIds;
 use crate::time::TimestampFormat;
@@ -28,6 +28,8 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         "connect_rate",
         "connect_in_flight",
         "source_addresses",
+        "transport",
+        "tls_resumption",
         "keep_alive",
         "token_life",
         "workers",
@@ -41,6 +43,8 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         connect_rate: section.required("connect_rate")?.rate()?,
         connect_in_flight: section.required("connect_in_flight")?.integer(1..=100_000_u32)?,
         source_addresses: source_addresses(&section.required("source_addresses")?)?,
+        transport: section.required("transport")?.choice(&[("tcp", Transport::Tcp), ("tls", Transport::Tls)])?,
+        tls_resumption: section.required("tls_resumption")?.boolean()?,
         keep_alive: section.required("keep_alive")?.seconds(1..=MAX_KEEP_ALIVE)?,
         token_life: section.required("token_life")?.seconds(10..=365 * 86_400)?,
         workers: section.required("workers")?.integer(1..=256_u32)? as usize,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
 use super::reader::Field;
+use crate::device::Transport;
 use crate::hub::{HubConfig, HubDelays};
 
 /// The hub under test.
@@ -28,14 +29,20 @@ pub enum HubPlan {
 }
 
 impl HubPlan {
-    /// What the embedded hub is started with, on free loopback ports; `None` for any other hub.
+    /// What the embedded hub is started with, on free loopback ports, for devices that come over `transport`; `None` for
+    /// any other hub.
     #[must_use]
-    pub fn embedded(&self) -> Option<HubConfig> {
+    pub fn embedded(&self, transport: Transport) -> Option<HubConfig> {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         match self {
-            Self::Embedded { workers, slow, .. } => {
-                Some(HubConfig { mqtt: free, http: free, workers: *workers, slow: *slow })
-            }
+            Self::Embedded { workers, slow, .. } => Some(HubConfig {
+                mqtt: free,
+                mqtts: (transport == Transport::Tls).then_some(free),
+                tls_dir: None,
+                http: free,
+                workers: *workers,
+                slow: *slow,
+            }),
             Self::Azure => None,
         }
     }

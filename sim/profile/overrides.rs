@@ -152,6 +152,7 @@ mod tests {
 
     use super::super::{HubPlan, Plan, load};
     use super::*;
+    use crate::device::Transport;
     use crate::policy::{Backoff, Load, RetryPolicy, Select};
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -176,7 +177,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!((plan.driver.load.rate(), plan.firmware.version.as_str()), (Some(200.0), "1.5"));
-        let hub = plan.hub.embedded().unwrap();
+        let hub = plan.hub.embedded(plan.fleet.transport).unwrap();
         assert_eq!((hub.workers, hub.slow.twin_ack), (2, Duration::from_millis(80)));
         assert_eq!(plan.driver.retry_method, RetryPolicy::NEVER);
         assert_eq!((plan.thresholds.len(), plan.thresholds[1].to_string()), (3, "update.overhead.p50 < 1s".to_owned()));
@@ -188,7 +189,10 @@ mod tests {
         let load = set(&["load={ kind = \"closed\", in_flight = 2 }"]).unwrap().driver;
         assert_eq!((load.load, load.max_in_flight), (Load::Closed { in_flight: 2 }, 1000));
         // What stands below a section is replaced whole, also as in a file.
-        let delays = set(&["hub.slow.method_request=1s", "hub.slow={ twin_ack = \"80ms\" }"]).unwrap().hub.embedded();
+        let delays = set(&["hub.slow.method_request=1s", "hub.slow={ twin_ack = \"80ms\" }"])
+            .unwrap()
+            .hub
+            .embedded(Transport::Tcp);
         assert_eq!(delays.unwrap().slow.method_request, Duration::ZERO);
     }
 

@@ -100,7 +100,7 @@ fn a_profile_is_laid_over_quickstart_key_by_key() {
     let sources = ["10.0.0.5", "10.0.1.0/28"].map(|block| block.parse().unwrap());
     assert_eq!(plan.fleet.source_addresses, SourceAddresses::Listed(sources.into()));
     assert_eq!(plan.driver.load, Load::Closed { in_flight: 100 });
-    assert_eq!(plan.hub.embedded().unwrap().slow.twin_ack, Duration::from_millis(80));
+    assert_eq!(plan.hub.embedded(plan.fleet.transport).unwrap().slow.twin_ack, Duration::from_millis(80));
     let fixed = Backoff::Fixed { delay: 10 * SECOND };
     assert_eq!(plan.fleet.retry_connect, RetryPolicy { backoff: fixed, max_attempts: None });
     let twin = Backoff::Exponential { base: 2 * SECOND, cap: 30 * SECOND, jitter: Jitter::Decorrelated };

@@ -2,15 +2,19 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
+use crate::device::Transport;
 use crate::dialect::azure::{ConnectionString, Key};
-use crate::shard::{Credentials, Endpoints, Roles};
+use crate::shard::{Credentials, Endpoints, HubProof, Roles};
 
 /// The service's connection string.
 pub const CONNECTION_STRING: &str = "IOTHUB_CONNECTION_STRING";
 /// The master key of the fleet, base64.
 pub const FLEET_KEY: &str = "TWINSTORM_FLEET_KEY";
-/// Where the hub listens for MQTT, `host:port`.
+/// Where the hub listens for MQTT: `mqtts://host:port` for TLS, `mqtt://host:port` for plain TCP; without a scheme,
+/// the profile decides (`fleet.transport`).
 pub const HUB_MQTT: &str = "TWINSTORM_HUB_MQTT";
+/// The certificates of the CAs that may have signed the hub's, in PEM: a file, or the text itself.
+pub const HUB_CA: &str = "TWINSTORM_HUB_CA";
 /// Base URL of the hub's REST interface.
 pub const HUB_REST: &str = "TWINSTORM_HUB_REST";
 
@@ -35,12 +39,14 @@ pub enum EnvironmentError {
     },
 }
 
-/// Reads what `roles` need through `variable`, which is `std::env::var` outside tests.
+/// Reads what `roles` need through `variable`, which is `std::env::var` outside tests. Where the hub's address does not
+/// say whether TLS is spoken, `transport` does.
 ///
 /// # Errors
 /// Names the variable that is missing or makes no sense.
 pub fn read(
     roles: Roles,
+    transport: Transport,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<(Endpoints, Credentials), EnvironmentError> {
     let need = |name: &'static str, meaning: &'static str| {
@@ -51,18 +57,25 @@ pub fn read(
     let service =
         ConnectionString::parse(&need(CONNECTION_STRING, "the connection string of the hub's service policy")?)
             .map_err(|why| EnvironmentError::Unusable { variable: CONNECTION_STRING, why: why.to_string() })?;
-    // Without these two, the hub is one whose endpoints are the standard ones: TLS on 8883 and 443.
+    // Without these two, the hub is one whose endpoints are the standard ones: MQTT over TLS on 8883 and HTTPS on 443.
     let rest = rest_url(&need(
         HUB_REST,
-        "the base URL of the hub's REST interface, http://host:port (TLS, and with it the standard endpoints of a cloud hub, is not in this version)",
+        "the base URL of the hub's REST interface, http://host:port (https://, and with it the standard endpoints of a cloud hub, is not in this version)",
     )?)?;
-    let mut endpoints = Endpoints { mqtt: None, rest: Some(rest), host: service.host.clone() };
+    let mut endpoints = Endpoints { mqtt: None, tls: None, rest: Some(rest), host: service.host.clone() };
     let mut fleet_key = None;
     if roles.fleet {
-        endpoints.mqtt = Some(socket_address(&need(
-            HUB_MQTT,
-            "where the hub listens for MQTT, host:port (plain TCP; TLS is not in this version)",
-        )?)?);
+        let hub = need(HUB_MQTT, "where the hub listens for MQTT, mqtts://host:port for TLS or mqtt://host:port")?;
+        let (address, host) = mqtt_address(&hub, transport)?;
+        endpoints.mqtt = Some(address);
+        if let Some(host) = host {
+            let authority = authority(&need(
+                HUB_CA,
+                "the certificate of the CA that signed the hub's, a PEM file (of public CAs, most systems keep those that \
+                 they trust in /etc/ssl/certs/ca-certificates.crt)",
+            )?)?;
+            endpoints.tls = Some(HubProof { host, authority });
+        }
         let key = need(FLEET_KEY, "the master key from which device keys derive, in base64")?;
         fleet_key = Some(
             Key::from_base64(&key)
@@ -85,17 +98,35 @@ fn rest_url(text: &str) -> Result<String, EnvironmentError> {
     Ok(text.to_owned())
 }
 
-fn socket_address(text: &str) -> Result<SocketAddr, EnvironmentError> {
+/// The address, and with TLS the name that the hub's certificate has to be for.
+fn mqtt_address(text: &str, transport: Transport) -> Result<(SocketAddr, Option<String>), EnvironmentError> {
     let unusable = |why: String| EnvironmentError::Unusable { variable: HUB_MQTT, why };
-    let text = text.trim();
-    if text.starts_with("mqtts://") || text.starts_with("wss://") || text.starts_with("ws://") {
-        return Err(unusable("this version speaks plain MQTT over TCP only".to_owned()));
-    }
-    let text = text.strip_prefix("mqtt://").unwrap_or(text);
+    let (transport, text) = match text.trim().split_once("://") {
+        None => (transport, text.trim()),
+        Some(("mqtts", rest)) => (Transport::Tls, rest),
+        Some(("mqtt", rest)) if transport == Transport::Tcp => (Transport::Tcp, rest),
+        Some(("mqtt", _)) => {
+            return Err(unusable("fleet.transport is \"tls\": name a port for TLS, mqtts://host:port".to_owned()));
+        }
+        Some((scheme, _)) => {
+            return Err(unusable(format!("{scheme}:// is not in this version: mqtts:// or mqtt:// is")));
+        }
+    };
     let mut addresses = text
         .to_socket_addrs()
         .map_err(|error| unusable(format!("`{text}` cannot be resolved ({error}); write it like 127.0.0.1:1883")))?;
-    addresses.next().ok_or_else(|| unusable(format!("`{text}` has no address")))
+    let address = addresses.next().ok_or_else(|| unusable(format!("`{text}` has no address")))?;
+    let host = text.rsplit_once(':').map_or(text, |(host, _)| host).trim_matches(['[', ']']);
+    Ok((address, (transport == Transport::Tls).then(|| host.to_owned())))
+}
+
+/// Certificates in PEM, from the text itself or from the file that it names.
+fn authority(text: &str) -> Result<String, EnvironmentError> {
+    if text.trim_start().starts_with("-----BEGIN") {
+        return Ok(text.to_owned());
+    }
+    std::fs::read_to_string(text)
+        .map_err(|error| EnvironmentError::Unusable { variable: HUB_CA, why: format!("cannot read {text}: {error}") })
 }
 
 /// Every address behind a REST base URL that [`read`] accepted.
@@ -118,7 +149,7 @@ mod tests {
 
     fn with(pairs: &[(&str, &str)], roles: Roles) -> Result<(Endpoints, Credentials), String> {
         let find = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        read(roles, find).map_err(|error| error.to_string())
+        read(roles, Transport::Tcp, find).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -134,6 +165,34 @@ mod tests {
         let (endpoints, credentials) = with(&fleet, Roles::BOTH).unwrap();
         assert_eq!(endpoints.mqtt, Some("127.0.0.1:1883".parse().unwrap()));
         assert!(credentials.fleet_key.is_some());
+    }
+
+    #[test]
+    fn the_scheme_or_else_the_profile_decides_about_tls() {
+        let at = |text: &str, transport| mqtt_address(text, transport).map_err(|error| error.to_string());
+        let address = "127.0.0.1:1".parse().unwrap();
+        let tls = Some("127.0.0.1".to_owned());
+        assert_eq!(at("127.0.0.1:1", Transport::Tcp), Ok((address, None)));
+        assert_eq!(at("127.0.0.1:1", Transport::Tls), Ok((address, tls.clone())));
+        assert_eq!(at("mqtts://127.0.0.1:1", Transport::Tcp), Ok((address, tls)));
+        assert_eq!(at("mqtts://[::1]:1", Transport::Tls).unwrap().1.as_deref(), Some("::1"));
+        assert!(at("mqtt://127.0.0.1:1", Transport::Tls).unwrap_err().contains("fleet.transport"));
+        assert!(at("wss://127.0.0.1:1", Transport::Tls).unwrap_err().contains("wss:// is not in this version"));
+    }
+
+    #[test]
+    fn tls_needs_a_ca_as_a_file_or_as_text() {
+        let hub = [
+            (CONNECTION_STRING, SERVICE),
+            (HUB_REST, "http://127.0.0.1:8080"),
+            (HUB_MQTT, "mqtts://127.0.0.1:1"),
+            (FLEET_KEY, "MDEyMzQ1Njc4OWFiY2RlZg=="),
+        ];
+        assert!(with(&hub, Roles::FLEET).unwrap_err().starts_with("TWINSTORM_HUB_CA is not set"));
+        let ca = |text| with(&[&hub[..], &[(HUB_CA, text)]].concat(), Roles::FLEET);
+        let (endpoints, _) = ca("-----BEGIN CERTIFICATE-----").unwrap();
+        assert_eq!(endpoints.transport(), Transport::Tls);
+        assert!(ca("/nowhere/ca.pem").unwrap_err().contains("cannot read /nowhere/ca.pem"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::child::{ChildProcess, STACK};
 use crate::dialect::azure::{ConnectionString, Key};
 use crate::hub::{Hub, HubConfig};
 use crate::measure::Usage;
-use crate::shard::{Credentials, Endpoints, read_line, write_line};
+use crate::shard::{Credentials, Endpoints, HubProof, read_line, write_line};
 
 /// How long a hub may take to listen.
 const START: Duration = Duration::from_secs(20);
@@ -29,6 +29,8 @@ const STOP: Duration = Duration::from_secs(1);
 #[derive(Debug, Serialize, Deserialize)]
 struct Listening {
     mqtt: SocketAddr,
+    /// For MQTT over TLS, with the certificate of the hub's CA in PEM.
+    mqtts: Option<(SocketAddr, String)>,
     http: SocketAddr,
     connection_string: String,
     fleet_key: String,
@@ -116,8 +118,12 @@ impl StartingHub {
             .map_err(|_| HubProcessError::Silent("its connection string is unusable".to_owned()))?;
         let fleet_key = Key::from_base64(&listening.fleet_key)
             .map_err(|_| HubProcessError::Silent("its fleet key is unusable".to_owned()))?;
+        let tls = listening
+            .mqtts
+            .map(|(address, authority)| (address, HubProof { host: address.ip().to_string(), authority }));
         let endpoints = Endpoints {
-            mqtt: Some(listening.mqtt),
+            mqtt: Some(tls.as_ref().map_or(listening.mqtt, |(address, _)| *address)),
+            tls: tls.map(|(_, proof)| proof),
             rest: Some(format!("http://{}", listening.http)),
             host: service.host.clone(),
         };
@@ -189,6 +195,7 @@ pub fn serve_hub_process() -> io::Result<()> {
         Ok((hub, identity)) => {
             say(&Word::Listening(Listening {
                 mqtt: hub.mqtt_addr(),
+                mqtts: hub.mqtts_addr().zip(hub.authority().map(str::to_owned)),
                 http: hub.http_addr(),
                 connection_string: identity.connection_string().reveal(),
                 fleet_key: identity.fleet_key.to_base64(),

@@ -25,7 +25,7 @@ use crate::time::{Clock, Nanos};
 /// # Errors
 /// What is in the way; everything that was started has been stopped.
 pub(super) async fn launch(
-    options: RunOptions,
+    mut options: RunOptions,
     clock: Clock,
     mut signals: StopSignal,
 ) -> Result<Coordinator, RunError> {
@@ -43,16 +43,21 @@ pub(super) async fn launch(
         Some(folder) => Output::open(folder, &names)?,
         None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,
     };
-    let (hubs, elsewhere) = match plan.hub.embedded() {
+    let (hubs, elsewhere) = match plan.hub.embedded(plan.fleet.transport) {
         Some(config) => select! {
             started = Hubs::start(placement.hubs, &options.program, &config) => (started?, None),
             () = signals.come() => return Err(RunError::Interrupted),
         },
         None => {
-            let way = environment::read(options.roles, |name| std::env::var(name).ok())?;
+            let way = environment::read(options.roles, plan.fleet.transport, |name| std::env::var(name).ok())?;
             (Hubs::none(), Some(way))
         }
     };
+    if let Some((endpoints, _)) = elsewhere.as_ref().filter(|_| options.roles.fleet) {
+        // Where the environment decides, the result still says what was done.
+        options.plan.fleet.transport = endpoints.transport();
+    }
+    let plan = &options.plan;
     let way_of = |shard: usize| -> Option<(Endpoints, Credentials)> {
         placement.hub_of(shard).map(|hub| hubs.way_to(hub)).or_else(|| elsewhere.clone())
     };

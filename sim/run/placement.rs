@@ -111,7 +111,7 @@ impl Sizes<'_> {
         let devices = self.plan.fleet.devices;
         let fits = |count: u32| {
             let largest = DeviceRange { start: 0, end: devices.div_ceil(count) };
-            let hub = if self.plan.hub.embedded().is_some() { BASE + self.ends(largest) } else { 0 };
+            let hub = if matches!(self.plan.hub, HubPlan::Embedded { .. }) { BASE + self.ends(largest) } else { 0 };
             self.shard(largest).max(hub) <= limit
         };
         // More shards never need more: the first that fits is found by halving.

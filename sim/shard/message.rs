@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::wire;
+use crate::device::Transport;
 use crate::dialect::azure::{ConnectionString, Key};
 use crate::measure::{Gauges, Measurements, TraceEvent, Usage};
 use crate::policy::DeviceRange;
@@ -95,12 +96,31 @@ impl Roles {
 /// Where a hub listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoints {
-    /// MQTT over TCP; `None` if there are no devices to connect.
+    /// MQTT; `None` if there are no devices to connect.
     pub mqtt: Option<SocketAddr>,
+    /// By what the hub proves itself, if devices speak TLS with it; `None` for plain TCP.
+    pub tls: Option<HubProof>,
     /// Base URL of the REST interface; `None` if nothing is to be asked of it.
     pub rest: Option<String>,
     /// The hub's host name, as tokens carry it.
     pub host: String,
+}
+
+impl Endpoints {
+    /// What MQTT goes over.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        if self.tls.is_some() { Transport::Tls } else { Transport::Tcp }
+    }
+}
+
+/// By what a hub proves itself in TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HubProof {
+    /// The name or the address that its certificate is for.
+    pub host: String,
+    /// The certificates of those who may have signed it, in PEM.
+    pub authority: String,
 }
 
 /// Secrets of a run. They never show themselves in a debug print.
@@ -202,7 +222,12 @@ mod tests {
                 plan: profile::load(name, &overrides).unwrap(),
                 range: DeviceRange { start: 5, end: 9 },
                 roles: Roles::BOTH,
-                endpoints: Endpoints { mqtt: None, rest: Some("http://h".into()), host: "h".into() },
+                endpoints: Endpoints {
+                    mqtt: None,
+                    tls: Some(HubProof { host: "h".into(), authority: "PEM".into() }),
+                    rest: Some("http://h".into()),
+                    host: "h".into(),
+                },
                 credentials: Credentials {
                     service: Some(ConnectionString::parse(service).unwrap()),
                     fleet_key: Some(Key::from_bytes([7; 32])),

@@ -14,6 +14,7 @@ use crate::device::{Fleet, FleetPlan};
 use crate::dialect::azure::AzureDevice;
 use crate::driver;
 use crate::measure::Gauges;
+use crate::mqtt::ClientTls;
 use crate::policy::FaultPlan;
 
 /// What devices get beyond the connect ramp to come online.
@@ -75,6 +76,8 @@ impl Work {
         let (Some(hub), Some(key)) = (endpoints.mqtt, &credentials.fleet_key) else {
             return Err("a fleet needs the hub's MQTT address and the fleet's key".to_owned());
         };
+        let resumption = plan.fleet.tls_resumption;
+        let tls = endpoints.tls.as_ref().map(|proof| ClientTls::new(&proof.host, &proof.authority, resumption));
         // The profile holds it below 1,178 s.
         let keep_alive = u16::try_from(plan.fleet.keep_alive.as_secs()).unwrap_or(u16::MAX);
         Fleet::start(FleetPlan {
@@ -84,6 +87,7 @@ impl Work {
             seed: plan.seed,
             range: *range,
             hub,
+            tls: tls.transpose().map_err(in_words)?,
             dialect: AzureDevice::new(&endpoints.host, key.clone(), keep_alive),
             clock: self.clock,
             truth: self.truth.clone(),

@@ -12,3 +12,4 @@ mod run;
 mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
+mod tls;

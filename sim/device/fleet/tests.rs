@@ -5,12 +5,12 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::device::{task, workers};
+use crate::device::{Transport, task, workers};
 use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key};
 use crate::measure::TraceEvent;
 use crate::mqtt::{
-    ConnAck, ConnectReturnCode, Connection, Packet, PubAck, QoS, Scratch, SourceAddresses, SubAck, SubscribeReasonCode,
-    publish,
+    ClientTls, ConnAck, ConnectReturnCode, Connection, Packet, PubAck, QoS, Scratch, SourceAddresses, SubAck,
+    SubscribeReasonCode, publish, server_for,
 };
 use crate::policy::{Backoff, Delay, Fault, FaultKind, FirmwareStatus, RetryPolicy, Select, Series};
 use crate::time::TimestampFormat;
@@ -27,6 +27,8 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
             connect_rate: 10_000.0,
             connect_in_flight: 3,
             source_addresses: SourceAddresses::Auto,
+            transport: Transport::Tcp,
+            tls_resumption: false,
             keep_alive: Duration::from_secs(60),
             token_life: Duration::from_secs(3600),
             workers: 2,
@@ -39,6 +41,7 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
         seed: Seed(7),
         range: DeviceRange { start: 0, end: devices },
         hub,
+        tls: None,
         dialect: AzureDevice::new("hub.test", Key::from_bytes([7; 32]), 60),
         clock: Clock::start(),
         truth: None,
@@ -304,8 +307,8 @@ impl DeviceDialect for Buggy {
 #[tokio::test]
 async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
     let (address, _log) = hub(Manner::Plain).await;
-    let FleetPlan { config, firmware, faults, seed, range, hub, clock, truth, tracer, .. } = plan(address, 1);
-    let plan = FleetPlan { dialect: Buggy, config, firmware, faults, seed, range, hub, clock, truth, tracer };
+    let FleetPlan { config, firmware, faults, seed, range, hub, tls, clock, truth, tracer, .. } = plan(address, 1);
+    let plan = FleetPlan { dialect: Buggy, config, firmware, faults, seed, range, hub, tls, clock, truth, tracer };
     let mut fleet = Fleet::start(plan).unwrap();
     let dead = timeout(LIMIT, async {
         loop {
@@ -337,4 +340,35 @@ fn a_devices_task_is_small() {
     let worker = workers::Worker::for_tests(plan(([127, 0, 0, 1], 1).into(), 1));
     let size = size_of_val(&task::run(worker, 0));
     assert!(size <= 1024, "{size} bytes");
+}
+
+/// The first connections that devices open to a TLS hub which closes each right after CONNACK, and whether they resumed
+/// a session.
+async fn resumed_connections(resumption: bool) -> Vec<bool> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (server, authority) = server_for("127.0.0.1");
+    let mut plan = plan(listener.local_addr().unwrap(), 1);
+    plan.tls = Some(ClientTls::new("127.0.0.1", &authority, resumption).unwrap());
+    let fleet = Fleet::start(plan).unwrap();
+    let mut resumed = Vec::new();
+    while resumed.len() < 3 {
+        let mut peer = Connection::server(listener.accept().await.unwrap().0, &server).unwrap();
+        let mut scratch = Scratch::default();
+        poll_fn(|cx| peer.poll_handshake(cx, &mut scratch)).await.unwrap();
+        poll_fn(|cx| peer.poll_connect(cx, &mut scratch)).await.unwrap();
+        resumed.push(peer.is_resumed());
+        let accepted = Packet::ConnAck(ConnAck { session_present: false, code: ConnectReturnCode::Success });
+        peer.send(&mut scratch, &[accepted]).unwrap();
+        poll_fn(|cx| peer.poll_flush(cx)).await.unwrap();
+        // What the device says before the connection ends: a socket with unread bytes would reset it.
+        let _ = poll_fn(|cx| peer.poll_receive(cx, &mut scratch, &mut Vec::new())).await;
+    }
+    fleet.stop(Duration::ZERO).await;
+    resumed
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_resumes_its_tls_session_if_that_is_wanted() {
+    assert_eq!(timeout(LIMIT, resumed_connections(true)).await.unwrap(), [false, true, true]);
+    assert_eq!(timeout(LIMIT, resumed_connections(false)).await.unwrap(), [false, false, false]);
 }

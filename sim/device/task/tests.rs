@@ -7,7 +7,7 @@ use crate::mqtt::{self, Packet, QoS, Scratch, publish};
 /// were sent in all.
 async fn clogged() -> (Connection, Connection, usize) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (near, far) = tokio::join!(mqtt::connect(listener.local_addr().unwrap()), listener.accept());
+    let (near, far) = tokio::join!(mqtt::connect_from(None, listener.local_addr().unwrap()), listener.accept());
     let (mut near, far) = (Connection::new(near.unwrap()), Connection::new(far.unwrap().0));
     let (mut scratch, mut sent) = (Scratch::default(), 1);
     let large = publish("a".to_owned(), QoS::AtMostOnce, 0, vec![b'x'; 200_000].into());

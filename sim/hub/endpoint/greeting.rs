@@ -4,34 +4,34 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
 use super::link::{Link, flush};
 use crate::dialect::azure::Username;
 use crate::hub::workers::Worker;
-use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Packet, PacketError};
+use crate::mqtt::{
+    ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, ServerTls,
+};
 
-/// How long a client may take to send CONNECT.
+/// How long a client may take to shake hands, where this is TLS, and to send CONNECT.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long accepting pauses after an error: mostly there are no descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection on its way to another worker.
 pub(in crate::hub) struct Arrival {
-    stream: std::net::TcpStream,
+    /// With what the client sent without waiting for CONNACK.
+    connection: Detached,
     connect: Connect,
-    /// What the client sent without waiting for CONNACK.
-    behind: BytesMut,
 }
 
-/// Accepts connections for as long as the worker runs.
-pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+/// Accepts connections, over TLS if there is one, for as long as the worker runs.
+pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: TcpListener, tls: Option<ServerTls>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                spawn_local(greet(Rc::clone(&worker), stream));
+                spawn_local(greet(Rc::clone(&worker), stream, tls.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept an MQTT connection");
@@ -43,32 +43,28 @@ pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
 
 /// Takes over a connection from another worker.
 pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
-    match TcpStream::from_std(arrival.stream) {
-        Ok(stream) => {
-            let connection = Connection::resume(stream, arrival.behind);
-            Link::start(worker, connection, &arrival.connect);
-        }
+    match Connection::attach(arrival.connection) {
+        Ok(connection) => Link::start(worker, connection, &arrival.connect),
         Err(error) => tracing::warn!(%error, "cannot take over an MQTT connection"),
     }
 }
 
-async fn greet(worker: Rc<Worker>, stream: TcpStream) {
-    // Answers are single small packets; they must not wait for more.
-    let nodelay = stream.set_nodelay(true);
-    let mut connection = Connection::new(stream);
-    let result = match nodelay {
-        Ok(()) => {
-            let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
-            tokio::time::timeout(PATIENCE, connect).await
-        }
-        Err(error) => Ok(Err(error.into())),
+async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>) {
+    let mut connection = match open(stream, tls.as_ref()) {
+        Ok(connection) => connection,
+        Err(error) => return tracing::debug!(%error, "a connection ended at once"),
     };
+    let connect = async {
+        poll_fn(|cx| connection.poll_handshake(cx, &mut worker.scratch.borrow_mut())).await?;
+        poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut())).await
+    };
+    let result = tokio::time::timeout(PATIENCE, connect).await;
     let connect = match result {
         Ok(Ok(connect)) => connect,
         Ok(Err(ConnectionError::Packet(PacketError::InvalidProtocol | PacketError::InvalidProtocolLevel(_)))) => {
             // 1.6: only MQTT 3.1.1 is spoken here.
             let refused = Packet::ConnAck(ConnAck::new(ConnectReturnCode::RefusedProtocolVersion, false));
-            let sent = connection.send(&mut worker.scratch.borrow_mut(), &[refused]);
+            let sent = connection.send_last(&mut worker.scratch.borrow_mut(), &[refused]);
             if sent.is_ok() {
                 flush(&mut connection).await;
             }
@@ -84,9 +80,17 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream) {
     if owner == worker.index {
         return Link::start(&worker, connection, &connect);
     }
-    let (stream, behind) = connection.into_parts();
-    match stream.into_std() {
-        Ok(stream) => worker.peers.adopt(owner, Arrival { stream, connect, behind }).await,
+    match connection.detach() {
+        Ok(connection) => worker.peers.adopt(owner, Arrival { connection, connect }).await,
         Err(error) => tracing::warn!(%error, "cannot hand over an MQTT connection"),
+    }
+}
+
+fn open(stream: TcpStream, tls: Option<&ServerTls>) -> Result<Connection, ConnectionError> {
+    // Answers are single small packets; they must not wait for more.
+    stream.set_nodelay(true)?;
+    match tls {
+        Some(tls) => Connection::server(stream, tls),
+        None => Ok(Connection::new(stream)),
     }
 }

@@ -45,7 +45,11 @@ impl Link {
         self.worker.close_outbox(self.id);
         match result {
             // Boxed, so that a connection does not carry the timer all its life.
-            Ok(()) => Box::pin(flush(&mut self.connection)).await,
+            Ok(()) => {
+                // It is closed in any case.
+                let _ = self.connection.send_last(&mut self.worker.scratch.borrow_mut(), &[]);
+                Box::pin(flush(&mut self.connection)).await;
+            }
             Err(error) => tracing::debug!(connection = ?self.id, %error, "connection ended"),
         }
     }

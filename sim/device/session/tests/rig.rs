@@ -34,6 +34,8 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
             connect_rate: 100.0,
             connect_in_flight: 10,
             source_addresses: Default::default(),
+            transport: crate::device::Transport::Tcp,
+            tls_resumption: false,
             keep_alive: 60 * SECOND,
             token_life: 3600 * SECOND,
             workers: 1,

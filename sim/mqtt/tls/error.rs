@@ -1,0 +1,73 @@
+//! Why TLS does not come about, in words that name the way out.
+
+use rustls::{CertificateError, Error};
+
+/// Why TLS cannot be set up at all.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsConfigError {
+    /// There is no certificate in what should hold those that are trusted.
+    #[error("the hub's CA is unusable: {0}; it must hold certificates in PEM")]
+    Authority(String),
+    /// Neither a host name nor an address.
+    #[error("`{0}` is no host name that a certificate could be checked against")]
+    Host(String),
+    /// Certificate and key of a server do not fit together, or the cryptography has none of what TLS asks for.
+    #[error("TLS cannot be set up: {0}")]
+    Setup(#[from] Error),
+}
+
+/// Why a TLS connection is over. The same words for all connections to one hub, so that they can be counted together.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// Nobody that is trusted has signed the peer's certificate.
+    #[error(
+        "the hub's certificate is not trusted: TWINSTORM_HUB_CA must hold the certificate of the CA that signed it \
+         (`twinstorm hub --tls-dir DIR` keeps its own in DIR/ca.pem)"
+    )]
+    Untrusted,
+    /// The peer's certificate is for somebody else.
+    #[error(
+        "wrong host: {0}; name the hub in TWINSTORM_HUB_MQTT as its certificate does, or start it with that --host"
+    )]
+    WrongHost(Error),
+    /// The peer's certificate is unusable otherwise.
+    #[error("the hub's certificate is unusable: {0}; give the hub a new one and look at the clocks of both machines")]
+    Certificate(CertificateError),
+    /// What came is no TLS.
+    #[error(
+        "what answers does not speak TLS: name the port for MQTT over TLS (often 8883), or set fleet.transport = \"tcp\""
+    )]
+    NotTls,
+    /// The peer went away in the middle of the handshake.
+    #[error(
+        "the peer closed the connection during the TLS handshake: if its port is for plain MQTT, name the one for TLS \
+         (often 8883) or set fleet.transport = \"tcp\""
+    )]
+    Closed,
+    /// The peer did not finish the handshake in time.
+    #[error(
+        "the TLS handshake took too long: a port that does not speak TLS never ends it, and a hub that is too busy wants \
+         a lower fleet.connect_rate or fleet.connect_in_flight"
+    )]
+    TimedOut,
+    /// The peer, or the rules of TLS, ended it.
+    #[error("TLS failed: {0}")]
+    Failed(Error),
+}
+
+impl From<Error> for TlsError {
+    fn from(error: Error) -> Self {
+        match error {
+            // The latter from a CA of the same name: that of an earlier hub, say.
+            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+                Self::Untrusted
+            }
+            Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            ) => Self::WrongHost(error),
+            Error::InvalidCertificate(error) => Self::Certificate(error),
+            Error::InvalidMessage(_) => Self::NotTls,
+            error => Self::Failed(error),
+        }
+    }
+}

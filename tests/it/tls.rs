@@ -1,0 +1,84 @@
+//! MQTT over TLS, through the program as a user starts it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use nix::sys::signal::Signal;
+
+use crate::support::{HubProcess, QuickRun, Running, census, run};
+
+const MQTTS: [&str; 2] = ["--mqtts", "127.0.0.1:0"];
+
+#[test]
+fn a_run_over_tls_updates_every_device() {
+    let quick = QuickRun::new();
+    let sets = ["--set", "fleet.transport=tls", "--set", "hub.workers=2"];
+    let command = quick.command(&["run", "quickstart", "--devices", "60", "--rate", "100"], &sets);
+    Running::start(command).wait().expect(0);
+    let results = quick.results();
+    assert_eq!((census(&results, "planned"), census(&results, "completed")), (60, 60));
+    assert_eq!(results["plan"]["fleet"]["transport"], "tls");
+    assert_eq!(results["series"]["connect"]["count"], 60);
+}
+
+#[test]
+fn devices_that_renew_their_tokens_resume_their_sessions() {
+    let quick = QuickRun::new();
+    let sets = ["fleet.transport=tls", "fleet.tls_resumption=true", "fleet.token_life=10s", "firmware.apply=12s"];
+    let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();
+    Running::start(quick.command(&["run", "quickstart", "--devices", "10", "--rate", "100"], &sets)).wait().expect(0);
+    let results = quick.results();
+    assert_eq!(census(&results, "completed"), 10);
+    assert!(results["series"]["reconnect"]["count"].as_u64().unwrap() >= 10, "{}", results["series"]["reconnect"]);
+}
+
+#[test]
+fn hub_and_fleet_meet_over_tls_and_the_hub_keeps_its_ca() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls_dir = folder.path().join("it's tls");
+    let kept = [&MQTTS[..], &["--tls-dir", tls_dir.to_str().unwrap()]].concat();
+    let mut authorities = Vec::new();
+    for _ in 0..2 {
+        let hub = HubProcess::start(&kept);
+        let variable = |name: &str| hub.environment.iter().find(|(key, _)| key == name).unwrap().1.clone();
+        assert!(variable("TWINSTORM_HUB_MQTT").starts_with("mqtts://127.0.0.1:"));
+        authorities.push(fs::read_to_string(variable("TWINSTORM_HUB_CA")).unwrap());
+        let fleet = QuickRun::new();
+        let fleet_run = Running::start(hub.reach(fleet.command(&["fleet", "quickstart", "--devices", "20"], &[])));
+        fleet_run.until_it_says("connected 20/20");
+        fleet_run.signal(Signal::SIGINT);
+        fleet_run.wait().expect(0);
+        assert_eq!(fleet.results()["plan"]["fleet"]["transport"], "tls", "the address decided");
+    }
+    assert_eq!(authorities[0], authorities[1]);
+    assert_eq!(fs::metadata(tls_dir.join("ca.key")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// What a fleet says that is given this hub with `changes` to its environment.
+fn complaint(hub: &HubProcess, changes: &[(&str, &str)], text: &str) {
+    let quick = QuickRun::new();
+    let mut command = hub.reach(quick.command(&["fleet", "quickstart", "--devices", "3"], &[]));
+    command.envs(changes.iter().copied());
+    let fleet = Running::start(command);
+    fleet.until_it_says(text);
+    fleet.signal(Signal::SIGINT);
+}
+
+#[test]
+fn whoever_trusts_another_ca_or_takes_the_wrong_port_is_told() {
+    let (hub, other) = (HubProcess::start(&MQTTS), HubProcess::start(&MQTTS));
+    let variable = |hub: &HubProcess, name: &str| {
+        hub.environment.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap()
+    };
+    let stranger = variable(&other, "TWINSTORM_HUB_CA");
+    complaint(&hub, &[("TWINSTORM_HUB_CA", &stranger)], "certificate is not trusted: TWINSTORM_HUB_CA must hold");
+    let plain = HubProcess::start(&[]);
+    let port = format!("mqtts://{}", variable(&plain, "TWINSTORM_HUB_MQTT"));
+    complaint(&hub, &[("TWINSTORM_HUB_MQTT", &port)], "closed the connection during the TLS handshake");
+}
+
+#[test]
+fn a_tls_folder_without_tls_is_a_mistake() {
+    let ended = run(&["hub", "--tls-dir", "/tmp/nowhere"]).expect(2);
+    assert!(ended.stderr.contains("--mqtts"), "{}", ended.stderr);
+}
