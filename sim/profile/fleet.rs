@@ -1,12 +1,15 @@
 //! `[fleet]`: the devices.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use super::document::Value;
 use super::error::Problem;
 use super::reader::Field;
 use super::retry::Retries;
 use crate::device::FleetConfig;
 use crate::mqtt::{AddressBlock, MAX_ADDRESSES, SourceAddresses};
-use crate::policy::DeviceIds;
+use crate::policy::{DeviceIds, units};
 use crate::time::TimestampFormat;
 
 /// The longest keep-alive that a client can use, in seconds (1.5: the hub allows 1.5 times as much, up to 1767 s).
@@ -21,6 +24,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig,
         "id_prefix",
         "connect_rate",
         "connect_in_flight",
+        "connect_slow_down",
         "source_addresses",
         "keep_alive",
         "token_life",
@@ -33,6 +37,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig,
         id_prefix: id_prefix(&section.required("id_prefix")?)?,
         connect_rate: section.required("connect_rate")?.rate()?,
         connect_in_flight: section.required("connect_in_flight")?.integer(1..=100_000_u32)?,
+        connect_slow_down: slow_down(&section.required("connect_slow_down")?)?,
         source_addresses: source_addresses(&section.required("source_addresses")?)?,
         keep_alive: section.required("keep_alive")?.seconds(1..=MAX_KEEP_ALIVE)?,
         token_life: section.required("token_life")?.seconds(10..=365 * 86_400)?,
@@ -48,6 +53,16 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<(FleetConfig,
         return Err(shards.problem("more than 1 is not supported yet"));
     }
     Ok((config, 1))
+}
+
+/// `off`, or how long a CONNACK may take. A minute is longer than any is waited for.
+fn slow_down(field: &Field<'_>) -> Result<Option<Duration>, Problem> {
+    const LIMIT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+    match field.text() {
+        Ok("off") => Ok(None),
+        Ok(text) if units::parse_duration(text).is_ok() => field.duration(LIMIT).map(Some),
+        _ => Err(field.problem("must be `off` or a duration like `500ms` or `2s`")),
+    }
 }
 
 fn source_addresses(field: &Field<'_>) -> Result<SourceAddresses, Problem> {
