@@ -92,7 +92,8 @@ impl Run {
         let parent_of = |stat: &str| stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse::<u32>().ok();
         let processes = fs::read_dir("/proc").expect("proc").flatten();
         let processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let family = processes.filter(|pid| *pid == parent || stat(*pid).is_some_and(|stat| parent_of(&stat) == Some(parent)));
+        let family =
+            processes.filter(|pid| *pid == parent || stat(*pid).is_some_and(|stat| parent_of(&stat) == Some(parent)));
         family.filter_map(Usage::of_process).map(|usage| usage.cpu).sum()
     }
 }

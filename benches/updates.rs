@@ -116,7 +116,8 @@ fn whole_update(client: &str) -> f64 {
     let words = ["drive", "quickstart", "--devices", &devices, "--rate", &rate, "--set", &updates];
     // The load starts when all are online: what they and the hub have used until then is known then.
     let mut drive = program(&[&words[..], &["--set", "load.hold=2s"]].concat());
-    let mut drive = Killed(drive.arg("--out").arg(&out).envs(environment).stderr(Stdio::piped()).spawn().expect("a driver"));
+    let mut drive =
+        Killed(drive.arg("--out").arg(&out).envs(environment).stderr(Stdio::piped()).spawn().expect("a driver"));
     let mut said = BufReader::new(drive.0.stderr.take().expect("piped")).lines().map_while(Result::ok);
     said.find(|line| line.contains("] holding")).expect("all devices online");
     let before = (fleet.cpu(), hub.cpu());
@@ -147,7 +148,11 @@ fn sustain(rate: u32) {
     let cpu = (figure("/generator/cpu_seconds") + figure("/hub/cpu_seconds")) * 1e6 / completed.max(1.0);
     let lag = figure("/generator/schedule_lag_p99_us") / 1e3;
     let what = results["verdict"].as_str().unwrap_or("no result");
-    let met = if rate == RATES[0] { format!(", at most {MAX_CPU_US}: {}", verdict(cpu <= MAX_CPU_US)) } else { String::new() };
+    let met = if rate == RATES[0] {
+        format!(", at most {MAX_CPU_US}: {}", verdict(cpu <= MAX_CPU_US))
+    } else {
+        String::new()
+    };
     println!("  {rate:>6}  {completed:>10}  {lag:>4.1} ms  {cpu:>8.0} us  {what}{met}");
     for reason in results["invalid_reasons"].as_array().into_iter().flatten() {
         println!("          {}", reason.as_str().unwrap_or_default());

@@ -12,7 +12,7 @@ pub(super) struct Absences(Box<[Absence]>);
 
 #[derive(Debug)]
 struct Absence {
-    fault: usize,
+    fault: u32,
     at: Duration,
     lasts: Option<Duration>,
 }
@@ -21,13 +21,13 @@ impl Absences {
     /// Those that `plan` has for `device`.
     pub(super) fn of(plan: &FaultPlan, device: u32) -> Self {
         let hits = plan.hits(device, 0).filter(|(_, fault)| fault.kind == FaultKind::Offline);
-        Self(hits.map(|(index, fault)| Absence { fault: index, at: fault.at, lasts: fault.lasts }).collect())
+        Self(hits.map(|(index, fault)| Absence { fault: index as u32, at: fault.at, lasts: fault.lasts }).collect())
     }
 
     /// The fault that keeps the device away at `now`, by index in the fault plan: of several the one that began first,
     /// so that each keeps it away at most once. `load` is the start of the load,
     /// once known; `reported` says whether the device's `standBy` was acknowledged.
-    pub(super) fn at(&self, now: Nanos, load: Option<Nanos>, reported: bool) -> Option<usize> {
+    pub(super) fn at(&self, now: Nanos, load: Option<Nanos>, reported: bool) -> Option<u32> {
         let windows = self.0.iter().map(|absence| (absence.window(load, reported), absence.fault));
         let hits = windows.filter(|((start, end), _)| *start <= now && now < *end);
         hits.min_by_key(|((start, _), _)| *start).map(|(_, fault)| fault)

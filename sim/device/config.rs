@@ -15,10 +15,13 @@ pub struct FleetConfig {
     pub devices: u32,
     /// What every device's id begins with; the index follows, zero-padded, so that ranges of ids compare.
     pub id_prefix: String,
-    /// Connections started per second.
+    /// Connections started per second, by the whole fleet.
     pub connect_rate: f64,
-    /// Connections under way at once.
+    /// Connections under way at once, in the whole fleet.
     pub connect_in_flight: u32,
+    /// Connecting slows down while CONNACKs take longer; `None`: never.
+    #[serde(default, with = "units::optional_duration")]
+    pub connect_slow_down: Option<Duration>,
     /// Addresses of this machine that devices come from.
     pub source_addresses: SourceAddresses,
     /// What MQTT goes over.

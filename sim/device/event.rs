@@ -77,7 +77,7 @@ pub enum Event {
     Injected(usize),
     /// A fault keeps the device away from now on, by index in the fault plan, once for each fault; `None`: none does any
     /// longer.
-    Offline(Option<usize>),
+    Offline(Option<u32>),
     /// A report is about to be sent, for the first time or again.
     Published {
         /// What it says.

@@ -14,21 +14,26 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A connection that held so long was a good one: the back-off begins anew.
 const HELD: Duration = Duration::from_secs(10);
 
+/// Keep-alives need no precision: their deadlines are moved to multiples of this, so that all devices of a worker whose
+/// turn has nearly come share one wake-up. More would save little more, and make bursts that delay what is measured.
+/// Nothing else spreads pings: they come as connections came, so never faster than the fleet connects.
+const GRAIN: Duration = Duration::from_millis(50);
+
 #[derive(Debug)]
 pub(super) struct Link {
     state: State,
-    /// Zero: no pings.
-    keep_alive: Duration,
+    /// In seconds. Zero: no pings.
+    keep_alive: u16,
+    ever_up: bool,
+    attempts: u32,
+    failed: u32,
     last_sent: Nanos,
-    /// When PINGRESP is overdue.
-    pong_by: Option<Nanos>,
+    /// When PINGRESP is overdue; [`Nanos::MAX`] if none is awaited.
+    pong_by: Nanos,
     renew_at: Nanos,
     up_since: Nanos,
     /// When the last good connection went, unless it went on purpose.
     down_since: Option<Nanos>,
-    ever_up: bool,
-    attempts: u32,
-    failed: u32,
     wait: Duration,
 }
 
@@ -61,15 +66,15 @@ impl Link {
     pub(super) fn new() -> Self {
         Self {
             state: State::Down { open_at: Nanos::ZERO },
-            keep_alive: Duration::ZERO,
-            last_sent: Nanos::ZERO,
-            pong_by: None,
-            renew_at: Nanos::MAX,
-            up_since: Nanos::ZERO,
-            down_since: None,
+            keep_alive: 0,
             ever_up: false,
             attempts: 0,
             failed: 0,
+            last_sent: Nanos::ZERO,
+            pong_by: Nanos::MAX,
+            renew_at: Nanos::MAX,
+            up_since: Nanos::ZERO,
+            down_since: None,
             wait: Duration::ZERO,
         }
     }
@@ -103,7 +108,7 @@ impl Link {
             }
             State::Accepting { until, .. } if until <= now => Some(Due::TimedOut("no CONNACK within 30 s")),
             State::Subscribing { until } if until <= now => Some(Due::TimedOut("no SUBACK within 30 s")),
-            State::Subscribing { .. } | State::Up if self.pong_by.is_some_and(|by| by <= now) => {
+            State::Subscribing { .. } | State::Up if self.pong_by <= now => {
                 Some(Due::TimedOut("no PINGRESP within half a keep-alive"))
             }
             State::Subscribing { .. } | State::Up if self.renew_at <= now => {
@@ -112,7 +117,7 @@ impl Link {
                 Some(Due::Renew)
             }
             State::Subscribing { .. } | State::Up if self.ping_at() <= now => {
-                self.pong_by = Some(now + self.keep_alive / 2);
+                self.pong_by = rounded_up(now + self.keep_alive() / 2);
                 Some(Due::Ping)
             }
             _ => None,
@@ -121,7 +126,7 @@ impl Link {
 
     /// When [`Link::due`] has something to say.
     pub(super) fn wake_at(&self) -> Nanos {
-        let up = self.renew_at.min(self.pong_by.unwrap_or_else(|| self.ping_at()));
+        let up = self.renew_at.min(self.pong_by).min(self.ping_at());
         match self.state {
             State::Down { open_at } => open_at,
             State::Accepting { until, .. } => until,
@@ -133,16 +138,20 @@ impl Link {
 
     /// When the hub has to hear of a silent device; 1.5 allows 1.5 times the keep-alive.
     fn ping_at(&self) -> Nanos {
-        if self.pong_by.is_some() || self.keep_alive.is_zero() {
+        if self.pong_by < Nanos::MAX || self.keep_alive == 0 {
             return Nanos::MAX;
         }
-        self.last_sent + self.keep_alive
+        rounded_down(self.last_sent + self.keep_alive())
     }
 
-    /// The connection, tried since `since`, is open, and CONNECT goes out.
-    pub(super) fn opened(&mut self, now: Nanos, since: Nanos, keep_alive: Duration, renew_at: Nanos) {
+    const fn keep_alive(&self) -> Duration {
+        Duration::from_secs(self.keep_alive as u64)
+    }
+
+    /// The connection, tried since `since`, is open, and CONNECT goes out; `keep_alive` in seconds.
+    pub(super) fn opened(&mut self, now: Nanos, since: Nanos, keep_alive: u16, renew_at: Nanos) {
         self.state = State::Accepting { since, until: now + PATIENCE };
-        (self.keep_alive, self.renew_at, self.pong_by) = (keep_alive, renew_at, None);
+        (self.keep_alive, self.renew_at, self.pong_by) = (keep_alive, renew_at, Nanos::MAX);
     }
 
     /// The hub accepted: what is measured by that.
@@ -169,7 +178,7 @@ impl Link {
 
     /// PINGRESP came.
     pub(super) fn pong(&mut self) {
-        self.pong_by = None;
+        self.pong_by = Nanos::MAX;
     }
 
     /// The connection or the attempt is over, unwanted: the wait before the next one; `None` to give up.
@@ -212,4 +221,13 @@ impl Link {
     pub(super) fn end(&mut self) {
         self.state = State::Over;
     }
+}
+
+fn rounded_down(moment: Nanos) -> Nanos {
+    let grain = GRAIN.as_nanos() as u64;
+    Nanos::new(moment.get() / grain * grain)
+}
+
+fn rounded_up(moment: Nanos) -> Nanos {
+    rounded_down(moment + (GRAIN - Duration::from_nanos(1)))
 }

@@ -27,6 +27,8 @@ pub struct Settings<D> {
     pub fleet: FleetConfig,
     /// The workflow's settings.
     pub firmware: FirmwareConfig,
+    /// Its first version, for all devices that run it.
+    pub version: Rc<str>,
     /// What goes wrong.
     pub faults: Arc<FaultPlan>,
     /// The seed of the run.
@@ -52,13 +54,13 @@ pub struct Session<D> {
     outbox: Outbox,
     absences: Absences,
     /// The fault that keeps it away, and when that may change next.
-    away: Option<usize>,
+    away: Option<u32>,
     absence_changes: Nanos,
     load_start: Option<Nanos>,
     /// New updates so far, accepted or faulted.
     updates: u32,
     /// The id, or none, of the last update if a fault kept it from starting: the same again is a retry.
-    refused: Option<Option<String>>,
+    refused: Option<Box<Option<String>>>,
     /// Bit n: fault n of the plan has struck the present update.
     struck: u64,
     /// Whether the first `standBy` was made, and whether it was acknowledged.
@@ -74,7 +76,7 @@ impl<D: DeviceDialect> Session<D> {
             device,
             traced,
             link: Link::new(),
-            workflow: Workflow::new(&settings.firmware.version),
+            workflow: Workflow::new(Rc::clone(&settings.version)),
             outbox: Outbox::default(),
             absences: Absences::of(&settings.faults, device),
             away: None,

@@ -17,7 +17,7 @@ use super::open::{self, Opened};
 use super::workers::{Alive, Buffers, Worker};
 use crate::dialect::DeviceDialect;
 use crate::mqtt::Connection;
-use crate::policy::FirmwareStatus;
+use crate::policy::{FirmwareStatus, Series};
 use crate::time::Nanos;
 
 /// How long a socket that takes nothing is kept open for the last bytes, DISCONNECT among them.
@@ -25,7 +25,7 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 
 /// A device: its session, its socket, and what the gauges count it as.
 struct Task<D> {
-    worker: Rc<Worker<D>>,
+    worker: Alive<D>,
     session: Session<D>,
     device: u32,
     link: Link,
@@ -46,25 +46,28 @@ enum Link {
 }
 
 /// Runs device number `device` until it is stopped or gives up.
-pub(super) async fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32) {
-    let _alive = Alive::new(Rc::clone(&worker));
+pub(super) fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32) -> impl Future<Output = ()> {
     let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
     let session = Session::new(Rc::clone(&worker.settings), device, traced);
-    let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
     let link = Link::Closed;
     let (armed, told_load_start, told_stop, shows, reporting) = (Nanos::MAX, false, false, None, false);
+    let worker = Alive::new(worker);
     let mut task = Task { worker, session, device, link, armed, told_load_start, told_stop, shows, reporting };
-    poll_fn(|cx| {
-        task.worker.register(cx.waker());
-        Poll::Ready(())
-    })
-    .await;
-    poll_fn(|cx| task.poll(cx, timer.as_mut())).await;
+    // The block uses what was made before it: what an `async fn` moves on from its arguments would be kept twice.
+    async move {
+        let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
+        poll_fn(|cx| {
+            task.worker.worker().register(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
+        poll_fn(|cx| task.poll(cx, timer.as_mut())).await;
+    }
 }
 
 impl<D: DeviceDialect + 'static> Task<D> {
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
-        let worker = Rc::clone(&self.worker);
+        let worker = Rc::clone(self.worker.worker());
         let buffers = &mut *worker.buffers.borrow_mut();
         loop {
             let now = worker.clock.now();
@@ -87,12 +90,12 @@ impl<D: DeviceDialect + 'static> Task<D> {
     /// Hands on what the whole fleet is told.
     fn take_news(&mut self, now: Nanos, buffers: &mut Buffers) {
         if !self.told_load_start
-            && let Some(at) = self.worker.load_start.get()
+            && let Some(at) = self.worker.worker().load_start.get()
         {
             self.told_load_start = true;
             self.session.handle(now, Input::LoadStarts(at), &mut buffers.out);
         }
-        if !self.told_stop && self.worker.stopping.get() {
+        if !self.told_stop && self.worker.worker().stopping.get() {
             self.told_stop = true;
             self.session.handle(now, Input::Stop, &mut buffers.out);
         }
@@ -114,7 +117,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     }
                     Err(error) => {
                         self.link = Link::Closed;
-                        self.session.handle(now, open::failed(since, &error, self.worker.hub), out);
+                        self.session.handle(now, open::failed(since, &error, self.worker.worker().hub), out);
                     }
                 }
                 true
@@ -156,13 +159,14 @@ impl<D: DeviceDialect + 'static> Task<D> {
                         && connection.send_last(scratch, packets).is_ok()
                         && connection.has_unsent()
                     {
-                        let alive = Alive::new(Rc::clone(&self.worker));
+                        let alive = Alive::new(Rc::clone(self.worker.worker()));
                         spawn_local(farewell(connection, alive));
                     }
                     packets.clear();
                 }
                 Output::Connect => {
-                    let open = open::open(Rc::clone(&self.worker), self.device, self.session.was_connected());
+                    let worker = Rc::clone(self.worker.worker());
+                    let open = open::open(worker, self.device, self.session.was_connected());
                     self.link = Link::Opening(Box::pin(open));
                     again = true;
                 }
@@ -189,7 +193,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
     fn poll_timer(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> bool {
         let wake_at = self.session.wake_at();
         if wake_at < self.armed {
-            timer.as_mut().reset(self.worker.clock.instant(wake_at));
+            timer.as_mut().reset(self.worker.worker().clock.instant(wake_at));
             self.armed = wake_at;
         }
         if self.armed == Nanos::MAX || timer.poll(cx).is_pending() {
@@ -203,14 +207,14 @@ impl<D: DeviceDialect + 'static> Task<D> {
     fn count_reporting(&mut self) {
         let reporting = self.session.is_reporting();
         if std::mem::replace(&mut self.reporting, reporting) != reporting {
-            let gauge = &mut self.worker.books.borrow_mut().gauges.reporting;
+            let gauge = &mut self.worker.worker().books.borrow_mut().gauges.reporting;
             *gauge = if reporting { *gauge + 1 } else { gauge.saturating_sub(1) };
         }
     }
 
     /// Enters an event into the worker's books, the truth and the trace.
     fn note(&mut self, now: Nanos, event: Event) {
-        let (worker, device) = (&*self.worker, self.device);
+        let (worker, device) = (&**self.worker.worker(), self.device);
         let truth = worker.truth.as_deref();
         let books = &mut *worker.books.borrow_mut();
         match event {
@@ -226,7 +230,12 @@ impl<D: DeviceDialect + 'static> Task<D> {
             Event::GaveUp => books.gauges.gave_up += 1,
             Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
             Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
-            Event::Sample(series, duration) => books.recorder.record(series, duration),
+            Event::Sample(series, duration) => {
+                if let Series::Connect | Series::ConnectError = series {
+                    worker.pace.borrow_mut().ended(now, duration, series == Series::Connect);
+                }
+                books.recorder.record(series, duration);
+            }
             Event::Published { status, present } => {
                 if let Some(before) = self.shows.replace(status) {
                     let stage = &mut books.gauges.stages[before as usize];
@@ -256,6 +265,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
             }
             Event::Offline(fault) => {
                 // The driver counts the updates that this strikes: a device that is away learns of none.
+                let fault = fault.map(|fault| fault as usize);
                 if let Some(truth) = truth {
                     truth.set_offline(device, fault);
                 }

@@ -18,7 +18,7 @@ use super::{FleetConfig, FleetError, FleetPlan, task};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Recorder, Tracer, Truth};
 use crate::mqtt::{ClientTls, Packet, Scratch, Sources};
-use crate::policy::DeviceRange;
+use crate::policy::{ConnectPace, DeviceRange};
 use crate::time::{Clock, Nanos};
 
 /// Commands that may wait for a worker; more make their sender wait.
@@ -62,6 +62,7 @@ pub(super) struct Worker<D> {
     pub(super) tracer: Option<Arc<Tracer>>,
     /// One permit for each connection that may be under way.
     pub(super) connecting: Arc<Semaphore>,
+    pub(super) pace: RefCell<ConnectPace>,
     pub(super) load_start: Cell<Option<Nanos>>,
     pub(super) stopping: Cell<bool>,
     pub(super) buffers: RefCell<Buffers>,
@@ -182,7 +183,8 @@ where
             Command::Sample(reply) => worker.answer(reply),
             Command::Failures(reply) => {
                 // Whoever asked may have gone meanwhile; that is no concern of the worker's.
-                let _ = reply.send(worker.books.borrow().failures.list().to_vec());
+                let failures = worker.books.borrow().failures.list().to_vec();
+                let _ = reply.send(failures.into_iter().chain(slowed(worker.pace.borrow().behind())).collect());
             }
             Command::Stop { grace, reply } => {
                 pacing.abort();
@@ -197,16 +199,39 @@ where
     }
 }
 
-/// Starts the devices at the fleet's rate: the k-th of the range at k / rate, whichever worker it belongs to.
+/// Says that connecting has slowed down, and roughly by how much: the words must not differ from worker to worker.
+fn slowed(behind: Duration) -> Option<Failure> {
+    let behind = match behind.as_secs_f64() {
+        ..0.1 => return None,
+        ..1.0 => "0.1 s",
+        ..10.0 => "1 s",
+        ..100.0 => "10 s",
+        ..1000.0 => "100 s",
+        _ => "1,000 s",
+    };
+    let text =
+        format!("CONNACKs took longer than fleet.connect_slow_down: connecting fell over {behind} behind the plan");
+    Some(Failure { text, count: 1, local: false })
+}
+
+/// Starts the devices at the fleet's rate: the k-th of the range at k / rate, whichever worker it belongs to, and later
+/// where the hub is slow to accept.
 async fn pace<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, share: Share, range: DeviceRange) {
     let _alive = Alive::new(Rc::clone(&worker));
     let start = worker.clock.now();
+    let mut planned = Duration::ZERO;
     for device in range.iter().filter(|device| *device as usize % share.workers == share.number) {
         let after = f64::from(device - range.start) / share.rate;
-        let due = start + Duration::try_from_secs_f64(after).unwrap_or(Duration::MAX);
+        let after = Duration::try_from_secs_f64(after).unwrap_or(Duration::MAX);
+        let gap = after.saturating_sub(std::mem::replace(&mut planned, after));
+        let behind = worker.pace.borrow_mut().next(gap);
+        let due = start + after + behind;
         if worker.clock.now() < due {
             sleep_until(worker.clock.instant(due)).await;
         }
+        // One that could not connect yet would only take memory for its attempt. The permit goes back at once: the device
+        // asks for its own.
+        drop(worker.connecting.acquire().await);
         spawn_local(task::run(Rc::clone(&worker), device));
     }
 }
@@ -224,9 +249,11 @@ async fn probe_lag<D>(worker: Rc<Worker<D>>, name: String) {
 
 impl<D> Worker<D> {
     fn new(plan: FleetPlan<D>, share: &Share) -> Self {
+        let pace = ConnectPace::new(plan.config.connect_slow_down);
         let settings = Settings {
             dialect: plan.dialect,
             fleet: plan.config,
+            version: plan.firmware.version.as_str().into(),
             firmware: plan.firmware,
             faults: plan.faults,
             seed: plan.seed,
@@ -241,6 +268,7 @@ impl<D> Worker<D> {
             truth: plan.truth,
             tracer: plan.tracer,
             connecting: Arc::new(Semaphore::new(share.connecting)),
+            pace: RefCell::new(pace),
             load_start: Cell::new(None),
             stopping: Cell::new(false),
             buffers: RefCell::default(),
@@ -289,13 +317,18 @@ impl<D> Worker<D> {
     }
 }
 
-/// Counts a task as alive as long as it is there, and notices if it panics: the runtime would catch that in silence.
+/// A task's hold on its worker: counts it as alive as long as it is there, and notices if it panics: the runtime would
+/// catch that in silence.
 pub(super) struct Alive<D>(Rc<Worker<D>>);
 
 impl<D> Alive<D> {
     pub(super) fn new(worker: Rc<Worker<D>>) -> Self {
         worker.live.set(worker.live.get() + 1);
         Self(worker)
+    }
+
+    pub(super) const fn worker(&self) -> &Rc<Worker<D>> {
+        &self.0
     }
 }
 

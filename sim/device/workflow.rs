@@ -1,5 +1,6 @@
 //! The firmware workflow of the tutorial: standBy, then downloading, applying and completed after a delay each.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,8 +55,9 @@ const STEPS: [FirmwareStatus; 3] = [FirmwareStatus::Downloading, FirmwareStatus:
 pub struct Workflow {
     running: Option<Box<Running>>,
     /// The update that runs or ended last, where it has an id.
-    last_id: Option<String>,
-    version: String,
+    last_id: Option<Box<str>>,
+    /// The version that runs; one that many devices share is there once.
+    version: Rc<str>,
     /// Whether the twin holds an `error` that the next report has to clear.
     error_stands: bool,
 }
@@ -73,14 +75,14 @@ struct Running {
 impl Workflow {
     /// A device that runs `version`; one without a version (empty) reports none.
     #[must_use]
-    pub fn new(version: &str) -> Self {
-        Self { running: None, last_id: None, version: version.to_owned(), error_stands: false }
+    pub fn new(version: Rc<str>) -> Self {
+        Self { running: None, last_id: None, version, error_stands: false }
     }
 
     /// The report of a device that has come online.
     #[must_use]
     pub fn stand_by(&self, now: Nanos, stamp: Stamp) -> Report {
-        let version = Some(self.version.as_str()).filter(|version| !version.is_empty());
+        let version = Some(&*self.version).filter(|version| !version.is_empty());
         report(now, stamp, FirmwareStatus::StandBy, &Request::default(), version, Error::Absent, Duration::ZERO)
     }
 
@@ -93,13 +95,13 @@ impl Workflow {
     /// Whether `request` repeats the call of the update that runs or ended last.
     #[must_use]
     pub fn repeats(&self, request: &Request) -> bool {
-        request.update_id.is_some() && request.update_id == self.last_id
+        request.update_id.is_some() && request.update_id.as_deref() == self.last_id.as_deref()
     }
 
     /// Starts an update at `now`. Says which fault has struck at once (a stall before the first stage), by index in
     /// the fault plan.
     pub fn start(&mut self, now: Nanos, request: Request, delays: Delays, strike: Option<Strike>) -> Option<usize> {
-        self.last_id.clone_from(&request.update_id);
+        self.last_id = request.update_id.as_deref().map(Into::into);
         let mut running = Running { request, delays, strike, step: 0, due: now };
         let struck = running.enter(0);
         self.running = Some(Box::new(running));
@@ -130,10 +132,10 @@ impl Workflow {
             self.error_stands = true;
         }
         if let (FirmwareStatus::Completed, Some(version)) = (status, &running.request.fw_version) {
-            self.version.clone_from(version);
+            self.version = version.as_str().into();
         }
         // The version is echoed where the call named one: the old one until the update is complete.
-        let version = running.request.fw_version.as_ref().map(|_| self.version.as_str()).filter(|v| !v.is_empty());
+        let version = running.request.fw_version.as_ref().map(|_| &*self.version).filter(|v| !v.is_empty());
         let mut report = report(now, stamp, status, &running.request, version, error, waited);
         if !status.is_terminal() {
             struck = running.enter(step + 1);

@@ -1,6 +1,7 @@
 //! Pure decisions and the data that every actor shares: arrivals, delays, retries, faults, outcomes, thresholds.
 
 mod arrivals;
+mod connect_pace;
 mod delay;
 mod fault;
 mod fleet_range;
@@ -13,6 +14,7 @@ mod threshold;
 pub mod units;
 
 pub use arrivals::{Arrival, Arrivals};
+pub use connect_pace::ConnectPace;
 pub use delay::{Delay, DelayError};
 pub use fault::{Fault, FaultKind, FaultPlan, FaultStage, Select};
 pub use fleet_range::{DeviceIds, DeviceRange};

@@ -1,12 +1,15 @@
 //! `[fleet]`: the devices.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use super::document::Value;
 use super::error::Problem;
 use super::reader::Field;
 use super::retry::Retries;
 use crate::device::{FleetConfig, Transport};
 use crate::mqtt::{AddressBlock, MAX_ADDRESSES, SourceAddresses};
-use crate::policy::DeviceIds;
+use crate::policy::{DeviceIds, units};
 use crate::time::TimestampFormat;
 
 /// The longest keep-alive that a client can use, in seconds (1.5: the hub allows 1.5 times as much, up to 1767 s).
@@ -27,6 +30,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         "id_prefix",
         "connect_rate",
         "connect_in_flight",
+        "connect_slow_down",
         "source_addresses",
         "transport",
         "tls_resumption",
@@ -42,6 +46,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         id_prefix: id_prefix(&section.required("id_prefix")?)?,
         connect_rate: section.required("connect_rate")?.rate()?,
         connect_in_flight: section.required("connect_in_flight")?.integer(1..=100_000_u32)?,
+        connect_slow_down: slow_down(&section.required("connect_slow_down")?)?,
         source_addresses: source_addresses(&section.required("source_addresses")?)?,
         transport: section.required("transport")?.choice(&[("tcp", Transport::Tcp), ("tls", Transport::Tls)])?,
         tls_resumption: section.required("tls_resumption")?.boolean()?,
@@ -58,6 +63,16 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
     // Below this a process has none left for devices.
     let max_descriptors = section.required("max_descriptors")?.automatic(256..=10_000_000_u32)?;
     Ok(FleetSection { fleet, shards, max_descriptors })
+}
+
+/// `off`, or how long a CONNACK may take. A minute is longer than any is waited for.
+fn slow_down(field: &Field<'_>) -> Result<Option<Duration>, Problem> {
+    const LIMIT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
+    match field.text() {
+        Ok("off") => Ok(None),
+        Ok(text) if units::parse_duration(text).is_ok() => field.duration(LIMIT).map(Some),
+        _ => Err(field.problem("must be `off` or a duration like `500ms` or `2s`")),
+    }
 }
 
 fn source_addresses(field: &Field<'_>) -> Result<SourceAddresses, Problem> {

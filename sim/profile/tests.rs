@@ -74,6 +74,7 @@ fn a_profile_is_laid_over_quickstart_key_by_key() {
         slow = { twin_ack = "80ms" }
         [fleet]
         devices = 7
+        connect_slow_down = "2s"
         source_addresses = ["10.0.0.5", "10.0.1.0/28"]
         [load]
         kind = "closed"
@@ -97,6 +98,7 @@ fn a_profile_is_laid_over_quickstart_key_by_key() {
     );
     assert_eq!(plan.fleet.devices, 7);
     assert_eq!(plan.fleet.id_prefix, "sim-");
+    assert_eq!(plan.fleet.connect_slow_down, Some(2 * SECOND));
     let sources = ["10.0.0.5", "10.0.1.0/28"].map(|block| block.parse().unwrap());
     assert_eq!(plan.fleet.source_addresses, SourceAddresses::Listed(sources.into()));
     assert_eq!(plan.driver.load, Load::Closed { in_flight: 100 });
@@ -176,6 +178,8 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[fleet]\nconnect_rate = 'fast'", 2, "`fast` is not a rate"),
         ("[fleet]\nconnect_rate = true", 2, "must be a rate like `200/s`, not true or false"),
         ("[fleet]\nconnect_in_flight = 0", 2, "must be from 1"),
+        ("[fleet]\nconnect_slow_down = 'on'", 2, "`fleet.connect_slow_down` must be `off` or a duration"),
+        ("[fleet]\nconnect_slow_down = '2m'", 2, "must be from 1ms to 1m"),
         ("[fleet]\nsource_addresses = 'all'", 2, "must be \"auto\" or a list like [\"10.0.0.5\""),
         ("[fleet]\nsource_addresses = []", 2, "must hold 1 to 65536 addresses, not 0"),
         ("[fleet]\nsource_addresses = ['10.0.0.0/16', '10.1.0.1']", 2, "not 65537"),

@@ -1,7 +1,5 @@
 //! The session's connection: opened, accepted, subscribed, renewed, lost, given up, taken away.
 
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use rand::RngExt;
 
@@ -35,7 +33,7 @@ impl<D: DeviceDialect> Session<D> {
         let connection = u64::from(self.link.attempts());
         let mut random = settings.seed.stream(Domain::TokenRenewal, u64::from(self.device), connection);
         let renew_at = now + life.mul_f64(random.random_range(0.75..0.90));
-        self.link.opened(now, since, Duration::from_secs(connect.keep_alive.into()), renew_at);
+        self.link.opened(now, since, connect.keep_alive, renew_at);
         self.connection(out, || format!("open, CONNECT sent; the token is renewed at {renew_at}"));
         self.send(now, Packet::Connect(connect), out);
     }

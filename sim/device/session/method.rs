@@ -44,7 +44,7 @@ impl<D: DeviceDialect> Session<D> {
 
     /// The call of a new update.
     fn update(&mut self, now: Nanos, rid: &str, request: Request, out: &mut Vec<Output>) {
-        if self.refused.take().as_ref() != Some(&request.update_id) {
+        if self.refused.take().as_deref() != Some(&request.update_id) {
             self.updates += 1;
             self.struck = 0;
         }
@@ -58,7 +58,7 @@ impl<D: DeviceDialect> Session<D> {
             FaultKind::Offline | FaultKind::Fail { .. } | FaultKind::Stall { .. } => None,
         });
         if let Some((fault, status)) = refusal {
-            self.refused = Some(request.update_id);
+            self.refused = Some(Box::new(request.update_id));
             self.injected(fault, out);
             if let Some(status) = status {
                 self.answer(now, rid, status, response("rejected"), out);

@@ -34,7 +34,7 @@ fn run(workflow: &mut Workflow) -> Vec<(u64, String)> {
 
 #[test]
 fn a_call_without_extras_yields_exactly_the_tutorials_documents() {
-    let mut workflow = Workflow::new("");
+    let mut workflow = Workflow::new("".into());
     let stand_by = workflow.stand_by(at(0), stamp());
     assert_eq!(stand_by.document, r#"{"firmwareStatus":"standBy","logTime":"2026-01-02T03:04:05.000000Z"}"#);
     assert_eq!(workflow.start(at(5), Request::default(), delays(), None), None);
@@ -51,7 +51,7 @@ fn a_call_without_extras_yields_exactly_the_tutorials_documents() {
 
 #[test]
 fn id_and_version_are_echoed_and_the_version_changes_at_the_end() {
-    let mut workflow = Workflow::new("1.0");
+    let mut workflow = Workflow::new("1.0".into());
     workflow.start(at(0), ours("u\"1", "2.0"), delays(), None);
     let reports = run(&mut workflow);
     assert!(reports[1].1.ends_with(r#","updateId":"u\"1","fwVersion":"1.0"}"#), "{}", reports[1].1);
@@ -71,7 +71,7 @@ fn a_failure_stands_at_its_stages_end_and_is_cleared_by_the_next_update_once() {
         (FaultStage::Applying, 2),
         (FaultStage::Rebooting, 2),
     ] {
-        let mut workflow = Workflow::new("1");
+        let mut workflow = Workflow::new("1".into());
         let strike = Strike { fault: 3, stage, code: Some("no_space".to_owned()) };
         assert_eq!(workflow.start(at(0), ours("u1", "2"), delays(), Some(strike)), None);
         let failed = run(&mut workflow);
@@ -96,7 +96,7 @@ fn a_stall_says_nothing_more_and_names_its_fault_when_it_begins() {
         (FaultStage::Applying, 2),
         (FaultStage::Rebooting, 2),
     ] {
-        let mut workflow = Workflow::new("1");
+        let mut workflow = Workflow::new("1".into());
         let strike = Strike { fault: 3, stage, code: None };
         let mut struck = workflow.start(at(0), Request::default(), delays(), Some(strike));
         let mut count = 0;
