@@ -4,6 +4,7 @@
 mod config;
 mod endpoint;
 mod error;
+mod json;
 mod partition;
 mod query;
 mod rest;

@@ -33,10 +33,15 @@ impl Link {
         let (id, outbox) = worker.open_outbox();
         worker.with(|partition, now| partition.connect(now, id, connect));
         let link = Self { worker: Rc::clone(worker), connection, id, outbox };
-        spawn_local(link.run());
+        spawn_local(link.task());
     }
 
-    async fn run(mut self) {
+    /// Lends the connection to what runs it: moved on from one future to the next, it would stand in the task twice.
+    async fn task(mut self) {
+        self.run().await;
+    }
+
+    async fn run(&mut self) {
         // What came together with CONNECT; of a client that was refused it is ignored, as all that follows.
         let result = match self.take_in(|connection, _, packets| connection.parse_partial(packets)) {
             Ok(Ok(())) => poll_fn(|cx| self.poll(cx)).await,
@@ -109,5 +114,18 @@ pub(super) async fn flush(connection: &mut Connection) {
     if connection.has_unsent() {
         // It is closed in any case.
         let _ = tokio::time::timeout(LINGER, poll_fn(|cx| connection.poll_flush(cx))).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_task_of_a_connection_is_hardly_larger_than_what_it_owns() {
+        fn size<F: Future>(_: impl FnOnce(Link) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(Link::task) <= size_of::<Link>() + 80, "{} for {}", size(Link::task), size_of::<Link>());
     }
 }
