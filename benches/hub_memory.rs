@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("hub alone: {} KiB of private memory", empty / 1024);
     println!("{devices} devices    bytes each   CPU us each   (floor {FLOOR} bytes, to reach {TARGET})");
     let device = AzureDevice::new(&hub.host, hub.fleet_key.clone(), 1200);
-    for round in ["connected", "connected again"] {
+    for round in ["connected", "connected again", "once more", "and again"] {
         let cpu = hub.cpu()?;
         let connections = (0..devices).map(|n| online(&hub, &device, n)).collect::<Result<Vec<_>, _>>()?;
         let each = (hub.private_memory()? - empty) as f64 / devices as f64;
