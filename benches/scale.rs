@@ -4,6 +4,8 @@
 //!
 //! All processes of a run together: hub, fleet, driver and coordinator. About four minutes.
 
+#![expect(clippy::expect_used, reason = "a bench ends where something is missing")]
+
 mod support;
 
 use std::fs;

@@ -4,6 +4,8 @@
 //!
 //! `cargo bench --bench updates` takes about five minutes; `-- 4000 6500` sustains these rates instead.
 
+#![expect(clippy::expect_used, reason = "a bench ends where something is missing")]
+
 mod support;
 
 use std::fs;

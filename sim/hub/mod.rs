@@ -5,6 +5,7 @@ mod authority;
 mod config;
 mod endpoint;
 mod error;
+mod json;
 mod partition;
 mod query;
 mod rest;

@@ -66,7 +66,7 @@ impl Peers {
     }
 
     /// Lets `work` look at or change the partition of the worker `index`.
-    pub(super) async fn visit<T: Send + 'static>(
+    async fn visit<T: Send + 'static>(
         &self,
         index: usize,
         work: impl FnOnce(&mut Partition, Nanos) -> T + Send + 'static,
@@ -80,12 +80,15 @@ impl Peers {
         answer.await.map_err(|_| stopping())
     }
 
-    /// Calls a method and waits for its end.
-    pub(super) async fn invoke(&self, device: String, request: MethodRequest) -> Result<MethodOutcome, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let owner = self.owner(&device);
-        self.0[owner].send(Message::Invoke { device, request, reply }).await.map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())
+    /// Calls a method of a device of the worker `index`; `reply` gets the end of it.
+    async fn invoke(
+        &self,
+        index: usize,
+        device: String,
+        request: MethodRequest,
+        reply: oneshot::Sender<MethodOutcome>,
+    ) -> Result<(), Refusal> {
+        self.0[index].send(Message::Invoke { device, request, reply }).await.map_err(|_| stopping())
     }
 }
 
@@ -127,10 +130,11 @@ impl WorkerSeat {
             connections: Cell::new(0),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
-            peers: peers.clone(),
+            peers,
             clock,
         });
-        let service = Rc::new(rest::Service::new(peers, identity, clock, TrackingIds::new(2 * index + 1)));
+        let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
+        let service = Rc::new(service);
         LocalSet::new().block_on(runtime, async {
             spawn_local(endpoint::accept(Rc::clone(&worker), mqtt, None));
             if let Some((listener, tls)) = mqtts {
@@ -194,6 +198,34 @@ impl Worker {
         result
     }
 
+    /// Lets `work` look at or change the partition of the worker `index`: at once if it is this one.
+    pub(super) async fn visit<T: Send + 'static>(
+        &self,
+        index: usize,
+        work: impl FnOnce(&mut Partition, Nanos) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        if index == self.index { Ok(self.with(work)) } else { self.peers.visit(index, work).await }
+    }
+
+    /// Calls a method of the device `id` and waits for its end.
+    pub(super) async fn invoke(&self, id: &str, request: MethodRequest) -> Result<MethodOutcome, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let owner = self.peers.owner(id);
+        if owner == self.index {
+            self.call(id, request, reply);
+        } else {
+            self.peers.invoke(owner, id.to_owned(), request, reply).await?;
+        }
+        answer.await.map_err(|_| stopping())
+    }
+
+    fn call(&self, id: &str, request: MethodRequest, reply: oneshot::Sender<MethodOutcome>) {
+        self.with(|partition, now| {
+            let call = partition.invoke(now, id, request);
+            self.replies.borrow_mut().insert(call, reply);
+        });
+    }
+
     /// A name and an outbox for a new connection.
     pub(super) fn open_outbox(&self) -> (ConnectionId, Rc<Outbox>) {
         let connection = ConnectionId(self.connections.get());
@@ -231,10 +263,7 @@ impl Worker {
         match message {
             Message::Adopt(arrival) => endpoint::adopt(self, *arrival),
             Message::Visit(visit) => self.with(visit),
-            Message::Invoke { device, request, reply } => self.with(|partition, now| {
-                let call = partition.invoke(now, &device, request);
-                self.replies.borrow_mut().insert(call, reply);
-            }),
+            Message::Invoke { device, request, reply } => self.call(&device, request, reply),
         }
     }
 }

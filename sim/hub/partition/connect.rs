@@ -1,9 +1,9 @@
 //! Who may connect (1.2, 1.3, 1.6), and one connection for each device (1.7).
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::device::{Device, Keys, Session, Subscriptions};
+use super::devices::Slot;
 use super::registry::Registration;
 use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{Key, SasToken, Username};
@@ -17,7 +17,7 @@ impl Partition {
     /// A device asks to be connected. The answer is sent; on a refusal the connection is closed.
     pub(in crate::hub) fn connect(&mut self, now: Nanos, connection: ConnectionId, connect: &Connect) {
         match self.admit(now, connect) {
-            Ok((id, expires)) => self.open(now, connection, connect, &id, expires),
+            Ok((device, expires)) => self.open(now, connection, connect, device, expires),
             Err(code) => {
                 tracing::debug!(client = connect.client_id, ?code, "connection refused");
                 self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(ConnAck::new(code, false)) });
@@ -27,7 +27,7 @@ impl Partition {
     }
 
     /// The device that may connect, and when its token expires.
-    fn admit(&mut self, now: Nanos, connect: &Connect) -> Result<(Rc<str>, Nanos), ConnectReturnCode> {
+    fn admit(&mut self, now: Nanos, connect: &Connect) -> Result<(Slot, Nanos), ConnectReturnCode> {
         let Some(Login { username, password }) = &connect.login else {
             return Err(ConnectReturnCode::BadUserNamePassword);
         };
@@ -45,27 +45,27 @@ impl Partition {
             return Err(ConnectReturnCode::NotAuthorized);
         }
         let expires = jiff::Timestamp::from_second(token.expiry).map_or(Nanos::MAX, |at| self.wall.moment(at));
-        match self.devices.get(id) {
-            Some(device) => {
-                if device.identity.enabled && proves(&token, device, &self.identity.fleet_key) {
-                    return Ok((Rc::clone(&device.id), expires));
+        match self.devices.slot(id) {
+            Some(slot) => {
+                let proves = |device: &Device| proves(&token, device, &self.identity.fleet_key);
+                match self.devices.get(slot).filter(|device| device.identity.enabled) {
+                    Some(device) if proves(device) => Ok((slot, expires)),
+                    _ => Err(ConnectReturnCode::NotAuthorized),
                 }
-                Err(ConnectReturnCode::NotAuthorized)
             }
             // Group enrolment: who proves the key that derives from the master key is one of the fleet.
             None if !self.deleted.contains(id) && token.is_signed_by(&self.identity.fleet_key.derive(id)) => {
                 let enrolled = Registration { keys: Keys::Derived, ..Registration::default() };
                 self.create(now, id, enrolled).map_err(|_| ConnectReturnCode::ServiceUnavailable)?;
-                Ok((id.into(), expires))
+                self.devices.slot(id).map(|slot| (slot, expires)).ok_or(ConnectReturnCode::ServiceUnavailable)
             }
             None => Err(ConnectReturnCode::NotAuthorized),
         }
     }
 
-    fn open(&mut self, now: Nanos, connection: ConnectionId, connect: &Connect, id: &str, expires: Nanos) {
+    fn open(&mut self, now: Nanos, connection: ConnectionId, connect: &Connect, slot: Slot, expires: Nanos) {
         let at = self.wall.at(now);
-        let Some(device) = self.devices.get_mut(id) else { return };
-        let id = Rc::clone(&device.id);
+        let Some(device) = self.devices.get_mut(slot) else { return };
         let previous = device.session.take();
         let older = previous.as_ref().and_then(|session| session.connection);
         // 1.5, 1.6: clean session 0 goes on with the subscriptions of the session before.
@@ -86,17 +86,17 @@ impl Partition {
             self.connections.remove(older);
             self.emit(Effect::Close { connection: older });
         }
-        self.connections.insert(connection, Rc::clone(&id), check);
+        self.connections.insert(connection, slot, check);
         let accepted = ConnAck::new(ConnectReturnCode::Success, present);
         self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(accepted) });
-        self.deliver_waiting(now, &id);
+        self.deliver_waiting(now, slot);
     }
 
     /// A connection is over. Calls that wait for an answer of its device run to their timeout.
     pub(in crate::hub) fn disconnected(&mut self, now: Nanos, connection: ConnectionId) {
-        let Some(id) = self.connections.remove(connection) else { return };
+        let Some(slot) = self.connections.remove(connection) else { return };
         let at = self.wall.at(now);
-        let Some(device) = self.devices.get_mut(&id) else { return };
+        let Some(device) = self.devices.get_mut(slot) else { return };
         if device.connection() != Some(connection) {
             return;
         }
@@ -109,11 +109,15 @@ impl Partition {
 
     /// Closes connections that were silent for too long, or whose token has expired (1.4, 1.5).
     pub(super) fn check_connections(&mut self, now: Nanos) {
-        while let Some((connection, id)) = self.connections.due(now) {
-            match self.devices.get(&id).map(|device| device.next_check(now)) {
-                Some(later) if later > now => self.connections.insert(connection, id, later),
+        while let Some((connection, slot)) = self.connections.due(now) {
+            let device = self.devices.get(slot);
+            match device.map(|device| device.next_check(now)) {
+                Some(later) if later > now => self.connections.insert(connection, slot, later),
                 _ => {
-                    tracing::debug!(device = &*id, "closed: token expired or silent beyond its keep-alive");
+                    tracing::debug!(
+                        device = device.map(|device| &*device.id),
+                        "closed: token expired or silent beyond its keep-alive"
+                    );
                     self.close(now, connection);
                 }
             }

@@ -1,8 +1,8 @@
 //! Open connections: whose each is, and when it must be looked at.
 
 use std::collections::{BTreeSet, HashMap};
-use std::rc::Rc;
 
+use super::devices::Slot;
 use super::state::ConnectionId;
 use crate::time::Nanos;
 
@@ -10,7 +10,7 @@ use crate::time::Nanos;
 /// a packet does not move it, the check does. So a packet costs no timer, and a connection one look per keep-alive.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    open: HashMap<ConnectionId, (Rc<str>, Nanos)>,
+    open: HashMap<ConnectionId, (Slot, Nanos)>,
     checks: BTreeSet<(Nanos, ConnectionId)>,
 }
 
@@ -20,18 +20,18 @@ impl Connections {
     }
 
     /// The device that `connection` belongs to.
-    pub(super) fn device(&self, connection: ConnectionId) -> Option<&Rc<str>> {
-        self.open.get(&connection).map(|(device, _)| device)
+    pub(super) fn device(&self, connection: ConnectionId) -> Option<Slot> {
+        self.open.get(&connection).map(|(device, _)| *device)
     }
 
     /// `connection` belongs to `device` and is checked at `at`, whatever was before.
-    pub(super) fn insert(&mut self, connection: ConnectionId, device: Rc<str>, at: Nanos) {
+    pub(super) fn insert(&mut self, connection: ConnectionId, device: Slot, at: Nanos) {
         self.remove(connection);
         self.open.insert(connection, (device, at));
         self.checks.insert((at, connection));
     }
 
-    pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Rc<str>> {
+    pub(super) fn remove(&mut self, connection: ConnectionId) -> Option<Slot> {
         let (device, at) = self.open.remove(&connection)?;
         self.checks.remove(&(at, connection));
         Some(device)
@@ -43,8 +43,8 @@ impl Connections {
     }
 
     /// A connection whose check is due at `now`; it must be inserted again or closed.
-    pub(super) fn due(&self, now: Nanos) -> Option<(ConnectionId, Rc<str>)> {
+    pub(super) fn due(&self, now: Nanos) -> Option<(ConnectionId, Slot)> {
         let (_, connection) = self.checks.first().filter(|(at, _)| *at <= now)?;
-        Some((*connection, self.device(*connection).cloned()?))
+        Some((*connection, self.device(*connection)?))
     }
 }

@@ -1,6 +1,6 @@
 //! What the hub keeps of one device.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::time::Nanos;
 /// A registered device.
 #[derive(Debug)]
 pub(super) struct Device {
-    pub(super) id: Rc<str>,
+    pub(super) id: Arc<str>,
     pub(super) identity: Identity,
     pub(super) twin: Twin,
     pub(super) session: Option<Session>,

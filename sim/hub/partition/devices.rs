@@ -1,17 +1,24 @@
-//! The devices of a partition, found by id and by last update.
+//! The devices of a partition, found by slot, by id and by last update.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::device::Device;
+
+/// Where a device lies for as long as it is registered: what it sends finds it without a search. The slot of a device
+/// that was removed goes to another, so nobody keeps it longer than the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot(usize);
 
 /// Devices with their indexes.
 #[derive(Debug, Default)]
 pub(super) struct Devices {
-    by_id: BTreeMap<Rc<str>, Box<Device>>,
+    slots: Vec<Option<Box<Device>>>,
+    free: Vec<Slot>,
+    by_id: BTreeMap<Arc<str>, Slot>,
     /// When the reported properties last changed (microseconds of Unix time), and whose.
-    by_update: BTreeSet<(i64, Rc<str>)>,
+    by_update: BTreeMap<(i64, Arc<str>), Slot>,
 }
 
 impl Devices {
@@ -19,53 +26,71 @@ impl Devices {
         self.by_id.len()
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<&Device> {
-        self.by_id.get(id).map(Box::as_ref)
+    /// Where the device `id` lies.
+    pub(super) fn slot(&self, id: &str) -> Option<Slot> {
+        self.by_id.get(id).copied()
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Device> {
+        self.slots.get(slot.0)?.as_deref()
     }
 
     /// A device for any change but one of its reported properties, which [`Devices::report`] makes.
-    pub(super) fn get_mut(&mut self, id: &str) -> Option<&mut Device> {
-        self.by_id.get_mut(id).map(Box::as_mut)
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Device> {
+        self.slots.get_mut(slot.0)?.as_deref_mut()
+    }
+
+    /// The device `id`.
+    pub(super) fn named(&self, id: &str) -> Option<&Device> {
+        self.get(self.slot(id)?)
+    }
+
+    /// The device `id`, for the changes that [`Devices::get_mut`] allows.
+    pub(super) fn named_mut(&mut self, id: &str) -> Option<&mut Device> {
+        self.get_mut(self.slot(id)?)
     }
 
     pub(super) fn insert(&mut self, device: Device) {
-        let id = Rc::clone(&device.id);
-        self.remove(&id);
-        self.by_update.insert((updated(&device), Rc::clone(&id)));
-        self.by_id.insert(id, Box::new(device));
+        self.remove(&device.id);
+        let slot = self.free.pop().unwrap_or(Slot(self.slots.len()));
+        self.by_id.insert(Arc::clone(&device.id), slot);
+        self.by_update.insert((device.twin.reported.updated_micros(), Arc::clone(&device.id)), slot);
+        if slot.0 == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.slots[slot.0] = Some(Box::new(device));
     }
 
     pub(super) fn remove(&mut self, id: &str) -> Option<Box<Device>> {
-        let device = self.by_id.remove(id)?;
-        self.by_update.remove(&(updated(&device), Rc::clone(&device.id)));
+        let slot = self.by_id.remove(id)?;
+        let device = self.slots.get_mut(slot.0)?.take()?;
+        self.by_update.remove(&(device.twin.reported.updated_micros(), Arc::clone(&device.id)));
+        self.free.push(slot);
         Some(device)
     }
 
-    /// Lets `change` change the reported properties of the device `id`, and keeps the index right.
-    pub(super) fn report<T>(&mut self, id: &str, change: impl FnOnce(&mut Device) -> T) -> Option<T> {
-        let device = self.by_id.get_mut(id)?;
-        let before = updated(device);
+    /// Lets `change` change the reported properties of a device, and keeps the index right.
+    pub(super) fn report<T>(&mut self, slot: Slot, change: impl FnOnce(&mut Device) -> T) -> Option<T> {
+        let device = self.slots.get_mut(slot.0)?.as_deref_mut()?;
+        let before = device.twin.reported.updated_micros();
         let result = change(device);
-        let after = updated(device);
+        let after = device.twin.reported.updated_micros();
         if before != after {
-            let id = Rc::clone(&device.id);
-            self.by_update.remove(&(before, Rc::clone(&id)));
-            self.by_update.insert((after, id));
+            let mut place = (before, Arc::clone(&device.id));
+            self.by_update.remove(&place);
+            place.0 = after;
+            self.by_update.insert(place, slot);
         }
         Some(result)
     }
 
     /// All devices, in order of ids, from `first` on or behind it.
     pub(super) fn range_by_id(&self, first: Bound<&str>) -> impl Iterator<Item = &Device> {
-        self.by_id.range::<str, _>((first, Bound::Unbounded)).map(|(_, device)| device.as_ref())
+        self.by_id.range::<str, _>((first, Bound::Unbounded)).filter_map(|(_, slot)| self.get(*slot))
     }
 
     /// All devices, in order of (last update, id), behind `(at, id)` or from there on.
-    pub(super) fn range_by_update(&self, first: Bound<(i64, Rc<str>)>) -> impl Iterator<Item = (i64, &Device)> {
-        self.by_update.range((first, Bound::Unbounded)).filter_map(|(at, id)| Some((*at, self.get(id)?)))
+    pub(super) fn range_by_update(&self, first: Bound<(i64, Arc<str>)>) -> impl Iterator<Item = (i64, &Device)> {
+        self.by_update.range((first, Bound::Unbounded)).filter_map(|((at, _), slot)| Some((*at, self.get(*slot)?)))
     }
-}
-
-fn updated(device: &Device) -> i64 {
-    device.twin.reported.updated().as_microsecond()
 }

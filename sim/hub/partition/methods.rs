@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::value::RawValue;
 
 use super::device::Subscriptions;
+use super::devices::Slot;
 use super::refusal::Refusal;
 use super::state::{CallId, Effect, Partition};
 use crate::dialect::azure::{ErrorCode, FromHub};
@@ -67,7 +68,7 @@ pub(super) struct Calls {
 
 #[derive(Debug)]
 struct Call {
-    device: String,
+    device: Slot,
     deadline: Nanos,
     request: MethodRequest,
     /// Whether the device has got the request.
@@ -91,7 +92,7 @@ impl Calls {
     }
 
     /// The calls of a device that fulfil `condition`, oldest first.
-    fn of(&self, device: &str, condition: impl Fn(&Call) -> bool) -> Vec<CallId> {
+    fn of(&self, device: Slot, condition: impl Fn(&Call) -> bool) -> Vec<CallId> {
         let mut calls: Vec<CallId> =
             self.open.iter().filter(|(_, call)| call.device == device && condition(call)).map(|(id, _)| *id).collect();
         calls.sort_unstable();
@@ -111,7 +112,8 @@ impl Partition {
     }
 
     fn start(&mut self, now: Nanos, call: CallId, id: &str, request: MethodRequest) -> Result<(), MethodRefusal> {
-        let device = self.devices.get_mut(id).ok_or_else(|| Refusal::unknown(id))?;
+        let slot = self.devices.slot(id).ok_or_else(|| Refusal::unknown(id))?;
+        let device = self.devices.get_mut(slot).ok_or_else(|| Refusal::unknown(id))?;
         // 2.1: requests are not queued unless the caller is ready to wait for the device.
         if device.subscribed(Subscriptions::METHODS).is_none() && request.connect_timeout.is_zero() {
             return Err(not_online(id, Duration::ZERO));
@@ -122,30 +124,30 @@ impl Partition {
         }
         device.calls += 1;
         let deadline = now + request.connect_timeout;
-        self.calls.insert(call, Call { device: id.to_owned(), deadline, request, delivered: false });
+        self.calls.insert(call, Call { device: slot, deadline, request, delivered: false });
         self.deliver(now, call);
         Ok(())
     }
 
-    /// Delivers what waited for the device `id` to connect and subscribe.
-    pub(super) fn deliver_waiting(&mut self, now: Nanos, id: &str) {
-        if self.devices.get(id).is_some_and(|device| device.calls > 0) {
-            for call in self.calls.of(id, |call| !call.delivered) {
+    /// Delivers what waited for a device to connect and subscribe.
+    pub(super) fn deliver_waiting(&mut self, now: Nanos, device: Slot) {
+        if self.devices.get(device).is_some_and(|device| device.calls > 0) {
+            for call in self.calls.of(device, |call| !call.delivered) {
                 self.deliver(now, call);
             }
         }
     }
 
-    /// Ends all calls of the device `id`, which is registered no more.
-    pub(super) fn end_calls(&mut self, id: &str) {
-        for call in self.calls.of(id, |_| true) {
+    /// Ends all calls of the device `id`, which is about to be removed.
+    pub(super) fn end_calls(&mut self, device: Slot, id: &str) {
+        for call in self.calls.of(device, |_| true) {
             self.calls.remove(call);
             self.emit(Effect::Answer { call, outcome: Err(Refusal::unknown(id).into()) });
         }
     }
 
     fn deliver(&mut self, now: Nanos, id: CallId) {
-        let Some(device) = self.calls.open.get(&id).and_then(|call| self.devices.get(&call.device)) else { return };
+        let Some(device) = self.calls.open.get(&id).and_then(|call| self.devices.get(call.device)) else { return };
         let Some(connection) = device.subscribed(Subscriptions::METHODS) else { return };
         let Some(mut call) = self.calls.remove(id) else { return };
         let rid = format!("{:x}", id.0);
@@ -161,23 +163,27 @@ impl Partition {
         self.calls.insert(id, call);
     }
 
-    /// The device `id` has answered a call. Late answers, and answers to calls of others, are dropped (2.1).
-    pub(super) fn answered(&mut self, now: Nanos, id: &str, rid: &str, status: i64, payload: &[u8]) {
+    /// A device has answered a call. Late answers, and answers to calls of others, are dropped (2.1).
+    pub(super) fn answered(&mut self, now: Nanos, device: Slot, rid: &str, status: i64, payload: &[u8]) {
         let Ok(call_id) = u64::from_str_radix(rid, 16).map(CallId) else { return };
-        if !self.calls.open.get(&call_id).is_some_and(|call| call.delivered && call.device == id) {
-            tracing::debug!(device = id, rid, "dropped a late or unasked method answer");
+        if !self.calls.open.get(&call_id).is_some_and(|call| call.delivered && call.device == device) {
+            tracing::debug!(device = self.id_of(device), rid, "dropped a late or unasked method answer");
             return;
         }
         let payload = match payload {
             [] => "null".to_owned(),
             payload if payload.len() > MAX_PAYLOAD => {
-                tracing::warn!(device = id, bytes = payload.len(), "dropped a method answer of more than 128 KB");
+                tracing::warn!(
+                    device = self.id_of(device),
+                    bytes = payload.len(),
+                    "dropped a method answer of more than 128 KB"
+                );
                 return;
             }
             payload => match serde_json::from_slice::<&RawValue>(payload) {
                 Ok(json) => json.get().to_owned(),
                 Err(error) => {
-                    tracing::warn!(device = id, %error, "dropped a method answer that is not JSON");
+                    tracing::warn!(device = self.id_of(device), %error, "dropped a method answer that is not JSON");
                     return;
                 }
             },
@@ -194,15 +200,23 @@ impl Partition {
                 return;
             }
             let Some(call) = self.end_call(id) else { return };
-            let refusal =
-                if call.delivered { no_answer(&call) } else { not_online(&call.device, call.request.connect_timeout) };
+            let id_of = self.id_of(call.device);
+            let refusal = if call.delivered {
+                no_answer(id_of, &call.request)
+            } else {
+                not_online(id_of, call.request.connect_timeout)
+            };
             self.emit(Effect::Answer { call: id, outcome: Err(refusal) });
         }
     }
 
+    fn id_of(&self, device: Slot) -> &str {
+        self.devices.get(device).map_or("", |device| &device.id)
+    }
+
     fn end_call(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.remove(id)?;
-        if let Some(device) = self.devices.get_mut(&call.device) {
+        if let Some(device) = self.devices.get_mut(call.device) {
             device.calls = device.calls.saturating_sub(1);
         }
         Some(call)
@@ -214,8 +228,8 @@ fn not_online(id: &str, timeout: Duration) -> MethodRefusal {
     MethodRefusal { refusal: Refusal::new(ErrorCode::DeviceNotOnline, message), timeout: Some(timeout) }
 }
 
-fn no_answer(call: &Call) -> MethodRefusal {
-    let message = format!("device `{}` did not answer in time", call.device);
-    let timeout = Some(call.request.response_timeout);
+fn no_answer(id: &str, request: &MethodRequest) -> MethodRefusal {
+    let message = format!("device `{id}` did not answer in time");
+    let timeout = Some(request.response_timeout);
     MethodRefusal { refusal: Refusal::new(ErrorCode::GatewayTimeout, message), timeout }
 }

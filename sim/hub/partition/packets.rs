@@ -1,10 +1,13 @@
 //! What connected devices send.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::device::Subscriptions;
+use super::device::{Device, Subscriptions};
+use super::devices::Slot;
 use super::refusal::Refusal;
 use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub};
@@ -18,15 +21,15 @@ const MAX_RID: usize = 1024;
 impl Partition {
     /// A packet has come in.
     pub(in crate::hub) fn receive(&mut self, now: Nanos, connection: ConnectionId, packet: Packet) {
-        let Some(id) = self.connections.device(connection).cloned() else { return };
-        if let Some(device) = self.devices.get_mut(&id) {
-            device.heard = Some(now);
-        }
+        let Some(slot) = self.connections.device(connection) else { return };
+        let Some(device) = self.devices.get_mut(slot) else { return };
+        device.heard = Some(now);
+        let id = Arc::clone(&device.id);
         match packet {
-            Packet::Publish(publish) => self.published(now, connection, &id, &publish),
-            Packet::Subscribe(subscribe) => self.subscribe(now, connection, &id, &subscribe),
+            Packet::Publish(publish) => self.published(now, connection, slot, &id, &publish),
+            Packet::Subscribe(subscribe) => self.subscribe(now, connection, slot, &id, &subscribe),
             Packet::Unsubscribe(unsubscribe) => {
-                self.change_subscriptions(&id, |subscriptions| {
+                self.change_subscriptions(slot, |subscriptions| {
                     for filter in &unsubscribe.topics {
                         if let Some(topics) = Subscriptions::of_filter(filter, &id) {
                             subscriptions.remove(topics);
@@ -55,15 +58,15 @@ impl Partition {
         self.emit(Effect::Send { to, packet });
     }
 
-    fn change_subscriptions(&mut self, id: &str, change: impl FnOnce(&mut Subscriptions)) {
-        if let Some(session) = self.devices.get_mut(id).and_then(|device| device.session.as_mut()) {
+    fn change_subscriptions(&mut self, slot: Slot, change: impl FnOnce(&mut Subscriptions)) {
+        if let Some(session) = self.devices.get_mut(slot).and_then(|device| device.session.as_mut()) {
             change(&mut session.subscriptions);
         }
     }
 
-    fn subscribe(&mut self, now: Nanos, connection: ConnectionId, id: &str, subscribe: &Subscribe) {
+    fn subscribe(&mut self, now: Nanos, connection: ConnectionId, slot: Slot, id: &str, subscribe: &Subscribe) {
         let mut codes = Vec::with_capacity(subscribe.filters.len());
-        self.change_subscriptions(id, |subscriptions| {
+        self.change_subscriptions(slot, |subscriptions| {
             for filter in &subscribe.filters {
                 codes.push(match Subscriptions::of_filter(&filter.path, id) {
                     Some(topics) => {
@@ -83,10 +86,10 @@ impl Partition {
             }
         });
         self.send(connection, Packet::SubAck(SubAck::new(subscribe.pkid, codes)));
-        self.deliver_waiting(now, id);
+        self.deliver_waiting(now, slot);
     }
 
-    fn published(&mut self, now: Nanos, connection: ConnectionId, id: &str, publish: &Publish) {
+    fn published(&mut self, now: Nanos, connection: ConnectionId, slot: Slot, id: &str, publish: &Publish) {
         let topic = FromDevice::parse(&publish.topic);
         let legal = match topic {
             Some(FromDevice::Telemetry { device, .. }) => device == id,
@@ -104,7 +107,7 @@ impl Partition {
         }
         let acknowledgement = (publish.qos == QoS::AtLeastOnce).then(|| Packet::PubAck(PubAck::new(publish.pkid)));
         if let Some(FromDevice::ReportedPatch { rid }) = topic {
-            let answer = self.report(now, id, rid, &publish.payload);
+            let answer = self.report(now, slot, rid, &publish.payload);
             let delay = self.delays.twin_ack;
             for packet in acknowledgement.into_iter().chain(answer) {
                 self.emit_after(now, delay, Effect::Send { to: connection, packet });
@@ -116,36 +119,35 @@ impl Partition {
         }
         match topic {
             Some(FromDevice::TwinGet { rid }) => {
-                if let Some(answer) = self.twin_for_device(id, rid) {
+                if let Some(answer) = self.twin_for_device(slot, rid) {
                     self.send(connection, answer);
                 }
             }
-            Some(FromDevice::MethodResponse { status, rid }) => self.answered(now, id, rid, status, &publish.payload),
+            Some(FromDevice::MethodResponse { status, rid }) => self.answered(now, slot, rid, status, &publish.payload),
             Some(FromDevice::Telemetry { .. }) => self.telemetry += 1,
             Some(FromDevice::ReportedPatch { .. }) | None => {}
         }
     }
 
     /// Merges a patch of the reported properties; the answer goes to those only who subscribed to answers (3.1).
-    fn report(&mut self, now: Nanos, id: &str, rid: &str, payload: &Bytes) -> Option<Packet> {
+    fn report(&mut self, now: Nanos, slot: Slot, rid: &str, payload: &Bytes) -> Option<Packet> {
         let at = self.wall.at(now);
         let merged = patch(payload).and_then(|patch| {
-            self.devices
-                .report(id, |device| {
-                    device.twin.reported = device.twin.reported.merged(&patch, at)?;
-                    Ok(device.twin.reported.version())
-                })
-                .unwrap_or_else(|| Err(Refusal::unknown(id)))
+            let report = |device: &mut Device| -> Result<u64, TwinError> {
+                device.twin.reported = device.twin.reported.merged(&patch, at)?;
+                Ok(device.twin.reported.version())
+            };
+            Ok(self.devices.report(slot, report).transpose()?)
         });
-        self.devices.get(id)?.subscribed(Subscriptions::TWIN_ANSWERS)?;
+        self.devices.get(slot)?.subscribed(Subscriptions::TWIN_ANSWERS)?;
         Some(match merged {
-            Ok(version) => twin_answer(204, rid, Some(version), Bytes::new()),
+            Ok(version) => twin_answer(204, rid, version, Bytes::new()),
             Err(refusal) => refused(&refusal, rid, &self.tracking.issue(), at),
         })
     }
 
-    fn twin_for_device(&self, id: &str, rid: &str) -> Option<Packet> {
-        let device = self.devices.get(id)?;
+    fn twin_for_device(&self, slot: Slot, rid: &str) -> Option<Packet> {
+        let device = self.devices.get(slot)?;
         device.subscribed(Subscriptions::TWIN_ANSWERS)?;
         let mut body = String::with_capacity(1024);
         device.twin.write_for_device(&mut body);

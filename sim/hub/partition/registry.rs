@@ -54,7 +54,7 @@ impl Partition {
         if !is_device_id(id) {
             return Err(Refusal::new(ErrorCode::ArgumentInvalid, format!("`{id}` is not a device id")));
         }
-        if self.devices.get(id).is_some() {
+        if self.devices.slot(id).is_some() {
             return Err(Refusal::new(ErrorCode::DeviceAlreadyExists, format!("device `{id}` is registered already")));
         }
         let at = self.wall.at(now);
@@ -85,7 +85,7 @@ impl Partition {
         precondition: &Precondition,
     ) -> Result<(), Refusal> {
         let at = self.wall.at(now);
-        let device = self.devices.get_mut(id).ok_or_else(|| Refusal::unknown(id))?;
+        let device = self.devices.named_mut(id).ok_or_else(|| Refusal::unknown(id))?;
         precondition.check(&etag(device.identity.etag))?;
         let identity = &mut device.identity;
         self.disabled = self.disabled + usize::from(!new.enabled) - usize::from(!identity.enabled);
@@ -105,20 +105,22 @@ impl Partition {
     /// Removes the device `id`, its twin and its session, and ends its calls. It cannot enrol itself again: who
     /// deletes a device wants to be rid of it.
     pub(in crate::hub) fn delete(&mut self, id: &str, precondition: &Precondition) -> Result<(), Refusal> {
-        let device = self.devices.get(id).ok_or_else(|| Refusal::unknown(id))?;
+        let slot = self.devices.slot(id).ok_or_else(|| Refusal::unknown(id))?;
+        let device = self.devices.get(slot).ok_or_else(|| Refusal::unknown(id))?;
         if *precondition == Precondition::Absent {
             return Err(Refusal::new(ErrorCode::PreconditionFailed, "deleting a device needs the header If-Match"));
         }
         precondition.check(&etag(device.identity.etag))?;
         self.disabled -= usize::from(!device.identity.enabled);
+        let device_calls = device.calls > 0;
         if let Some(connection) = device.connection() {
             self.connections.remove(connection);
             self.emit(Effect::Close { connection });
         }
+        if device_calls {
+            self.end_calls(slot, id);
+        }
         if let Some(device) = self.devices.remove(id) {
-            if device.calls > 0 {
-                self.end_calls(id);
-            }
             self.deleted.insert(device.id);
         }
         Ok(())
@@ -126,7 +128,7 @@ impl Partition {
 
     /// The identity of the device `id`, keys included.
     pub(in crate::hub) fn identity(&self, id: &str) -> Result<Value, Refusal> {
-        self.devices.get(id).map(|device| self.identity_document(device)).ok_or_else(|| Refusal::unknown(id))
+        self.devices.named(id).map(|device| self.identity_document(device)).ok_or_else(|| Refusal::unknown(id))
     }
 
     /// The first `limit` identities by id.

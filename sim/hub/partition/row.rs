@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::device::Device;
+use crate::hub::json::write_text;
 use crate::hub::query::{Field, Path, Row};
 use crate::hub::twin::{NEVER, Properties, etag, find};
 use crate::time::{WallClock, rfc3339};
@@ -166,8 +167,4 @@ fn write_property(properties: &Properties, path: &[String], out: &mut String) ->
 
 fn write_found(found: Option<&str>, out: &mut String) -> bool {
     found.map(|text| out.push_str(text)).is_some()
-}
-
-fn write_text(text: &str, out: &mut String) {
-    out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }

@@ -1,7 +1,7 @@
 //! Answers queries (4) from the indexes of a partition.
 
 use std::ops::Bound;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::device::Device;
 use super::row::View;
@@ -14,12 +14,27 @@ const SLICE: usize = 2000;
 /// Part of an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::hub) struct Slice {
-    /// Rows with their places, in order; none for a count.
-    pub(in crate::hub) rows: Vec<(Cursor, String)>,
+    /// The rows, one behind the other; none for a count.
+    text: String,
+    /// The place of each row, in order, and where in the text it ends.
+    ends: Vec<(Cursor, usize)>,
     /// How many rows fulfilled the condition.
     pub(in crate::hub) matched: usize,
     /// Behind which row to go on; `None` if no more can follow.
     pub(in crate::hub) next: Option<Cursor>,
+}
+
+impl Slice {
+    /// How many rows there are.
+    pub(in crate::hub) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The rows with their places, in order.
+    pub(in crate::hub) fn rows(&self) -> impl Iterator<Item = (&Cursor, &str)> {
+        let mut start = 0;
+        self.ends.iter().map(move |(cursor, end)| (cursor, &self.text[std::mem::replace(&mut start, *end)..*end]))
+    }
 }
 
 impl Partition {
@@ -28,14 +43,14 @@ impl Partition {
         match &plan.source {
             Source::Ids(ids) => {
                 let behind = ids.iter().filter(|id| match after {
-                    Some(Cursor::Id(after)) => *id > after,
+                    Some(Cursor::Id(after)) => ***id > **after,
                     _ => true,
                 });
-                self.slice(plan, limit, behind.filter_map(|id| self.devices.get(id)).map(by_id))
+                self.slice(plan, limit, behind.filter_map(|id| self.devices.named(id)).map(by_id))
             }
             Source::Range { first, last } => {
                 let from = match after {
-                    Some(Cursor::Id(after)) => Bound::Excluded(after.as_str()),
+                    Some(Cursor::Id(after)) => Bound::Excluded(&**after),
                     _ => Bound::Included(first.as_str()),
                 };
                 let within = |device: &&Device| last.as_deref().is_none_or(|last| &*device.id <= last);
@@ -43,11 +58,11 @@ impl Partition {
             }
             Source::Updated { since, until } => {
                 let from = match after {
-                    Some(Cursor::Updated(at, id)) => Bound::Excluded((*at, Rc::from(id.as_str()))),
-                    _ => Bound::Included((*since, Rc::from(""))),
+                    Some(Cursor::Updated(at, id)) => Bound::Excluded((*at, Arc::clone(id))),
+                    _ => Bound::Included((*since, Arc::from(""))),
                 };
                 let rows = self.devices.range_by_update(from).take_while(|(at, _)| at < until);
-                self.slice(plan, limit, rows.map(|(at, device)| (Cursor::Updated(at, device.id.to_string()), device)))
+                self.slice(plan, limit, rows.map(|(at, device)| (Cursor::Updated(at, Arc::clone(&device.id)), device)))
             }
         }
     }
@@ -60,11 +75,10 @@ impl Partition {
             let full = plan.condition.as_ref().is_none_or(|condition| matches(condition, &view)) && {
                 slice.matched += 1;
                 if !matches!(plan.select, Select::Count(_)) {
-                    let mut out = String::with_capacity(1024);
-                    write_row(&plan.select, &view, &mut out);
-                    slice.rows.push((cursor.clone(), out));
+                    write_row(&plan.select, &view, &mut slice.text);
+                    slice.ends.push((cursor.clone(), slice.text.len()));
                 }
-                slice.rows.len() >= limit
+                slice.len() >= limit
             };
             if (full || seen + 1 >= SLICE) && rows.peek().is_some() {
                 slice.next = Some(cursor);
@@ -76,5 +90,5 @@ impl Partition {
 }
 
 fn by_id(device: &Device) -> (Cursor, &Device) {
-    (Cursor::Id(device.id.to_string()), device)
+    (Cursor::Id(Arc::clone(&device.id)), device)
 }

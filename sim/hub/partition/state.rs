@@ -1,7 +1,6 @@
 //! The state of a partition, its effects and its deadlines.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +48,7 @@ pub(in crate::hub) struct Partition {
     pub(super) disabled: usize,
     /// Ids that a service has deleted and not created again: these cannot enrol themselves. As many as there were
     /// devices, at most.
-    pub(super) deleted: HashSet<Rc<str>>,
+    pub(super) deleted: HashSet<Arc<str>>,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
     pub(super) telemetry: u64,

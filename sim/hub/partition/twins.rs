@@ -16,7 +16,7 @@ use crate::time::Nanos;
 impl Partition {
     /// The twin of the device `id`.
     pub(in crate::hub) fn twin(&self, id: &str) -> Result<String, Refusal> {
-        let device = self.devices.get(id).ok_or_else(|| Refusal::unknown(id))?;
+        let device = self.devices.named(id).ok_or_else(|| Refusal::unknown(id))?;
         let mut out = String::with_capacity(2048);
         View { device, wall: self.wall }.write_document(&mut out);
         Ok(out)
@@ -31,7 +31,7 @@ impl Partition {
         precondition: &Precondition,
     ) -> Result<String, Refusal> {
         let at = self.wall.at(now);
-        let device = self.devices.get_mut(id).ok_or_else(|| Refusal::unknown(id))?;
+        let device = self.devices.named_mut(id).ok_or_else(|| Refusal::unknown(id))?;
         precondition.check(&etag(device.twin.etag))?;
         device.twin.merge(patch, at)?;
         if let Some(desired) = &patch.desired {
@@ -49,7 +49,7 @@ impl Partition {
         precondition: &Precondition,
     ) -> Result<String, Refusal> {
         let at = self.wall.at(now);
-        let device = self.devices.get_mut(id).ok_or_else(|| Refusal::unknown(id))?;
+        let device = self.devices.named_mut(id).ok_or_else(|| Refusal::unknown(id))?;
         precondition.check(&etag(device.twin.etag))?;
         device.twin.replace(document, at)?;
         self.notify(id, document.desired.as_ref().unwrap_or(&Map::new()));
@@ -59,7 +59,7 @@ impl Partition {
     /// Tells the device, if it listens, of a change of its desired properties: as the service sent it, nulls kept, and
     /// with the new version (3.1).
     fn notify(&mut self, id: &str, patch: &Map<String, Value>) {
-        let Some(device) = self.devices.get(id) else { return };
+        let Some(device) = self.devices.named(id) else { return };
         let Some(connection) = device.subscribed(Subscriptions::DESIRED) else { return };
         let version = device.twin.desired.version();
         let mut body = patch.clone();

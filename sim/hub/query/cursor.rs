@@ -1,5 +1,7 @@
 //! Where a query goes on.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -7,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::hub) enum Cursor {
     /// In order of ids.
-    Id(String),
+    Id(Arc<str>),
     /// In order of last updates (microseconds of Unix time), then of ids.
-    Updated(i64, String),
+    Updated(i64, Arc<str>),
 }
 
 impl Cursor {
@@ -28,10 +30,10 @@ impl Cursor {
         let (kind, rest) = text.split_once('/')?;
         let (asked, place) = rest.split_once('/')?;
         let cursor = match kind {
-            "i" => Self::Id(place.to_owned()),
+            "i" => Self::Id(place.into()),
             "u" => {
                 let (at, id) = place.split_once('/')?;
-                Self::Updated(at.parse().ok()?, id.to_owned())
+                Self::Updated(at.parse().ok()?, id.into())
             }
             _ => return None,
         };
@@ -45,7 +47,7 @@ mod tests {
 
     #[test]
     fn tokens_read_as_written_and_others_are_refused() {
-        for cursor in [Cursor::Id("d/1".into()), Cursor::Updated(-5, "d".into()), Cursor::Updated(7, String::new())] {
+        for cursor in [Cursor::Id("d/1".into()), Cursor::Updated(-5, "d".into()), Cursor::Updated(7, "".into())] {
             assert_eq!(Cursor::decode(&cursor.encode(9)), Some((cursor, 9)));
         }
         for token in ["", "!", "eC94", "dS94L3k", "dS8xL3gveQ"] {

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use super::syntax::{Comparison, Condition, Literal, Operand, Path, Select, parse_time};
+use crate::hub::json::write_text;
 
 /// A twin, as a query sees it.
 pub(in crate::hub) trait Row {
@@ -122,7 +123,7 @@ pub(in crate::hub) fn write_row(select: &Select, row: &impl Row, out: &mut Strin
         if !first {
             out.push(',');
         }
-        out.push_str(&serde_json::to_string(&field.name).unwrap_or_default());
+        write_text(&field.name, out);
         out.push(':');
         if row.write_field(&field.path, out) {
             first = false;

@@ -91,8 +91,8 @@ struct Operation {
 
 impl Service {
     pub(super) async fn get_device(&self, id: &str) -> Result<Answer, Refusal> {
-        let (owner, id) = (self.peers.owner(id), id.to_owned());
-        let identity = self.peers.visit(owner, move |partition, _| partition.identity(&id)).await??;
+        let (owner, id) = (self.worker.peers.owner(id), id.to_owned());
+        let identity = self.worker.visit(owner, move |partition, _| partition.identity(&id)).await??;
         Ok(Answer::ok(identity.to_string()))
     }
 
@@ -100,8 +100,8 @@ impl Service {
     pub(super) async fn put_device(&self, id: &str, body: &[u8], condition: Precondition) -> Result<Answer, Refusal> {
         let identity: Identity = serde_json::from_slice(body).map_err(unreadable)?;
         let registration = identity.registration(TwinPatch::default())?;
-        let (owner, id) = (self.peers.owner(id), id.to_owned());
-        let visit = self.peers.visit(owner, move |partition, now| {
+        let (owner, id) = (self.worker.peers.owner(id), id.to_owned());
+        let visit = self.worker.visit(owner, move |partition, now| {
             match condition {
                 Precondition::Absent => partition.create(now, &id, registration)?,
                 condition => partition.update(now, &id, registration, &condition)?,
@@ -112,8 +112,8 @@ impl Service {
     }
 
     pub(super) async fn delete_device(&self, id: &str, condition: Precondition) -> Result<Answer, Refusal> {
-        let (owner, id) = (self.peers.owner(id), id.to_owned());
-        self.peers.visit(owner, move |partition, _| partition.delete(&id, &condition)).await??;
+        let (owner, id) = (self.worker.peers.owner(id), id.to_owned());
+        self.worker.visit(owner, move |partition, _| partition.delete(&id, &condition)).await??;
         Ok(Answer::empty())
     }
 
@@ -126,8 +126,8 @@ impl Service {
             }
         };
         let mut identities = Vec::new();
-        for worker in 0..self.peers.len() {
-            identities.extend(self.peers.visit(worker, move |partition, _| partition.identities(top)).await?);
+        for worker in 0..self.worker.peers.len() {
+            identities.extend(self.worker.visit(worker, move |partition, _| partition.identities(top)).await?);
         }
         identities.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         identities.truncate(top);
@@ -142,18 +142,18 @@ impl Service {
             return Err(Refusal::new(ErrorCode::ArgumentInvalid, message));
         }
         let mut errors = Vec::new();
-        let mut shares: Vec<Vec<(usize, Operation)>> = (0..self.peers.len()).map(|_| Vec::new()).collect();
+        let mut shares: Vec<Vec<(usize, Operation)>> = (0..self.worker.peers.len()).map(|_| Vec::new()).collect();
         let mut seen = HashSet::new();
         for (n, item) in items.into_iter().enumerate() {
             let (id, mode) = (item.id.clone(), item.import_mode);
             let operation = if seen.insert(id.clone()) { item.operation() } else { Err(repeated(&id)) };
             match operation {
-                Ok(operation) => shares[self.peers.owner(&operation.id)].push((n, operation)),
+                Ok(operation) => shares[self.worker.peers.owner(&operation.id)].push((n, operation)),
                 Err(refusal) => errors.push((n, bulk_error(&id, mode, &refusal))),
             }
         }
         for (worker, share) in shares.into_iter().enumerate().filter(|(_, share)| !share.is_empty()) {
-            let visit = self.peers.visit(worker, move |partition, now| {
+            let visit = self.worker.visit(worker, move |partition, now| {
                 share
                     .into_iter()
                     .filter_map(|(n, operation)| Some((n, operation.run(partition, now)?)))

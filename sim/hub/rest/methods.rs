@@ -36,7 +36,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 impl Service {
     pub(super) async fn invoke(&self, id: &str, body: &[u8]) -> Result<Answer, Failure> {
         let request = read(body).map_err(MethodRefusal::from)?;
-        let outcome = self.peers.invoke(id.to_owned(), request).await.map_err(MethodRefusal::from)?;
+        let outcome = self.worker.invoke(id, request).await.map_err(MethodRefusal::from)?;
         let answer = outcome?;
         Ok(Answer::ok(format!(r#"{{"status":{},"payload":{}}}"#, answer.status, answer.payload)))
     }

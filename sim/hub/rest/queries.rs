@@ -42,17 +42,20 @@ impl Service {
         let plan = Arc::new(plan.asked_at(asked));
         if let Select::Count(name) = &plan.select {
             let mut count = 0;
-            for worker in 0..self.peers.len() {
-                count += self.collect(worker, &plan, None, usize::MAX).await?.matched;
+            for worker in 0..self.worker.peers.len() {
+                let slices = self.collect(worker, &plan, None, usize::MAX).await?;
+                count += slices.iter().map(|slice| slice.matched).sum::<usize>();
             }
             return Ok(page_of("Raw", json!([{ name: count }]).to_string(), None));
         }
-        let mut rows = Vec::new();
-        for worker in 0..self.peers.len() {
+        let mut slices = Vec::new();
+        for worker in 0..self.worker.peers.len() {
             // One row more than a page tells whether another page follows.
-            rows.extend(self.collect(worker, &plan, after.clone(), page + 1).await?.rows);
+            slices.extend(self.collect(worker, &plan, after.clone(), page + 1).await?);
         }
-        rows.sort_unstable();
+        let mut rows: Vec<_> = slices.iter().flat_map(Slice::rows).collect();
+        // Those of one partition are in order already, which makes this one look at each.
+        rows.sort_unstable_by_key(|(cursor, _)| *cursor);
         let more = rows.len() > page;
         rows.truncate(page);
         let next = rows.last().filter(|_| more).map(|(cursor, _)| cursor.encode(asked));
@@ -75,18 +78,21 @@ impl Service {
         plan: &Arc<Plan>,
         mut after: Option<Cursor>,
         limit: usize,
-    ) -> Result<Slice, Refusal> {
-        let mut all = Slice::default();
+    ) -> Result<Vec<Slice>, Refusal> {
+        let mut slices = Vec::new();
+        let mut wanted = limit;
         loop {
-            let (plan, from, wanted) = (Arc::clone(plan), after, limit - all.rows.len());
-            let slice = self.peers.visit(worker, move |partition, _| partition.search(&plan, from.as_ref(), wanted));
+            let (plan, from) = (Arc::clone(plan), after);
+            let slice = self.worker.visit(worker, move |partition, _| partition.search(&plan, from.as_ref(), wanted));
             let slice = slice.await?;
-            all.matched += slice.matched;
-            all.rows.extend(slice.rows);
-            after = slice.next;
-            if after.is_none() || all.rows.len() >= limit {
-                return Ok(all);
+            wanted -= slice.len();
+            after = slice.next.clone();
+            slices.push(slice);
+            if after.is_none() || wanted == 0 {
+                return Ok(slices);
             }
+            // Whoever else is on this thread comes first.
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which request goes where.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hyper::header::{AUTHORIZATION, IF_MATCH};
@@ -9,37 +10,37 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::answer::{Answer, Failure};
-use super::authorization::authorize;
+use super::authorization::Door;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::config::HubIdentity;
 use crate::hub::partition::{Precondition, Refusal};
 use crate::hub::tracking::TrackingIds;
-use crate::hub::workers::Peers;
+use crate::hub::workers::Worker;
 use crate::time::Clock;
 
 /// What answers requests on one worker.
 pub(in crate::hub) struct Service {
-    pub(super) peers: Peers,
-    identity: Arc<HubIdentity>,
+    pub(super) worker: Rc<Worker>,
+    door: Door,
     clock: Clock,
     tracking: TrackingIds,
 }
 
 impl Service {
     /// The service side of the hub `identity`; its error answers go by `tracking`.
-    pub(in crate::hub) const fn new(
-        peers: Peers,
+    pub(in crate::hub) fn new(
+        worker: Rc<Worker>,
         identity: Arc<HubIdentity>,
         clock: Clock,
         tracking: TrackingIds,
     ) -> Self {
-        Self { peers, identity, clock, tracking }
+        Self { worker, door: Door::new(identity), clock, tracking }
     }
 
     /// What a request's head asks for, if it may: the parts of its path, decoded.
     pub(super) fn admit(&self, head: &Parts) -> Result<Vec<String>, Refusal> {
         let segments = segments(head.uri.path().trim_start_matches('/'))?;
-        authorize(&self.identity, text(&head.headers, AUTHORIZATION.as_str()), &segments.join("/"), self.wall())?;
+        self.door.admit(text(&head.headers, AUTHORIZATION.as_str()), &segments.join("/"), self.wall())?;
         Ok(segments)
     }
 

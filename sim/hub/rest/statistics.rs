@@ -24,8 +24,8 @@ impl Service {
 
     async fn counts(&self) -> Result<Counts, Refusal> {
         let mut sum = Counts::default();
-        for worker in 0..self.peers.len() {
-            sum = sum + self.peers.visit(worker, |partition, _| partition.counts()).await?;
+        for worker in 0..self.worker.peers.len() {
+            sum = sum + self.worker.visit(worker, |partition, _| partition.counts()).await?;
         }
         Ok(sum)
     }

@@ -2,6 +2,7 @@
 
 mod limits;
 mod lookup;
+mod merge;
 mod properties;
 mod record;
 

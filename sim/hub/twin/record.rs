@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::limits::{self, Part, TwinError};
-use super::properties::{self, Properties};
+use super::merge::Merged;
+use super::properties::Properties;
 
 /// How the hub writes a time that has not come (3.2).
 pub(in crate::hub) const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -137,9 +138,8 @@ impl Twin {
 
 fn merge_tags(tags: &str, patch: &Map<String, Value>) -> Result<Option<Box<str>>, TwinError> {
     limits::check(Part::Tags, patch)?;
-    let mut document: Map<String, Value> = serde_json::from_str(tags).unwrap_or_default();
-    properties::merge_unstamped(&mut document, patch);
-    let text = limits::check_size(Part::Tags, document)?;
+    let text = Merged::new(tags, "{}", patch, "").document;
+    limits::check_size(Part::Tags, &text)?;
     Ok((text != "{}").then(|| text.into()))
 }
 

@@ -152,7 +152,7 @@ impl Bench {
 
     fn query(&self, text: &str, after: Option<&Cursor>, limit: usize) -> (Vec<Value>, Option<Cursor>) {
         let slice = self.partition.search(&Plan::new(parse(text).unwrap()), after, limit);
-        let rows = slice.rows.iter().map(|(_, row)| serde_json::from_str(row).unwrap()).collect();
+        let rows = slice.rows().map(|(_, row)| serde_json::from_str(row).unwrap()).collect();
         (rows, slice.next)
     }
 }

@@ -35,3 +35,22 @@ fn deleting_a_device_closes_its_connection_and_forgets_its_twin() {
     assert_eq!(bench.connect(3, "d"), (ConnectReturnCode::Success, false));
     assert!(!bench.partition.twin("d").unwrap().contains("\"a\""));
 }
+
+#[test]
+fn what_a_deleted_device_left_behind_never_reaches_the_device_that_takes_its_place() {
+    let mut bench = Bench::new();
+    bench.online(1, "old");
+    let call = bench.invoke("old", 5, 0);
+    bench.partition.delete("old", &Precondition::Any).unwrap();
+    bench.drain();
+    assert_eq!(bench.refused(), [(ErrorCode::DeviceNotFound, None)]);
+    bench.online(2, "new");
+    bench.partition.disconnected(bench.now, ConnectionId(1));
+    bench.publish(1, FromDevice::ReportedPatch { rid: "1" }, r#"{"a":1}"#);
+    bench.publish(2, FromDevice::MethodResponse { status: 200, rid: &format!("{:x}", call.0) }, "{}");
+    bench.pass(SECOND * 9);
+    assert_eq!((bench.partition.connected(), bench.answers.len()), (1, 1));
+    assert!(!bench.partition.twin("new").unwrap().contains("\"a\""));
+    bench.invoke("new", 5, 0);
+    assert_eq!(bench.answers.len(), 1, "delivered");
+}

@@ -114,8 +114,7 @@ fn an_answer_ends_at_the_moment_it_was_asked_for() {
     let acknowledged = micros(&workers[1]);
     let look = |worker: &Bench, asked: i64| {
         let plan = Plan::new(parse(text).unwrap()).asked_at(asked);
-        let rows = worker.partition.search(&plan, None, 9).rows;
-        rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>()
+        worker.partition.search(&plan, None, 9).rows().map(|(_, row)| row.to_owned()).collect::<Vec<_>>()
     };
     assert!(look(&workers[1], acknowledged).is_empty(), "the same microsecond waits for the next look");
     let asked = acknowledged + 1;
