@@ -7,8 +7,9 @@ use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tokio::time::{sleep_until, timeout};
 
 use super::event::Output;
@@ -144,8 +145,8 @@ where
     let (started, outcome) = std_mpsc::sync_channel(1);
     let thread_name = name.clone();
     let body = move || {
-        // Built here, since a runtime must not be dropped where another one runs.
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+        // Such a runtime stays on the thread that made it.
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
             Ok(runtime) => runtime,
             Err(error) => {
                 let _ = started.send(Err(error));
@@ -153,8 +154,10 @@ where
             }
         };
         let _ = started.send(Ok(()));
-        let local = LocalSet::new();
-        runtime.block_on(local.run_until(serve(plan, share, thread_name, inbox)));
+        // All work is in tasks of the runtime: to wake the future that it blocks on (as a `LocalSet` would be) costs
+        // two system calls each time.
+        let work = runtime.spawn_local(serve(plan, share, thread_name, inbox));
+        let _ = runtime.block_on(work);
     };
     let failed = |source| FleetError::Worker { name: name.clone(), source };
     let thread = std::thread::Builder::new().name(name.clone()).spawn(body).map_err(failed)?;

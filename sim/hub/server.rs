@@ -2,11 +2,10 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use tokio::net::TcpSocket;
-use tokio::runtime::Runtime;
+use nix::sys::socket::{Backlog, listen as set_backlog};
 use tokio::sync::watch;
 
 use super::authority::Authority;
@@ -16,7 +15,7 @@ use super::workers::{Peers, WorkerSeat};
 use crate::time::Clock;
 
 /// Connections that the kernel keeps until they are accepted: a fleet comes all at once.
-const BACKLOG: u32 = 4096;
+const BACKLOG: i32 = 4096;
 
 /// A hub that owns its ports but does not answer yet. Its name in tokens may depend on them.
 #[derive(Debug)]
@@ -27,7 +26,6 @@ pub struct BoundHub {
     http: TcpListener,
     mqtt_addr: SocketAddr,
     http_addr: SocketAddr,
-    runtimes: Vec<Runtime>,
 }
 
 /// A running hub. Dropping it stops it.
@@ -50,14 +48,10 @@ impl Hub {
         if config.workers == 0 {
             return Err(HubError::NoWorkers);
         }
-        let runtimes: Vec<Runtime> = (0..config.workers)
-            .map(|_| tokio::runtime::Builder::new_current_thread().enable_all().build())
-            .collect::<io::Result<_>>()
-            .map_err(HubError::Worker)?;
-        let (mqtt, mqtt_addr) = listen(&runtimes[0], "MQTT", config.mqtt)?;
-        let mqtts = config.mqtts.map(|address| listen(&runtimes[0], "MQTT over TLS", address)).transpose()?;
-        let (http, http_addr) = listen(&runtimes[0], "HTTP", config.http)?;
-        Ok(BoundHub { config, mqtt, mqtts, http, mqtt_addr, http_addr, runtimes })
+        let (mqtt, mqtt_addr) = listen("MQTT", config.mqtt)?;
+        let mqtts = config.mqtts.map(|address| listen("MQTT over TLS", address)).transpose()?;
+        let (http, http_addr) = listen("HTTP", config.http)?;
+        Ok(BoundHub { config, mqtt, mqtts, http, mqtt_addr, http_addr })
     }
 
     /// Takes the ports of a hub and starts it as `identity`.
@@ -155,14 +149,14 @@ impl BoundHub {
             stop,
             threads: Vec::new(),
         };
-        for (index, (runtime, mailbox)) in self.runtimes.into_iter().zip(mailboxes).enumerate() {
-            let mqtts = mqtts.as_ref().map(|(listener, tls)| Ok((share(&runtime, listener)?, tls.clone())));
+        for (index, mailbox) in mailboxes.into_iter().enumerate() {
+            let mqtts = mqtts.as_ref().map(|(listener, tls)| Ok((listener.try_clone()?, tls.clone())));
             // All workers accept on the same sockets; the kernel gives each connection to one of them.
             let seat = WorkerSeat {
                 index,
-                mqtt: share(&runtime, &self.mqtt).map_err(HubError::Worker)?,
+                mqtt: self.mqtt.try_clone().map_err(HubError::Worker)?,
                 mqtts: mqtts.transpose().map_err(HubError::Worker)?,
-                http: share(&runtime, &self.http).map_err(HubError::Worker)?,
+                http: self.http.try_clone().map_err(HubError::Worker)?,
                 mailbox,
                 peers: peers.clone(),
                 identity: Arc::clone(&identity),
@@ -170,33 +164,29 @@ impl BoundHub {
                 clock,
                 stopped: stopped.clone(),
             };
+            let (tell, failed) = mpsc::sync_channel(1);
             let thread = thread::Builder::new().name(format!("hub-{index}"));
-            hub.threads.push(thread.spawn(move || seat.run(&runtime)).map_err(HubError::Worker)?);
+            hub.threads.push(thread.spawn(move || seat.run(&tell)).map_err(HubError::Worker)?);
+            match failed.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(HubError::Worker(error)),
+                Err(_) => return Err(HubError::Worker(io::Error::other("the thread ended"))),
+            }
         }
         Ok(hub)
     }
 }
 
-fn listen(
-    runtime: &Runtime,
-    protocol: &'static str,
-    address: SocketAddr,
-) -> Result<(TcpListener, SocketAddr), HubError> {
-    let _context = runtime.enter();
+fn listen(protocol: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), HubError> {
     let open = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        let listener = socket.listen(BACKLOG)?.into_std()?;
+        let listener = TcpListener::bind(address)?;
+        // Once more, for a longer queue than the standard library asks for.
+        set_backlog(&listener, Backlog::new(BACKLOG)?)?;
+        listener.set_nonblocking(true)?;
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     };
     open().map_err(|source| HubError::Listen { protocol, address, source })
-}
-
-fn share(runtime: &Runtime, listener: &TcpListener) -> io::Result<tokio::net::TcpListener> {
-    let _context = runtime.enter();
-    tokio::net::TcpListener::from_std(listener.try_clone()?)
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 
 use super::config::{HubDelays, HubIdentity};
 use super::endpoint::{self, Arrival, Outbox};
@@ -100,9 +102,9 @@ fn stopping() -> Refusal {
 pub(super) struct WorkerSeat {
     /// Its place among its peers.
     pub(super) index: usize,
-    pub(super) mqtt: TcpListener,
-    pub(super) mqtts: Option<(TcpListener, ServerTls)>,
-    pub(super) http: TcpListener,
+    pub(super) mqtt: std::net::TcpListener,
+    pub(super) mqtts: Option<(std::net::TcpListener, ServerTls)>,
+    pub(super) http: std::net::TcpListener,
     pub(super) mailbox: mpsc::Receiver<Message>,
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
@@ -112,8 +114,20 @@ pub(super) struct WorkerSeat {
 }
 
 impl WorkerSeat {
-    /// Works until the hub is stopped. What is still connected then is closed.
-    pub(super) fn run(self, runtime: &Runtime) {
+    /// Works until the hub is stopped. What is still connected then is closed. Tells `started` how it began.
+    pub(super) fn run(self, started: &SyncSender<io::Result<()>>) {
+        // Such a runtime stays on the thread that made it.
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        // All work is in tasks of the runtime: to wake the future that it blocks on (as a `LocalSet` would be) costs
+        // two system calls each time.
+        let work = runtime.spawn_local(self.work(started.clone()));
+        let _ = runtime.block_on(work);
+    }
+
+    async fn work(self, started: SyncSender<io::Result<()>>) {
         let Self { index, mqtt, mqtts, http, mailbox, peers, identity, delays, clock, stopped } = self;
         let worker = Rc::new(Worker {
             index,
@@ -135,14 +149,20 @@ impl WorkerSeat {
         });
         let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
         let service = Rc::new(service);
-        LocalSet::new().block_on(runtime, async {
-            spawn_local(endpoint::accept(Rc::clone(&worker), mqtt, None));
+        let listening = (|| {
+            spawn_local(endpoint::accept(Rc::clone(&worker), TcpListener::from_std(mqtt)?, None));
             if let Some((listener, tls)) = mqtts {
-                spawn_local(endpoint::accept(Rc::clone(&worker), listener, Some(tls)));
+                spawn_local(endpoint::accept(Rc::clone(&worker), TcpListener::from_std(listener)?, Some(tls)));
             }
-            spawn_local(rest::accept(service, http));
+            spawn_local(rest::accept(service, TcpListener::from_std(http)?));
+            Ok(())
+        })();
+        let is_listening = listening.is_ok();
+        // Whoever starts the hub waits for it.
+        let _ = started.send(listening);
+        if is_listening {
             Rc::clone(&worker).serve(mailbox, stopped).await;
-        });
+        }
         tracing::debug!(telemetry = worker.partition.borrow().telemetry(), "hub worker stopped");
     }
 }
