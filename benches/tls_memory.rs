@@ -158,6 +158,7 @@ fn connections(kind: Kind) -> [f64; 2] {
                 let mut connection = Connection::server(stream, &server).unwrap();
                 handshake(&mut connection, &mut scratch).await;
                 connection.send(&mut scratch, &[Packet::PingResp]).unwrap();
+                poll_fn(|cx| connection.poll_flush(cx)).await.unwrap();
                 receive(&mut connection, &mut scratch).await;
             }
             per_connection(before)

@@ -25,7 +25,7 @@ pub struct ClientTls {
 impl ClientTls {
     /// TLS 1.3 or 1.2 with a hub whose certificate must be for `host` (a name or an address) and signed by one of the
     /// certificates in `authority` (PEM). With `resumption`, connections after the first may resume a session: a
-    /// handshake without certificates, at a fraction of the cost.
+    /// handshake without certificates, which costs less.
     ///
     /// # Errors
     /// [`TlsConfigError::Host`], [`TlsConfigError::Authority`].
