@@ -49,9 +49,10 @@ pub struct ObserveConfig {
     /// Time between two looks.
     #[serde(with = "units::duration")]
     pub interval: Duration,
-    /// How far a delta query reaches back behind the latest change it saw, for changes that became visible late.
-    #[serde(with = "units::duration")]
-    pub overlap: Duration,
+    /// How far a delta query reaches back behind the latest change it saw, for changes that became visible late; `None`
+    /// for as far as is safe with any hub.
+    #[serde(with = "units::optional_duration")]
+    pub overlap: Option<Duration>,
     /// How long after the previous stage was seen the next one may take.
     #[serde(with = "units::duration")]
     pub stage_deadline: Duration,

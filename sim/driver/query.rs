@@ -12,6 +12,9 @@ use crate::time::{Nanos, rfc3339};
 /// Rows of a page (4: the most that a hub gives).
 pub(super) const PAGE: usize = 1000;
 
+/// How late a change may become visible in a cloud hub's index, generously.
+const OVERLAP: Duration = Duration::from_secs(1);
+
 /// Where the next look begins.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cursor {
@@ -37,7 +40,8 @@ impl Cursor {
             return Ok(());
         }
         let (first, last) = (shared.ids.id(shared.range.start), shared.ids.id(shared.range.end - 1));
-        let text = rest::delta_query(&first, &last, self.since(shared.config.observe.overlap).as_deref());
+        let text =
+            rest::delta_query(&first, &last, self.since(shared.config.observe.overlap.unwrap_or(OVERLAP)).as_deref());
         let whole_fleet = self.latest.is_none();
         let mut latest = self.latest;
         let mut continuation: Option<String> = None;

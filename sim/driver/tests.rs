@@ -32,7 +32,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
             observe: ObserveConfig {
                 kind: ObserveKind::Query,
                 interval,
-                overlap: Duration::from_secs(1),
+                overlap: None,
                 stage_deadline: Duration::from_secs(60),
             },
             retry_method: RetryPolicy::NEVER,

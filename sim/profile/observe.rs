@@ -21,7 +21,7 @@ pub(super) fn read(field: &Field<'_>, firmware: &FirmwareConfig) -> Result<Obser
     let config = ObserveConfig {
         kind: kind.choice(&[("query", ObserveKind::Query), ("poll", ObserveKind::Poll)])?,
         interval: section.required("interval")?.duration(MILLISECOND..=HOUR)?,
-        overlap: section.required("overlap")?.duration(Duration::ZERO..=HOUR)?,
+        overlap: overlap(&section.required("overlap")?)?,
         stage_deadline: deadline.duration(MILLISECOND..=24 * HOUR)?,
     };
     // A stage is seen at the next look at the earliest; and a healthy device must not count as stuck.
@@ -36,6 +36,13 @@ pub(super) fn read(field: &Field<'_>, firmware: &FirmwareConfig) -> Result<Obser
         return Err(deadline.problem(format_args!("must be longer than {what}, {time}")));
     }
     Ok(config)
+}
+
+fn overlap(field: &Field<'_>) -> Result<Option<Duration>, Problem> {
+    match field.text() {
+        Ok("auto") => Ok(None),
+        _ => field.duration(Duration::ZERO..=HOUR).map(Some),
+    }
 }
 
 /// Whole milliseconds: percentiles of a distribution are no round figures.

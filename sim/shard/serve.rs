@@ -11,6 +11,7 @@ use crate::device::Fleet;
 use crate::driver::{Client, Driver, DriverPlan, RestSettings};
 use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
 use crate::policy::{DeviceIds, Outcome};
+use crate::profile::HubPlan;
 use crate::time::{Clock, Nanos};
 
 /// How often a shard looks whether its devices are ready.
@@ -87,8 +88,13 @@ impl Work {
         let rest = settings.as_ref().map(|settings| Client::new(settings, clock)).transpose().map_err(in_words)?;
         let driver = match settings {
             Some(rest) if roles.driver => {
+                let mut config = plan.driver.clone();
+                if matches!(plan.hub, HubPlan::Embedded { .. }) {
+                    // Its answers hold all that had changed when it was asked: nothing becomes visible late.
+                    config.observe.overlap.get_or_insert(Duration::ZERO);
+                }
                 let plan = DriverPlan {
-                    config: plan.driver.clone(),
+                    config,
                     seed: plan.seed,
                     devices: plan.fleet.devices,
                     range: *range,
