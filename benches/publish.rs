@@ -1,6 +1,8 @@
 //! QoS 1 publishes acknowledged per CPU-second of the client's process: 1,000 devices, each waiting for its
 //! acknowledgement. The counterpart only acknowledges, in a process of its own, and is the same for both.
 
+#![allow(clippy::expect_used, reason = "a bench ends where something is missing")]
+
 mod support;
 
 use std::cell::RefCell;

@@ -32,8 +32,8 @@ pub(super) struct Link {
     pong_by: Nanos,
     renew_at: Nanos,
     up_since: Nanos,
-    /// When the last good connection went, unless it went on purpose.
-    down_since: Option<Nanos>,
+    /// When the last good connection went; [`Nanos::MAX`] unless it went, and not on purpose.
+    down_since: Nanos,
     wait: Duration,
 }
 
@@ -74,7 +74,7 @@ impl Link {
             pong_by: Nanos::MAX,
             renew_at: Nanos::MAX,
             up_since: Nanos::ZERO,
-            down_since: None,
+            down_since: Nanos::MAX,
             wait: Duration::ZERO,
         }
     }
@@ -159,11 +159,11 @@ impl Link {
         let State::Accepting { since, .. } = self.state else { return None };
         self.state = State::Subscribing { until: now + PATIENCE };
         self.up_since = now;
-        let down_since = self.down_since.take();
+        let down_since = std::mem::replace(&mut self.down_since, Nanos::MAX);
         if !std::mem::replace(&mut self.ever_up, true) {
             return Some((Series::Connect, now.since(since)));
         }
-        down_since.map(|down_since| (Series::Reconnect, now.since(down_since)))
+        (down_since < Nanos::MAX).then(|| (Series::Reconnect, now.since(down_since)))
     }
 
     /// The hub granted the subscriptions.
@@ -200,7 +200,7 @@ impl Link {
 
     /// A good connection is over.
     fn went_down(&mut self, now: Nanos) {
-        self.down_since = Some(now);
+        self.down_since = now;
         if now.since(self.up_since) >= HELD {
             (self.failed, self.wait) = (0, Duration::ZERO);
         }
@@ -209,7 +209,7 @@ impl Link {
     /// A fault takes the device away until [`Link::come_back`].
     pub(super) fn go_away(&mut self) {
         self.state = State::Down { open_at: Nanos::MAX };
-        (self.down_since, self.failed, self.wait) = (None, 0, Duration::ZERO);
+        (self.down_since, self.failed, self.wait) = (Nanos::MAX, 0, Duration::ZERO);
     }
 
     /// The fault is over.

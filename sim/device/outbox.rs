@@ -1,6 +1,5 @@
 //! The reports of one device on their way to its twin.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +16,8 @@ pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// says that it arrived, not that it was merged.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    pending: VecDeque<Pending>,
+    /// A few at most, so that taking the first away is cheap, and a vector makes an idle device smaller than a deque.
+    pending: Vec<Pending>,
     /// Sendings so far.
     sendings: u32,
 }
@@ -80,7 +80,7 @@ impl Outbox {
 
     /// Puts a report of update number `update` at the end.
     pub(super) fn push(&mut self, status: FirmwareStatus, document: Bytes, update: u32) {
-        self.pending.push_back(Pending {
+        self.pending.push(Pending {
             status,
             document,
             update,
@@ -94,7 +94,7 @@ impl Outbox {
 
     /// The connection is over: no answer to what was sent over it will come.
     pub(super) fn connection_lost(&mut self) {
-        if let Some(front) = self.pending.front_mut() {
+        if let Some(front) = self.pending.first_mut() {
             front.awaited = None;
         }
     }
@@ -106,12 +106,12 @@ impl Outbox {
 
     /// When something is to be sent, given a connection.
     pub(super) fn wake_at(&self) -> Nanos {
-        self.pending.front().map_or(Nanos::MAX, Pending::due)
+        self.pending.first().map_or(Nanos::MAX, Pending::due)
     }
 
     /// What is to be sent at `now`.
     pub(super) fn next(&mut self, now: Nanos) -> Option<Sending> {
-        let front = self.pending.front_mut().filter(|front| front.due() <= now)?;
+        let front = self.pending.first_mut().filter(|front| front.due() <= now)?;
         self.sendings = self.sendings.wrapping_add(1);
         let number = self.sendings;
         let overdue = front.awaited.is_some();
@@ -130,7 +130,7 @@ impl Outbox {
         retry: &RetryPolicy,
         random: impl FnOnce() -> Stream,
     ) -> Option<Answered> {
-        let front = self.pending.front_mut()?;
+        let front = self.pending.first_mut()?;
         front.awaited.filter(|awaited| (awaited.from..=self.sendings).contains(&number))?;
         let status = front.status;
         if let 429 | 500.. = code {
@@ -141,10 +141,10 @@ impl Outbox {
             }
         }
         let after = now.since(front.first_sent.unwrap_or(now));
-        self.pending.pop_front();
+        self.pending.remove(0);
         if self.pending.is_empty() {
             // An idle device owns no buffer.
-            self.pending = VecDeque::new();
+            self.pending = Vec::new();
         }
         Some(if let 200..300 = code { Answered::Done { status, after } } else { Answered::Dropped { status } })
     }

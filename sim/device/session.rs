@@ -56,7 +56,8 @@ pub struct Session<D> {
     /// The fault that keeps it away, and when that may change next.
     away: Option<u32>,
     absence_changes: Nanos,
-    load_start: Option<Nanos>,
+    /// [`Nanos::MAX`] until it is told.
+    load_start: Nanos,
     /// New updates so far, accepted or faulted.
     updates: u32,
     /// The id, or none, of the last update if a fault kept it from starting: the same again is a retry.
@@ -81,7 +82,7 @@ impl<D: DeviceDialect> Session<D> {
             absences: Absences::of(&settings.faults, device),
             away: None,
             absence_changes: Nanos::ZERO,
-            load_start: None,
+            load_start: Nanos::MAX,
             updates: 0,
             refused: None,
             struck: 0,
@@ -123,7 +124,7 @@ impl<D: DeviceDialect> Session<D> {
     /// Takes an input at `now`.
     pub fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::LoadStarts(at) => self.load_start = Some(at),
+            Input::LoadStarts(at) => self.load_start = at,
             Input::Stop => self.stop(now, out),
             Input::Opened { since } => self.opened(now, since, out),
             Input::Starved(shortage) => self.starved(now, shortage, out),
@@ -250,6 +251,11 @@ impl<D: DeviceDialect> Session<D> {
             out.push(Output::Event(Event::Injected(fault)));
         }
         self.decide(out, || format!("fault {fault} of the plan strikes"));
+    }
+
+    /// The start of the load, once known.
+    fn load_start(&self) -> Option<Nanos> {
+        Some(self.load_start).filter(|start| *start < Nanos::MAX)
     }
 
     fn stamp(&self) -> Stamp {

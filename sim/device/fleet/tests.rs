@@ -359,7 +359,8 @@ async fn dropping_a_fleet_closes_its_connections() {
 fn a_devices_task_is_small() {
     let worker = workers::Worker::for_tests(plan(([127, 0, 0, 1], 1).into(), 1));
     let size = size_of_val(&task::run(worker, 0));
-    assert!(size <= 576, "{size} bytes");
+    // With what the runtime adds, it then takes 640 bytes: tasks are rounded up to multiples of 128.
+    assert!(size <= 528, "{size} bytes");
 }
 
 /// The first connections that devices open to a TLS hub which closes each right after CONNACK, and whether they resumed

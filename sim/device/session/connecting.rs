@@ -162,8 +162,8 @@ impl<D: DeviceDialect> Session<D> {
 
     /// Lets the fault `offline` begin or end.
     pub(super) fn check_absence(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        let away = self.absences.at(now, self.load_start, self.reported);
-        self.absence_changes = self.absences.next_change(now, self.load_start, self.reported);
+        let away = self.absences.at(now, self.load_start(), self.reported);
+        self.absence_changes = self.absences.next_change(now, self.load_start(), self.reported);
         if away == self.away {
             return;
         }
