@@ -34,7 +34,8 @@ pub(super) struct Link {
     up_since: Nanos,
     /// When the last good connection went; [`Nanos::MAX`] unless it went, and not on purpose.
     down_since: Nanos,
-    wait: Duration,
+    /// The last wait before an attempt, in nanoseconds: half the size of a duration.
+    wait: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Link {
             renew_at: Nanos::MAX,
             up_since: Nanos::ZERO,
             down_since: Nanos::MAX,
-            wait: Duration::ZERO,
+            wait: 0,
         }
     }
 
@@ -187,10 +188,10 @@ impl Link {
             self.went_down(now);
         }
         self.failed += 1;
-        let wait = retry.delay(self.failed, self.wait, random);
+        let wait = retry.delay(self.failed, Duration::from_nanos(self.wait), random);
         match wait {
             Some(wait) => {
-                self.wait = wait;
+                self.wait = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
                 self.state = State::Down { open_at: now + wait };
             }
             None => self.state = State::Over,
@@ -202,14 +203,14 @@ impl Link {
     fn went_down(&mut self, now: Nanos) {
         self.down_since = now;
         if now.since(self.up_since) >= HELD {
-            (self.failed, self.wait) = (0, Duration::ZERO);
+            (self.failed, self.wait) = (0, 0);
         }
     }
 
     /// A fault takes the device away until [`Link::come_back`].
     pub(super) fn go_away(&mut self) {
         self.state = State::Down { open_at: Nanos::MAX };
-        (self.down_since, self.failed, self.wait) = (Nanos::MAX, 0, Duration::ZERO);
+        (self.down_since, self.failed, self.wait) = (Nanos::MAX, 0, 0);
     }
 
     /// The fault is over.
