@@ -26,6 +26,12 @@ impl ConnectPace {
     /// So much always stays: without connections nothing would tell that the hub has recovered.
     const LEAST: f64 = 1.0 / 64.0;
 
+    /// How many times as long as planned connecting may take at most.
+    #[must_use]
+    pub fn longest(limit: Option<Duration>) -> f64 {
+        if limit.is_some() { Self::LEAST.recip() } else { 1.0 }
+    }
+
     /// The plan's pace; slower once a CONNACK takes longer than `limit`.
     #[must_use]
     pub const fn new(limit: Option<Duration>) -> Self {

@@ -72,7 +72,13 @@ impl Diagnosis {
     /// Whether the plan can run here.
     #[must_use]
     pub fn can_run(&self) -> bool {
-        self.findings.iter().all(|finding| finding.grade < Grade::Short)
+        self.shortages().next().is_none()
+    }
+
+    /// What keeps the plan from running here, with what mends it.
+    pub(super) fn shortages(&self) -> impl Iterator<Item = String> {
+        let short = self.findings.iter().filter(|finding| finding.grade == Grade::Short);
+        short.map(|finding| format!("{}: {} (mend: {})", finding.what, finding.text, finding.mend))
     }
 
     /// The whole in a line, with what is short or tight.

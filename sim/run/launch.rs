@@ -33,7 +33,8 @@ pub(super) async fn launch(
     let placement = preflight::placement(plan, options.roles)?;
     let diagnosis = doctor::examine(plan, options.roles, &placement);
     if !diagnosis.can_run() {
-        return Err(PreflightError::Machine(diagnosis.line()).into());
+        let shortages: Vec<String> = diagnosis.shortages().collect();
+        return Err(PreflightError::Machine(shortages.join("; ")).into());
     }
     if let Some(device) = options.trace.filter(|device| *device >= plan.fleet.devices) {
         return Err(RunError::Trace { device, last: plan.fleet.devices.saturating_sub(1) });

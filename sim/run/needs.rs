@@ -3,20 +3,23 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::placement::Placement;
+use crate::device::Transport;
 use crate::policy::Load;
 use crate::profile::Plan;
 use crate::shard::Roles;
 
-/// Memory of a process before any device, in bytes: threads, runtimes, histograms.
-const PROCESS: u64 = 14 << 20;
+/// Memory of a process before any device, in bytes: the program, threads, runtimes, histograms.
+const PROCESS: u64 = 12 << 20;
 /// Memory of a device in its shard's process, driver included, in bytes.
-const FLEET_DEVICE: u64 = 2_300;
+const FLEET_DEVICE: u64 = 1_800;
 /// Memory of a device in a hub's process, in bytes.
-const HUB_DEVICE: u64 = 2_500;
+const HUB_DEVICE: u64 = 1_700;
+/// What TLS adds to either, in bytes.
+const TLS: u64 = 4_000;
 /// What the kernel takes for one end of a connection, in bytes.
 const SOCKET: u64 = 5_000;
 /// CPU of a whole update in all processes of ours, in seconds: hub, fleet and driver.
-const UPDATE_CPU: f64 = 320e-6;
+const UPDATE_CPU: f64 = 300e-6;
 /// The part of it that fleet and driver have.
 const GENERATOR_SHARE: f64 = 0.5;
 /// CPU of bringing a device online, in seconds: both ends, and one.
@@ -74,6 +77,7 @@ impl Needs {
             Load::Open { rate, .. } if roles.driver => rate,
             _ => 0.0,
         };
+        let tls = if plan.fleet.transport == Transport::Tls { TLS } else { 0 };
         let workers = (shards * plan.fleet.workers + hubs) as u64;
         Self {
             shards,
@@ -86,8 +90,8 @@ impl Needs {
             connections_per_address: per_hub.div_ceil(addresses.max(1)),
             connecting: u64::from(plan.fleet.connect_in_flight).min(devices),
             process_memory: each.len() as u64 * PROCESS
-                + devices * FLEET_DEVICE
-                + if hubs > 0 { devices * HUB_DEVICE } else { 0 },
+                + devices * (FLEET_DEVICE + tls)
+                + if hubs > 0 { devices * (HUB_DEVICE + tls) } else { 0 },
             kernel_memory: connections * ends * SOCKET,
             threads: each.len() as u64 * THREADS + workers,
             cores: (rate * update).max(if roles.fleet { plan.fleet.connect_rate * connect } else { 0.0 }),

@@ -18,7 +18,7 @@ pub enum PreflightError {
     #[error(transparent)]
     Descriptors(#[from] TooLarge),
     /// Something else is short.
-    #[error("this machine cannot carry the plan: {0}; `twinstorm doctor` tells how to mend it")]
+    #[error("this machine cannot carry the plan: {0}; see `twinstorm doctor`")]
     Machine(String),
     /// The hub's host has no address.
     #[error("the host of {url} cannot be resolved: {source}")]

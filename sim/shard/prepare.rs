@@ -15,7 +15,7 @@ use crate::dialect::azure::AzureDevice;
 use crate::driver;
 use crate::measure::Gauges;
 use crate::mqtt::ClientTls;
-use crate::policy::FaultPlan;
+use crate::policy::{ConnectPace, FaultPlan};
 
 /// What devices get beyond the connect ramp to come online.
 const CONNECT_GRACE: Duration = Duration::from_secs(60);
@@ -127,7 +127,8 @@ impl Work {
     /// The time that devices get to come online.
     fn connect_limit(&self) -> Duration {
         let fleet = &self.assignment.plan.fleet;
-        Duration::from_secs_f64(f64::from(fleet.devices) / fleet.connect_rate) + CONNECT_GRACE
+        let ramp = f64::from(fleet.devices) / fleet.connect_rate;
+        Duration::from_secs_f64(ramp * ConnectPace::longest(fleet.connect_slow_down)) + CONNECT_GRACE
     }
 
     async fn why_none_is_online(&self, devices: u32) -> String {
