@@ -112,7 +112,7 @@ impl Fleet {
                 whole.dead.push(name);
             }
             if let Some(Sample { measurements, gauges, .. }) = answer {
-                whole.measurements.merge(&measurements);
+                whole.measurements.absorb(measurements);
                 whole.gauges.merge(&gauges);
             }
         }
@@ -143,7 +143,7 @@ impl Fleet {
         let mut measurements = Measurements::default();
         for (_, part) in timeout(limit, answers).await.unwrap_or_default() {
             if let Some(part) = part {
-                measurements.merge(&part.measurements);
+                measurements.absorb(part.measurements);
             }
         }
         // Each thread ends once it has answered; one that does not is left behind rather than waited for.

@@ -181,7 +181,11 @@ where
         match command {
             Command::LoadStarts(at) => {
                 worker.load_start.set(Some(at));
-                worker.wake_all();
+                // Whom nothing will befall learns of it when something else wakes him: waking all takes long where
+                // there are many, and just before their first calls.
+                if worker.settings.faults.takes_offline() {
+                    worker.wake_all();
+                }
             }
             Command::Sample(reply) => worker.answer(reply),
             Command::Failures(reply) => {

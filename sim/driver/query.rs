@@ -73,7 +73,7 @@ impl Cursor {
 /// Looks every interval from `start` on, until it is aborted. What goes wrong is counted; the next look catches up.
 pub(super) async fn run(shared: Rc<Shared>, start: Nanos, mut cursor: Cursor) {
     let interval = shared.config.observe.interval;
-    let mut due = start;
+    let mut due = start + interval.mul_f64(shared.range.turn(shared.devices));
     loop {
         tokio::time::sleep_until(shared.clock.instant(due)).await;
         let wait = match cursor.look(&shared).await {

@@ -36,6 +36,8 @@ pub(super) struct Shared {
     pub(super) config: DriverConfig,
     pub(super) ids: DeviceIds,
     pub(super) range: DeviceRange,
+    /// Devices in the whole fleet.
+    pub(super) devices: u32,
     pub(super) seed: Seed,
     /// How update ids are written, where calls carry one.
     pub(super) update_ids: Option<UpdateIds>,

@@ -137,6 +137,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         config,
         ids,
         range,
+        devices,
         seed,
         update_ids: carried,
         reads: Shared::read_permits(),

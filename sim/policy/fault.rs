@@ -179,6 +179,12 @@ impl FaultPlan {
             hit.then_some((index, fault))
         })
     }
+
+    /// Whether any fault takes devices away at a time of its own, whatever they are doing.
+    #[must_use]
+    pub fn takes_offline(&self) -> bool {
+        self.faults.iter().any(|(fault, _)| fault.kind == FaultKind::Offline)
+    }
 }
 
 impl Fault {

@@ -30,6 +30,13 @@ impl DeviceRange {
         self.start <= device && device < self.end
     }
 
+    /// Where it begins in a fleet of `devices`, from 0 to 1: by this the shards of a machine take turns with what they do
+    /// again and again, as all of it at once would delay the calls of all.
+    #[must_use]
+    pub fn turn(self, devices: u32) -> f64 {
+        f64::from(self.start) / f64::from(devices.max(1))
+    }
+
     /// Their indices.
     pub fn iter(self) -> impl Iterator<Item = u32> {
         self.start..self.end

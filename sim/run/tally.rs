@@ -87,7 +87,7 @@ impl Tally {
             Some(open) => {
                 open.from = open.from.min(from);
                 open.until = open.until.max(until);
-                open.measurements.merge(&measurements);
+                open.measurements.absorb(measurements);
             }
             None => drop(self.open.insert(second, Open { from, until, measurements })),
         }

@@ -174,7 +174,7 @@ impl Work {
     pub(super) async fn look(&mut self) -> Result<(), String> {
         if let Some(driver) = &self.driver {
             let sample = driver.sample().await.map_err(in_words)?;
-            self.pending.measurements.merge(&sample.measurements);
+            self.pending.measurements.absorb(sample.measurements);
             // Without a fleet of its own, a shard knows of the devices what its observer saw.
             self.pending.gauges = sample.seen;
             self.pending.gauges.calls_in_flight = sample.gauges.calls_in_flight;
@@ -182,7 +182,7 @@ impl Work {
         }
         if let Some(fleet) = &self.fleet {
             let sample = fleet.sample().await;
-            self.pending.measurements.merge(&sample.measurements);
+            self.pending.measurements.absorb(sample.measurements);
             self.pending.gauges = Gauges { calls_in_flight: self.pending.gauges.calls_in_flight, ..sample.gauges };
             let dead = sample.dead.iter().map(|name| format!("worker {name} ended unexpectedly"));
             self.pending.mishaps = dead.collect();
@@ -262,17 +262,17 @@ impl Work {
                 StopReason::HubDied => Outcome::HubError,
             };
             let sample = driver.stop(outcome).await.map_err(in_words)?;
-            self.pending.measurements.merge(&sample.measurements);
+            self.pending.measurements.absorb(sample.measurements);
             self.pending.finished = true;
         }
         if let Some(fleet) = self.fleet.take() {
             let sample = fleet.sample().await;
-            self.pending.measurements.merge(&sample.measurements);
+            self.pending.measurements.absorb(sample.measurements);
             self.pending.gauges = sample.gauges;
             let mut closing = fleet.stop(CLOSE_LIMIT).await;
             // How late timers are while everything disconnects says nothing of the load.
             closing.loop_lag.clear();
-            self.pending.measurements.merge(&closing);
+            self.pending.measurements.absorb(closing);
         }
         Ok(self.take_pending())
     }
