@@ -69,6 +69,9 @@ impl<D: DeviceDialect + 'static> Task<D> {
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
         let worker = Rc::clone(self.worker.worker());
         let buffers = &mut *worker.buffers.borrow_mut();
+        // Both are empty between polls, but for a device that panicked: the next one must not send its packets.
+        buffers.out.clear();
+        buffers.packets.clear();
         loop {
             let now = worker.clock.now();
             self.take_news(now, buffers);

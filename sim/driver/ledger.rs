@@ -132,7 +132,7 @@ impl Ledger {
 
     /// When [`Ledger::tick`] has something to do.
     pub(super) fn wake(&mut self) -> Option<Nanos> {
-        let start = self.start;
+        let start = self.start.filter(|_| !self.stopped);
         let due = match self.load {
             Load::Open { .. } => self.arrivals.peek().and_then(|arrival| Some(start? + arrival.due)),
             Load::Closed { .. } => start.filter(|_| self.has_room()),
@@ -148,7 +148,7 @@ impl Ledger {
         {
             self.handle(now, device, Input::Time);
         }
-        let Some(start) = self.start else { return };
+        let Some(start) = self.start.filter(|_| !self.stopped) else { return };
         match self.load {
             Load::Open { .. } => {
                 while let Some(arrival) = self.arrivals.next_if(|arrival| start + arrival.due <= now) {
@@ -237,10 +237,10 @@ impl Ledger {
         for device in self.range.iter() {
             self.handle(now, device, Input::Stop(outcome));
         }
-        let start = self.start.unwrap_or(now);
-        while let Some(arrival) = self.arrivals.next() {
-            self.end_uncalled(now, arrival, start + arrival.due, Input::Stop(outcome));
-        }
+        // What was never called ends in one go: there may be a hundred million.
+        let uncalled = self.planned - self.ended;
+        self.ended = self.planned;
+        self.scribe.uncalled(now, self.range, outcome, uncalled);
         self.actions.clear();
         self.backlog.clear();
     }
@@ -323,7 +323,10 @@ impl Ledger {
         if self.in_flight >= self.max_in_flight {
             return self.end_uncalled(now, arrival, due, Input::Refused("max_in_flight"));
         }
-        let Some(place) = place(&mut self.slots, self.range, device) else { return };
+        let Some(place) = place(&mut self.slots, self.range, device) else {
+            // None of the schedule's devices is outside the range; if one were, it would be counted all the same.
+            return self.end_uncalled(now, arrival, due, Input::Refused("unknown_device"));
+        };
         *place = Some(Box::new(Slot { update: Update::new(arrival.update, due), offline: 0 }));
         self.in_progress += 1;
         self.handle(now, device, Input::Due(self.board.baseline(device)));

@@ -63,7 +63,13 @@ impl Cursor {
             }
             continuation = page.continuation;
             if continuation.is_none() {
-                self.latest = latest;
+                // A first look's page is put together from parts of the hub that are looked at one after the other: what
+                // changed meanwhile in a part that had been looked at is asked for again.
+                let back = SignedDuration::try_from(OVERLAP).unwrap_or_default();
+                self.latest = latest.map(|latest| match whole_fleet {
+                    true => latest.saturating_sub(back).unwrap_or(Timestamp::MIN),
+                    false => latest,
+                });
                 return Ok(());
             }
         }

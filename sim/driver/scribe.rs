@@ -7,7 +7,7 @@ use super::event::Effect;
 use super::sighting::UpdateIds;
 use super::update::Update;
 use crate::measure::{Measurements, Recorder, TraceEvent, Tracer, Truth};
-use crate::policy::{FirmwareStatus, Outcome, Series};
+use crate::policy::{DeviceRange, FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
 /// The driver's recorder, with what it joins and whom it tells.
@@ -149,9 +149,25 @@ impl Scribe {
         self.recorder.outcome(outcome, detail, faults);
     }
 
+    /// So many updates end in `outcome` before they were called.
+    pub(super) fn uncalled(&mut self, now: Nanos, range: DeviceRange, outcome: Outcome, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let detail = Update::stopped_uncalled(outcome);
+        // Whoever is followed waits for one of them, if for any.
+        if let Some(device) = range.iter().find(|device| self.follows(*device)) {
+            self.note(device, now, || TraceEvent::Ended { outcome, detail: detail.to_owned() });
+        }
+        let swallowed = count.min(u64::from(self.swallow));
+        self.swallow -= u32::try_from(swallowed).unwrap_or(self.swallow);
+        self.recorder.outcomes(outcome, detail, count - swallowed);
+    }
+
     fn of(&self, device: u32, update: &Update) -> Option<crate::measure::DeviceTimes> {
+        let truth = self.truth.as_ref()?;
         // A call without an id is known to the devices by an empty one.
         let id = self.ids.as_ref().map(|ids| ids.id(update.number())).unwrap_or_default();
-        self.truth.as_ref()?.of(device, &id)
+        truth.of(device, &id)
     }
 }

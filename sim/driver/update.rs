@@ -329,13 +329,19 @@ impl Update {
         }
     }
 
+    /// The detail of an update that a stop found before it was called.
+    pub(super) const fn stopped_uncalled(outcome: Outcome) -> &'static str {
+        if matches!(outcome, Outcome::HubError) { "hub_died" } else { "not_called" }
+    }
+
     fn stop(&mut self, outcome: Outcome, effects: &mut Vec<Effect>) {
         if matches!(self.phase, Phase::Ended(_)) {
             return;
         }
         let detail = match (self.attempts, self.phase) {
-            _ if outcome == Outcome::HubError => "hub_died".to_owned(),
-            (0, _) => "not_called".to_owned(),
+            (attempts, _) if attempts == 0 || outcome == Outcome::HubError => {
+                Self::stopped_uncalled(outcome).to_owned()
+            }
             (_, Phase::Ready | Phase::Calling | Phase::Waiting(_)) => "calling".to_owned(),
             _ => self.stage_detail().to_owned(),
         };

@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -25,6 +27,14 @@ pub(super) struct Authority {
     certificate: String,
 }
 
+/// Whether the certificate `text` is one of the key `pair`: it then holds its public half as it stands.
+fn certifies(text: &str, pair: &KeyPair) -> bool {
+    let body: String = text.lines().filter(|line| !line.starts_with("-----")).collect();
+    let Ok(certificate) = STANDARD.decode(body) else { return false };
+    let public = pair.public_key_raw();
+    certificate.windows(public.len()).any(|part| part == public)
+}
+
 impl Authority {
     /// The one that `folder` keeps, which is made if there is none; without a folder a new one, kept nowhere.
     ///
@@ -35,8 +45,12 @@ impl Authority {
         let failed = |source: io::Error| HubError::Folder { folder: folder.to_owned(), source };
         let (certificate, key) = (folder.join(CA_FILE), folder.join(KEY));
         match (read(&certificate).map_err(failed)?, read(&key).map_err(failed)?) {
-            (Some(certificate), Some(key)) => {
-                Ok(Self { issuer: Issuer::new(params(), KeyPair::from_pem(&key)?), certificate })
+            (Some(text), Some(pair)) => {
+                let pair = KeyPair::from_pem(&pair)?;
+                if !certifies(&text, &pair) {
+                    return Err(HubError::ForeignKey { certificate, key });
+                }
+                Ok(Self { issuer: Issuer::new(params(), pair), certificate: text })
             }
             (None, None) => {
                 let made = Self::generate()?;
@@ -139,6 +153,9 @@ mod tests {
         assert_eq!(first.issuer.key().serialize_der(), again.issuer.key().serialize_der());
         assert_eq!(fs::metadata(kept.join(KEY)).unwrap().permissions().mode() & 0o777, 0o600);
         assert_ne!(Authority::open(None).unwrap().certificate(), first.certificate());
+        fs::write(kept.join(CA_FILE), Authority::open(None).unwrap().certificate()).unwrap();
+        let error = Authority::open(Some(&kept)).err().unwrap().to_string();
+        assert!(error.contains("ca.pem is no certificate of the key in"), "{error}");
         fs::remove_file(kept.join(CA_FILE)).unwrap();
         let error = Authority::open(Some(&kept)).err().unwrap().to_string();
         assert!(error.contains("ca.pem is missing"), "{error}");

@@ -48,6 +48,18 @@ pub enum HubError {
         /// What is not.
         missing: PathBuf,
     },
+    /// What a folder keeps of a CA does not belong together.
+    #[error(
+        "{} is no certificate of the key in {}: restore the one that belongs to it, or remove both for a new CA",
+        certificate.display(),
+        key.display()
+    )]
+    ForeignKey {
+        /// The certificate.
+        certificate: PathBuf,
+        /// The key.
+        key: PathBuf,
+    },
     /// No certificate can be made.
     #[error("cannot make the hub's certificate: {0}; a CA that was kept is unusable if its files were changed")]
     Certificate(#[from] rcgen::Error),

@@ -124,7 +124,12 @@ impl WorkerSeat {
         // All work is in tasks of the runtime: to wake the future that it blocks on (as a `LocalSet` would be) costs
         // two system calls each time.
         let work = runtime.spawn_local(self.work(started.clone()));
-        let _ = runtime.block_on(work);
+        if let Err(error) = runtime.block_on(work)
+            && let Ok(panic) = error.try_into_panic()
+        {
+            // Whoever waits for the thread is to know.
+            std::panic::resume_unwind(panic);
+        }
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {

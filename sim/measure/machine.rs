@@ -5,6 +5,8 @@ use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 
+use nix::unistd::{SysconfVar, sysconf};
+
 use super::process::{cores, descriptor_limit};
 
 /// The machine as far as large fleets meet its limits. `None` where the kernel does not tell.
@@ -55,7 +57,7 @@ impl Machine {
             let line = text.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_ascii_whitespace().find_map(|word| word.parse().ok())
         };
-        let page = 4096;
+        let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().map_or(4096, i64::unsigned_abs);
         let port = |port: u64| u16::try_from(port).ok();
         let (total, available) = (named("proc/meminfo", "MemTotal:"), named("proc/meminfo", "MemAvailable:"));
         let memory = total.zip(available).map(|(total, available)| (total * 1024, available * 1024));

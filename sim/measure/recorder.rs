@@ -100,6 +100,11 @@ impl Recorder {
         }
     }
 
+    /// Counts the outcome of `count` updates into which no fault was injected.
+    pub fn outcomes(&mut self, outcome: Outcome, detail: &str, count: u64) {
+        self.measurements.census.add(outcome, detail, count);
+    }
+
     /// The counts, to add to.
     pub fn counters(&mut self) -> &mut Counters {
         &mut self.measurements.counters
@@ -250,5 +255,25 @@ mod tests {
         assert_eq!((whole.faults[&(1, Outcome::Failed)], whole.injected[&1]), (1, 1));
         assert_eq!(whole.counters.calls_sent, 2);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
+    }
+
+    #[test]
+    fn absorbing_is_merging() {
+        let mut recorder = Recorder::default();
+        let mut part = |series, count: u64| {
+            recorder.plan(count);
+            (0..count).for_each(|n| recorder.record(series, Duration::from_millis(n)));
+            recorder.loop_lag("driver", Duration::from_millis(count));
+            recorder.sent(Nanos::new(count));
+            recorder.take()
+        };
+        let parts = [part(Series::Connect, 3), part(Series::Connect, 4), part(Series::UpdateTotal, 5)];
+        let (mut merged, mut absorbed) = (Measurements::default(), Measurements::default());
+        for part in parts {
+            merged.merge(&part);
+            absorbed.absorb(part);
+        }
+        assert_eq!(absorbed, merged);
+        assert_eq!((absorbed.series[&Series::Connect].count(), absorbed.loop_lag["driver"].0.count()), (7, 3));
     }
 }

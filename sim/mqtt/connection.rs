@@ -2,6 +2,7 @@
 //! sent; otherwise it borrows the buffers of its worker, so an idle connection costs its socket and this struct, and with
 //! TLS its keys.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -25,7 +26,6 @@ const MAX_UNSENT: usize = 1024 * 1024;
 const WRITE: usize = 256 * 1024;
 
 /// The buffers that all connections of a worker share.
-#[derive(Debug)]
 pub struct Scratch {
     read: Box<[u8]>,
     parse: BytesMut,
@@ -69,7 +69,6 @@ pub enum ConnectionError {
 }
 
 /// An MQTT connection.
-#[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
     /// In a box of its own, so that a connection over plain TCP does not carry it.
@@ -81,12 +80,31 @@ pub struct Connection {
 }
 
 /// A connection on its way from one runtime to another.
-#[derive(Debug)]
 pub struct Detached {
     stream: std::net::TcpStream,
     tls: Option<Box<Engine>>,
     partial: BytesMut,
     unsent: BytesMut,
+}
+
+/// What is buffered may hold a token, so none of it is shown.
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (partial, unsent) = (self.partial.len(), self.unsent.len());
+        f.debug_struct("Connection").field("partial", &partial).field("unsent", &unsent).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Detached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Detached").field("stream", &self.stream).finish_non_exhaustive()
+    }
 }
 
 impl Connection {
@@ -159,12 +177,6 @@ impl Connection {
             })?;
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// The socket.
-    #[must_use]
-    pub const fn stream(&self) -> &TcpStream {
-        &self.stream
     }
 
     /// Reads what has arrived, with one system call, and appends every complete packet to `packets`. Ready once at

@@ -1,6 +1,7 @@
 //! The addresses of this machine that connections come from. A hub's port and one address of ours make no more
 //! connections than there are local ports (28,232 by default), and long before that the kernel searches for a free one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -104,7 +105,10 @@ impl SourceAddresses {
             (Self::Auto, _) => Arc::default(),
             (Self::Listed(blocks), _) => {
                 let fitting = blocks.iter().filter(|block| block.first.is_ipv4() == hub.is_ipv4());
-                let addresses: Arc<[IpAddr]> = fitting.flat_map(|block| block.addresses()).collect();
+                // Blocks may overlap; each address counts once.
+                let mut once = BTreeSet::new();
+                let addresses = fitting.flat_map(|block| block.addresses()).filter(|address| once.insert(*address));
+                let addresses: Arc<[IpAddr]> = addresses.collect();
                 if addresses.is_empty() {
                     return Err(SourceError::Family { hub });
                 }

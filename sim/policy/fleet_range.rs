@@ -79,6 +79,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn ranges_take_their_turns_one_after_another() {
+        let turn = |start| DeviceRange { start, end: start + 25 }.turn(100);
+        assert_eq!([turn(0), turn(25), turn(75)], [0.0, 0.25, 0.75]);
+    }
+
+    #[test]
     fn ids_go_there_and_back() {
         let ids = DeviceIds::new("sim-");
         assert_eq!(ids.id(42), "sim-0000042");

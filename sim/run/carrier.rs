@@ -21,7 +21,7 @@ pub(super) enum Carrier {
     /// A thread of this process.
     Thread(mpsc::Sender<ToShard>),
     /// A process of its own.
-    Process(ChildProcess),
+    Process(ChildProcess<ToShard>),
 }
 
 impl Carrier {
@@ -59,13 +59,22 @@ impl Carrier {
         match self {
             // Orders are fewer than the queue is long.
             Self::Thread(orders) => drop(orders.try_send(order)),
-            Self::Process(child) => drop(child.tell(&order)),
+            // One that takes no orders falls silent, too.
+            Self::Process(child) => drop(child.tell(order)),
         }
     }
 
     /// Whether the shard is a process of its own, whose use of the machine comes on top of the coordinator's.
     pub(super) const fn is_process(&self) -> bool {
         matches!(self, Self::Process(_))
+    }
+
+    /// How a process that is gone ended, in words; nothing where that is not known.
+    pub(super) fn end_in_words(&mut self) -> String {
+        match self {
+            Self::Thread(_) => String::new(),
+            Self::Process(child) => child.ended().map(|status| format!(" ({status})")).unwrap_or_default(),
+        }
     }
 
     /// Ends a shard that does not end by itself. A thread is left behind: it ends with the program.

@@ -91,8 +91,8 @@ fn files(needs: &Needs, machine: &Machine) -> Option<Finding> {
 }
 
 fn ports(needs: &Needs, machine: &Machine) -> Option<Finding> {
-    let (first, last) = machine.ports?;
-    let (ports, busiest) = (u64::from(last - first) + 1, needs.connections_per_address);
+    let ((first, last), busiest) = machine.ports.zip(needs.connections_per_address)?;
+    let ports = u64::from(last - first) + 1;
     let addresses = match needs.addresses {
         0 => "from one address".to_owned(),
         count => format!("from each of {count} source addresses"),
@@ -155,7 +155,7 @@ fn socket_memory(needs: &Needs, machine: &Machine) -> Option<Finding> {
 }
 
 fn backlog(needs: &Needs, machine: &Machine) -> Option<Finding> {
-    let most = machine.backlog?;
+    let most = machine.backlog.filter(|_| needs.connecting > 0)?;
     let text = format!("{} connections under way at once, {most} may wait for a listener", needs.connecting);
     let grade = if needs.connecting <= most { Grade::Fine } else { Grade::Tight };
     let mend = format!("sysctl -w net.core.somaxconn={}, or fleet.connect_in_flight={most}", needs.connecting);
@@ -209,7 +209,7 @@ mod tests {
             sockets: 212_000,
             connections: 106_000,
             addresses: 100,
-            connections_per_address: 1_000,
+            connections_per_address: Some(1_000),
             connecting: 500,
             process_memory: 1 << 30,
             kernel_memory: 1 << 30,
@@ -247,7 +247,7 @@ mod tests {
         let cases: [(&str, Grade, &str, Change); 12] = [
             ("open files", Grade::Short, "ulimit -Hn 19000", |_, machine| machine.descriptors = Some((1024, 4096))),
             ("machine's files", Grade::Short, "fs.file-max=", |_, machine| machine.files = Some((1_000, 200_000))),
-            ("ports", Grade::Short, "ip_local_port_range", |needs, _| needs.connections_per_address = 30_000),
+            ("ports", Grade::Short, "ip_local_port_range", |needs, _| needs.connections_per_address = Some(30_000)),
             ("ports", Grade::Tight, "tcp_tw_reuse", |_, machine| machine.time_wait = Some(2_800_000)),
             ("memory", Grade::Short, "fewer devices", |needs, _| needs.kernel_memory = 30 << 30),
             ("memory", Grade::Tight, "fewer devices", |needs, _| needs.kernel_memory = 20 << 30),

@@ -4,25 +4,30 @@
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread;
 
 use serde::Serialize;
 
 use crate::measure::Usage;
 use crate::shard::write_line;
 
-/// Stack of the thread that listens to a child, in bytes: there may be a hundred of them.
+/// Stack of a thread that talks or listens to a child, in bytes: there may be hundreds of them.
 pub(super) const STACK: usize = 512 * 1024;
+/// Orders that may wait for a child. There are not so many in its life.
+const ORDERS: usize = 8;
 
-/// A running child. Dropping it kills it.
+/// A running child, which is told `O`s. Dropping it kills it.
 #[derive(Debug)]
-pub(super) struct ChildProcess {
+pub(super) struct ChildProcess<O> {
     child: Child,
-    orders: ChildStdin,
+    orders: SyncSender<O>,
+    status: Option<ExitStatus>,
     usage: Usage,
 }
 
-impl ChildProcess {
+impl<O: Serialize + Send + 'static> ChildProcess<O> {
     /// Starts `program <role> --control`; what it says comes from the returned stream. To be called on the program's
     /// main thread: the child is bound to the life of the thread that starts it.
     ///
@@ -36,23 +41,41 @@ impl ChildProcess {
             // Out of the terminal's signal group: Ctrl-C reaches the coordinator alone.
             .process_group(0)
             .spawn()?;
-        let (Some(orders), Some(words)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(mut stdin), Some(words)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(io::Error::other("a child has no standard streams"));
         };
-        Ok((Self { child, orders, usage: Usage::default() }, words))
+        // On a thread of its own: an order may be longer than a pipe holds, and a child that is stuck takes none.
+        let (orders, waiting) = sync_channel::<O>(ORDERS);
+        thread::Builder::new().name(format!("{role}-orders")).stack_size(STACK).spawn(move || {
+            // A child that is gone needs no orders; its end is noticed by its words.
+            while let Ok(order) = waiting.recv() {
+                if write_line(&mut stdin, &order).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok((Self { child, orders, status: None, usage: Usage::default() }, words))
     }
 
-    /// Tells it something. Orders are few and small: they fit into the pipe also where the child takes none.
+    /// Tells it something, and waits for nothing.
     ///
     /// # Errors
-    /// It is gone.
-    pub(super) fn tell(&mut self, order: &impl Serialize) -> io::Result<()> {
-        write_line(&mut self.orders, order)
+    /// It is gone, or has taken nothing for a long time.
+    pub(super) fn tell(&mut self, order: O) -> io::Result<()> {
+        self.orders.try_send(order).map_err(|error| match error {
+            TrySendError::Full(_) => io::Error::other("it takes no orders"),
+            TrySendError::Disconnected(_) => io::ErrorKind::BrokenPipe.into(),
+        })
     }
+}
 
+impl<O> ChildProcess<O> {
     /// What it has used so far; what was known last if it is gone.
     pub(super) fn usage(&mut self) -> Usage {
-        if let Some(usage) = Usage::of_process(self.child.id()) {
+        // Once it has been waited for, its number may be another process's.
+        if self.ended().is_none()
+            && let Some(usage) = Usage::of_process(self.child.id())
+        {
             self.usage = usage;
         }
         self.usage
@@ -60,7 +83,8 @@ impl ChildProcess {
 
     /// How it ended, if it has.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+        self.status = self.status.or_else(|| self.child.try_wait().ok().flatten());
+        self.status
     }
 
     /// Ends it by force.
@@ -70,7 +94,7 @@ impl ChildProcess {
     }
 }
 
-impl Drop for ChildProcess {
+impl<O> Drop for ChildProcess<O> {
     fn drop(&mut self) {
         self.kill();
         let _ = self.child.wait();

@@ -84,19 +84,32 @@ impl Coordinator {
         second.tick().await;
         while !self.members.are_over() {
             tokio::select! {
+                // What was said is heard before anybody is held to be silent.
+                biased;
+                () = self.signals.come() => self.on_signal(),
                 Some((shard, word)) = self.members.hear() => self.on_word(shard, word).await?,
                 _ = second.tick() => self.on_second(),
                 hub = self.hubs.lose() => self.on_hub_gone(hub).await,
-                () = self.signals.come() => self.on_signal(),
             }
-            self.go_on();
+            self.go_on()?;
         }
         self.finish()
     }
 
     async fn on_word(&mut self, shard: usize, word: Option<FromShard>) -> Result<(), RunError> {
+        if self.members.get(shard).state == State::Over {
+            // What it left undone is counted as lost already.
+            return Ok(());
+        }
         match word {
-            Some(FromShard::Hello { .. }) => self.members.assign(shard),
+            Some(FromShard::Hello { descriptors }) => {
+                let needed = self.placement.shard_needs(&self.options.plan, self.options.roles, shard);
+                if descriptors < needed {
+                    let why = format!("shard {shard} needs {needed} open files and may have {descriptors}");
+                    return Err(RunError::Shard(why));
+                }
+                self.members.assign(shard);
+            }
             Some(FromShard::Ready) if self.members.get(shard).state == State::Preparing => {
                 self.members.set(shard, State::Ready);
             }
@@ -119,16 +132,25 @@ impl Coordinator {
                 self.tally.end(shard);
             }
             Some(FromShard::Failed(why)) => self.on_failed(shard, why).await?,
-            None if self.members.get(shard).state == State::Over => {}
-            None => self.lose_shard(shard, "ended without a result"),
+            None => {
+                let how = self.members.end_in_words(shard);
+                self.lose_shard(shard, &format!("ended without a result{how}"));
+            }
         }
         Ok(())
     }
 
     /// Starts the load when all are ready, and stops when all have finished.
-    fn go_on(&mut self) {
+    fn go_on(&mut self) -> Result<(), RunError> {
         match self.phase {
             Phase::Connecting if self.members.all_at(State::Ready) => {
+                if self.tally.gauges().connected == 0 {
+                    self.live.finish();
+                    let devices = self.options.plan.fleet.devices;
+                    return Err(RunError::Shard(format!(
+                        "none of {devices} devices is online: see the warnings above"
+                    )));
+                }
                 let start = self.clock.now() + START_LEAD + self.options.plan.hold;
                 self.phase = Phase::Running { since: self.clock.instant(start) };
                 self.members.start_at(self.clock.wall().at(start));
@@ -136,6 +158,7 @@ impl Coordinator {
             Phase::Running { .. } if self.members.all_at(State::Finished) => self.stop(StopReason::Finished),
             _ => {}
         }
+        Ok(())
     }
 
     /// A shard has ended without a result. Before the load that is an error of what was asked for; afterwards, or
@@ -173,7 +196,7 @@ impl Coordinator {
 
     fn on_second(&mut self) {
         self.hubs.usage();
-        for (shard, why) in self.members.stuck(Instant::now()) {
+        for (shard, why) in self.members.stuck() {
             self.lose_shard(shard, why);
         }
         let status = self.status();

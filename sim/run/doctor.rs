@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::checks::{Finding, Grade, check};
+use super::environment;
 use super::needs::Needs;
-use super::placement::Placement;
+use super::placement::{Impossible, Placement};
 use super::preflight::{self, PreflightError};
 use crate::measure::Machine;
 use crate::profile::Plan;
@@ -25,40 +26,45 @@ pub struct Diagnosis {
 /// The limit of open files cannot be read or raised.
 pub fn diagnose(plan: &Plan, roles: Roles) -> Result<Diagnosis, PreflightError> {
     match preflight::placement(plan, roles) {
-        Ok(placement) => Ok(examine(plan, roles, &placement)),
-        Err(PreflightError::Descriptors(error)) => {
-            let finding = Finding {
-                what: "open files",
-                grade: Grade::Short,
-                text: format!("{} in {}, {} allowed", error.needed, error.whose, error.limit),
-                mend: error.way_out,
+        Ok(placement) => {
+            // A hub elsewhere stands in the environment, if anywhere yet.
+            let way = environment::read(roles, plan.fleet.transport, |name| std::env::var(name).ok());
+            let hub = way.ok().and_then(|(endpoints, _)| Some(endpoints.mqtt?.ip()));
+            Ok(examine(plan, roles, &placement, hub))
+        }
+        Err(PreflightError::Placement(error)) => {
+            let (what, text, mend) = match error {
+                Impossible::TooLarge { needed, limit, whose, way_out } => {
+                    ("open files", format!("{needed} in {whose}, {limit} allowed"), way_out)
+                }
+                Impossible::IdleHubs { .. } => ("hubs", error.to_string(), "raise fleet.shards".to_owned()),
             };
+            let finding = Finding { what, grade: Grade::Short, text, mend };
             Ok(Diagnosis { processes: String::new(), findings: vec![finding] })
         }
         Err(error) => Err(error),
     }
 }
 
-/// The same for a plan that is cut already.
-pub(super) fn examine(plan: &Plan, roles: Roles, placement: &Placement) -> Diagnosis {
-    let needs = Needs::of(plan, roles, placement);
+/// The same for a plan that is cut already; `elsewhere` is where its hub is, if that is known and it is none of ours.
+pub(super) fn examine(plan: &Plan, roles: Roles, placement: &Placement, elsewhere: Option<IpAddr>) -> Diagnosis {
+    let hub = if placement.hubs > 0 { Some(Ipv4Addr::LOCALHOST.into()) } else { elsewhere };
+    let needs = Needs::of(plan, roles, placement, hub);
     let mut findings = check(&needs, &Machine::read());
-    findings.extend(source_addresses(plan, roles, placement.hubs > 0));
+    findings.extend(hub.filter(|_| roles.fleet).and_then(|hub| source_addresses(plan, hub)));
     Diagnosis { processes: needs.processes(), findings }
 }
 
-/// Whether connections can come from the addresses of the plan. Where the hub is, and so of which family they have to
-/// be, is known only where it is ours; elsewhere the version that most hubs are reached by stands for it.
-fn source_addresses(plan: &Plan, roles: Roles, embedded: bool) -> Option<Finding> {
-    let hub = if embedded { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
-    let sources = plan.fleet.source_addresses.towards(IpAddr::V4(hub), plan.fleet.devices).ok()?;
-    if !roles.fleet || sources.count() == 0 {
-        return None;
-    }
-    let count = sources.count();
+/// Whether connections can come from the addresses of the plan.
+fn source_addresses(plan: &Plan, hub: IpAddr) -> Option<Finding> {
     let what = "source addresses";
-    Some(match sources.check() {
-        Ok(()) => Finding { what, grade: Grade::Fine, text: format!("{count} can be used"), mend: String::new() },
+    let usable = plan.fleet.source_addresses.towards(hub, plan.fleet.devices).and_then(|sources| {
+        sources.check()?;
+        Ok(sources.count())
+    });
+    Some(match usable {
+        Ok(0) => return None,
+        Ok(count) => Finding { what, grade: Grade::Fine, text: format!("{count} can be used"), mend: String::new() },
         Err(error) => Finding {
             what,
             grade: Grade::Short,

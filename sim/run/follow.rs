@@ -19,13 +19,13 @@ pub(super) fn tracer(
 ) -> Result<Option<Arc<Tracer>>, RunError> {
     let plan = &options.plan;
     let ids = DeviceIds::new(&plan.fleet.id_prefix);
-    let narrated = plan.report.narrate.then_some(0);
-    let Some(device) = options.trace.or(narrated) else { return Ok(None) };
+    // Who is followed into a file is also the one that is told of.
+    let Some(device) = options.trace.or(plan.report.narrate.then_some(0)) else { return Ok(None) };
     let mut file = match options.trace {
         Some(device) => Some(output.create(&format!("trace-{}.txt", ids.id(device)))?),
         None => None,
     };
-    let mut narrator = (narrated == Some(device)).then(|| {
+    let mut narrator = plan.report.narrate.then(|| {
         let service = credentials.service.as_ref();
         let (host, policy) = service.map(|service| (service.host.clone(), service.policy.clone())).unwrap_or_default();
         let narrator = Narrator::new(ids.id(device), host, policy);

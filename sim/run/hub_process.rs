@@ -26,7 +26,7 @@ const START: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(1);
 
 /// What the child says once it listens. It travels through a pipe that only parent and child hold.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Listening {
     mqtt: SocketAddr,
     /// For MQTT over TLS, with the certificate of the hub's CA in PEM.
@@ -37,14 +37,14 @@ struct Listening {
 }
 
 /// The child's first and only other words: it listens, or why it cannot.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 enum Word {
     Listening(Listening),
     Failed(String),
 }
 
 /// What the parent says.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Order {
     Start(HubConfig),
     Stop,
@@ -67,7 +67,7 @@ pub enum HubProcessError {
 /// A running hub process. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct HubProcess {
-    child: ChildProcess,
+    child: ChildProcess<Order>,
     /// Where it listens.
     pub(super) endpoints: Endpoints,
     /// What opens it.
@@ -75,9 +75,8 @@ pub(super) struct HubProcess {
 }
 
 /// A hub process that has not said yet that it listens.
-#[derive(Debug)]
 pub(super) struct StartingHub {
-    child: ChildProcess,
+    child: ChildProcess<Order>,
     first_word: oneshot::Receiver<io::Result<Option<Word>>>,
 }
 
@@ -94,7 +93,7 @@ impl StartingHub {
     ) -> Result<Self, HubProcessError> {
         let (mut child, words) = ChildProcess::spawn(program, "hub")?;
         let first_word = listen(words, gone)?;
-        child.tell(&Order::Start(config.clone()))?;
+        child.tell(Order::Start(config.clone()))?;
         Ok(Self { child, first_word })
     }
 
@@ -146,7 +145,7 @@ impl HubProcess {
     /// Stops `hubs` by message, all at once, and by force those that do not listen. Blocks for as long.
     pub(super) fn stop_all(mut hubs: Vec<Self>) {
         for hub in &mut hubs {
-            let _ = hub.child.tell(&Order::Stop);
+            let _ = hub.child.tell(Order::Stop);
         }
         let step = Duration::from_millis(5);
         let mut waited = Duration::ZERO;

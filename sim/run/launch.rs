@@ -16,6 +16,7 @@ use super::preflight::{self, PreflightError};
 use super::signals::StopSignal;
 use super::tally::Tally;
 use super::{doctor, environment};
+use crate::profile::HubPlan;
 use crate::report;
 use crate::shard::{Assignment, Credentials, Endpoints};
 use crate::time::{Clock, Nanos};
@@ -31,7 +32,14 @@ pub(super) async fn launch(
 ) -> Result<Coordinator, RunError> {
     let plan = &options.plan;
     let placement = preflight::placement(plan, options.roles)?;
-    let diagnosis = doctor::examine(plan, options.roles, &placement);
+    let elsewhere = match plan.hub {
+        HubPlan::Embedded { .. } => None,
+        HubPlan::Azure => {
+            Some(environment::read(options.roles, plan.fleet.transport, |name| std::env::var(name).ok())?)
+        }
+    };
+    let hub = elsewhere.as_ref().and_then(|(endpoints, _)| Some(endpoints.mqtt?.ip()));
+    let diagnosis = doctor::examine(plan, options.roles, &placement, hub);
     if !diagnosis.can_run() {
         let shortages: Vec<String> = diagnosis.shortages().collect();
         return Err(PreflightError::Machine(shortages.join("; ")).into());
@@ -44,15 +52,12 @@ pub(super) async fn launch(
         Some(folder) => Output::open(folder, &names)?,
         None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,
     };
-    let (hubs, elsewhere) = match plan.hub.embedded(plan.fleet.transport) {
+    let hubs = match plan.hub.embedded(plan.fleet.transport) {
         Some(config) => select! {
-            started = Hubs::start(placement.hubs, &options.program, &config) => (started?, None),
+            started = Hubs::start(placement.hubs, &options.program, &config) => started?,
             () = signals.come() => return Err(RunError::Interrupted),
         },
-        None => {
-            let way = environment::read(options.roles, plan.fleet.transport, |name| std::env::var(name).ok())?;
-            (Hubs::none(), Some(way))
-        }
+        None => Hubs::none(),
     };
     if let Some((endpoints, _)) = elsewhere.as_ref().filter(|_| options.roles.fleet) {
         // Where the environment decides, the result still says what was done.

@@ -29,6 +29,6 @@ pub use doctor::{Diagnosis, diagnose};
 pub use hub_process::{HubProcessError, serve_hub_process};
 pub use options::{RunError, RunOptions, RunSummary};
 pub use output::{Output, OutputError};
-pub use placement::TooLarge;
+pub use placement::Impossible;
 pub use preflight::PreflightError;
 pub use signals::StopSignal;

@@ -1,11 +1,11 @@
 //! What a plan needs of this machine, by what was measured on one (benches/). Estimates, meant to warn in time.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::placement::Placement;
 use crate::device::Transport;
 use crate::policy::Load;
-use crate::profile::Plan;
+use crate::profile::{HubPlan, Plan};
 use crate::shard::Roles;
 
 /// Memory of a process before any device, in bytes: the program, threads, runtimes, histograms.
@@ -24,6 +24,8 @@ const UPDATE_CPU: f64 = 300e-6;
 const GENERATOR_SHARE: f64 = 0.5;
 /// CPU of bringing a device online, in seconds: both ends, and one.
 const CONNECT_CPU: (f64, f64) = (180e-6, 90e-6);
+/// The same over TLS.
+const TLS_CONNECT_CPU: (f64, f64) = (660e-6, 380e-6);
 /// Threads of a process beside its workers.
 const THREADS: u64 = 6;
 
@@ -41,9 +43,9 @@ pub(super) struct Needs {
     pub(super) connections: u64,
     /// Source addresses; 0 where the kernel picks one.
     pub(super) addresses: u64,
-    /// Connections of one source address to one hub.
-    pub(super) connections_per_address: u64,
-    /// Connections under way at once.
+    /// Connections of one source address to one hub, where that is known.
+    pub(super) connections_per_address: Option<u64>,
+    /// Connections under way at once to listeners of ours.
     pub(super) connecting: u64,
     /// In bytes.
     pub(super) process_memory: u64,
@@ -55,8 +57,8 @@ pub(super) struct Needs {
 }
 
 impl Needs {
-    /// What `plan`, cut as `placement` says, needs.
-    pub(super) fn of(plan: &Plan, roles: Roles, placement: &Placement) -> Self {
+    /// What `plan`, cut as `placement` says, needs towards a `hub` at this address, if that is known.
+    pub(super) fn of(plan: &Plan, roles: Roles, placement: &Placement, hub: Option<IpAddr>) -> Self {
         let (shards, hubs) = (placement.shards.len(), placement.hubs);
         let shard_needs = (0..shards).map(|shard| placement.shard_needs(plan, roles, shard));
         let hub_needs = (0..hubs).map(|hub| placement.hub_needs(plan, roles, hub));
@@ -66,19 +68,21 @@ impl Needs {
             if roles.driver { placement.shards.iter().map(|range| placement.calls(plan, *range)).sum() } else { 0 };
         let connections = devices + calls;
         let ends = if hubs > 0 { 2 } else { 1 };
-        // Elsewhere the kernel picks the address, unless some are listed.
-        let towards = if hubs > 0 { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
-        let sources = plan.fleet.source_addresses.towards(towards, plan.fleet.devices);
-        let addresses = sources.map_or(0, |sources| sources.count() as u64);
+        let sources = hub.and_then(|hub| plan.fleet.source_addresses.towards(hub, plan.fleet.devices).ok());
+        let addresses = sources.as_ref().map_or(0, |sources| sources.count() as u64);
         let per_hub = devices.div_ceil(hubs.max(1) as u64);
-        let (both, one) = CONNECT_CPU;
+        let (both, one) = if plan.fleet.transport == Transport::Tls { TLS_CONNECT_CPU } else { CONNECT_CPU };
         let (connect, update) = if hubs > 0 { (both, UPDATE_CPU) } else { (one, UPDATE_CPU * GENERATOR_SHARE) };
         let rate = match plan.driver.load {
             Load::Open { rate, .. } if roles.driver => rate,
             _ => 0.0,
         };
         let tls = if plan.fleet.transport == Transport::Tls { TLS } else { 0 };
-        let workers = (shards * plan.fleet.workers + hubs) as u64;
+        let hub_workers = match plan.hub {
+            HubPlan::Embedded { workers, .. } => workers,
+            HubPlan::Azure => 0,
+        };
+        let workers = (shards * plan.fleet.workers + hubs * hub_workers) as u64;
         Self {
             shards,
             hubs,
@@ -87,8 +91,8 @@ impl Needs {
             sockets: connections * ends,
             connections,
             addresses,
-            connections_per_address: per_hub.div_ceil(addresses.max(1)),
-            connecting: u64::from(plan.fleet.connect_in_flight).min(devices),
+            connections_per_address: sources.map(|_| per_hub.div_ceil(addresses.max(1))),
+            connecting: if hubs > 0 { u64::from(plan.fleet.connect_in_flight).min(devices) } else { 0 },
             process_memory: each.len() as u64 * PROCESS
                 + devices * (FLEET_DEVICE + tls)
                 + if hubs > 0 { devices * (HUB_DEVICE + tls) } else { 0 },

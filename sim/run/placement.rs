@@ -17,18 +17,31 @@ pub(super) struct Placement {
     pub(super) hubs: usize,
 }
 
-/// Why a plan cannot be cut so that every process has descriptors enough.
+/// Why a plan cannot be cut into processes.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the plan needs {needed} open files in {whose}, and a process may have {limit} here: {way_out}")]
-pub struct TooLarge {
-    /// What the plan needs.
-    pub needed: u64,
-    /// What there is.
-    pub limit: u64,
-    /// Which process.
-    pub whose: &'static str,
-    /// What to do.
-    pub way_out: String,
+pub enum Impossible {
+    /// A process would need more descriptors than it may have.
+    #[error("the plan needs {needed} open files in {whose}, and a process may have {limit} here: {way_out}")]
+    TooLarge {
+        /// What the plan needs.
+        needed: u64,
+        /// What there is.
+        limit: u64,
+        /// Which process.
+        whose: &'static str,
+        /// What to do.
+        way_out: String,
+    },
+    /// There would be hubs without a shard.
+    #[error(
+        "hub.instances is {instances}, but there are {shards} shards, and each needs one hub only: raise fleet.shards"
+    )]
+    IdleHubs {
+        /// Hubs.
+        instances: u32,
+        /// Shards.
+        shards: u32,
+    },
 }
 
 impl Placement {
@@ -37,16 +50,25 @@ impl Placement {
     ///
     /// # Errors
     /// Even so a process would need more than `limit`, or there would be more shards or hubs than devices.
-    pub(super) fn of(plan: &Plan, roles: Roles, limit: u64) -> Result<Self, TooLarge> {
+    pub(super) fn of(plan: &Plan, roles: Roles, limit: u64) -> Result<Self, Impossible> {
         let devices = plan.fleet.devices;
         let needs = Sizes { plan, roles };
-        let count = match plan.shards {
-            Some(count) => count.min(devices),
-            None => needs.fewest_shards(limit)?,
+        let instances = match plan.hub {
+            HubPlan::Embedded { instances, .. } => instances,
+            HubPlan::Azure => None,
         };
+        // A hub serves one shard at least.
+        let count = match plan.shards {
+            Some(count) => count,
+            None => needs.fewest_shards(limit)?.max(instances.unwrap_or(1)),
+        };
+        let count = count.min(devices);
+        if let Some(instances) = instances.filter(|instances| *instances > count) {
+            return Err(Impossible::IdleHubs { instances, shards: count });
+        }
         let shards = cut(devices, count);
-        let hubs = match &plan.hub {
-            HubPlan::Embedded { instances, .. } => instances.unwrap_or(count).min(count),
+        let hubs = match plan.hub {
+            HubPlan::Embedded { .. } => instances.unwrap_or(count),
             HubPlan::Azure => 0,
         };
         let placement = Self { shards, hubs: hubs as usize };
@@ -107,7 +129,7 @@ impl Sizes<'_> {
     }
 
     /// The smallest number of shards with which everything fits, each with a hub of its own.
-    fn fewest_shards(&self, limit: u64) -> Result<u32, TooLarge> {
+    fn fewest_shards(&self, limit: u64) -> Result<u32, Impossible> {
         let devices = self.plan.fleet.devices;
         let fits = |count: u32| {
             let largest = DeviceRange { start: 0, end: devices.div_ceil(count) };
@@ -118,8 +140,8 @@ impl Sizes<'_> {
         let (mut low, mut high) = (1, devices);
         if !fits(high) {
             let needed = BASE + 2;
-            let way_out = "raise fleet.max_descriptors or the hard limit (ulimit -Hn)".to_owned();
-            return Err(TooLarge { needed, limit, whose: "each process", way_out });
+            let way_out = self.raise().to_owned();
+            return Err(Impossible::TooLarge { needed, limit, whose: "each process", way_out });
         }
         while low < high {
             let middle = low + (high - low) / 2;
@@ -128,19 +150,32 @@ impl Sizes<'_> {
         Ok(low)
     }
 
-    fn check(&self, placement: &Placement, limit: u64) -> Result<(), TooLarge> {
-        let way_out = || {
-            let fewest = self.fewest_shards(limit).map(|count| count.to_string()).unwrap_or_default();
-            format!(
-                "leave fleet.shards and hub.instances out ({fewest} processes of each would do), or raise the hard \
-                 limit (ulimit -Hn)"
-            )
-        };
+    fn check(&self, placement: &Placement, limit: u64) -> Result<(), Impossible> {
         let shards = (0..placement.shards.len()).map(|n| (placement.shard_needs(self.plan, self.roles, n), "a shard"));
         let hubs = (0..placement.hubs).map(|n| (placement.hub_needs(self.plan, self.roles, n), "an embedded hub"));
-        match shards.chain(hubs).max() {
-            Some((needed, whose)) if needed > limit => Err(TooLarge { needed, limit, whose, way_out: way_out() }),
+        // Both ends of the pipes to a child are the coordinator's until it has started.
+        let children = (placement.shards.len() + placement.hubs) as u64;
+        let coordinator = (BASE + 4 * children, "the coordinator");
+        match shards.chain(hubs).chain([coordinator]).max() {
+            Some((needed, whose)) if needed > limit => {
+                let way_out = match self.fewest_shards(limit) {
+                    Ok(fewest) => format!(
+                        "leave fleet.shards and hub.instances out ({fewest} processes of each would do), or {}",
+                        self.raise()
+                    ),
+                    Err(_) => self.raise().to_owned(),
+                };
+                Err(Impossible::TooLarge { needed, limit, whose, way_out })
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// How a process may have more descriptors.
+    fn raise(&self) -> &'static str {
+        match self.plan.max_descriptors {
+            Some(_) => "raise fleet.max_descriptors",
+            None => "raise the hard limit (ulimit -Hn)",
         }
     }
 }
@@ -168,6 +203,7 @@ mod tests {
             (&["fleet.devices=300", "load.max_in_flight=8"], Roles::BOTH, 320, 3, 3),
             (&["fleet.devices=300", "fleet.shards=5"], Roles::BOTH, 20_000, 5, 5),
             (&["fleet.devices=300", "fleet.shards=5", "hub.instances=2"], Roles::BOTH, 20_000, 5, 2),
+            (&["fleet.devices=300", "hub.instances=2"], Roles::BOTH, 20_000, 2, 2),
             (&["fleet.devices=3", "fleet.shards=5"], Roles::BOTH, 20_000, 3, 3),
             (&["fleet.devices=40000", "hub.kind=azure"], Roles::FLEET, 20_000, 3, 0),
             (&["fleet.devices=40000", "hub.kind=azure"], Roles::DRIVER, 20_000, 1, 0),
@@ -179,19 +215,31 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_with_the_way_out() {
-        let error = |sets: &[&str], limit| Placement::of(&plan(sets), Roles::BOTH, limit).unwrap_err();
-        assert_eq!(error(&["fleet.devices=1000"], 193).whose, "each process");
-        let one = error(&["fleet.devices=40000", "fleet.shards=1"], 20_000);
-        assert_eq!((one.needed, one.whose), (41_192, "an embedded hub"));
-        assert!(one.to_string().contains("3 processes"), "{one}");
-        assert_eq!(error(&["fleet.devices=30000", "hub.instances=1"], 20_000).whose, "an embedded hub");
+        for (sets, limit, says) in [
+            (&["fleet.devices=1000"][..], 193, "194 open files in each process, and a process may have 193"),
+            (&["fleet.devices=40000", "fleet.shards=1"], 20_000, "41192 open files in an embedded hub"),
+            (&["fleet.devices=40000", "fleet.shards=1"], 20_000, "3 processes of each would do"),
+            (&["fleet.devices=40000", "fleet.shards=1"], 20_000, "ulimit -Hn"),
+            (
+                &["fleet.devices=40000", "fleet.shards=1", "fleet.max_descriptors=20000"],
+                20_000,
+                "fleet.max_descriptors",
+            ),
+            (&["fleet.devices=30000", "hub.instances=1"], 20_000, "in an embedded hub"),
+            (&["fleet.devices=30000", "fleet.shards=9000"], 20_000, "in the coordinator"),
+            (&["fleet.shards=2", "hub.instances=3"], 20_000, "there are 2 shards"),
+        ] {
+            let error = Placement::of(&plan(sets), Roles::BOTH, limit).unwrap_err().to_string();
+            assert!(error.contains(says), "{sets:?}: {error}");
+        }
     }
 
     proptest! {
         #[test]
         fn every_device_is_in_one_shard_and_neighbours_share_a_hub(
-            devices in 1_u32..5000, shards in 1_u32..40, hubs in 1_u32..40,
+            devices in 40_u32..5000, shards in 1_u32..40, hubs in 1_u32..40,
         ) {
+            let hubs = hubs.min(shards);
             let sets = [
                 format!("fleet.devices={devices}"),
                 format!("fleet.shards={shards}"),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::environment::rest_addresses;
-use super::placement::{Placement, TooLarge};
+use super::placement::{Impossible, Placement};
 use crate::measure::{ProcessError, raise_descriptor_limit};
 use crate::profile::Plan;
 use crate::shard::{Endpoints, Roles};
@@ -14,9 +14,9 @@ pub enum PreflightError {
     /// The limit cannot be read or raised.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// Too few descriptors.
+    /// It cannot be cut into processes.
     #[error(transparent)]
-    Descriptors(#[from] TooLarge),
+    Placement(#[from] Impossible),
     /// Something else is short.
     #[error("this machine cannot carry the plan: {0}; see `twinstorm doctor`")]
     Machine(String),

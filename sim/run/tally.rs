@@ -27,6 +27,8 @@ pub(super) struct Tally {
     pub(super) last_lag_us: Option<u64>,
     /// Seconds of which not every shard has told yet.
     open: BTreeMap<u64, Open>,
+    /// The first second that is not closed.
+    closed: u64,
 }
 
 /// What is known of a shard.
@@ -81,8 +83,12 @@ impl Tally {
         part.usage = usage;
         part.until = until;
         self.total.merge(&measurements);
-        // The second in which most of it lies: reports come a little after each whole second.
-        let second = Nanos::new(u64::midpoint(from.get(), until.get())).as_secs();
+        // The second in which most of it lies: reports come a little after each whole second. One that comes too late for
+        // its second counts in the first that is still open, so that intervals follow one another.
+        let second = Nanos::new(u64::midpoint(from.get(), until.get())).as_secs().max(self.closed);
+        // With several shards an interval is its second and no more, however long a span one of them told of: the others'
+        // counts are of that second.
+        let (from, until) = if self.parts.len() > 1 { within(second, from, until) } else { (from, until) };
         match self.open.get_mut(&second) {
             Some(open) => {
                 open.from = open.from.min(from);
@@ -106,6 +112,7 @@ impl Tally {
         let newest = self.open.last_key_value().map_or(0, |(second, _)| *second);
         let whole = told.unwrap_or(u64::MAX).max(newest.saturating_sub(PATIENCE));
         while let Some(first) = self.open.first_entry().filter(|first| *first.key() < whole) {
+            self.closed = first.key() + 1;
             let open = first.remove();
             self.last_lag_us = open.measurements.series.get(&Series::ScheduleLag).and_then(cautious_p99_us);
             self.intervals.push_back(open.close(&self.gauges()));
@@ -134,6 +141,14 @@ impl Tally {
         let last = self.intervals.back().filter(|last| last.length_s > 0.0)?;
         Some((last.offered as f64 / last.length_s, last.achieved as f64 / last.length_s))
     }
+}
+
+/// The part of a span that lies in a second of the run; that second, if none does.
+fn within(second: u64, from: Nanos, until: Nanos) -> (Nanos, Nanos) {
+    let start = Nanos::ZERO + Duration::from_secs(second);
+    let end = start + Duration::from_secs(1);
+    let (from, until) = (from.clamp(start, end), until.clamp(start, end));
+    if from < until { (from, until) } else { (start, end) }
 }
 
 impl Open {
@@ -232,9 +247,15 @@ mod tests {
             tally.add(0, progress(f64::from(second), f64::from(second) + 1.001, 1));
         }
         assert_eq!(tally.intervals.len(), 2);
+        // Then it tells of all of it at once, too late for most.
+        tally.add(1, progress(1.004, 6.004, 50));
         tally.end(1);
-        assert_eq!(tally.intervals.len(), 6);
-        assert_eq!(tally.total.counters.calls_sent, 35);
+        tally.end(0);
+        assert_eq!(tally.total.counters.calls_sent, 85);
+        let ends: Vec<_> = tally.intervals.iter().map(|interval| interval.t_s.round()).collect();
+        assert_eq!(ends, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(tally.intervals.iter().map(|interval| interval.achieved).sum::<u64>(), 85);
+        assert!(tally.intervals.iter().all(|interval| interval.length_s <= 1.0), "{:?}", tally.intervals);
     }
 
     #[test]

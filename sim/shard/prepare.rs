@@ -12,7 +12,7 @@ use super::message::{Assignment, FromShard, Progress, ToShard};
 use super::serve::{LOOK, Word, Work, in_words};
 use crate::device::{Fleet, FleetPlan};
 use crate::dialect::azure::AzureDevice;
-use crate::driver;
+use crate::driver::{self, OnlineError};
 use crate::measure::Gauges;
 use crate::mqtt::ClientTls;
 use crate::policy::{ConnectPace, FaultPlan};
@@ -36,10 +36,13 @@ impl Work {
             }
         } else {
             match unless_told(orders, &beat, self.wait_online(&beat)).await? {
-                Ok(0) => {}
                 Ok(missing) => {
                     let devices = self.assignment.range.len();
-                    self.pending.warnings.push(format!("{missing} of {devices} devices are not online"));
+                    self.pending.gauges.connected = devices - missing;
+                    if missing > 0 {
+                        let warning = self.named(format!("{missing} of {devices} devices are not online"));
+                        self.pending.warnings.push(warning);
+                    }
                 }
                 Err(word) => return Ok(word),
             }
@@ -58,8 +61,21 @@ impl Work {
     async fn wait_online(&self, beat: &Beat) -> Result<u32, String> {
         let Some(rest) = &self.rest else { return Ok(0) };
         let tell = |connected, _| beat.gauges.set(Gauges { connected, ..Gauges::default() });
-        let limit = self.connect_limit();
-        driver::wait_online(rest, &self.ids, self.assignment.range, limit, self.clock, tell).await.map_err(in_words)
+        let (limit, range) = (self.connect_limit(), self.assignment.range);
+        match driver::wait_online(rest, &self.ids, range, limit, self.clock, tell).await {
+            Err(OnlineError::Nobody { devices, .. }) if !self.is_whole() => Ok(devices),
+            other => other.map_err(in_words),
+        }
+    }
+
+    /// Whether there is no other shard.
+    fn is_whole(&self) -> bool {
+        self.assignment.range.len() == self.assignment.plan.fleet.devices
+    }
+
+    /// `text` with the shard that says it, where there are several.
+    fn named(&self, text: String) -> String {
+        if self.is_whole() { text } else { format!("shard {}: {text}", self.assignment.shard) }
     }
 
     async fn register(&self, beat: &Beat) -> Result<(), String> {
@@ -112,7 +128,13 @@ impl Work {
             let stands = self.pending.gauges;
             let over = stands.ready >= devices || self.clock.now() >= until;
             if over && stands.gave_up >= devices.min(stands.ready) && stands.connected == 0 {
-                return Err(self.why_none_is_online(devices).await);
+                let why = self.why_none_is_online(devices).await;
+                if self.is_whole() {
+                    return Err(why);
+                }
+                // Those of other shards may be online: as in a single one, the run goes on with what there is.
+                let why = self.named(why);
+                self.pending.warnings.push(why);
             }
             if self.progress_is_due() {
                 self.report_progress().await;

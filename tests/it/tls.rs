@@ -22,7 +22,7 @@ fn a_run_over_tls_updates_every_device() {
 }
 
 #[test]
-fn devices_that_renew_their_tokens_resume_their_sessions() {
+fn devices_that_renew_their_tokens_come_back_over_tls() {
     let quick = QuickRun::new();
     let sets = ["fleet.transport=tls", "fleet.tls_resumption=true", "fleet.token_life=10s", "firmware.apply=12s"];
     let sets: Vec<&str> = sets.iter().flat_map(|set| ["--set", set]).collect();

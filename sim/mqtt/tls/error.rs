@@ -35,7 +35,8 @@ pub enum TlsError {
     Certificate(CertificateError),
     /// What came is no TLS.
     #[error(
-        "what answers does not speak TLS: name the port for MQTT over TLS (often 8883), or set fleet.transport = \"tcp\""
+        "the other end does not speak TLS (from a device: name the port for MQTT over TLS, often 8883, or set \
+         fleet.transport = \"tcp\")"
     )]
     NotTls,
     /// The peer went away in the middle of the handshake.
