@@ -48,6 +48,7 @@ pub(super) struct HubCommand {
 impl HubCommand {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
         raise_descriptor_limit().map_err(CommandError::other)?;
+        end_with_the_first_panic();
         if self.control {
             run::serve_hub_process()
                 .map_err(|error| CommandError::other(format!("the parent's channel broke: {error}")))?;
@@ -117,6 +118,16 @@ impl HubCommand {
         }
         Ok(ExitCode::Success)
     }
+}
+
+/// The runtime catches a task's panic, and the hub would go on without what that task did. Whoever measures a hub had
+/// better see it die.
+fn end_with_the_first_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::exit(ExitCode::Error.code().into());
+    }));
 }
 
 fn is_host_name(host: &str) -> bool {
