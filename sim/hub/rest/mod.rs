@@ -6,6 +6,7 @@ mod devices;
 mod listener;
 mod methods;
 mod queries;
+mod rights;
 mod router;
 mod statistics;
 mod twins;
