@@ -176,7 +176,12 @@ fn write_env_file(path: &Path, identity: &HubIdentity, hub: &Hub, tls_dir: Optio
     // A leftover of an earlier run may have another mode.
     remove(&part)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-    for (name, value) in values {
+    // Beside the owner's, one for each policy: `IOTHUB_CONNECTION_STRING_SERVICE` and so on.
+    let policies = identity.policies.iter().skip(1).map(|policy| {
+        let name = format!("{}_{}", environment::CONNECTION_STRING, policy.name.to_ascii_uppercase());
+        (name, identity.connection_string_of(policy).reveal())
+    });
+    for (name, value) in values.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(policies) {
         writeln!(file, "export {name}='{}'", value.replace('\'', r"'\''"))?;
     }
     file.sync_all()?;

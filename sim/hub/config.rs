@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::HubError;
-use crate::dialect::azure::{ConnectionString, Key};
 use crate::policy::units;
 
 /// The settings of an embedded hub.
@@ -48,42 +46,4 @@ pub struct HubDelays {
     /// Added to the answer to a twin patch, after the merge has become visible.
     #[serde(with = "units::duration")]
     pub twin_ack: Duration,
-}
-
-/// The secrets of a hub, and the name it goes by in tokens. None of the keys shows itself in a debug print.
-#[derive(Debug, Clone)]
-pub struct HubIdentity {
-    /// Host name in tokens, with the REST port where that is not 443.
-    pub host: String,
-    /// Key of the policy `service`.
-    pub service_key: Key,
-    /// Master key from which device keys derive.
-    pub fleet_key: Key,
-}
-
-/// The shared access policy that services use.
-pub const SERVICE_POLICY: &str = "service";
-
-impl HubIdentity {
-    /// An identity with new keys for the hub `host`.
-    ///
-    /// # Errors
-    /// [`HubError::Random`].
-    pub fn generate(host: impl Into<String>) -> Result<Self, HubError> {
-        Ok(Self { host: host.into(), service_key: random_key()?, fleet_key: random_key()? })
-    }
-
-    /// What a service needs to talk to this hub.
-    #[must_use]
-    pub fn connection_string(&self) -> ConnectionString {
-        let (host, key) = (self.host.clone(), self.service_key.clone());
-        ConnectionString { host, policy: SERVICE_POLICY.to_owned(), key }
-    }
-}
-
-/// A key from the operating system's random numbers.
-pub(super) fn random_key() -> Result<Key, HubError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(HubError::Random)?;
-    Ok(Key::from_bytes(bytes))
 }

@@ -1,10 +1,12 @@
 //! The embedded hub: compatible with Azure IoT Hub as far as a fleet's firmware updates need it. MQTT and REST come
 //! in; twins, methods, queries and the registry are kept in memory.
 
+mod access;
 mod authority;
 mod config;
 mod endpoint;
 mod error;
+mod identity;
 mod json;
 mod partition;
 mod query;
@@ -14,7 +16,9 @@ mod tracking;
 mod twin;
 mod workers;
 
+pub use access::{Policy, Rights};
 pub use authority::CA_FILE;
-pub use config::{HubConfig, HubDelays, HubIdentity, SERVICE_POLICY};
+pub use config::{HubConfig, HubDelays};
 pub use error::HubError;
+pub use identity::HubIdentity;
 pub use server::{BoundHub, Hub};

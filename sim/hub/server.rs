@@ -9,8 +9,9 @@ use nix::sys::socket::{Backlog, listen as set_backlog};
 use tokio::sync::watch;
 
 use super::authority::Authority;
-use super::config::{HubConfig, HubIdentity};
+use super::config::HubConfig;
 use super::error::HubError;
+use super::identity::HubIdentity;
 use super::workers::{Peers, WorkerSeat};
 use crate::time::Clock;
 

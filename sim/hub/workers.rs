@@ -13,8 +13,9 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
-use super::config::{HubDelays, HubIdentity};
+use super::config::HubDelays;
 use super::endpoint::{self, Arrival, Outbox};
+use super::identity::HubIdentity;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::rest;
 use super::tracking::TrackingIds;

@@ -6,7 +6,9 @@ use super::device::{Device, Keys, Session, Subscriptions};
 use super::devices::Slot;
 use super::registry::Registration;
 use super::state::{ConnectionId, Effect, Partition};
-use crate::dialect::azure::{Key, SasToken, Username};
+use crate::dialect::azure::{SasToken, Username};
+use crate::hub::access::Rights;
+use crate::hub::identity::HubIdentity;
 use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Login, Packet};
 use crate::time::Nanos;
 
@@ -37,11 +39,7 @@ impl Partition {
             return Err(ConnectReturnCode::BadClientId);
         }
         let token = SasToken::parse(password).map_err(|_| ConnectReturnCode::NotAuthorized)?;
-        // A policy's key could open every device; this hub has no policy that may.
-        if token.policy.is_some()
-            || token.is_expired(self.wall.at(now))
-            || !token.covers(&self.identity.host, &username.resource())
-        {
+        if token.is_expired(self.wall.at(now)) || !self.identity.is_covered(&token, &username.resource()) {
             return Err(ConnectReturnCode::NotAuthorized);
         }
         let expires = jiff::Timestamp::from_second(token.expiry).map_or(Nanos::MAX, |at| self.wall.moment(at));
@@ -51,14 +49,15 @@ impl Partition {
                 Err(ConnectReturnCode::NotAuthorized)
             }
             Some(slot) => {
-                let proves = |device: &Device| proves(&token, device, &self.identity.fleet_key);
+                let proves = |device: &Device| proves(&token, device, &self.identity);
                 match self.devices.get(slot).filter(|device| device.identity.enabled) {
                     Some(device) if proves(device) => Ok((slot, expires)),
                     _ => Err(ConnectReturnCode::NotAuthorized),
                 }
             }
             // Group enrolment: who proves the key that derives from the master key is one of the fleet.
-            None if username.module.is_none()
+            None if token.policy.is_none()
+                && username.module.is_none()
                 && !self.deleted.contains(id.as_str())
                 && token.is_signed_by(&self.identity.fleet_key.derive(&id)) =>
             {
@@ -145,8 +144,13 @@ impl Partition {
     }
 }
 
-fn proves(token: &SasToken, device: &Device, master: &Key) -> bool {
-    let (primary, secondary) = device.identity.keys.of(&device.id, master);
+/// 1.3: a token is signed with a key of the device, or with one of a policy that may connect as any device.
+fn proves(token: &SasToken, device: &Device, identity: &HubIdentity) -> bool {
+    if let Some(policy) = &token.policy {
+        let policy = identity.policy(policy).filter(|policy| policy.rights.contains(Rights::DEVICE_CONNECT));
+        return policy.is_some_and(|policy| policy.signed(token));
+    }
+    let (primary, secondary) = device.identity.keys.of(&device.id, &identity.fleet_key);
     token.is_signed_by(&primary) || token.is_signed_by(&secondary)
 }
 

@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::router::Service;
 use crate::dialect::azure::rest::BULK_MAX;
 use crate::dialect::azure::{ErrorCode, Key};
-use crate::hub::config::random_key;
+use crate::hub::identity::random_key;
 use crate::hub::partition::{Details, Keys, Partition, Precondition, Refusal, Registration};
 use crate::hub::twin::TwinPatch;
 use crate::time::Nanos;

@@ -7,6 +7,7 @@ mod listener;
 mod methods;
 mod modules;
 mod queries;
+mod rights;
 mod router;
 mod statistics;
 mod twins;

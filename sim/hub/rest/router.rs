@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use super::answer::{Answer, Failure};
 use super::authorization::Door;
 use crate::dialect::azure::ErrorCode;
-use crate::hub::config::HubIdentity;
+use crate::hub::identity::HubIdentity;
 use crate::hub::partition::{Precondition, Refusal};
 use crate::hub::tracking::TrackingIds;
 use crate::hub::workers::Worker;
@@ -40,7 +40,8 @@ impl Service {
     /// What a request's head asks for, if it may: the parts of its path, decoded.
     pub(super) fn admit(&self, head: &Parts) -> Result<Vec<String>, Refusal> {
         let segments = segments(head.uri.path().trim_start_matches('/'))?;
-        self.door.admit(text(&head.headers, AUTHORIZATION.as_str()), &segments.join("/"), self.wall())?;
+        let token = text(&head.headers, AUTHORIZATION.as_str());
+        self.door.admit(token, &head.method, &parts(&segments), self.wall())?;
         Ok(segments)
     }
 
@@ -56,7 +57,7 @@ impl Service {
 
     /// Does what an admitted request asks for at the path of these `segments`.
     pub(super) async fn route(&self, head: &Parts, segments: &[String], body: &[u8]) -> Result<Answer, Failure> {
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let segments = parts(segments);
         let precondition = || Precondition::parse(text(&head.headers, IF_MATCH.as_str()));
         Ok(match (&head.method, segments.as_slice()) {
             (&Method::GET, ["twins", id]) => self.get_twin(id).await?,
@@ -100,6 +101,10 @@ impl Service {
 /// A header as text.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+fn parts(segments: &[String]) -> Vec<&str> {
+    segments.iter().map(String::as_str).collect()
 }
 
 /// The id under which twins and methods of a module are found.
