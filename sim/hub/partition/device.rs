@@ -76,6 +76,11 @@ pub(super) struct Session {
 }
 
 impl Device {
+    /// Whether this is a module of a device: it lies under the id `device/module`, and a `/` is legal in neither.
+    pub(super) fn is_module(&self) -> bool {
+        self.id.contains('/')
+    }
+
     /// Its connection, while there is one.
     pub(super) fn connection(&self) -> Option<ConnectionId> {
         self.session.as_ref().and_then(|session| session.connection)

@@ -15,6 +15,14 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
+    /// The device's id, and the module's if it is one.
+    fn ids(&self) -> (&str, Option<&str>) {
+        match self.device.id.split_once('/') {
+            Some((device, module)) => (device, Some(module)),
+            None => (&self.device.id, None),
+        }
+    }
+
     fn last_activity(&self) -> Option<Timestamp> {
         self.device.heard.map(|heard| self.wall.at(heard))
     }
@@ -47,7 +55,8 @@ impl Row for View<'_> {
     fn field(&self, path: &Path) -> Field<'_> {
         let twin = &self.device.twin;
         match path {
-            Path::DeviceId => Field::Text((&*self.device.id).into()),
+            Path::DeviceId => Field::Text(self.ids().0.into()),
+            Path::ModuleId => self.ids().1.map_or(Field::Undefined, |id| Field::Text(id.into())),
             Path::Etag => Field::Text(etag(twin.etag).into()),
             Path::DeviceEtag => Field::Text(etag(self.device.identity.etag).into()),
             Path::Status => Field::Text(self.status().into()),
@@ -66,7 +75,7 @@ impl Row for View<'_> {
             Path::Tags(path) => Field::from_json(find(twin.tags(), path)),
             Path::Desired(path) => property(&twin.desired, path),
             Path::Reported(path) => property(&twin.reported, path),
-            Path::Unknown => Field::Undefined,
+            Path::Job(_) | Path::Unknown => Field::Undefined,
         }
     }
 
