@@ -56,10 +56,10 @@ impl Peers {
         self.0.len()
     }
 
-    /// The worker that the device `id` belongs to.
+    /// The worker that the device `id` belongs to, with its modules: of `device/module`, the device counts.
     pub(super) fn owner(&self, id: &str) -> usize {
         let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
+        id.split('/').next().hash(&mut hasher);
         usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or_default()
     }
 

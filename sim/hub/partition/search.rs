@@ -69,7 +69,8 @@ impl Partition {
 
     fn slice<'a>(&self, plan: &Plan, limit: usize, rows: impl Iterator<Item = (Cursor, &'a Device)>) -> Slice {
         let mut slice = Slice::default();
-        let mut rows = rows.enumerate().peekable();
+        // Modules have a source of their own (4).
+        let mut rows = rows.filter(|(_, device)| !device.is_module()).enumerate().peekable();
         while let Some((seen, (cursor, device))) = rows.next() {
             let view = View { device, wall: self.wall };
             let full = plan.condition.as_ref().is_none_or(|condition| matches(condition, &view)) && {
