@@ -18,10 +18,16 @@ def registry(hub):
 
 @pytest.fixture
 def made(registry, name):
-    """A device with a module `m`."""
+    """A device."""
     registry.create_device_with_sas(name, PRIMARY, SECONDARY, "enabled")
-    registry.create_module_with_sas(name, "m", "", PRIMARY, SECONDARY)
     return name
+
+
+@pytest.fixture
+def with_module(registry, made):
+    """A device with a module `m`."""
+    registry.create_module_with_sas(made, "m", "", PRIMARY, SECONDARY)
+    return made
 
 
 @service("get_twin")
@@ -63,27 +69,27 @@ def test_a_twin_is_replaced(registry, made):
 
 
 @service("get_module_twin")
-def test_a_new_twin_of_a_module_is_read(registry, made):
-    twin = registry.get_module_twin(made, "m")
-    assert (twin.device_id, twin.module_id) == (made, "m")
+def test_a_new_twin_of_a_module_is_read(registry, with_module):
+    twin = registry.get_module_twin(with_module, "m")
+    assert (twin.device_id, twin.module_id) == (with_module, "m")
     assert twin.properties.desired["$version"] == 1
     with refused(404, "ModuleNotFound"):
-        registry.get_module_twin(made, "n")
+        registry.get_module_twin(with_module, "n")
 
 
 @service("update_module_twin")
-def test_a_twin_of_a_module_is_patched(registry, made):
-    changed = registry.update_module_twin(made, "m", desired({"level": 1}))
+def test_a_twin_of_a_module_is_patched(registry, with_module):
+    changed = registry.update_module_twin(with_module, "m", desired({"level": 1}))
     assert plain(changed.properties.desired) == {"level": 1}
-    assert plain(registry.get_twin(made).properties.desired) == {}
+    assert plain(registry.get_twin(with_module).properties.desired) == {}
     with refused(412, "PreconditionFailed"):
-        registry.update_module_twin(made, "m", desired({}), "AAAAAAAAAAE=")
+        registry.update_module_twin(with_module, "m", desired({}), "AAAAAAAAAAE=")
 
 
 @service("replace_module_twin")
-def test_a_twin_of_a_module_is_replaced(registry, made):
-    registry.update_module_twin(made, "m", desired({"level": 1}))
-    replaced = registry.replace_module_twin(made, "m", desired({"other": 2}))
+def test_a_twin_of_a_module_is_replaced(registry, with_module):
+    registry.update_module_twin(with_module, "m", desired({"level": 1}))
+    replaced = registry.replace_module_twin(with_module, "m", desired({"other": 2}))
     assert plain(replaced.properties.desired) == {"other": 2}
 
 
@@ -137,10 +143,10 @@ def test_a_method_is_invoked(hub, registry, made):
 
 
 @service("invoke_device_module_method")
-def test_a_method_of_a_module_is_invoked(hub, registry, made):
-    with module(hub, made, "m", PRIMARY) as it:
+def test_a_method_of_a_module_is_invoked(hub, registry, with_module):
+    with module(hub, with_module, "m", PRIMARY) as it:
         it.listen()
-        answer = registry.invoke_device_module_method(made, "m", method("ping", {"n": 1}))
+        answer = registry.invoke_device_module_method(with_module, "m", method("ping", {"n": 1}))
     assert (answer.status, answer.payload) == (200, {"echo": {"n": 1}})
 
 
@@ -195,22 +201,22 @@ def test_timeouts_have_ranges(registry, made, timeouts):
 
 @client("IoTHubModuleClient", "twin, desired patches, telemetry, methods")
 @pytest.mark.parametrize("websockets", [False, True], ids=["tls", "wss"])
-def test_a_module_does_what_a_device_does(hub, registry, made, websockets):
-    with module(hub, made, "m", PRIMARY, websockets=websockets) as it, device(hub, made, PRIMARY) as its_device:
+def test_a_module_does_what_a_device_does(hub, registry, with_module, websockets):
+    with module(hub, with_module, "m", PRIMARY, websockets=websockets) as it, device(hub, with_module, PRIMARY) as its_device:
         it.listen()
         its_device.listen()
         it.client.send_message("telemetry of a module")
         it.client.patch_twin_reported_properties({"of": "module"})
-        registry.update_module_twin(made, "m", desired({"level": 7}))
+        registry.update_module_twin(with_module, "m", desired({"level": 7}))
         assert it.next_patch() == {"level": 7, "$version": 2}
         assert plain(it.client.get_twin()["desired"]) == {"level": 7}
         assert plain(its_device.client.get_twin()["desired"]) == {}
         assert its_device.patches.empty()
-    assert plain(registry.get_module_twin(made, "m").properties.reported) == {"of": "module"}
-    assert plain(registry.get_twin(made).properties.reported) == {}
+    assert plain(registry.get_module_twin(with_module, "m").properties.reported) == {"of": "module"}
+    assert plain(registry.get_twin(with_module).properties.reported) == {}
 
 
 @client("send_message_to_output")
-def test_a_module_sends_to_its_outputs(hub, registry, made):
-    with module(hub, made, "m", PRIMARY) as it:
+def test_a_module_sends_to_its_outputs(hub, registry, with_module):
+    with module(hub, with_module, "m", PRIMARY) as it:
         it.client.send_message_to_output("to an output", "out")
