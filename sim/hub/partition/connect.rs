@@ -34,16 +34,20 @@ impl Partition {
             return Err(ConnectReturnCode::BadUserNamePassword);
         };
         let username = Username::parse(username).map_err(|_| ConnectReturnCode::BadUserNamePassword)?;
-        if username.module.is_some() || connect.client_id != username.device {
+        let id = username.identity();
+        if connect.client_id != id {
             return Err(ConnectReturnCode::BadClientId);
         }
         let token = SasToken::parse(password).map_err(|_| ConnectReturnCode::NotAuthorized)?;
-        let id = username.device.as_str();
-        if token.is_expired(self.wall.at(now)) || !self.identity.is_covered(&token, &format!("devices/{id}")) {
+        if token.is_expired(self.wall.at(now)) || !self.identity.is_covered(&token, &username.resource()) {
             return Err(ConnectReturnCode::NotAuthorized);
         }
         let expires = jiff::Timestamp::from_second(token.expiry).map_or(Nanos::MAX, |at| self.wall.moment(at));
-        match self.devices.slot(id) {
+        match self.devices.slot(&id) {
+            // A module connects for as long as its device may.
+            Some(_) if username.module.is_some() && !self.is_enabled(&username.device) => {
+                Err(ConnectReturnCode::NotAuthorized)
+            }
             Some(slot) => {
                 let proves = |device: &Device| proves(&token, device, &self.identity);
                 match self.devices.get(slot).filter(|device| device.identity.enabled) {
@@ -53,15 +57,20 @@ impl Partition {
             }
             // Group enrolment: who proves the key that derives from the master key is one of the fleet.
             None if token.policy.is_none()
-                && !self.deleted.contains(id)
-                && token.is_signed_by(&self.identity.fleet_key.derive(id)) =>
+                && username.module.is_none()
+                && !self.deleted.contains(id.as_str())
+                && token.is_signed_by(&self.identity.fleet_key.derive(&id)) =>
             {
                 let enrolled = Registration { keys: Keys::Derived, ..Registration::default() };
-                self.create(now, id, enrolled).map_err(|_| ConnectReturnCode::ServiceUnavailable)?;
-                self.devices.slot(id).map(|slot| (slot, expires)).ok_or(ConnectReturnCode::ServiceUnavailable)
+                self.create(now, &id, enrolled).map_err(|_| ConnectReturnCode::ServiceUnavailable)?;
+                self.devices.slot(&id).map(|slot| (slot, expires)).ok_or(ConnectReturnCode::ServiceUnavailable)
             }
             None => Err(ConnectReturnCode::NotAuthorized),
         }
+    }
+
+    fn is_enabled(&self, id: &str) -> bool {
+        self.devices.named(id).is_some_and(|device| device.identity.enabled)
     }
 
     fn open(&mut self, now: Nanos, connection: ConnectionId, connect: &Connect, slot: Slot, expires: Nanos) {
@@ -125,9 +134,13 @@ impl Partition {
         }
     }
 
-    /// Devices connected at present.
+    /// Devices connected at present, modules left out.
     pub(in crate::hub) fn connected(&self) -> usize {
-        self.connections.len()
+        if self.devices.modules() == 0 {
+            return self.connections.len();
+        }
+        let devices = self.connections.devices().filter_map(|slot| self.devices.get(slot));
+        devices.filter(|device| !device.is_module()).count()
     }
 }
 

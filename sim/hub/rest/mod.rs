@@ -5,6 +5,7 @@ mod authorization;
 mod devices;
 mod listener;
 mod methods;
+mod modules;
 mod queries;
 mod rights;
 mod router;

@@ -2,6 +2,7 @@
 
 mod connections;
 mod methods;
+mod modules;
 mod registry;
 mod search;
 mod twins;
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::methods::{DeviceAnswer, MethodOutcome, MethodRequest};
-use super::{CallId, ConnectionId, Effect, Keys, Partition, Precondition, Registration};
+use super::{CallId, ConnectionId, Details, Effect, Keys, Partition, Precondition, Registration};
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub, Key, SasToken};
 use crate::hub::config::HubDelays;
 use crate::hub::identity::HubIdentity;
