@@ -2,6 +2,7 @@
 
 mod modules;
 mod registry;
+mod twins;
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use super::router::Service;
 use crate::dialect::azure::rest::BULK_MAX;
 use crate::dialect::azure::{ErrorCode, is_device_id};
 use crate::hub::partition::{Partition, Precondition, Refusal, Registration};
-use crate::hub::twin::TwinPatch;
+use crate::hub::twin::{TwinPatch, check_digits};
 use crate::time::Nanos;
 
 /// One item of a request: a device, or a module of one.
@@ -68,6 +68,7 @@ struct Operation {
 impl Service {
     pub(super) async fn bulk(&self, body: &[u8]) -> Result<Answer, Refusal> {
         let items: Vec<Item> = serde_json::from_slice(body).map_err(unreadable)?;
+        check_digits(body)?;
         if items.len() > BULK_MAX {
             let message = format!("{} identities in one request; {BULK_MAX} are allowed", items.len());
             return Err(Refusal::new(ErrorCode::TooManyDevices, message));
