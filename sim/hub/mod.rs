@@ -3,6 +3,7 @@
 
 mod access;
 mod authority;
+mod certificate;
 mod config;
 mod endpoint;
 mod error;
@@ -14,6 +15,7 @@ mod ports;
 mod query;
 mod rest;
 mod server;
+mod telemetry;
 mod tracking;
 mod twin;
 mod workers;

@@ -12,6 +12,7 @@ use super::config::HubConfig;
 use super::error::HubError;
 use super::identity::HubIdentity;
 use super::ports::{Port, Ports};
+use super::telemetry::TelemetryFile;
 use super::workers::{Peers, WorkerSeat};
 use crate::time::Clock;
 
@@ -143,7 +144,7 @@ impl BoundHub {
     /// Starts the workers. The hub goes by `identity` in tokens.
     ///
     /// # Errors
-    /// [`HubError::Worker`]; with TLS also those of its CA and its certificate.
+    /// [`HubError::Worker`], [`HubError::Telemetry`]; with TLS also those of its CA and its certificate.
     pub fn start(self, identity: HubIdentity) -> Result<Hub, HubError> {
         let Self { config, ports } = self;
         let (stop, stopped) = watch::channel(false);
@@ -160,6 +161,16 @@ impl BoundHub {
         }
         // A hub that cannot start all of its workers is dropped here, which stops those that run.
         let mut hub = Hub { addresses, authority, stop, threads: Vec::new() };
+        // Ends with the last of its senders: dropped before the hub, which waits for its thread.
+        let telemetry = match &config.telemetry {
+            None => None,
+            Some(path) => {
+                let opened = TelemetryFile::open(path);
+                let (file, thread) = opened.map_err(|source| HubError::Telemetry { path: path.clone(), source })?;
+                hub.threads.push(thread);
+                Some(file)
+            }
+        };
         for (index, mailbox) in mailboxes.into_iter().enumerate() {
             let seat = WorkerSeat {
                 index,
@@ -169,6 +180,7 @@ impl BoundHub {
                 peers: peers.clone(),
                 identity: Arc::clone(&identity),
                 delays: config.slow,
+                telemetry: telemetry.clone(),
                 clock,
                 stopped: stopped.clone(),
             };

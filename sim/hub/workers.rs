@@ -19,6 +19,7 @@ use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::ports::{Port, Ports};
 use super::rest;
+use super::telemetry::TelemetryFile;
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
@@ -111,6 +112,8 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    /// Where messages to the cloud go, beside being counted.
+    pub(super) telemetry: Option<TelemetryFile>,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -135,15 +138,14 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, clock, stopped } = self;
+        let Self { index, ports, tls, mailbox, peers, identity, delays, telemetry, clock, stopped } = self;
+        let mut partition = Partition::new(Arc::clone(&identity), delays, clock.wall(), TrackingIds::new(2 * index));
+        if telemetry.is_some() {
+            partition.keep_telemetry();
+        }
         let worker = Rc::new(Worker {
             index,
-            partition: RefCell::new(Partition::new(
-                Arc::clone(&identity),
-                delays,
-                clock.wall(),
-                TrackingIds::new(2 * index),
-            )),
+            partition: RefCell::new(partition),
             scratch: RefCell::default(),
             inbound: RefCell::default(),
             outboxes: RefCell::default(),
@@ -151,6 +153,7 @@ impl WorkerSeat {
             connections: Cell::new(0),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
+            telemetry,
             peers,
             clock,
         });
@@ -195,6 +198,7 @@ pub(super) struct Worker {
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
     alarm: Notify,
+    telemetry: Option<TelemetryFile>,
     pub(super) peers: Peers,
     clock: Clock,
 }
@@ -214,6 +218,11 @@ impl Worker {
                 Effect::Close { connection } => {
                     if let Some(outbox) = self.outboxes.borrow_mut().remove(&connection) {
                         outbox.close();
+                    }
+                }
+                Effect::Message(message) => {
+                    if let Some(file) = &self.telemetry {
+                        file.put(message);
                     }
                 }
                 Effect::Answer { call, outcome } => {

@@ -9,6 +9,7 @@ use super::devices::Devices;
 use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::HubDelays;
 use crate::hub::identity::HubIdentity;
+use crate::hub::telemetry::Message;
 use crate::hub::tracking::TrackingIds;
 use crate::mqtt::Packet;
 use crate::time::{Nanos, WallClock};
@@ -31,6 +32,8 @@ pub(in crate::hub) enum Effect {
     Send { to: ConnectionId, packet: Packet },
     /// A connection is closed, after what was sent to it before.
     Close { connection: ConnectionId },
+    /// A device has sent a message to the cloud.
+    Message(Box<Message>),
     /// A method call is over.
     Answer { call: CallId, outcome: MethodOutcome },
 }
@@ -52,7 +55,10 @@ pub(in crate::hub) struct Partition {
     pub(super) deleted: HashSet<Arc<str>>,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
+    /// Messages that devices have sent to the cloud.
     pub(super) telemetry: u64,
+    /// Whether they are handed out.
+    pub(super) keeps_telemetry: bool,
     effects: VecDeque<Effect>,
     /// Effects that wait for a planted delay, in order of time and then of arrival.
     later: BTreeMap<(Nanos, u64), Effect>,
@@ -79,6 +85,7 @@ impl Partition {
             deleted: HashSet::new(),
             tracking,
             telemetry: 0,
+            keeps_telemetry: false,
             effects: VecDeque::new(),
             later: BTreeMap::new(),
             deferred: 0,
@@ -103,11 +110,6 @@ impl Partition {
         }
         self.expire_calls(now);
         self.check_connections(now);
-    }
-
-    /// Messages that devices have sent to the cloud.
-    pub(in crate::hub) const fn telemetry(&self) -> u64 {
-        self.telemetry
     }
 
     pub(super) fn emit(&mut self, effect: Effect) {
