@@ -11,7 +11,7 @@ use clap::Args;
 use super::arguments::CommandError;
 use crate::hub::{CA_FILE, Hub, HubConfig, HubDelays, HubIdentity, HubLimits, Tier};
 use crate::measure::{cores, raise_descriptor_limit};
-use crate::run::{self, StopSignal, environment, print};
+use crate::run::{self, StopSignal, environment, hub_keys, print};
 use crate::verdict::ExitCode;
 
 /// Where the hub listens for MQTT unless it is told where, or told to speak TLS.
@@ -45,7 +45,8 @@ pub(super) struct HubCommand {
     /// names and addresses (localhost, 127.0.0.1, ::1)
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     host: Vec<String>,
-    /// File to write the connection string and keys to (mode 0600); a shell can source it
+    /// File to write the connection strings and keys to (mode 0600); a shell can source it, and a hub that is started
+    /// again from that shell, under the same host name, keeps its keys
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
     /// Threads
@@ -106,11 +107,12 @@ impl HubCommand {
             limits: self.limits()?,
         };
         let bound = Hub::bind(config).map_err(CommandError::other)?;
-        let identity = match self.host.first() {
+        let mut identity = match self.host.first() {
             Some(host) => HubIdentity::generate(bound.name(host)),
             None => bound.generate_identity(),
         }
         .map_err(CommandError::other)?;
+        hub_keys::keep_keys(&mut identity, |name| std::env::var(name).ok()).map_err(CommandError::usage)?;
         let hub = bound.start(identity.clone()).map_err(CommandError::other)?;
         for line in listening(&hub, self.tls_dir.as_deref()) {
             print::line(line);
@@ -240,8 +242,7 @@ fn write_env_file(path: &Path, identity: &HubIdentity, hub: &Hub, tls_dir: Optio
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
     // Beside the owner's, one for each policy: `IOTHUB_CONNECTION_STRING_SERVICE` and so on.
     let policies = identity.policies.iter().skip(1).map(|policy| {
-        let name = format!("{}_{}", environment::CONNECTION_STRING, policy.name.to_ascii_uppercase());
-        (name, identity.connection_string_of(policy).reveal())
+        (hub_keys::policy_variable(identity, &policy.name), identity.connection_string_of(policy).reveal())
     });
     for (name, value) in values.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(policies) {
         writeln!(file, "export {name}='{}'", value.replace('\'', r"'\''"))?;

@@ -1,6 +1,7 @@
 //! The embedded hub over real sockets: an independent MQTT client as the device, plain HTTP as the service.
 
 mod modules;
+mod queries;
 mod throttling;
 
 use std::time::Duration;
