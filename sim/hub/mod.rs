@@ -5,6 +5,8 @@ mod authority;
 mod config;
 mod endpoint;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod json;
 mod partition;
 mod query;
