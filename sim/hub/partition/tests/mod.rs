@@ -2,6 +2,7 @@
 
 mod connections;
 mod methods;
+mod model;
 mod registry;
 mod search;
 mod twins;
