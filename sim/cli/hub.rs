@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::CommandError;
-use crate::hub::{CA_FILE, Hub, HubConfig, HubDelays, HubIdentity};
+use crate::hub::{CA_FILE, Hub, HubConfig, HubDelays, HubIdentity, HubLimits};
 use crate::measure::{cores, raise_descriptor_limit};
 use crate::run::{self, StopSignal, environment, print};
 use crate::verdict::ExitCode;
@@ -77,6 +77,7 @@ impl HubCommand {
             http: self.http,
             workers: self.workers,
             slow: HubDelays::default(),
+            limits: HubLimits::default(),
         };
         let bound = Hub::bind(config).map_err(CommandError::other)?;
         let host = self.host.map(|host| match bound.http_addr().port() {

@@ -25,13 +25,49 @@ pub struct HubConfig {
     pub workers: usize,
     /// Delays planted on purpose.
     pub slow: HubDelays,
+    /// What it grants to whoever connects.
+    pub limits: HubLimits,
 }
 
 impl Default for HubConfig {
     /// One worker, on free ports of the loopback interface.
     fn default() -> Self {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { mqtt: loopback, mqtts: None, tls_dir: None, http: loopback, workers: 1, slow: HubDelays::default() }
+        Self {
+            mqtt: loopback,
+            mqtts: None,
+            tls_dir: None,
+            http: loopback,
+            workers: 1,
+            slow: HubDelays::default(),
+            limits: HubLimits::default(),
+        }
+    }
+}
+
+/// What a hub grants to whoever connects, known or not. The defaults are for any fleet; tests ask for less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HubLimits {
+    /// How long an MQTT client may take to shake hands, where this is TLS, and to send CONNECT.
+    #[serde(with = "units::duration")]
+    pub greeting: Duration,
+    /// Connections of each listener on each worker that have not said CONNECT or sent an authorized request; while
+    /// there are as many, accepting waits, and the oldest of them is closed once it is a second old.
+    pub strangers: usize,
+    /// How long an HTTP connection may be idle or take to send a request's head. Longer than clients keep unused
+    /// connections, so that none is closed under a request.
+    #[serde(with = "units::duration")]
+    pub head: Duration,
+    /// How long a request's body may take to arrive.
+    #[serde(with = "units::duration")]
+    pub body: Duration,
+}
+
+impl Default for HubLimits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { greeting: seconds(10), strangers: 2000, head: seconds(300), body: seconds(30) }
     }
 }
 

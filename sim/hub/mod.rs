@@ -8,15 +8,17 @@ mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod json;
+mod lobby;
 mod partition;
 mod query;
 mod rest;
 mod server;
 mod tracking;
 mod twin;
+mod warning;
 mod workers;
 
 pub use authority::CA_FILE;
-pub use config::{HubConfig, HubDelays, HubIdentity, SERVICE_POLICY};
+pub use config::{HubConfig, HubDelays, HubIdentity, HubLimits, SERVICE_POLICY};
 pub use error::HubError;
 pub use server::{BoundHub, Hub};

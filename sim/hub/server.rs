@@ -161,6 +161,7 @@ impl BoundHub {
                 peers: peers.clone(),
                 identity: Arc::clone(&identity),
                 delays: self.config.slow,
+                limits: self.config.limits,
                 clock,
                 stopped: stopped.clone(),
             };

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
-use super::config::{HubDelays, HubIdentity};
+use super::config::{HubDelays, HubIdentity, HubLimits};
 use super::endpoint::{self, Arrival, Outbox};
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::rest;
@@ -109,6 +109,7 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    pub(super) limits: HubLimits,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -133,7 +134,7 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, mqtt, mqtts, http, mailbox, peers, identity, delays, clock, stopped } = self;
+        let Self { index, mqtt, mqtts, http, mailbox, peers, identity, delays, limits, clock, stopped } = self;
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(Partition::new(
@@ -150,6 +151,7 @@ impl WorkerSeat {
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
             peers,
+            limits,
             clock,
         });
         let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
@@ -189,7 +191,8 @@ pub(super) struct Worker {
     /// Rings before that, because something is due earlier.
     alarm: Notify,
     pub(super) peers: Peers,
-    clock: Clock,
+    pub(super) limits: HubLimits,
+    pub(super) clock: Clock,
 }
 
 impl Worker {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Problem;
 use super::reader::Field;
 use crate::device::Transport;
-use crate::hub::{HubConfig, HubDelays};
+use crate::hub::{HubConfig, HubDelays, HubLimits};
 
 /// The hub under test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,7 @@ impl HubPlan {
                 http: free,
                 workers: *workers,
                 slow: *slow,
+                limits: HubLimits::default(),
             }),
             Self::Azure => None,
         }

@@ -5,17 +5,16 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::spawn_local;
 
 use super::link::{Link, flush};
 use crate::dialect::azure::Username;
+use crate::hub::lobby::{Lobby, Place};
+use crate::hub::warning::Warning;
 use crate::hub::workers::Worker;
 use crate::mqtt::{
     ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, ServerTls,
 };
 
-/// How long a client may take to shake hands, where this is TLS, and to send CONNECT.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long accepting pauses after an error: mostly there are no descriptors left.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -28,13 +27,15 @@ pub(in crate::hub) struct Arrival {
 
 /// Accepts connections, over TLS if there is one, for as long as the worker runs.
 pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: TcpListener, tls: Option<ServerTls>) {
+    let (lobby, failing) = (Lobby::new(worker.limits.strangers, worker.clock), Warning::default());
     loop {
+        lobby.vacancy().await;
         match listener.accept().await {
-            Ok((stream, _)) => {
-                spawn_local(greet(Rc::clone(&worker), stream, tls.clone()));
-            }
+            Ok((stream, _)) => lobby.admit(|place| greet(Rc::clone(&worker), stream, tls.clone(), place)),
             Err(error) => {
-                tracing::warn!(%error, "cannot accept an MQTT connection");
+                if let Some(times) = failing.due(worker.clock.now()) {
+                    tracing::warn!(%error, times, "cannot accept MQTT connections");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -49,7 +50,8 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
     }
 }
 
-async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>) {
+/// The client is a stranger until its connection has found its worker.
+async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>, _place: Place) {
     let mut connection = match open(stream, tls.as_ref()) {
         Ok(connection) => connection,
         Err(error) => return tracing::debug!(%error, "a connection ended at once"),
@@ -58,7 +60,8 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>) {
         poll_fn(|cx| connection.poll_handshake(cx, &mut worker.scratch.borrow_mut())).await?;
         poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut())).await
     };
-    let result = tokio::time::timeout(PATIENCE, connect).await;
+    let patience = worker.limits.greeting;
+    let result = tokio::time::timeout(patience, connect).await;
     let connect = match result {
         Ok(Ok(connect)) => connect,
         Ok(Err(ConnectionError::Packet(PacketError::InvalidProtocol | PacketError::InvalidProtocolLevel(_)))) => {
@@ -71,7 +74,7 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>) {
             return;
         }
         Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
-        Err(_) => return tracing::debug!("closed: no CONNECT within {} s", PATIENCE.as_secs()),
+        Err(_) => return tracing::debug!(?patience, "closed: no CONNECT in time"),
     };
     // A client that cannot name its device is refused here as well as anywhere.
     let username = connect.login.as_ref().and_then(|login| Username::parse(&login.username).ok());

@@ -7,6 +7,7 @@ use super::devices::Slot;
 use super::registry::Registration;
 use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{Key, SasToken, Username};
+use crate::hub::warning::excerpt;
 use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Login, Packet};
 use crate::time::Nanos;
 
@@ -19,7 +20,10 @@ impl Partition {
         match self.admit(now, connect) {
             Ok((device, expires)) => self.open(now, connection, connect, device, expires),
             Err(code) => {
-                tracing::debug!(client = connect.client_id, ?code, "connection refused");
+                if let Some(times) = self.refused.due(now) {
+                    let client = excerpt(&connect.client_id);
+                    tracing::warn!(client, ?code, times, "refused an MQTT connection");
+                }
                 self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(ConnAck::new(code, false)) });
                 self.emit(Effect::Close { connection });
             }

@@ -9,6 +9,7 @@ use super::devices::Devices;
 use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::{HubDelays, HubIdentity};
 use crate::hub::tracking::TrackingIds;
+use crate::hub::warning::Warning;
 use crate::mqtt::Packet;
 use crate::time::{Nanos, WallClock};
 
@@ -52,6 +53,10 @@ pub(in crate::hub) struct Partition {
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
     pub(super) telemetry: u64,
+    /// A device has subscribed to a filter that is not documented.
+    pub(super) unknown_filter: Warning,
+    /// A connection was refused.
+    pub(super) refused: Warning,
     effects: VecDeque<Effect>,
     /// Effects that wait for a planted delay, in order of time and then of arrival.
     later: BTreeMap<(Nanos, u64), Effect>,
@@ -78,6 +83,8 @@ impl Partition {
             deleted: HashSet::new(),
             tracking,
             telemetry: 0,
+            unknown_filter: Warning::default(),
+            refused: Warning::default(),
             effects: VecDeque::new(),
             later: BTreeMap::new(),
             deferred: 0,
