@@ -107,7 +107,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_full_lobby_waits_for_places_and_turns_the_oldest_away_after_the_grace() {
         let local = LocalSet::new();
-        local.run_until(async {
+        let story = async {
             let clock = Clock::start();
             let lobby = Lobby::new(2, clock);
             let (known, knowing) = tokio::sync::oneshot::channel::<()>();
@@ -134,7 +134,7 @@ mod tests {
             lobby.vacancy().await;
             let numbers: Vec<u64> = lobby.strangers.borrow().keys().copied().collect();
             assert_eq!(numbers, [3], "the oldest went");
-        });
-        local.await;
+        };
+        local.run_until(story).await;
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Problem;
 use super::reader::Field;
 use crate::device::Transport;
-use crate::hub::{HubConfig, HubDelays, HubLimits};
+use crate::hub::{HubConfig, HubDelays};
 
 /// The hub under test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +36,12 @@ impl HubPlan {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         match self {
             Self::Embedded { workers, slow, .. } => Some(HubConfig {
-                mqtt: free,
+                mqtt: (transport == Transport::Tcp).then_some(free),
                 mqtts: (transport == Transport::Tls).then_some(free),
-                tls_dir: None,
-                http: free,
+                http: Some(free),
                 workers: *workers,
                 slow: *slow,
-                limits: HubLimits::default(),
+                ..HubConfig::default()
             }),
             Self::Azure => None,
         }

@@ -2,21 +2,13 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Duration;
-
-use tokio::net::{TcpListener, TcpStream};
 
 use super::link::{Link, flush};
 use crate::dialect::azure::Username;
-use crate::hub::lobby::{Lobby, Place};
-use crate::hub::warning::Warning;
+use crate::hub::listener::{Listener, Stranger};
+use crate::hub::lobby::Place;
 use crate::hub::workers::Worker;
-use crate::mqtt::{
-    ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, ServerTls,
-};
-
-/// How long accepting pauses after an error: mostly there are no descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
+use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError};
 
 /// A connection on its way to another worker.
 pub(in crate::hub) struct Arrival {
@@ -25,20 +17,10 @@ pub(in crate::hub) struct Arrival {
     connect: Connect,
 }
 
-/// Accepts connections, over TLS if there is one, for as long as the worker runs.
-pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: TcpListener, tls: Option<ServerTls>) {
-    let (lobby, failing) = (Lobby::new(worker.limits.strangers, worker.clock), Warning::default());
+/// Accepts connections for as long as the worker runs.
+pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: Listener) {
     loop {
-        lobby.vacancy().await;
-        match listener.accept().await {
-            Ok((stream, _)) => lobby.admit(|place| greet(Rc::clone(&worker), stream, tls.clone(), place)),
-            Err(error) => {
-                if let Some(times) = failing.due(worker.clock.now()) {
-                    tracing::warn!(%error, times, "cannot accept MQTT connections");
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        listener.admit(|stranger| greet(Rc::clone(&worker), stranger)).await;
     }
 }
 
@@ -50,16 +32,16 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
     }
 }
 
-/// The client is a stranger until its connection has found its worker.
-async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>, _place: Place) {
-    let mut connection = match open(stream, tls.as_ref()) {
-        Ok(connection) => connection,
-        Err(error) => return tracing::debug!(%error, "a connection ended at once"),
-    };
-    let connect = async {
-        poll_fn(|cx| connection.poll_handshake(cx, &mut worker.scratch.borrow_mut())).await?;
-        poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut())).await
-    };
+async fn greet(worker: Rc<Worker>, stranger: Stranger) {
+    match stranger.greet(&worker).await {
+        Ok((connection, place)) => welcome(worker, connection, place).await,
+        Err(error) => tracing::debug!(%error, "a connection ended before its CONNECT"),
+    }
+}
+
+/// Waits for CONNECT. The client is a stranger until its connection has found its worker.
+async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Place) {
+    let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
     let patience = worker.limits.greeting;
     let result = tokio::time::timeout(patience, connect).await;
     let connect = match result {
@@ -86,14 +68,5 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>, _p
     match connection.detach() {
         Ok(connection) => worker.peers.adopt(owner, Arrival { connection, connect }).await,
         Err(error) => tracing::warn!(%error, "cannot hand over an MQTT connection"),
-    }
-}
-
-fn open(stream: TcpStream, tls: Option<&ServerTls>) -> Result<Connection, ConnectionError> {
-    // Answers are single small packets; they must not wait for more.
-    stream.set_nodelay(true)?;
-    match tls {
-        Some(tls) => Connection::server(stream, tls),
-        None => Ok(Connection::new(stream)),
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::device::{Device, Subscriptions};
+use super::device::{Device, Subscriptions, split_id};
 use super::devices::Slot;
 use super::refusal::Refusal;
 use super::state::{ConnectionId, Effect, Partition};
@@ -99,7 +99,7 @@ impl Partition {
     fn published(&mut self, now: Nanos, connection: ConnectionId, slot: Slot, id: &str, publish: &Publish) {
         let topic = FromDevice::parse(&publish.topic);
         let legal = match topic {
-            Some(FromDevice::Telemetry { device, .. }) => device == id,
+            Some(FromDevice::Telemetry { device, module, .. }) => (device, module) == split_id(id),
             Some(
                 FromDevice::TwinGet { rid }
                 | FromDevice::ReportedPatch { rid }

@@ -1,5 +1,6 @@
 //! Why the hub refuses a request, and conditions on etags.
 
+use super::device::split_id;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::query::QueryError;
 use crate::hub::twin::TwinError;
@@ -17,9 +18,16 @@ impl Refusal {
         Self { code, message: message.into() }
     }
 
-    /// The device `id` is not registered.
+    /// The device `id`, or the module `device/module`, is not registered. Twins and methods of modules answer with the
+    /// code of devices too (3.4); only their identities have one of their own.
     pub(in crate::hub) fn unknown(id: &str) -> Self {
-        Self::new(ErrorCode::DeviceNotFound, format!("device `{id}` is not registered"))
+        Self::new(
+            ErrorCode::DeviceNotFound,
+            match split_id(id) {
+                (device, Some(module)) => format!("module `{module}` of device `{device}` is not registered"),
+                (device, None) => format!("device `{device}` is not registered"),
+            },
+        )
     }
 }
 
@@ -54,6 +62,17 @@ impl Precondition {
             Some("*") => Self::Any,
             Some(etag) => Self::Etag(etag.to_owned()),
         }
+    }
+
+    /// As [`Precondition::check`]; who deletes must name an etag (5).
+    pub(in crate::hub) fn check_delete(&self, present: &str) -> Result<(), Refusal> {
+        if *self == Self::Absent {
+            return Err(Refusal::new(
+                ErrorCode::PreconditionFailed,
+                "deleting needs the header If-Match: etag missing",
+            ));
+        }
+        self.check(present)
     }
 
     /// Refuses another etag than the present one.

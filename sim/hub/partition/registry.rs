@@ -1,11 +1,12 @@
 //! The identity registry (5).
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::device::{Device, Identity, Keys};
+use super::device::{Details, Device, Identity, Keys};
 use super::refusal::{Precondition, Refusal};
 use super::state::{Effect, Partition};
 use crate::dialect::azure::{ErrorCode, is_device_id};
@@ -16,7 +17,7 @@ use crate::time::{Nanos, rfc3339};
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) struct Registration {
     pub(in crate::hub) enabled: bool,
-    pub(in crate::hub) reason: Option<String>,
+    pub(in crate::hub) details: Details,
     pub(in crate::hub) keys: Keys,
     /// What its twin begins with.
     pub(in crate::hub) twin: TwinPatch,
@@ -24,11 +25,11 @@ pub(in crate::hub) struct Registration {
 
 impl Default for Registration {
     fn default() -> Self {
-        Self { enabled: true, reason: None, keys: Keys::Derived, twin: TwinPatch::default() }
+        Self { enabled: true, details: Details::default(), keys: Keys::Derived, twin: TwinPatch::default() }
     }
 }
 
-/// How many devices there are.
+/// How many devices there are, modules left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::hub) struct Counts {
     pub(in crate::hub) total: usize,
@@ -57,6 +58,12 @@ impl Partition {
         if self.devices.slot(id).is_some() {
             return Err(Refusal::new(ErrorCode::DeviceAlreadyExists, format!("device `{id}` is registered already")));
         }
+        self.deleted.remove(id);
+        self.register(now, id, new)
+    }
+
+    /// Registers a device or module under an id that is free.
+    pub(super) fn register(&mut self, now: Nanos, id: &str, new: Registration) -> Result<(), Refusal> {
         let at = self.wall.at(now);
         let mut twin = Twin::new(at);
         twin.merge(&new.twin, at)?;
@@ -66,17 +73,16 @@ impl Partition {
             generation: self.generation,
             etag: 1,
             enabled: new.enabled,
-            reason: new.reason.map(Into::into),
+            details: new.details.boxed(),
             keys: new.keys,
             status_updated: None,
             connection_updated: None,
         };
-        self.deleted.remove(id);
         self.devices.insert(Device { id: id.into(), identity, twin, session: None, heard: None, calls: 0 });
         Ok(())
     }
 
-    /// Replaces the identity of the device `id`; one that is disabled is disconnected.
+    /// Replaces the identity of the device or module `id`; a device that is disabled is disconnected with its modules.
     pub(in crate::hub) fn update(
         &mut self,
         now: Nanos,
@@ -94,36 +100,48 @@ impl Partition {
         }
         identity.etag += 1;
         identity.enabled = new.enabled;
-        identity.reason = new.reason.map(Into::into);
+        identity.details = new.details.boxed();
         identity.keys = new.keys;
-        if let Some(connection) = device.connection().filter(|_| !new.enabled) {
-            self.close(now, connection);
+        if !new.enabled {
+            let modules = self.devices.modules_of(id);
+            let connections: Vec<_> =
+                self.devices.named(id).into_iter().chain(modules).filter_map(Device::connection).collect();
+            for connection in connections {
+                self.close(now, connection);
+            }
         }
         Ok(())
     }
 
-    /// Removes the device `id`, its twin and its session, and ends its calls. It cannot enrol itself again: who
-    /// deletes a device wants to be rid of it.
+    /// Removes the device `id` with its modules. It cannot enrol itself again: who deletes a device wants to be rid of
+    /// it.
     pub(in crate::hub) fn delete(&mut self, id: &str, precondition: &Precondition) -> Result<(), Refusal> {
-        let slot = self.devices.slot(id).ok_or_else(|| Refusal::unknown(id))?;
-        let device = self.devices.get(slot).ok_or_else(|| Refusal::unknown(id))?;
-        if *precondition == Precondition::Absent {
-            return Err(Refusal::new(ErrorCode::PreconditionFailed, "deleting a device needs the header If-Match"));
+        let device = self.devices.named(id).ok_or_else(|| Refusal::unknown(id))?;
+        precondition.check_delete(&etag(device.identity.etag))?;
+        let modules: Vec<Arc<str>> = self.devices.modules_of(id).map(|module| Arc::clone(&module.id)).collect();
+        for module in modules {
+            self.remove(&module);
         }
-        precondition.check(&etag(device.identity.etag))?;
+        if let Some(device) = self.remove(id) {
+            self.deleted.insert(device.id);
+        }
+        Ok(())
+    }
+
+    /// Removes a device or module, its twin and its session, and ends its calls.
+    pub(super) fn remove(&mut self, id: &str) -> Option<Box<Device>> {
+        let slot = self.devices.slot(id)?;
+        let device = self.devices.get(slot)?;
         self.disabled -= usize::from(!device.identity.enabled);
-        let device_calls = device.calls > 0;
+        let has_calls = device.calls > 0;
         if let Some(connection) = device.connection() {
             self.connections.remove(connection);
             self.emit(Effect::Close { connection });
         }
-        if device_calls {
+        if has_calls {
             self.end_calls(slot, id);
         }
-        if let Some(device) = self.devices.remove(id) {
-            self.deleted.insert(device.id);
-        }
-        Ok(())
+        self.devices.remove(id)
     }
 
     /// The identity of the device `id`, keys included.
@@ -133,7 +151,7 @@ impl Partition {
 
     /// The first `limit` identities by id.
     pub(in crate::hub) fn identities(&self, limit: usize) -> Vec<(String, Value)> {
-        let devices = self.devices.range_by_id(Bound::Unbounded).take(limit);
+        let devices = self.devices.range_by_id(Bound::Unbounded).filter(|device| !device.is_module()).take(limit);
         devices.map(|device| (device.id.to_string(), self.identity_document(device))).collect()
     }
 
@@ -144,25 +162,34 @@ impl Partition {
 
     fn identity_document(&self, device: &Device) -> Value {
         let identity = &device.identity;
-        let (primary, secondary) = identity.keys.of(&device.id, &self.identity.fleet_key);
-        let time = |at: Option<Timestamp>| at.map_or_else(|| NEVER.to_owned(), rfc3339);
         json!({
             "deviceId": &*device.id,
             "generationId": identity.generation.to_string(),
             "etag": etag(identity.etag),
-            "connectionState": if device.connection().is_some() { "Connected" } else { "Disconnected" },
+            "connectionState": device.connection_state(),
             "status": if identity.enabled { "enabled" } else { "disabled" },
-            "statusReason": identity.reason,
+            "statusReason": identity.details.as_ref().and_then(|details| details.status_reason.as_deref()),
             "connectionStateUpdatedTime": time(identity.connection_updated),
             "statusUpdatedTime": time(identity.status_updated),
             "lastActivityTime": time(device.heard.map(|heard| self.wall.at(heard))),
             "cloudToDeviceMessageCount": 0,
-            "authentication": {
-                "symmetricKey": { "primaryKey": primary.to_base64(), "secondaryKey": secondary.to_base64() },
-                "x509Thumbprint": { "primaryThumbprint": null, "secondaryThumbprint": null },
-                "type": "sas",
-            },
+            "authentication": self.authentication(device),
             "capabilities": { "iotEdge": false },
         })
     }
+
+    /// How a device or module proves itself, keys included.
+    pub(super) fn authentication(&self, device: &Device) -> Value {
+        let (primary, secondary) = device.identity.keys.of(&device.id, &self.identity.fleet_key);
+        json!({
+            "symmetricKey": { "primaryKey": primary.to_base64(), "secondaryKey": secondary.to_base64() },
+            "x509Thumbprint": { "primaryThumbprint": null, "secondaryThumbprint": null },
+            "type": "sas",
+        })
+    }
+}
+
+/// A time as identities carry it.
+pub(super) fn time(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| NEVER.to_owned(), rfc3339)
 }

@@ -25,6 +25,8 @@ pub(super) struct Answer {
 pub(in crate::hub) enum Failure {
     /// Of registry, twins and queries.
     Plain(Refusal),
+    /// Of module identities.
+    Flat(Refusal),
     /// Of a direct method.
     Method(MethodRefusal),
     /// There is nothing at this address.
@@ -58,6 +60,7 @@ impl Answer {
     pub(super) fn refusal(failure: &Failure, tracking_id: &str, at: Timestamp) -> Self {
         let (code, body) = match failure {
             Failure::Plain(Refusal { code, message }) => (*code, code.envelope(message, tracking_id, at)),
+            Failure::Flat(Refusal { code, message }) => (*code, code.flat(message, tracking_id, at)),
             Failure::Method(MethodRefusal { refusal: Refusal { code, message }, timeout }) => {
                 (*code, code.nested(message, tracking_id, at, *timeout))
             }
@@ -106,6 +109,8 @@ mod tests {
         assert!(plain.body.contains("ErrorCode:DeviceNotFound;device `d` is not registered"), "{}", plain.body);
         let method = Answer::refusal(&MethodRefusal::from(refusal).into(), "t", at);
         assert_eq!(ServiceError::parse(method.status, method.body.as_bytes()).code, Some(404_001));
+        let flat = Answer::refusal(&Failure::Flat(Refusal::new(ErrorCode::ModuleNotFound, "no")), "t", at);
+        assert_eq!((flat.status, ServiceError::parse(404, flat.body.as_bytes()).code), (404, Some(404_010)));
         let route = Answer::refusal(&Failure::NoRoute("nothing".into()), "t", at);
         assert!(route.status == 404 && route.body.contains("IotHubNotFound"), "{}", route.body);
     }

@@ -9,8 +9,8 @@ use super::answer::Answer;
 use super::router::Service;
 use crate::dialect::azure::rest::BULK_MAX;
 use crate::dialect::azure::{ErrorCode, Key};
-use crate::hub::config::random_key;
-use crate::hub::partition::{Keys, Partition, Precondition, Refusal, Registration};
+use crate::hub::identity::random_key;
+use crate::hub::partition::{Details, Keys, Partition, Precondition, Refusal, Registration};
 use crate::hub::twin::TwinPatch;
 use crate::time::Nanos;
 
@@ -20,9 +20,10 @@ const MAX_TOP: usize = 1000;
 /// An identity, as a service sends it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Identity {
+pub(super) struct Identity {
     status: Option<String>,
     status_reason: Option<String>,
+    managed_by: Option<String>,
     authentication: Option<Authentication>,
 }
 
@@ -209,7 +210,7 @@ impl Operation {
 
 impl Identity {
     /// What it registers; keys that it does not bring are made (5).
-    fn registration(self, twin: TwinPatch) -> Result<Registration, Refusal> {
+    pub(super) fn registration(self, twin: TwinPatch) -> Result<Registration, Refusal> {
         let refuse = |message: String| Refusal::new(ErrorCode::ArgumentInvalid, message);
         let enabled = match self.status.as_deref() {
             None | Some("enabled") => true,
@@ -229,7 +230,8 @@ impl Identity {
                 .and_then(|primary| Ok((primary, random_key()?)))
                 .map_err(|error| Refusal::new(ErrorCode::ServerError, error.to_string()))?,
         };
-        Ok(Registration { enabled, reason: self.status_reason, keys: Keys::Own(Box::new(keys)), twin })
+        let details = Details { status_reason: self.status_reason, managed_by: self.managed_by };
+        Ok(Registration { enabled, details, keys: Keys::Own(Box::new(keys)), twin })
     }
 }
 
@@ -249,7 +251,7 @@ impl SymmetricKey {
     }
 }
 
-fn unreadable(error: serde_json::Error) -> Refusal {
+pub(super) fn unreadable(error: serde_json::Error) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, format!("the body is unreadable: {error}"))
 }
 

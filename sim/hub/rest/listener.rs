@@ -1,4 +1,4 @@
-//! Accepts HTTP connections and reads requests.
+//! Takes in HTTP connections and reads requests.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -12,44 +12,31 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
 
 use super::answer::{Answer, Failure};
 use super::router::Service;
 use crate::dialect::azure::ErrorCode;
-use crate::hub::lobby::{Lobby, Place};
+use crate::hub::listener::{Listener, Stranger};
+use crate::hub::lobby::Place;
 use crate::hub::partition::Refusal;
-use crate::hub::warning::Warning;
+use crate::mqtt::ByteStream;
 
 /// The largest request body, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
-/// How long accepting pauses after an error: mostly there are no descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections for as long as the worker runs.
-pub(in crate::hub) async fn accept(service: Rc<Service>, listener: TcpListener) {
-    let clock = service.worker.clock;
-    let (lobby, failing) = (Lobby::new(service.worker.limits.strangers, clock), Warning::default());
+pub(in crate::hub) async fn accept(service: Rc<Service>, listener: Listener) {
     loop {
-        lobby.vacancy().await;
-        match listener.accept().await {
-            Ok((stream, _)) => lobby.admit(|place| serve(Rc::clone(&service), stream, place)),
-            Err(error) => {
-                if let Some(times) = failing.due(clock.now()) {
-                    tracing::warn!(%error, times, "cannot accept HTTP connections");
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        listener.admit(|stranger| serve(Rc::clone(&service), stranger)).await;
     }
 }
 
-/// The client is a stranger until a request of it was admitted.
-async fn serve(service: Rc<Service>, stream: TcpStream, place: Place) {
-    if let Err(error) = stream.set_nodelay(true) {
-        return tracing::debug!(%error, "HTTP connection ended at once");
-    }
-    let place = Cell::new(Some(place));
+/// The client is a stranger until one of its requests was admitted.
+async fn serve(service: Rc<Service>, stranger: Stranger) {
+    let (stream, place) = match stranger.greet(&service.worker).await {
+        Ok((connection, place)) => (ByteStream::from(connection), Cell::new(Some(place))),
+        Err(error) => return tracing::debug!(%error, "an HTTP connection ended before its first request"),
+    };
     let answer = service_fn(|request| respond(&service, request, &place));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -243,7 +243,9 @@ impl Pair {
                 let rid = call.map_or_else(|| "none".to_owned(), |n| format!("{:x}", self.calls[n].1.0));
                 publish_one(FromDevice::MethodResponse { status: *status, rid: &rid }, "{}")
             }
-            Arrival::Telemetry => publish_one(FromDevice::Telemetry { device: &id, properties: "a=b" }, "x"),
+            Arrival::Telemetry => {
+                publish_one(FromDevice::Telemetry { device: &id, module: None, properties: "a=b" }, "x")
+            }
             Arrival::Ping => Packet::PingReq,
             Arrival::Disconnect => Packet::Disconnect,
             Arrival::Forbidden(Forbidden::ExactlyOnce) => {
@@ -251,7 +253,7 @@ impl Pair {
             }
             Arrival::Forbidden(Forbidden::UnknownTopic) => publish("a/b".into(), QoS::AtMostOnce, 0, Bytes::new()),
             Arrival::Forbidden(Forbidden::ForeignTelemetry) => {
-                publish_one(FromDevice::Telemetry { device: "other", properties: "" }, "")
+                publish_one(FromDevice::Telemetry { device: "other", module: None, properties: "" }, "")
             }
             Arrival::Forbidden(Forbidden::SecondConnect) => Packet::Connect(Connect::new("d")),
         };
