@@ -2,6 +2,8 @@
 
 mod modules;
 mod queries;
+mod registry;
+mod twins;
 
 use std::time::Duration;
 

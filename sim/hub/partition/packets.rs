@@ -11,7 +11,7 @@ use super::devices::Slot;
 use super::refusal::Refusal;
 use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub};
-use crate::hub::twin::TwinError;
+use crate::hub::twin::{TwinError, check_digits};
 use crate::mqtt::{Packet, PubAck, Publish, QoS, SubAck, Subscribe, SubscribeReasonCode, UnsubAck, kind, publish};
 use crate::time::Nanos;
 
@@ -157,7 +157,10 @@ impl Partition {
 
 fn patch(payload: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match serde_json::from_slice(payload) {
-        Ok(Value::Object(patch)) => Ok(patch),
+        Ok(Value::Object(patch)) => {
+            check_digits(payload)?;
+            Ok(patch)
+        }
         Ok(_) => Err(TwinError::NotAnObject("properties.reported").into()),
         Err(error) => Err(Refusal::new(ErrorCode::IotHubFormatError, TwinError::Json(error.to_string()).to_string())),
     }

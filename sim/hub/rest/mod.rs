@@ -2,6 +2,7 @@
 
 mod answer;
 mod authorization;
+mod bulk;
 mod devices;
 mod listener;
 mod methods;

@@ -80,6 +80,7 @@ impl Service {
             (&Method::GET, ["devices", id]) => self.get_device(id).await?,
             (&Method::PUT, ["devices", id]) => self.put_device(id, body, precondition()).await?,
             (&Method::DELETE, ["devices", id]) => self.delete_device(id, precondition()).await?,
+            (&Method::DELETE, ["devices", id, "commands"]) => self.purge(id).await?,
             (&Method::GET, ["devices", device, "modules"]) => self.list_modules(device).await?,
             (&Method::GET, ["devices", device, "modules", module]) => self.get_module(device, module).await?,
             (&Method::PUT, ["devices", device, "modules", module]) => {

@@ -21,7 +21,7 @@ use crate::hub::config::HubDelays;
 use crate::hub::identity::HubIdentity;
 use crate::hub::query::{Cursor, Plan, parse};
 use crate::hub::tracking::TrackingIds;
-use crate::hub::twin::TwinPatch;
+use crate::hub::twin::{TwinError, TwinPatch};
 use crate::mqtt::{
     Connect, ConnectReturnCode, Packet, Publish, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode, publish,
 };
