@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::throttle::HubLimits;
 use crate::policy::units;
 
 /// The settings of an embedded hub.
@@ -27,6 +28,8 @@ pub struct HubConfig {
     pub workers: usize,
     /// Delays planted on purpose.
     pub slow: HubDelays,
+    /// What it allows; `None` for as much as it can do.
+    pub limits: Option<HubLimits>,
 }
 
 impl Default for HubConfig {
@@ -42,6 +45,7 @@ impl Default for HubConfig {
             names: Vec::new(),
             workers: 1,
             slow: HubDelays::default(),
+            limits: None,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::ports::{Port, Ports};
 use super::rest;
+use super::throttle::Throttles;
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
@@ -111,6 +112,7 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -135,15 +137,14 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, clock, stopped } = self;
+        let Self { index, ports, tls, mailbox, peers, identity, delays, throttles, clock, stopped } = self;
+        let wall = clock.wall();
+        let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
+        partition.throttled_by(throttles.clone());
         let worker = Rc::new(Worker {
             index,
-            partition: RefCell::new(Partition::new(
-                Arc::clone(&identity),
-                delays,
-                clock.wall(),
-                TrackingIds::new(2 * index),
-            )),
+            partition: RefCell::new(partition),
+            throttles,
             scratch: RefCell::default(),
             inbound: RefCell::default(),
             outboxes: RefCell::default(),
@@ -184,6 +185,8 @@ pub(super) struct Worker {
     /// Its place among its peers.
     pub(super) index: usize,
     partition: RefCell<Partition>,
+    /// Shared with its peers; `None` where nothing is limited.
+    pub(super) throttles: Option<Arc<Throttles>>,
     /// Buffers that all connections of this worker share.
     pub(super) scratch: RefCell<Scratch>,
     /// Packets on their way from a read to the partition: empty between reads, kept for its memory.
@@ -196,7 +199,7 @@ pub(super) struct Worker {
     /// Rings before that, because something is due earlier.
     alarm: Notify,
     pub(super) peers: Peers,
-    clock: Clock,
+    pub(super) clock: Clock,
 }
 
 impl Worker {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 
 use super::link::{Link, flush};
+use super::throttling;
 use crate::dialect::azure::Username;
 use crate::hub::listener::{Listener, Permit, Stranger};
 use crate::hub::workers::Worker;
@@ -64,6 +65,9 @@ async fn welcome(worker: Rc<Worker>, mut connection: Connection, permit: Permit)
         Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
         Err(_) => return tracing::debug!("closed: no CONNECT within {} s", PATIENCE.as_secs()),
     };
+    if !throttling::lets_in(&worker, &mut connection).await {
+        return;
+    }
     // A client that cannot name its device is refused here as well as anywhere.
     let username = connect.login.as_ref().and_then(|login| Username::parse(&login.username).ok());
     let device = username.map_or_else(|| connect.client_id.clone(), |username| username.device);

@@ -62,7 +62,7 @@ async fn answer(service: &Service, request: Request<Incoming>) -> Result<Answer,
     let (head, body) = request.into_parts();
     let segments = service.admit(&head)?;
     let body = read(body).await?;
-    service.route(&head, &segments, &body).await
+    service.throttled(&head, &segments, &body).await
 }
 
 async fn read(body: Incoming) -> Result<Bytes, Refusal> {

@@ -11,6 +11,7 @@ mod queries;
 mod rights;
 mod router;
 mod statistics;
+mod throttling;
 mod twins;
 
 pub(super) use listener::accept;

@@ -1,6 +1,7 @@
 //! A partition fed by hand: no socket, no clock.
 
 mod connections;
+mod held;
 mod methods;
 mod modules;
 mod registry;
