@@ -11,14 +11,18 @@ use crate::policy::units;
 /// The settings of an embedded hub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HubConfig {
-    /// Where it listens for MQTT; port 0 for a free one.
-    pub mqtt: SocketAddr,
-    /// Where it listens for MQTT over TLS; port 0 for a free one, `None` for no TLS.
+    /// Where it listens for MQTT over plain TCP; port 0 for a free one, `None` for not at all, as with those below.
+    pub mqtt: Option<SocketAddr>,
+    /// Where it listens for MQTT over TLS.
     pub mqtts: Option<SocketAddr>,
+    /// Where it listens for plain HTTP: REST.
+    pub http: Option<SocketAddr>,
+    /// Where it listens for HTTPS: the same over TLS.
+    pub https: Option<SocketAddr>,
     /// The folder that keeps the CA which signs its certificate; `None` for a CA that lives as long as the hub.
     pub tls_dir: Option<PathBuf>,
-    /// Where it listens for HTTP; port 0 for a free one.
-    pub http: SocketAddr,
+    /// Names that its certificate is for, beside the one in tokens and those by which a machine calls itself.
+    pub names: Vec<String>,
     /// Threads; a twin belongs to one of them.
     pub workers: usize,
     /// Delays planted on purpose.
@@ -26,10 +30,19 @@ pub struct HubConfig {
 }
 
 impl Default for HubConfig {
-    /// One worker, on free ports of the loopback interface.
+    /// One worker, for MQTT and HTTP on free ports of the loopback interface, without TLS.
     fn default() -> Self {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { mqtt: loopback, mqtts: None, tls_dir: None, http: loopback, workers: 1, slow: HubDelays::default() }
+        Self {
+            mqtt: Some(loopback),
+            mqtts: None,
+            http: Some(loopback),
+            https: None,
+            tls_dir: None,
+            names: Vec::new(),
+            workers: 1,
+            slow: HubDelays::default(),
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
@@ -16,7 +15,9 @@ use tokio::task::spawn_local;
 use super::config::HubDelays;
 use super::endpoint::{self, Arrival, Outbox};
 use super::identity::HubIdentity;
+use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
+use super::ports::{Port, Ports};
 use super::rest;
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
@@ -103,9 +104,9 @@ fn stopping() -> Refusal {
 pub(super) struct WorkerSeat {
     /// Its place among its peers.
     pub(super) index: usize,
-    pub(super) mqtt: std::net::TcpListener,
-    pub(super) mqtts: Option<(std::net::TcpListener, ServerTls)>,
-    pub(super) http: std::net::TcpListener,
+    pub(super) ports: Ports<Port>,
+    /// Spoken at those ports that are for it.
+    pub(super) tls: Option<ServerTls>,
     pub(super) mailbox: mpsc::Receiver<Message>,
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
@@ -134,7 +135,7 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, mqtt, mqtts, http, mailbox, peers, identity, delays, clock, stopped } = self;
+        let Self { index, ports, tls, mailbox, peers, identity, delays, clock, stopped } = self;
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(Partition::new(
@@ -156,11 +157,16 @@ impl WorkerSeat {
         let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
         let service = Rc::new(service);
         let listening = (|| {
-            spawn_local(endpoint::accept(Rc::clone(&worker), TcpListener::from_std(mqtt)?, None));
-            if let Some((listener, tls)) = mqtts {
-                spawn_local(endpoint::accept(Rc::clone(&worker), TcpListener::from_std(listener)?, Some(tls)));
+            for (port, tls) in [(ports.mqtt, None), (ports.mqtts, tls.clone())] {
+                if let Some(port) = port {
+                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls)?));
+                }
             }
-            spawn_local(rest::accept(service, TcpListener::from_std(http)?));
+            for (port, tls) in [(ports.http, None), (ports.https, tls)] {
+                if let Some(port) = port {
+                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls)?));
+                }
+            }
             Ok(())
         })();
         let is_listening = listening.is_ok();

@@ -16,6 +16,10 @@ use super::packet::{Connect, MAX_PACKET, Packet, PacketError};
 use super::source::OpenError;
 use super::tls::{ClientTls, Engine, ServerTls, TlsError};
 
+mod stream;
+
+pub use stream::ByteStream;
+
 /// What one read takes at most, in bytes. Large, so that no second read is needed to learn that nothing is left.
 const READ: usize = 64 * 1024;
 

@@ -7,7 +7,7 @@ mod packet;
 mod source;
 mod tls;
 
-pub use connection::{Connection, ConnectionError, Detached, Scratch};
+pub use connection::{ByteStream, Connection, ConnectionError, Detached, Scratch};
 pub use packet::{
     ConnAck, Connect, ConnectReturnCode, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish, QoS,
     SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, kind, publish,

@@ -36,12 +36,12 @@ impl HubPlan {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         match self {
             Self::Embedded { workers, slow, .. } => Some(HubConfig {
-                mqtt: free,
+                mqtt: (transport == Transport::Tcp).then_some(free),
                 mqtts: (transport == Transport::Tls).then_some(free),
-                tls_dir: None,
-                http: free,
+                http: Some(free),
                 workers: *workers,
                 slow: *slow,
+                ..HubConfig::default()
             }),
             Self::Azure => None,
         }

@@ -28,10 +28,10 @@ const STOP: Duration = Duration::from_secs(1);
 /// What the child says once it listens. It travels through a pipe that only parent and child hold.
 #[derive(Serialize, Deserialize)]
 struct Listening {
-    mqtt: SocketAddr,
+    mqtt: Option<SocketAddr>,
     /// For MQTT over TLS, with the certificate of the hub's CA in PEM.
     mqtts: Option<(SocketAddr, String)>,
-    http: SocketAddr,
+    http: Option<SocketAddr>,
     connection_string: String,
     fleet_key: String,
 }
@@ -46,7 +46,7 @@ enum Word {
 /// What the parent says.
 #[derive(Debug, Serialize, Deserialize)]
 enum Order {
-    Start(HubConfig),
+    Start(Box<HubConfig>),
     Stop,
 }
 
@@ -93,7 +93,7 @@ impl StartingHub {
     ) -> Result<Self, HubProcessError> {
         let (mut child, words) = ChildProcess::spawn(program, "hub")?;
         let first_word = listen(words, gone)?;
-        child.tell(Order::Start(config.clone()))?;
+        child.tell(Order::Start(Box::new(config.clone())))?;
         Ok(Self { child, first_word })
     }
 
@@ -121,9 +121,9 @@ impl StartingHub {
             .mqtts
             .map(|(address, authority)| (address, HubProof { host: address.ip().to_string(), authority }));
         let endpoints = Endpoints {
-            mqtt: Some(tls.as_ref().map_or(listening.mqtt, |(address, _)| *address)),
+            mqtt: tls.as_ref().map(|(address, _)| *address).or(listening.mqtt),
             tls: tls.map(|(_, proof)| proof),
-            rest: Some(format!("http://{}", listening.http)),
+            rest: listening.http.map(|address| format!("http://{address}")),
             host: service.host.clone(),
         };
         let credentials = Credentials { service: Some(service), fleet_key: Some(fleet_key) };
@@ -185,7 +185,7 @@ pub fn serve_hub_process() -> io::Result<()> {
     let (mut from, mut line) = (BufReader::new(io::stdin().lock()), Vec::new());
     let mut next = || read_line::<Order>(&mut from, &mut line);
     let Some(Order::Start(config)) = next()? else { return Ok(()) };
-    let started = Hub::bind(config).and_then(|bound| {
+    let started = Hub::bind(*config).and_then(|bound| {
         let identity = bound.generate_identity()?;
         Ok((bound.start(identity.clone())?, identity))
     });

@@ -8,6 +8,7 @@ mod coordinator;
 mod doctor;
 pub mod environment;
 mod follow;
+pub mod hub_keys;
 mod hub_process;
 mod hubs;
 mod launch;

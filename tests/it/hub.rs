@@ -1,6 +1,7 @@
 //! The embedded hub over real sockets: an independent MQTT client as the device, plain HTTP as the service.
 
 mod modules;
+mod queries;
 mod registry;
 mod twins;
 
@@ -33,7 +34,7 @@ impl Bench {
     /// A hub of two workers, so that connections and requests cross between them.
     fn start() -> Self {
         let bound = Hub::bind(HubConfig { workers: 2, ..HubConfig::default() }).unwrap();
-        let identity = HubIdentity::generate(bound.http_addr().to_string()).unwrap();
+        let identity = HubIdentity::generate(bound.http_addr().unwrap().to_string()).unwrap();
         Self { hub: bound.start(identity.clone()).unwrap(), identity }
     }
 
@@ -43,7 +44,7 @@ impl Bench {
     }
 
     async fn send(&self, authorization: &str, request: Request) -> (hyper::HeaderMap, Response) {
-        let stream = TcpStream::connect(self.hub.http_addr()).await.unwrap();
+        let stream = TcpStream::connect(self.hub.http_addr().unwrap()).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(connection);
         let mut builder = hyper::Request::builder().method(request.method).uri(request.path).header("host", "hub");
@@ -78,7 +79,7 @@ impl Bench {
 
     /// What the hub answers to these bytes before it closes the connection.
     async fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(self.hub.mqtt_addr()).await.unwrap();
+        let mut stream = TcpStream::connect(self.hub.mqtt_addr().unwrap()).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
         tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
@@ -86,7 +87,7 @@ impl Bench {
     }
 
     fn device(&self, id: &str, key: &Key) -> Device {
-        let mut options = MqttOptions::new(id, "127.0.0.1", self.hub.mqtt_addr().port());
+        let mut options = MqttOptions::new(id, "127.0.0.1", self.hub.mqtt_addr().unwrap().port());
         let token = self.token(&format!("/devices/{id}"), None, key);
         options.set_credentials(format!("{}/{id}/?api-version=2021-04-12", self.identity.host), token);
         options.set_clean_session(false);
@@ -237,7 +238,7 @@ async fn what_comes_together_with_connect_is_answered_in_order() {
 #[tokio::test]
 async fn nobody_s_body_is_waited_for_who_has_no_token() {
     let bench = Bench::start();
-    let mut stream = TcpStream::connect(bench.hub.http_addr()).await.unwrap();
+    let mut stream = TcpStream::connect(bench.hub.http_addr().unwrap()).await.unwrap();
     stream.write_all(b"POST /devices HTTP/1.1\r\nhost: hub\r\ncontent-length: 1000\r\n\r\n").await.unwrap();
     let mut answer = [0; 12];
     tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();

@@ -4,20 +4,16 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
 use super::link::{Link, flush};
 use crate::dialect::azure::Username;
+use crate::hub::listener::{Listener, Permit, Stranger};
 use crate::hub::workers::Worker;
-use crate::mqtt::{
-    ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, ServerTls,
-};
+use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError};
 
-/// How long a client may take to shake hands, where this is TLS, and to send CONNECT.
+/// How long a client may take to send CONNECT, once TLS has shaken hands.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long accepting pauses after an error: mostly there are no descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection on its way to another worker.
 pub(in crate::hub) struct Arrival {
@@ -26,18 +22,11 @@ pub(in crate::hub) struct Arrival {
     connect: Connect,
 }
 
-/// Accepts connections, over TLS if there is one, for as long as the worker runs.
-pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: TcpListener, tls: Option<ServerTls>) {
+/// Accepts connections for as long as the worker runs.
+pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: Listener) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                spawn_local(greet(Rc::clone(&worker), stream, tls.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept an MQTT connection");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        let stranger = listener.accept().await;
+        spawn_local(greet(Rc::clone(&worker), stranger));
     }
 }
 
@@ -49,16 +38,18 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
     }
 }
 
-async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>) {
-    let mut connection = match open(stream, tls.as_ref()) {
-        Ok(connection) => connection,
-        Err(error) => return tracing::debug!(%error, "a connection ended at once"),
-    };
-    let connect = async {
-        poll_fn(|cx| connection.poll_handshake(cx, &mut worker.scratch.borrow_mut())).await?;
-        poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut())).await
-    };
+async fn greet(worker: Rc<Worker>, stranger: Stranger) {
+    match stranger.greet(&worker).await {
+        Ok((connection, permit)) => welcome(worker, connection, permit).await,
+        Err(error) => tracing::debug!(%error, "a connection ended before its CONNECT"),
+    }
+}
+
+/// Waits for CONNECT.
+async fn welcome(worker: Rc<Worker>, mut connection: Connection, permit: Permit) {
+    let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
     let result = tokio::time::timeout(PATIENCE, connect).await;
+    drop(permit);
     let connect = match result {
         Ok(Ok(connect)) => connect,
         Ok(Err(ConnectionError::Packet(PacketError::InvalidProtocol | PacketError::InvalidProtocolLevel(_)))) => {
@@ -83,14 +74,5 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>) {
     match connection.detach() {
         Ok(connection) => worker.peers.adopt(owner, Arrival { connection, connect }).await,
         Err(error) => tracing::warn!(%error, "cannot hand over an MQTT connection"),
-    }
-}
-
-fn open(stream: TcpStream, tls: Option<&ServerTls>) -> Result<Connection, ConnectionError> {
-    // Answers are single small packets; they must not wait for more.
-    stream.set_nodelay(true)?;
-    match tls {
-        Some(tls) => Connection::server(stream, tls),
-        None => Ok(Connection::new(stream)),
     }
 }

@@ -123,7 +123,7 @@ pub(super) struct Session {
 }
 
 impl Device {
-    /// Whether this is a module.
+    /// Whether this is a module of a device: it lies under the id `device/module`, and a `/` is legal in neither.
     pub(super) fn is_module(&self) -> bool {
         self.id.contains('/')
     }

@@ -57,6 +57,7 @@ impl Row for View<'_> {
         let twin = &self.device.twin;
         match path {
             Path::DeviceId => Field::Text(split_id(&self.device.id).0.into()),
+            Path::ModuleId => split_id(&self.device.id).1.map_or(Field::Undefined, |id| Field::Text(id.into())),
             Path::Etag => Field::Text(etag(twin.etag).into()),
             Path::DeviceEtag => Field::Text(etag(self.device.identity.etag).into()),
             Path::Status => Field::Text(self.status().into()),
@@ -73,7 +74,7 @@ impl Row for View<'_> {
             Path::Tags(path) => Field::from_json(find(twin.tags(), path)),
             Path::Desired(path) => property(&twin.desired, path),
             Path::Reported(path) => property(&twin.reported, path),
-            Path::Unknown => Field::Undefined,
+            Path::Job(_) | Path::Unknown => Field::Undefined,
         }
     }
 

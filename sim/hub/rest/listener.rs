@@ -1,4 +1,4 @@
-//! Accepts HTTP connections and reads requests.
+//! Takes in HTTP connections and reads requests.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -11,13 +11,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 
 use super::answer::{Answer, Failure};
 use super::router::Service;
 use crate::dialect::azure::ErrorCode;
+use crate::hub::listener::{Listener, Stranger};
 use crate::hub::partition::Refusal;
+use crate::mqtt::ByteStream;
 
 /// The largest request body, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -26,28 +27,21 @@ const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a connection may be idle or take to send a request's head. Longer than clients keep unused connections,
 /// so that none is closed under a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(300);
-/// How long accepting pauses after an error: mostly there are no descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections for as long as the worker runs.
-pub(in crate::hub) async fn accept(service: Rc<Service>, listener: TcpListener) {
+pub(in crate::hub) async fn accept(service: Rc<Service>, listener: Listener) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                spawn_local(serve(Rc::clone(&service), stream));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept an HTTP connection");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        let stranger = listener.accept().await;
+        spawn_local(serve(Rc::clone(&service), stranger));
     }
 }
 
-async fn serve(service: Rc<Service>, stream: TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        return tracing::debug!(%error, "HTTP connection ended at once");
-    }
+async fn serve(service: Rc<Service>, stranger: Stranger) {
+    let stream = match stranger.greet(&service.worker).await {
+        // Who this is stands in each request.
+        Ok((connection, _)) => ByteStream::from(connection),
+        Err(error) => return tracing::debug!(%error, "an HTTP connection ended before its first request"),
+    };
     let answer = service_fn(|request| respond(Rc::clone(&service), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -19,7 +19,7 @@ async fn a_module_is_created_read_changed_called_and_deleted() {
     assert_eq!(serde_json::from_slice::<Value>(&listed.body).unwrap(), json!([module]));
 
     let key = module["authentication"]["symmetricKey"]["primaryKey"].as_str().unwrap();
-    let mut options = MqttOptions::new("d/m", "127.0.0.1", bench.hub.mqtt_addr().port());
+    let mut options = MqttOptions::new("d/m", "127.0.0.1", bench.hub.mqtt_addr().unwrap().port());
     let token = bench.token("/devices/d/modules/m", None, &Key::from_base64(key).unwrap());
     options.set_credentials(format!("{}/d/m/?api-version=2021-04-12", bench.identity.host), token);
     let (client, events) = AsyncClient::new(options, 10);
