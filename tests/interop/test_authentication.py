@@ -154,7 +154,7 @@ def test_a_token_is_renewed(hub, name, websockets):
     # The SDK renews two minutes before the end.
     with device(hub, name, sastoken_ttl=125, websockets=websockets) as it:
         it.listen()
-        wait_until(lambda: it.states.count(True) >= 2, "a second connection")
+        wait_until(lambda: it.changes >= 3, "a second connection")
         it.wait_connected()
         assert hub.registry().invoke_device_method(name, method("ping", 1)).payload == {"echo": 1}
     assert it.failures == []

@@ -108,7 +108,7 @@ def deep(levels):
         {"text": "x" * 4097},
         {"number": 2**52 + 1},
         {"list": [1, None]},
-        deep(11),
+        deep(12),
         {f"k{n}": "x" * 4000 for n in range(9)},
     ],
     ids=["dot", "space", "dollar", "long-key", "long-text", "number", "null-in-array", "depth", "size"],
@@ -121,7 +121,7 @@ def test_a_twin_has_limits(registry, made, patch):
 
 
 @client("patch_twin_reported_properties", "beyond the limits", result="refused, 400: ClientError")
-@pytest.mark.parametrize("patch", [{"a.b": 1}, {"text": "x" * 4097}, deep(11)], ids=["key", "text", "depth"])
+@pytest.mark.parametrize("patch", [{"a.b": 1}, {"text": "x" * 4097}, deep(12)], ids=["key", "text", "depth"])
 def test_a_device_hears_of_limits(hub, made, patch):
     with device(hub, made, PRIMARY) as it:
         with pytest.raises(ClientError):
