@@ -1,4 +1,4 @@
-//! Client certificates, as far as a hub looks at them, and the thumbprints that they are known by.
+//! Certificates of devices, as far as a hub looks at them, and the thumbprints that they are known by.
 
 #![cfg_attr(not(test), expect(dead_code, reason = "no listener asks for certificates yet"))]
 
@@ -10,7 +10,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// The certificate that a client has proven to hold the key of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::hub) struct ClientCertificate {
+pub(in crate::hub) struct DeviceCertificate {
     /// In hexadecimal, lower case.
     sha1: String,
     sha256: String,
@@ -20,7 +20,7 @@ pub(in crate::hub) struct ClientCertificate {
     is_trusted: bool,
 }
 
-impl ClientCertificate {
+impl DeviceCertificate {
     /// Looks at a certificate in DER.
     pub(in crate::hub) fn new(der: &[u8], is_trusted: bool) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Thumbprint {
     }
 
     /// Whether it is that of `certificate`; takes the same time for every wrong one.
-    pub(in crate::hub) fn is_of(&self, certificate: &ClientCertificate) -> bool {
+    pub(in crate::hub) fn is_of(&self, certificate: &DeviceCertificate) -> bool {
         let known = self.0.to_ascii_lowercase();
         let known = known.as_bytes();
         (known.ct_eq(certificate.sha1.as_bytes()) | known.ct_eq(certificate.sha256.as_bytes())).into()
@@ -91,12 +91,12 @@ mod tests {
 
     #[test]
     fn thumbprints_are_told_by_their_length_whatever_their_case() {
-        let certificate = ClientCertificate::new(b"abc", false);
+        let certificate = DeviceCertificate::new(b"abc", false);
         let sha1 = "A9993E364706816ABA3E25717850C26C9CD0D89D";
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         for text in [sha1, sha256] {
             let thumbprint = Thumbprint::parse(text).unwrap();
-            assert!(thumbprint.is_of(&certificate) && !thumbprint.is_of(&ClientCertificate::new(b"abd", false)));
+            assert!(thumbprint.is_of(&certificate) && !thumbprint.is_of(&DeviceCertificate::new(b"abd", false)));
             assert_eq!(thumbprint.to_string(), text);
         }
         for text in ["", "a9", &sha1[1..], &format!("{sha1} "), &sha1.replace('A', "G"), &sha1.replace("A9", "ä")] {
@@ -106,11 +106,11 @@ mod tests {
 
     #[test]
     fn a_certificate_is_issued_to_whom_its_name_is_exactly() {
-        let trusted = ClientCertificate::new(&der(&["dev-1"]), true);
+        let trusted = DeviceCertificate::new(&der(&["dev-1"]), true);
         assert!(trusted.is_issued_to("dev-1"));
         assert!(!trusted.is_issued_to("Dev-1") && !trusted.is_issued_to("dev-11") && !trusted.is_issued_to(""));
-        assert!(!ClientCertificate::new(&der(&["dev-1"]), false).is_issued_to("dev-1"), "of a stranger");
-        assert!(!ClientCertificate::new(&der(&[]), true).is_issued_to(""), "no name is no id");
-        assert!(!ClientCertificate::new(b"no certificate", true).is_issued_to(""));
+        assert!(!DeviceCertificate::new(&der(&["dev-1"]), false).is_issued_to("dev-1"), "of a stranger");
+        assert!(!DeviceCertificate::new(&der(&[]), true).is_issued_to(""), "no name is no id");
+        assert!(!DeviceCertificate::new(b"no certificate", true).is_issued_to(""));
     }
 }

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
-use super::config::HubDelays;
+use super::config::{DoorLimits, HubDelays};
 use super::endpoint::{self, Arrival, Outbox};
 use super::identity::HubIdentity;
 use super::listener::Listener;
@@ -20,6 +20,7 @@ use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodReques
 use super::ports::{Port, Ports};
 use super::rest;
 use super::telemetry::TelemetryFile;
+use super::throttle::Throttles;
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
@@ -114,6 +115,8 @@ pub(super) struct WorkerSeat {
     pub(super) delays: HubDelays,
     /// Where messages to the cloud go, beside being counted.
     pub(super) telemetry: Option<TelemetryFile>,
+    pub(super) throttles: Option<Arc<Throttles>>,
+    pub(super) door: DoorLimits,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -138,14 +141,18 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, telemetry, clock, stopped } = self;
-        let mut partition = Partition::new(Arc::clone(&identity), delays, clock.wall(), TrackingIds::new(2 * index));
+        let Self { index, ports, tls, mailbox, peers, identity, delays, telemetry, throttles, door, clock, stopped } =
+            self;
+        let wall = clock.wall();
+        let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
+        partition.throttled_by(throttles.clone());
         if telemetry.is_some() {
             partition.keep_telemetry();
         }
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(partition),
+            throttles,
             scratch: RefCell::default(),
             inbound: RefCell::default(),
             outboxes: RefCell::default(),
@@ -155,6 +162,7 @@ impl WorkerSeat {
             alarm: Notify::new(),
             telemetry,
             peers,
+            door,
             clock,
         });
         let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
@@ -162,12 +170,12 @@ impl WorkerSeat {
         let listening = (|| {
             for (port, tls) in [(ports.mqtt, None), (ports.mqtts, tls.clone())] {
                 if let Some(port) = port {
-                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls)?));
+                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls, door.strangers, clock)?));
                 }
             }
             for (port, tls) in [(ports.http, None), (ports.https, tls)] {
                 if let Some(port) = port {
-                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls)?));
+                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls, door.strangers, clock)?));
                 }
             }
             Ok(())
@@ -187,6 +195,8 @@ pub(super) struct Worker {
     /// Its place among its peers.
     pub(super) index: usize,
     partition: RefCell<Partition>,
+    /// Shared with its peers; `None` where nothing is limited.
+    pub(super) throttles: Option<Arc<Throttles>>,
     /// Buffers that all connections of this worker share.
     pub(super) scratch: RefCell<Scratch>,
     /// Packets on their way from a read to the partition: empty between reads, kept for its memory.
@@ -200,7 +210,8 @@ pub(super) struct Worker {
     alarm: Notify,
     telemetry: Option<TelemetryFile>,
     pub(super) peers: Peers,
-    clock: Clock,
+    pub(super) door: DoorLimits,
+    pub(super) clock: Clock,
 }
 
 impl Worker {

@@ -8,13 +8,13 @@ use super::state::Partition;
 use super::telemetry::{IllegalWill, Will};
 use crate::dialect::azure::{SasToken, Username};
 use crate::hub::access::Rights;
-use crate::hub::certificate::ClientCertificate;
+use crate::hub::certificate::DeviceCertificate;
 use crate::hub::telemetry::AuthMethod;
 use crate::mqtt::{Connect, ConnectReturnCode, Login};
 use crate::time::Nanos;
 
 /// A device that may connect.
-pub(super) struct Admission {
+pub(super) struct Admitted {
     pub(super) device: Slot,
     /// When what it proved itself by is void.
     pub(super) expires: Nanos,
@@ -34,8 +34,8 @@ impl Partition {
         &mut self,
         now: Nanos,
         connect: &Connect,
-        certificate: Option<&ClientCertificate>,
-    ) -> Result<Admission, ConnectReturnCode> {
+        certificate: Option<&DeviceCertificate>,
+    ) -> Result<Admitted, ConnectReturnCode> {
         let Some(Login { username, password }) = &connect.login else {
             return Err(ConnectReturnCode::BadUserNamePassword);
         };
@@ -46,7 +46,7 @@ impl Partition {
         }
         let will = Will::of(connect, &id).map_err(|IllegalWill| ConnectReturnCode::NotAuthorized)?;
         let (device, expires, method) = self.prove(now, &username, password, certificate)?;
-        Ok(Admission { device, expires, method, model_id: username.model_id, will })
+        Ok(Admitted { device, expires, method, model_id: username.model_id, will })
     }
 
     /// Who proves to be `username`.
@@ -55,7 +55,7 @@ impl Partition {
         now: Nanos,
         username: &Username,
         password: &str,
-        certificate: Option<&ClientCertificate>,
+        certificate: Option<&DeviceCertificate>,
     ) -> Result<Proven, ConnectReturnCode> {
         let id = username.identity();
         // A module connects for as long as its device may.
@@ -86,7 +86,7 @@ impl Partition {
     fn admit_certificate(
         &self,
         id: &str,
-        certificate: Option<&ClientCertificate>,
+        certificate: Option<&DeviceCertificate>,
     ) -> Result<Proven, ConnectReturnCode> {
         let certificate = certificate.ok_or(ConnectReturnCode::NotAuthorized)?;
         let accepts = |device: &Device| device.identity.enabled && device.identity.credentials.accept(certificate, id);

@@ -1,9 +1,10 @@
 //! Sessions (1.5, 1.6), and one connection for each device (1.7).
 
-use super::admission::Admission;
+use super::admission::Admitted;
 use super::device::{Session, Subscriptions};
 use super::state::{ConnectionId, Effect, Partition};
-use crate::hub::certificate::ClientCertificate;
+use crate::hub::certificate::DeviceCertificate;
+use crate::hub::warning::excerpt;
 use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Packet};
 use crate::time::Nanos;
 
@@ -15,20 +16,23 @@ impl Partition {
         now: Nanos,
         connection: ConnectionId,
         connect: &Connect,
-        certificate: Option<&ClientCertificate>,
+        certificate: Option<&DeviceCertificate>,
     ) {
         match self.admit(now, connect, certificate) {
-            Ok(admission) => self.open(now, connection, connect, admission),
+            Ok(admitted) => self.open(now, connection, connect, admitted),
             Err(code) => {
-                tracing::debug!(client = connect.client_id, ?code, "connection refused");
+                if let Some(times) = self.refused.due(now) {
+                    let client = excerpt(&connect.client_id);
+                    tracing::warn!(client, ?code, times, "refused an MQTT connection");
+                }
                 self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(ConnAck::new(code, false)) });
                 self.emit(Effect::Close { connection });
             }
         }
     }
 
-    fn open(&mut self, now: Nanos, connection: ConnectionId, connect: &Connect, admission: Admission) {
-        let Admission { device: slot, expires, method, model_id, will } = admission;
+    fn open(&mut self, now: Nanos, connection: ConnectionId, connect: &Connect, admitted: Admitted) {
+        let Admitted { device: slot, expires, method, model_id, will } = admitted;
         let at = self.wall.at(now);
         let Some(device) = self.devices.get_mut(slot) else { return };
         let mut previous = device.session.take();
@@ -41,7 +45,6 @@ impl Partition {
             connection: Some(connection),
             persistent: !connect.clean_session,
             subscriptions: kept.map_or_else(Subscriptions::default, |session| session.subscriptions),
-            asked_too_much: false,
             keep_alive: connect.keep_alive,
             will,
             expires,

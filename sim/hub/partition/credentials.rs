@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::dialect::azure::{Key, SasToken};
-use crate::hub::certificate::{ClientCertificate, Thumbprint};
+use crate::hub::certificate::{DeviceCertificate, Thumbprint};
 
 /// What a device proves itself by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Credentials {
     }
 
     /// Whether `certificate` is one of the device `id`.
-    pub(super) fn accept(&self, certificate: &ClientCertificate, id: &str) -> bool {
+    pub(super) fn accept(&self, certificate: &DeviceCertificate, id: &str) -> bool {
         match self {
             Self::Own(own) if **own == OwnCredentials::Authority => certificate.is_issued_to(id),
             _ => self.thumbprints().into_iter().flatten().any(|thumbprint| thumbprint.is_of(certificate)),
@@ -132,7 +132,7 @@ mod tests {
     fn each_kind_is_proven_in_its_own_way_only() {
         let key = |byte| Key::from_bytes([byte; 32]);
         let token = |key: &Key| SasToken::parse(&SasToken::sign("h/devices/d", Timestamp::MAX, None, key)).unwrap();
-        let certificate = ClientCertificate::new(b"abc", false);
+        let certificate = DeviceCertificate::new(b"abc", false);
         let thumbprint = Thumbprint::parse("a9993e364706816aba3e25717850c26c9cd0d89d");
         let own = |own| Credentials::Own(Box::new(own));
         for (credentials, by_token, by_certificate) in [

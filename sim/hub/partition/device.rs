@@ -107,8 +107,6 @@ pub(super) struct Session {
     /// Whether it outlives its connection (clean session 0).
     pub(super) persistent: bool,
     pub(super) subscriptions: Subscriptions,
-    /// Whether a filter of it was refused.
-    pub(super) asked_too_much: bool,
     /// In seconds; 0 for none.
     pub(super) keep_alive: u16,
     /// What is sent when the connection is lost. In a box, because hardly a device has one.

@@ -7,6 +7,7 @@ mod connections;
 mod credentials;
 mod device;
 mod devices;
+mod held;
 mod methods;
 mod modules;
 mod packets;

@@ -12,6 +12,7 @@ mod queries;
 mod rights;
 mod router;
 mod statistics;
+mod throttling;
 mod twins;
 
 pub(super) use listener::accept;

@@ -69,7 +69,7 @@ fn bench_with(own: OwnCredentials) -> Bench {
 }
 
 /// What `d` is answered without a password.
-fn code(bench: &mut Bench, id: &str, certificate: Option<&ClientCertificate>) -> ConnectReturnCode {
+fn code(bench: &mut Bench, id: &str, certificate: Option<&DeviceCertificate>) -> ConnectReturnCode {
     let mut connect = bench.login(id, &bench.derived(id), 60);
     connect.login.as_mut().unwrap().password.clear();
     bench.connect_as(1, &connect, certificate).0
@@ -78,10 +78,10 @@ fn code(bench: &mut Bench, id: &str, certificate: Option<&ClientCertificate>) ->
 #[test]
 fn a_thumbprint_opens_to_its_certificate_and_to_no_token() {
     let sha1 = Thumbprint::parse("A9993E364706816ABA3E25717850C26C9CD0D89D");
-    let certificate = ClientCertificate::new(b"abc", false);
+    let certificate = DeviceCertificate::new(b"abc", false);
     let mut bench = bench_with(OwnCredentials::Thumbprints(None, sha1));
     assert_eq!(code(&mut bench, "d", Some(&certificate)), ConnectReturnCode::Success);
-    assert_eq!(code(&mut bench, "d", Some(&ClientCertificate::new(b"abd", true))), ConnectReturnCode::NotAuthorized);
+    assert_eq!(code(&mut bench, "d", Some(&DeviceCertificate::new(b"abd", true))), ConnectReturnCode::NotAuthorized);
     assert_eq!(code(&mut bench, "d", None), ConnectReturnCode::NotAuthorized);
     assert_eq!(code(&mut bench, "stranger", Some(&certificate)), ConnectReturnCode::NotAuthorized);
 
@@ -106,7 +106,7 @@ fn a_thumbprint_opens_to_its_certificate_and_to_no_token() {
 
 #[test]
 fn who_has_nothing_to_prove_himself_by_does_not_connect() {
-    let certificate = ClientCertificate::new(b"abc", true);
+    let certificate = DeviceCertificate::new(b"abc", true);
     for own in [OwnCredentials::Authority, OwnCredentials::Nothing] {
         let mut bench = bench_with(own);
         assert_eq!(code(&mut bench, "d", Some(&certificate)), ConnectReturnCode::NotAuthorized, "not in its name");

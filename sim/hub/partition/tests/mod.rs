@@ -2,7 +2,9 @@
 
 mod connections;
 mod credentials;
+mod held;
 mod methods;
+mod model;
 mod modules;
 mod registry;
 mod search;
@@ -21,7 +23,7 @@ use super::{
     CallId, ConnectionId, Credentials, Details, Effect, OwnCredentials, Partition, Precondition, Registration,
 };
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub, Key, SasToken};
-use crate::hub::certificate::{ClientCertificate, Thumbprint};
+use crate::hub::certificate::{DeviceCertificate, Thumbprint};
 use crate::hub::config::HubDelays;
 use crate::hub::identity::HubIdentity;
 use crate::hub::query::{Cursor, Plan, parse};
@@ -103,7 +105,7 @@ impl Bench {
         &mut self,
         connection: u64,
         connect: &Connect,
-        certificate: Option<&ClientCertificate>,
+        certificate: Option<&DeviceCertificate>,
     ) -> (ConnectReturnCode, bool) {
         self.partition.connect(self.now, ConnectionId(connection), connect, certificate);
         self.drain();
