@@ -4,6 +4,7 @@
 
 mod actors;
 mod doctor;
+mod elsewhere;
 mod faults;
 mod hub;
 mod layers;
