@@ -13,6 +13,7 @@ mod retry;
 mod series;
 mod status;
 mod threshold;
+mod throttle;
 pub mod units;
 
 pub use arena::Arena;
@@ -28,3 +29,4 @@ pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use series::Series;
 pub use status::FirmwareStatus;
 pub use threshold::{Comparison, Metric, Statistic, Threshold, ThresholdError, Unit};
+pub use throttle::{Admission, Limit, Throttle};

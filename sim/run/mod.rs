@@ -10,6 +10,7 @@ mod devices_file;
 mod doctor;
 pub mod environment;
 mod follow;
+pub mod hub_keys;
 mod hub_process;
 mod hubs;
 mod launch;

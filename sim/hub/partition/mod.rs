@@ -5,7 +5,9 @@ mod connect;
 mod connections;
 mod device;
 mod devices;
+mod held;
 mod methods;
+mod modules;
 mod packets;
 mod refusal;
 mod registry;
@@ -14,7 +16,7 @@ mod search;
 mod state;
 mod twins;
 
-pub(super) use device::Keys;
+pub(super) use device::{Details, Keys};
 pub(super) use methods::{MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};
 pub(super) use refusal::{Precondition, Refusal};
 pub(super) use registry::{Counts, Registration};

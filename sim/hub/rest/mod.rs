@@ -2,12 +2,16 @@
 
 mod answer;
 mod authorization;
+mod bulk;
 mod devices;
 mod listener;
 mod methods;
+mod modules;
 mod queries;
+mod rights;
 mod router;
 mod statistics;
+mod throttling;
 mod twins;
 
 pub(super) use listener::accept;
