@@ -5,6 +5,7 @@
 mod actors;
 mod doctor;
 mod faults;
+mod hostile;
 mod hub;
 mod layers;
 mod mishaps;
