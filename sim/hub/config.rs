@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::throttle::HubLimits;
 use crate::policy::units;
 
 /// The settings of an embedded hub.
@@ -27,8 +28,10 @@ pub struct HubConfig {
     pub workers: usize,
     /// Delays planted on purpose.
     pub slow: HubDelays,
+    /// What it allows; `None` for as much as it can do.
+    pub limits: Option<HubLimits>,
     /// What it grants to whoever connects.
-    pub limits: HubLimits,
+    pub door: DoorLimits,
 }
 
 impl Default for HubConfig {
@@ -44,7 +47,8 @@ impl Default for HubConfig {
             names: Vec::new(),
             workers: 1,
             slow: HubDelays::default(),
-            limits: HubLimits::default(),
+            limits: None,
+            door: DoorLimits::default(),
         }
     }
 }
@@ -52,7 +56,7 @@ impl Default for HubConfig {
 /// What a hub grants to whoever connects, known or not. The defaults are for any fleet; tests ask for less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct HubLimits {
+pub struct DoorLimits {
     /// How long an MQTT client may take to shake hands, where this is TLS, and to send CONNECT.
     #[serde(with = "units::duration")]
     pub greeting: Duration,
@@ -68,7 +72,7 @@ pub struct HubLimits {
     pub body: Duration,
 }
 
-impl Default for HubLimits {
+impl Default for DoorLimits {
     fn default() -> Self {
         let seconds = Duration::from_secs;
         Self { greeting: seconds(10), strangers: 2000, head: seconds(300), body: seconds(30) }

@@ -85,7 +85,7 @@ impl Stranger {
         let Some(tls) = self.tls else { return Ok((Connection::new(self.stream), self.place)) };
         let mut connection = Connection::server(self.stream, &tls)?;
         let handshake = poll_fn(|cx| connection.poll_handshake(cx, &mut worker.scratch.borrow_mut()));
-        tokio::time::timeout(worker.limits.greeting, handshake).await.map_err(|_| TlsError::TimedOut)??;
+        tokio::time::timeout(worker.door.greeting, handshake).await.map_err(|_| TlsError::TimedOut)??;
         Ok((connection, self.place))
     }
 }

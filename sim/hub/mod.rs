@@ -17,6 +17,7 @@ mod ports;
 mod query;
 mod rest;
 mod server;
+mod throttle;
 mod tracking;
 mod twin;
 mod warning;
@@ -24,7 +25,8 @@ mod workers;
 
 pub use access::{Policy, Rights};
 pub use authority::CA_FILE;
-pub use config::{HubConfig, HubDelays, HubLimits};
+pub use config::{DoorLimits, HubConfig, HubDelays};
 pub use error::HubError;
 pub use identity::HubIdentity;
 pub use server::{BoundHub, Hub};
+pub use throttle::{HubLimits, Operation, Tier};

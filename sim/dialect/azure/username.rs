@@ -14,6 +14,8 @@ pub struct Username {
     pub module: Option<String>,
     /// The api-version, where given.
     pub api_version: Option<String>,
+    /// The model that the device says it follows, where given.
+    pub model_id: Option<String>,
 }
 
 /// Why a text is no user name.
@@ -51,11 +53,12 @@ impl Username {
                 return Err(UsernameError::DeviceId(id.chars().take(128).collect()));
             }
         }
-        let api_version = query.split('&').find_map(|pair| match pair.split_once('=') {
-            Some(("api-version", value)) => percent_decode_str(value).decode_utf8().ok().map(Into::into),
-            _ => None,
-        });
-        Ok(Self { host: host.to_owned(), device: device.to_owned(), module, api_version })
+        let value = |wanted| {
+            let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == wanted)?;
+            percent_decode_str(pair.1).decode_utf8().ok().map(Into::into)
+        };
+        let (api_version, model_id) = (value("api-version"), value("model-id"));
+        Ok(Self { host: host.to_owned(), device: device.to_owned(), module, api_version, model_id })
     }
 
     /// The client id that belongs to it: `device` or `device/module` (1.2).
@@ -103,6 +106,11 @@ mod tests {
         for text in ["h/d", "h/d/", "h/d/?api-version=1", "h/d/api-version=2018-06-30", "h/d/api-version=1&x=a/b"] {
             let username = Username::parse(text).unwrap();
             assert_eq!((username.device.as_str(), username.module), ("d", None), "{text}");
+        }
+        // 1.2: Node writes it raw and first, Python encoded and last.
+        for query in ["model-id=dtmi:a:b;1&api-version=1", "api-version=1&model-id=dtmi%3Aa%3Ab%3B1"] {
+            let username = Username::parse(&format!("h/d/?{query}")).unwrap();
+            assert_eq!(username.model_id.as_deref(), Some("dtmi:a:b;1"));
         }
         let bare = Username::parse("h/d/api-version=2018-06-30").unwrap();
         assert_eq!(bare.api_version.as_deref(), Some("2018-06-30"));

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 
 use super::link::{Link, flush};
+use super::throttling;
 use crate::dialect::azure::Username;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
@@ -42,7 +43,7 @@ async fn greet(worker: Rc<Worker>, stranger: Stranger) {
 /// Waits for CONNECT. The client is a stranger until its connection has found its worker.
 async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Place) {
     let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
-    let patience = worker.limits.greeting;
+    let patience = worker.door.greeting;
     let result = tokio::time::timeout(patience, connect).await;
     let connect = match result {
         Ok(Ok(connect)) => connect,
@@ -58,6 +59,9 @@ async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Place) 
         Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
         Err(_) => return tracing::debug!(?patience, "closed: no CONNECT in time"),
     };
+    if !throttling::lets_in(&worker, &mut connection).await {
+        return;
+    }
     // A client that cannot name its device is refused here as well as anywhere.
     let username = connect.login.as_ref().and_then(|login| Username::parse(&login.username).ok());
     let device = username.map_or_else(|| connect.client_id.clone(), |username| username.device);

@@ -94,6 +94,9 @@ impl Partition {
         });
         device.heard = Some(now);
         device.identity.connection_updated = Some(at);
+        if let Some(model) = model_of(connect) {
+            device.identity.details.get_or_insert_default().model_id = Some(model);
+        }
         // 1.7: the newest connection wins.
         let check = device.next_check(now);
         if let Some(older) = older {
@@ -156,6 +159,12 @@ fn proves(token: &SasToken, device: &Device, identity: &HubIdentity) -> bool {
     }
     let (primary, secondary) = device.identity.keys.of(&device.id, &identity.fleet_key);
     token.is_signed_by(&primary) || token.is_signed_by(&secondary)
+}
+
+/// The model that the user name of `connect` names; hardly any does, so most are not read again for it.
+fn model_of(connect: &Connect) -> Option<String> {
+    let login = connect.login.as_ref().filter(|login| login.username.contains("model-id="))?;
+    Username::parse(&login.username).ok()?.model_id
 }
 
 /// 1.5: one and a half times the keep-alive, capped. Zero turns it off, as MQTT has it.

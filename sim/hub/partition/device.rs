@@ -46,9 +46,30 @@ pub(in crate::hub) struct Details {
     pub(in crate::hub) status_reason: Option<String>,
     /// Who manages a module.
     pub(in crate::hub) managed_by: Option<String>,
+    /// Whether it is an edge device, to which others may belong.
+    pub(in crate::hub) is_edge: bool,
+    /// The scope of an edge device, or the one that a device belongs to.
+    pub(in crate::hub) scope: Option<String>,
+    /// The scopes above it.
+    pub(in crate::hub) parent_scopes: Vec<String>,
+    /// The model that it named when it connected.
+    pub(in crate::hub) model_id: Option<String>,
 }
 
 impl Details {
+    /// What they are for the device `id` whose details were `before`: an edge device has the scope that the hub gave it
+    /// when it became one at `at`, a device below one has that one's for a parent, and a model stays.
+    pub(super) fn settled(mut self, id: &str, before: Option<&Self>, at: Timestamp) -> Self {
+        if self.is_edge {
+            let kept = before.filter(|before| before.is_edge).and_then(|before| before.scope.clone());
+            self.scope = Some(kept.unwrap_or_else(|| format!("ms-azure-iot-edge://{id}-{}", at.as_microsecond())));
+        } else {
+            self.parent_scopes = self.scope.iter().cloned().collect();
+        }
+        self.model_id = before.and_then(|before| before.model_id.clone());
+        self
+    }
+
     /// As an identity keeps them: nothing, if there are none.
     pub(super) fn boxed(self) -> Option<Box<Self>> {
         (self != Self::default()).then(|| Box::new(self))

@@ -5,6 +5,7 @@ mod connect;
 mod connections;
 mod device;
 mod devices;
+mod held;
 mod methods;
 mod modules;
 mod packets;

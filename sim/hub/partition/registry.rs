@@ -29,6 +29,14 @@ impl Default for Registration {
     }
 }
 
+impl Registration {
+    /// As a module is registered: of a device's particulars it has its manager alone.
+    pub(in crate::hub) fn of_module(self) -> Self {
+        let details = Details { managed_by: self.details.managed_by, ..Details::default() };
+        Self { enabled: true, details, ..self }
+    }
+}
+
 /// How many devices there are, modules left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::hub) struct Counts {
@@ -67,13 +75,17 @@ impl Partition {
         let at = self.wall.at(now);
         let mut twin = Twin::new(at);
         twin.merge(&new.twin, at)?;
+        self.throttles
+            .as_ref()
+            .map_or(Ok(()), |throttles| throttles.add_device())
+            .map_err(Refusal::too_many_devices)?;
         self.generation += 1;
         self.disabled += usize::from(!new.enabled);
         let identity = Identity {
             generation: self.generation,
             etag: 1,
             enabled: new.enabled,
-            details: new.details.boxed(),
+            details: new.details.settled(id, None, at).boxed(),
             keys: new.keys,
             status_updated: None,
             connection_updated: None,
@@ -100,7 +112,7 @@ impl Partition {
         }
         identity.etag += 1;
         identity.enabled = new.enabled;
-        identity.details = new.details.boxed();
+        identity.details = new.details.settled(id, identity.details.as_deref(), at).boxed();
         identity.keys = new.keys;
         if !new.enabled {
             let modules = self.devices.modules_of(id);
@@ -141,6 +153,7 @@ impl Partition {
         if has_calls {
             self.end_calls(slot, id);
         }
+        self.throttles.iter().for_each(|throttles| throttles.remove_device());
         self.devices.remove(id)
     }
 
@@ -162,20 +175,34 @@ impl Partition {
 
     fn identity_document(&self, device: &Device) -> Value {
         let identity = &device.identity;
-        json!({
+        let details = identity.details.as_deref();
+        let mut document = json!({
             "deviceId": &*device.id,
             "generationId": identity.generation.to_string(),
             "etag": etag(identity.etag),
             "connectionState": device.connection_state(),
             "status": if identity.enabled { "enabled" } else { "disabled" },
-            "statusReason": identity.details.as_ref().and_then(|details| details.status_reason.as_deref()),
+            "statusReason": details.and_then(|details| details.status_reason.as_deref()),
             "connectionStateUpdatedTime": time(identity.connection_updated),
             "statusUpdatedTime": time(identity.status_updated),
             "lastActivityTime": time(device.heard.map(|heard| self.wall.at(heard))),
             "cloudToDeviceMessageCount": 0,
             "authentication": self.authentication(device),
-            "capabilities": { "iotEdge": false },
-        })
+            "capabilities": { "iotEdge": details.is_some_and(|details| details.is_edge) },
+        });
+        if let Some(scope) = details.and_then(|details| details.scope.as_deref()) {
+            document["deviceScope"] = scope.into();
+        }
+        if let Some(details) = details.filter(|details| !details.parent_scopes.is_empty()) {
+            document["parentScopes"] = details.parent_scopes.clone().into();
+        }
+        document
+    }
+
+    /// What is purged of the messages that wait for the device `id`: none ever waits here.
+    pub(in crate::hub) fn purge(&self, id: &str) -> Result<Value, Refusal> {
+        let device = self.devices.named(id).ok_or_else(|| Refusal::unknown(id))?;
+        Ok(json!({ "deviceId": &*device.id, "moduleId": null, "totalMessagesPurged": 0 }))
     }
 
     /// How a device or module proves itself, keys included.

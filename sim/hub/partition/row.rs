@@ -1,8 +1,9 @@
 //! A device as a service reads it: whole (3.2) or field by field.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::device::{Device, split_id};
+use super::device::{Details, Device, split_id};
 use crate::hub::json::write_text;
 use crate::hub::query::{Field, Path, Row};
 use crate::hub::twin::{NEVER, Properties, etag, find};
@@ -38,8 +39,16 @@ impl View<'_> {
         if self.device.identity.enabled { "enabled" } else { "disabled" }
     }
 
+    fn details(&self) -> Option<&Details> {
+        self.device.identity.details.as_deref()
+    }
+
     fn status_reason(&self) -> Option<&str> {
-        self.device.identity.details.as_ref()?.status_reason.as_deref()
+        self.details()?.status_reason.as_deref()
+    }
+
+    fn is_edge(&self) -> bool {
+        self.details().is_some_and(|details| details.is_edge)
     }
 }
 
@@ -59,7 +68,7 @@ impl Row for View<'_> {
             }
             Path::CloudToDeviceMessageCount => number(0),
             Path::AuthenticationType => Field::Text("sas".into()),
-            Path::IotEdge => Field::Bool(false),
+            Path::IotEdge => Field::Bool(self.is_edge()),
             Path::Properties => Field::Compound,
             Path::Version => number(twin.version),
             Path::Tags(path) => Field::from_json(find(twin.tags(), path)),
@@ -108,6 +117,9 @@ impl Row for View<'_> {
         if let Some(module_id) = module_id {
             member("moduleId", &text(module_id));
         }
+        if let Some(model_id) = self.details().and_then(|details| details.model_id.as_deref()) {
+            member("modelId", &text(model_id));
+        }
         member("etag", &text(&etag(twin.etag)));
         member("deviceEtag", &text(&etag(identity.etag)));
         member("status", &text(self.status()));
@@ -124,7 +136,15 @@ impl Row for View<'_> {
         member("tags", twin.tags());
         out.push_str(",\"properties\":");
         self.write_properties(out);
-        out.push_str(",\"capabilities\":{\"iotEdge\":false}}");
+        // 3.2: what there is none of is left out.
+        out.extend([",\"capabilities\":{\"iotEdge\":", if self.is_edge() { "true}" } else { "false}" }]);
+        if let Some(scope) = self.details().and_then(|details| details.scope.as_deref()) {
+            out.extend([",\"deviceScope\":", &text(scope)]);
+        }
+        if let Some(details) = self.details().filter(|details| !details.parent_scopes.is_empty()) {
+            out.extend([",\"parentScopes\":", &Value::from(details.parent_scopes.clone()).to_string()]);
+        }
+        out.push('}');
     }
 }
 

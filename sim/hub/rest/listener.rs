@@ -40,7 +40,7 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
     let answer = service_fn(|request| respond(&service, request, &place));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(service.worker.limits.head)
+        .header_read_timeout(service.worker.door.head)
         .serve_connection(TokioIo::new(stream), answer);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "HTTP connection ended");
@@ -61,8 +61,8 @@ async fn answer(service: &Service, request: Request<Incoming>, place: &Cell<Opti
     let (head, body) = request.into_parts();
     let segments = service.admit(&head)?;
     drop(place.take());
-    let body = read(body, service.worker.limits.body).await?;
-    service.route(&head, &segments, &body).await
+    let body = read(body, service.worker.door.body).await?;
+    service.throttled(&head, &segments, &body).await
 }
 
 async fn read(body: Incoming, patience: Duration) -> Result<Bytes, Refusal> {

@@ -2,6 +2,7 @@
 
 mod answer;
 mod authorization;
+mod bulk;
 mod devices;
 mod listener;
 mod methods;
@@ -10,6 +11,7 @@ mod queries;
 mod rights;
 mod router;
 mod statistics;
+mod throttling;
 mod twins;
 
 pub(super) use listener::accept;

@@ -3,7 +3,7 @@
 use super::answer::{Answer, Failure};
 use super::devices::{Identity, unreadable};
 use super::router::Service;
-use crate::hub::partition::{Details, Partition, Precondition, Refusal, Registration};
+use crate::hub::partition::{Partition, Precondition, Refusal, Registration};
 use crate::hub::twin::TwinPatch;
 use crate::time::Nanos;
 
@@ -26,7 +26,7 @@ impl Service {
         body: &[u8],
         condition: Precondition,
     ) -> Result<Answer, Failure> {
-        let (module, new) = (module.to_owned(), registration(body).map_err(Failure::Flat)?);
+        let (module, new) = (module.to_owned(), registration(device, module, body).map_err(Failure::Flat)?);
         let put = move |partition: &mut Partition, now, device: &str| {
             partition.put_module(now, device, &module, new, &condition)?;
             Ok(partition.module(device, &module)?.to_string())
@@ -60,10 +60,9 @@ impl Service {
     }
 }
 
-/// What a body registers. A module has no status of its own.
-fn registration(body: &[u8]) -> Result<Registration, Refusal> {
+/// What a body registers.
+fn registration(device: &str, module: &str, body: &[u8]) -> Result<Registration, Refusal> {
     let identity: Identity = serde_json::from_slice(body).map_err(unreadable)?;
-    let new = identity.registration(TwinPatch::default())?;
-    let details = Details { status_reason: None, ..new.details };
-    Ok(Registration { enabled: true, details, ..new })
+    identity.check_ids(device, Some(module))?;
+    Ok(identity.registration(TwinPatch::default())?.of_module())
 }

@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use super::answer::{Answer, Failure};
 use super::authorization::Door;
+use super::throttling::Waiting;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::identity::HubIdentity;
 use crate::hub::partition::{Precondition, Refusal};
@@ -21,6 +22,7 @@ use crate::time::Clock;
 /// What answers requests on one worker.
 pub(in crate::hub) struct Service {
     pub(super) worker: Rc<Worker>,
+    pub(super) waiting: Rc<Waiting>,
     door: Door,
     clock: Clock,
     tracking: TrackingIds,
@@ -34,7 +36,7 @@ impl Service {
         clock: Clock,
         tracking: TrackingIds,
     ) -> Self {
-        Self { worker, door: Door::new(identity), clock, tracking }
+        Self { worker, waiting: Rc::default(), door: Door::new(identity), clock, tracking }
     }
 
     /// What a request's head asks for, if it may: the parts of its path, decoded.
@@ -80,6 +82,7 @@ impl Service {
             (&Method::GET, ["devices", id]) => self.get_device(id).await?,
             (&Method::PUT, ["devices", id]) => self.put_device(id, body, precondition()).await?,
             (&Method::DELETE, ["devices", id]) => self.delete_device(id, precondition()).await?,
+            (&Method::DELETE, ["devices", id, "commands"]) => self.purge(id).await?,
             (&Method::GET, ["devices", device, "modules"]) => self.list_modules(device).await?,
             (&Method::GET, ["devices", device, "modules", module]) => self.get_module(device, module).await?,
             (&Method::PUT, ["devices", device, "modules", module]) => {

@@ -6,7 +6,7 @@ mod merge;
 mod properties;
 mod record;
 
-pub(super) use limits::TwinError;
+pub(super) use limits::{TwinError, check_digits};
 pub(super) use lookup::find;
 pub(super) use properties::Properties;
 pub(super) use record::{NEVER, Twin, TwinPatch, etag};

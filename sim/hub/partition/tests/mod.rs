@@ -1,6 +1,7 @@
 //! A partition fed by hand: no socket, no clock.
 
 mod connections;
+mod held;
 mod methods;
 mod model;
 mod modules;
@@ -22,7 +23,7 @@ use crate::hub::config::HubDelays;
 use crate::hub::identity::HubIdentity;
 use crate::hub::query::{Cursor, Plan, parse};
 use crate::hub::tracking::TrackingIds;
-use crate::hub::twin::TwinPatch;
+use crate::hub::twin::{TwinError, TwinPatch};
 use crate::mqtt::{
     Connect, ConnectReturnCode, Packet, Publish, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode, publish,
 };
