@@ -3,7 +3,7 @@
 use rumqttc::mqttbytes::v4::{Connect, Packet};
 use serde_json::{Value, json};
 use twinstorm::dialect::azure::{FromDevice, FromHub};
-use twinstorm::hub::HubLimits;
+use twinstorm::hub::DoorLimits;
 
 use super::reach::{Client, hub};
 
@@ -11,7 +11,7 @@ const ANSWERS: &str = FromHub::TWIN_RESPONSE_FILTER;
 
 #[tokio::test]
 async fn ids_with_every_legal_character_work_everywhere() {
-    let (_hub, _, reach) = hub(HubLimits::default());
+    let (_hub, _, reach) = hub(DoorLimits::default());
     for id in ["a#b", "a+b", "#", "+", "$a", "a%23b", "A-.+%_#*?!(),:=@$'", &"x".repeat(128)] {
         let path: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let (status, identity) = reach.request("PUT", &format!("/devices/{path}?api-version=1"), &json!({})).await;
@@ -41,7 +41,7 @@ async fn ids_with_every_legal_character_work_everywhere() {
 
 #[tokio::test]
 async fn a_hundred_thousand_subscriptions_are_answered_and_forgotten() {
-    let (_hub, _, reach) = hub(HubLimits::default());
+    let (_hub, _, reach) = hub(DoorLimits::default());
     let witness = reach.witness().await;
     let mut device = reach.device("d").await;
     for packet in 0..4 {
@@ -59,7 +59,7 @@ async fn a_hundred_thousand_subscriptions_are_answered_and_forgotten() {
 
 #[tokio::test]
 async fn who_asks_without_reading_the_answers_is_not_heard_any_more() {
-    let (_hub, _, reach) = hub(HubLimits::default());
+    let (_hub, _, reach) = hub(DoorLimits::default());
     let witness = reach.witness().await;
     let mut device = reach.device("d").await;
     assert_eq!(device.subscribe(&[ANSWERS]).await, 0);
@@ -80,7 +80,7 @@ async fn who_asks_without_reading_the_answers_is_not_heard_any_more() {
 
 #[tokio::test]
 async fn packets_that_no_device_may_send_close_its_connection() {
-    let (_hub, _, reach) = hub(HubLimits::default());
+    let (_hub, _, reach) = hub(DoorLimits::default());
     let witness = reach.witness().await;
     let mut twice = reach.device("d").await;
     twice.send(&Packet::Connect(Connect::new("d"))).await;
@@ -111,7 +111,7 @@ async fn packets_that_no_device_may_send_close_its_connection() {
 
 #[tokio::test]
 async fn half_a_packet_and_then_silence_ends_with_the_keep_alive() {
-    let (_hub, _, reach) = hub(HubLimits::default());
+    let (_hub, _, reach) = hub(DoorLimits::default());
     let Packet::Connect(hello) = reach.hello("d", reach.token("/devices/d", 60, None, &reach.derived("d"))) else {
         unreachable!()
     };

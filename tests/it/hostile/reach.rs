@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use jiff::{SignedDuration, Timestamp};
-use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet, Publish, Subscribe, read};
+use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet, Publish, Subscribe};
 use rumqttc::mqttbytes::{Error, QoS};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use twinstorm::dialect::azure::{ConnectionString, FromDevice, FromHub, Key, SasToken};
-use twinstorm::hub::{Hub, HubConfig, HubIdentity, HubLimits};
+use twinstorm::hub::{DoorLimits, Hub, HubConfig, HubIdentity};
 
 use crate::support::HubProcess;
 
@@ -30,9 +30,9 @@ pub(super) struct Reach {
 }
 
 /// A hub in this process with short limits.
-pub(super) fn hub(limits: HubLimits) -> (Hub, HubIdentity, Reach) {
+pub(super) fn hub(limits: DoorLimits) -> (Hub, HubIdentity, Reach) {
     let free = HubConfig::default().mqtt;
-    let bound = Hub::bind(HubConfig { workers: 2, mqtts: free, limits, ..HubConfig::default() }).unwrap();
+    let bound = Hub::bind(HubConfig { workers: 2, mqtts: free, door: limits, ..HubConfig::default() }).unwrap();
     let identity = bound.generate_identity().unwrap();
     let hub = bound.start(identity.clone()).unwrap();
     let reach = Reach {
@@ -184,7 +184,7 @@ impl Client {
     /// The next packet; none if the hub has closed the connection.
     pub(super) async fn next(&mut self) -> Option<Packet> {
         loop {
-            match read(&mut self.arrived, usize::MAX) {
+            match Packet::read(&mut self.arrived, usize::MAX) {
                 Ok(packet) => return Some(packet),
                 Err(Error::InsufficientBytes(_)) => {}
                 Err(error) => panic!("the hub sends nonsense: {error}"),

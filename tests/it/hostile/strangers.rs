@@ -6,15 +6,15 @@ use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode, Packet};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use twinstorm::dialect::azure::Key;
-use twinstorm::hub::HubLimits;
+use twinstorm::hub::DoorLimits;
 
 use super::reach::{Client, hub};
 
 const SHORT: Duration = Duration::from_millis(300);
 const DRIP: Duration = Duration::from_millis(20);
 
-fn impatient() -> HubLimits {
-    HubLimits { greeting: SHORT, head: SHORT, body: SHORT, ..HubLimits::default() }
+fn impatient() -> DoorLimits {
+    DoorLimits { greeting: SHORT, head: SHORT, body: SHORT, ..DoorLimits::default() }
 }
 
 /// The same `count` bytes for the same seed.
@@ -48,7 +48,7 @@ async fn who_says_nothing_or_one_byte_at_a_time_is_closed() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let (_hub, _, reach) = hub(HubLimits { body: SHORT, ..HubLimits::default() });
+    let (_hub, _, reach) = hub(DoorLimits { body: SHORT, ..DoorLimits::default() });
     let token = reach.token("", 60, Some(&reach.owner.policy), &reach.owner.key);
     let mut client = Client::open(reach.http).await;
     let head = format!(
@@ -61,7 +61,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_before_it_is_there() {
-    let (_hub, _, reach) = hub(HubLimits::default());
+    let (_hub, _, reach) = hub(DoorLimits::default());
     let witness = reach.witness().await;
     // As CONNECT, and as a packet of a device.
     let mut stranger = Client::open(reach.mqtt).await;
@@ -106,7 +106,7 @@ async fn nonsense_is_closed() {
 
 #[tokio::test]
 async fn many_who_say_nothing_keep_nobody_out() {
-    let (_hub, _, reach) = hub(HubLimits { strangers: 10, ..HubLimits::default() });
+    let (_hub, _, reach) = hub(DoorLimits { strangers: 10, ..DoorLimits::default() });
     let witness = reach.witness().await;
     let mut silent = Vec::new();
     for address in [reach.mqtt, reach.http] {
@@ -125,7 +125,7 @@ async fn many_who_say_nothing_keep_nobody_out() {
 
 #[tokio::test]
 async fn tokens_that_are_wrong_expired_or_for_something_else_open_nothing() {
-    let (_hub, identity, reach) = hub(HubLimits::default());
+    let (_hub, identity, reach) = hub(DoorLimits::default());
     let resource = "/devices/d";
     let key = reach.derived("d");
     let policy = |name: &str| identity.policy(name).unwrap().primary.clone();
@@ -167,7 +167,7 @@ async fn tokens_that_are_wrong_expired_or_for_something_else_open_nothing() {
 
 #[tokio::test]
 async fn ids_that_are_none_are_refused_everywhere() {
-    let (_hub, _, reach) = hub(HubLimits::default());
+    let (_hub, _, reach) = hub(DoorLimits::default());
     for id in [
         "",
         " ",
@@ -209,7 +209,7 @@ async fn ids_that_are_none_are_refused_everywhere() {
 
 #[tokio::test]
 async fn a_client_that_says_another_name_than_its_login_is_refused() {
-    let (_hub, _, reach) = hub(HubLimits::default());
+    let (_hub, _, reach) = hub(DoorLimits::default());
     let token = reach.token("/devices/d", 60, None, &reach.derived("d"));
     let mut hellos = JoinSet::new();
     for client_id in ["e", "D", "d/", "d#", "", "\u{e4}"] {
