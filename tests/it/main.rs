@@ -6,6 +6,7 @@ mod actors;
 mod doctor;
 mod elsewhere;
 mod faults;
+mod hostile;
 mod hub;
 mod layers;
 mod mishaps;
