@@ -39,6 +39,7 @@ impl HubPlan {
                 mqtt: (transport == Transport::Tcp).then_some(free),
                 mqtts: (transport == Transport::Tls).then_some(free),
                 http: Some(free),
+                https: (transport == Transport::Wss).then_some(free),
                 workers: *workers,
                 slow: *slow,
                 ..HubConfig::default()

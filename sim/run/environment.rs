@@ -10,8 +10,8 @@ use crate::shard::{Credentials, Endpoints, HubProof, Roles};
 pub const CONNECTION_STRING: &str = "IOTHUB_CONNECTION_STRING";
 /// The master key of the fleet, base64.
 pub const FLEET_KEY: &str = "TWINSTORM_FLEET_KEY";
-/// Where the hub listens for MQTT: `mqtts://host:port` for TLS, `mqtt://host:port` for plain TCP; without a scheme,
-/// the profile decides (`fleet.transport`).
+/// Where the hub listens for MQTT: `mqtts://host:port` for TLS, `wss://host:port` for WebSocket over TLS,
+/// `mqtt://host:port` for plain TCP; without a scheme, the profile decides (`fleet.transport`).
 pub const HUB_MQTT: &str = "TWINSTORM_HUB_MQTT";
 /// The certificates of the CAs that may have signed the hub's, in PEM: a file, or the text itself.
 pub const HUB_CA: &str = "TWINSTORM_HUB_CA";
@@ -62,13 +62,15 @@ pub fn read(
         HUB_REST,
         "the base URL of the hub's REST interface, http://host:port (https://, and with it the standard endpoints of a cloud hub, is not in this version)",
     )?)?;
-    let mut endpoints = Endpoints { mqtt: None, tls: None, rest: Some(rest), host: service.host.clone() };
+    let mut endpoints =
+        Endpoints { mqtt: None, tls: None, websocket: false, rest: Some(rest), host: service.host.clone() };
     let mut fleet_key = None;
     if roles.fleet {
         let hub = need(HUB_MQTT, "where the hub listens for MQTT, mqtts://host:port for TLS or mqtt://host:port")?;
-        let (address, host) = mqtt_address(&hub, transport)?;
+        let (address, host, transport) = mqtt_address(&hub, transport)?;
         endpoints.mqtt = Some(address);
-        if let Some(host) = host {
+        endpoints.websocket = transport == Transport::Wss;
+        if transport.is_secure() {
             let authority = authority(&need(
                 HUB_CA,
                 "the certificate of the CA that signed the hub's, a PEM file (of public CAs, most systems keep those that \
@@ -98,18 +100,21 @@ fn rest_url(text: &str) -> Result<String, EnvironmentError> {
     Ok(text.to_owned())
 }
 
-/// The address, and with TLS the name that the hub's certificate has to be for.
-fn mqtt_address(text: &str, transport: Transport) -> Result<(SocketAddr, Option<String>), EnvironmentError> {
+/// The address, the name that a certificate has to be for, and what MQTT goes over.
+fn mqtt_address(text: &str, transport: Transport) -> Result<(SocketAddr, String, Transport), EnvironmentError> {
     let unusable = |why: String| EnvironmentError::Unusable { variable: HUB_MQTT, why };
     let (transport, text) = match text.trim().split_once("://") {
         None => (transport, text.trim()),
         Some(("mqtts", rest)) => (Transport::Tls, rest),
+        Some(("wss", rest)) => (Transport::Wss, rest),
         Some(("mqtt", rest)) if transport == Transport::Tcp => (Transport::Tcp, rest),
         Some(("mqtt", _)) => {
-            return Err(unusable("fleet.transport is \"tls\": name a port for TLS, mqtts://host:port".to_owned()));
+            return Err(unusable(
+                "fleet.transport asks for TLS: name a port for that, mqtts://host:port or wss://host:port".to_owned(),
+            ));
         }
         Some((scheme, _)) => {
-            return Err(unusable(format!("{scheme}:// is not in this version: mqtts:// or mqtt:// is")));
+            return Err(unusable(format!("{scheme}:// is not in this version: mqtts://, wss:// and mqtt:// are")));
         }
     };
     let mut addresses = text
@@ -117,7 +122,7 @@ fn mqtt_address(text: &str, transport: Transport) -> Result<(SocketAddr, Option<
         .map_err(|error| unusable(format!("`{text}` cannot be resolved ({error}); write it like 127.0.0.1:1883")))?;
     let address = addresses.next().ok_or_else(|| unusable(format!("`{text}` has no address")))?;
     let host = text.rsplit_once(':').map_or(text, |(host, _)| host).trim_matches(['[', ']']);
-    Ok((address, (transport == Transport::Tls).then(|| host.to_owned())))
+    Ok((address, host.to_owned(), transport))
 }
 
 /// Certificates in PEM, from the text itself or from the file that it names.
@@ -171,13 +176,18 @@ mod tests {
     fn the_scheme_or_else_the_profile_decides_about_tls() {
         let at = |text: &str, transport| mqtt_address(text, transport).map_err(|error| error.to_string());
         let address = "127.0.0.1:1".parse().unwrap();
-        let tls = Some("127.0.0.1".to_owned());
-        assert_eq!(at("127.0.0.1:1", Transport::Tcp), Ok((address, None)));
-        assert_eq!(at("127.0.0.1:1", Transport::Tls), Ok((address, tls.clone())));
-        assert_eq!(at("mqtts://127.0.0.1:1", Transport::Tcp), Ok((address, tls)));
-        assert_eq!(at("mqtts://[::1]:1", Transport::Tls).unwrap().1.as_deref(), Some("::1"));
+        for (text, asked, transport) in [
+            ("127.0.0.1:1", Transport::Tcp, Transport::Tcp),
+            ("127.0.0.1:1", Transport::Tls, Transport::Tls),
+            ("127.0.0.1:1", Transport::Wss, Transport::Wss),
+            ("mqtts://127.0.0.1:1", Transport::Tcp, Transport::Tls),
+            ("wss://127.0.0.1:1", Transport::Tls, Transport::Wss),
+        ] {
+            assert_eq!(at(text, asked), Ok((address, "127.0.0.1".to_owned(), transport)), "{text}");
+        }
+        assert_eq!(at("mqtts://[::1]:1", Transport::Tls).unwrap().1, "::1");
         assert!(at("mqtt://127.0.0.1:1", Transport::Tls).unwrap_err().contains("fleet.transport"));
-        assert!(at("wss://127.0.0.1:1", Transport::Tls).unwrap_err().contains("wss:// is not in this version"));
+        assert!(at("ws://127.0.0.1:1", Transport::Tls).unwrap_err().contains("ws:// is not in this version"));
     }
 
     #[test]

@@ -100,6 +100,8 @@ pub struct Endpoints {
     pub mqtt: Option<SocketAddr>,
     /// By what the hub proves itself, if devices speak TLS with it; `None` for plain TCP.
     pub tls: Option<HubProof>,
+    /// Whether MQTT goes over WebSocket.
+    pub websocket: bool,
     /// Base URL of the REST interface; `None` if nothing is to be asked of it.
     pub rest: Option<String>,
     /// The hub's host name, as tokens carry it.
@@ -110,7 +112,11 @@ impl Endpoints {
     /// What MQTT goes over.
     #[must_use]
     pub const fn transport(&self) -> Transport {
-        if self.tls.is_some() { Transport::Tls } else { Transport::Tcp }
+        match (&self.tls, self.websocket) {
+            (Some(_), true) => Transport::Wss,
+            (Some(_), false) => Transport::Tls,
+            (None, _) => Transport::Tcp,
+        }
     }
 }
 
@@ -225,6 +231,7 @@ mod tests {
                 endpoints: Endpoints {
                     mqtt: None,
                     tls: Some(HubProof { host: "h".into(), authority: "PEM".into() }),
+                    websocket: true,
                     rest: Some("http://h".into()),
                     host: "h".into(),
                 },

@@ -10,6 +10,7 @@ mod sas;
 mod topic;
 mod twin;
 mod username;
+mod websocket;
 
 pub use connection_string::{ConnectionString, ConnectionStringError};
 pub use device::AzureDevice;
@@ -19,6 +20,7 @@ pub use sas::{SasError, SasToken};
 pub use topic::{FromDevice, FromHub};
 pub use twin::read_report;
 pub use username::{Username, UsernameError, is_device_id};
+pub use websocket::WEBSOCKET_PATH;
 
 /// The direct method that starts an update.
 pub const FIRMWARE_UPDATE: &str = "firmwareUpdate";

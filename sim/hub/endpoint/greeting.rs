@@ -45,8 +45,8 @@ async fn greet(worker: Rc<Worker>, stranger: Stranger) {
     }
 }
 
-/// Waits for CONNECT.
-async fn welcome(worker: Rc<Worker>, mut connection: Connection, permit: Permit) {
+/// Waits for CONNECT, on a connection that only MQTT is left to come on.
+pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connection, permit: Permit) {
     let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
     let result = tokio::time::timeout(PATIENCE, connect).await;
     drop(permit);

@@ -15,6 +15,7 @@ use tokio::task::spawn_local;
 
 use super::answer::{Answer, Failure};
 use super::router::Service;
+use super::websocket;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::partition::Refusal;
@@ -46,13 +47,17 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
     if let Err(error) = connection.await {
         tracing::debug!(%error, "HTTP connection ended");
     }
 }
 
 async fn respond(service: Rc<Service>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    if websocket::is_asked_for(&request) {
+        return Ok(websocket::open(&service.worker, request));
+    }
     let answer = answer(&service, request).await.unwrap_or_else(|failure| service.refuse(&failure));
     Ok(answer.into_response())
 }

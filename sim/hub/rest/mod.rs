@@ -9,6 +9,7 @@ mod queries;
 mod router;
 mod statistics;
 mod twins;
+mod websocket;
 
 pub(super) use listener::accept;
 pub(super) use router::Service;
