@@ -8,6 +8,7 @@ use super::connections::Connections;
 use super::devices::Devices;
 use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::HubDelays;
+use crate::hub::configurations::ConfigurationBook;
 use crate::hub::identity::HubIdentity;
 use crate::hub::tracking::TrackingIds;
 use crate::mqtt::Packet;
@@ -50,6 +51,8 @@ pub(in crate::hub) struct Partition {
     /// Ids that a service has deleted and not created again: these cannot enrol themselves. As many as there were
     /// devices, at most.
     pub(super) deleted: HashSet<Arc<str>>,
+    /// The configurations of the whole hub; those of the first partition only are in use.
+    pub(in crate::hub) configurations: ConfigurationBook,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
     pub(super) telemetry: u64,
@@ -77,6 +80,7 @@ impl Partition {
             generation: 0,
             disabled: 0,
             deleted: HashSet::new(),
+            configurations: ConfigurationBook::default(),
             tracking,
             telemetry: 0,
             effects: VecDeque::new(),
