@@ -12,7 +12,9 @@ use super::config::HubConfig;
 use super::error::HubError;
 use super::identity::HubIdentity;
 use super::ports::{Port, Ports};
+use super::throttle::Throttles;
 use super::workers::{Peers, WorkerSeat};
+use crate::measure::ThrottleCount;
 use crate::time::Clock;
 
 /// A hub that owns its ports but does not answer yet. Its name in tokens may depend on them.
@@ -27,6 +29,7 @@ pub struct BoundHub {
 pub struct Hub {
     addresses: Ports<SocketAddr>,
     authority: Option<String>,
+    throttles: Option<Arc<Throttles>>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -85,6 +88,12 @@ impl Hub {
         self.authority.as_deref()
     }
 
+    /// What its limits let through, held back and refused so far, by operation; nothing without limits.
+    #[must_use]
+    pub fn throttled(&self) -> Vec<ThrottleCount> {
+        self.throttles.as_ref().map(|throttles| throttles.counts()).unwrap_or_default()
+    }
+
     /// Closes listeners and connections, and waits for the workers to end.
     pub fn stop(self) {
         drop(self);
@@ -98,6 +107,9 @@ impl Drop for Hub {
             if thread.join().is_err() {
                 tracing::error!("a hub worker has panicked");
             }
+        }
+        for count in self.throttled().iter().filter(|count| count.is_notable()) {
+            tracing::info!(%count, "the hub's limits");
         }
     }
 }
@@ -150,6 +162,7 @@ impl BoundHub {
         let (peers, mailboxes) = Peers::new(config.workers);
         let clock = Clock::start();
         let identity = Arc::new(identity);
+        let throttles = config.limits.map(|limits| Arc::new(Throttles::new(limits, clock.wall())));
         let addresses = ports.addresses();
         let (mut authority, mut tls) = (None, None);
         if addresses.tls().next().is_some() {
@@ -159,7 +172,7 @@ impl BoundHub {
             authority = Some(ca.certificate().to_owned());
         }
         // A hub that cannot start all of its workers is dropped here, which stops those that run.
-        let mut hub = Hub { addresses, authority, stop, threads: Vec::new() };
+        let mut hub = Hub { addresses, authority, throttles: throttles.clone(), stop, threads: Vec::new() };
         for (index, mailbox) in mailboxes.into_iter().enumerate() {
             let seat = WorkerSeat {
                 index,
@@ -169,6 +182,8 @@ impl BoundHub {
                 peers: peers.clone(),
                 identity: Arc::clone(&identity),
                 delays: config.slow,
+                throttles: throttles.clone(),
+                door: config.door,
                 clock,
                 stopped: stopped.clone(),
             };

@@ -12,13 +12,14 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
-use super::config::HubDelays;
+use super::config::{DoorLimits, HubDelays};
 use super::endpoint::{self, Arrival, Outbox};
 use super::identity::HubIdentity;
 use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::ports::{Port, Ports};
 use super::rest;
+use super::throttle::Throttles;
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
@@ -111,6 +112,8 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    pub(super) throttles: Option<Arc<Throttles>>,
+    pub(super) door: DoorLimits,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -135,15 +138,14 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, clock, stopped } = self;
+        let Self { index, ports, tls, mailbox, peers, identity, delays, throttles, door, clock, stopped } = self;
+        let wall = clock.wall();
+        let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
+        partition.throttled_by(throttles.clone());
         let worker = Rc::new(Worker {
             index,
-            partition: RefCell::new(Partition::new(
-                Arc::clone(&identity),
-                delays,
-                clock.wall(),
-                TrackingIds::new(2 * index),
-            )),
+            partition: RefCell::new(partition),
+            throttles,
             scratch: RefCell::default(),
             inbound: RefCell::default(),
             outboxes: RefCell::default(),
@@ -152,6 +154,7 @@ impl WorkerSeat {
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
             peers,
+            door,
             clock,
         });
         let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
@@ -159,12 +162,12 @@ impl WorkerSeat {
         let listening = (|| {
             for (port, tls) in [(ports.mqtt, None), (ports.mqtts, tls.clone())] {
                 if let Some(port) = port {
-                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls)?));
+                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls, door.strangers, clock)?));
                 }
             }
             for (port, tls) in [(ports.http, None), (ports.https, tls)] {
                 if let Some(port) = port {
-                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls)?));
+                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls, door.strangers, clock)?));
                 }
             }
             Ok(())
@@ -184,6 +187,8 @@ pub(super) struct Worker {
     /// Its place among its peers.
     pub(super) index: usize,
     partition: RefCell<Partition>,
+    /// Shared with its peers; `None` where nothing is limited.
+    pub(super) throttles: Option<Arc<Throttles>>,
     /// Buffers that all connections of this worker share.
     pub(super) scratch: RefCell<Scratch>,
     /// Packets on their way from a read to the partition: empty between reads, kept for its memory.
@@ -196,7 +201,8 @@ pub(super) struct Worker {
     /// Rings before that, because something is due earlier.
     alarm: Notify,
     pub(super) peers: Peers,
-    clock: Clock,
+    pub(super) door: DoorLimits,
+    pub(super) clock: Clock,
 }
 
 impl Worker {

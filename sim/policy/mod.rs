@@ -11,6 +11,7 @@ mod retry;
 mod series;
 mod status;
 mod threshold;
+mod throttle;
 pub mod units;
 
 pub use arrivals::{Arrival, Arrivals};
@@ -24,3 +25,4 @@ pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use series::Series;
 pub use status::FirmwareStatus;
 pub use threshold::{Comparison, Metric, Statistic, Threshold, ThresholdError, Unit};
+pub use throttle::{Admission, Limit, Throttle};

@@ -5,6 +5,7 @@ mod digital_twins;
 mod modules;
 mod queries;
 mod registry;
+mod throttling;
 mod twins;
 
 use std::time::Duration;
@@ -35,7 +36,11 @@ struct Bench {
 impl Bench {
     /// A hub of two workers, so that connections and requests cross between them.
     fn start() -> Self {
-        let bound = Hub::bind(HubConfig { workers: 2, ..HubConfig::default() }).unwrap();
+        Self::with(HubConfig { workers: 2, ..HubConfig::default() })
+    }
+
+    fn with(config: HubConfig) -> Self {
+        let bound = Hub::bind(config).unwrap();
         let identity = HubIdentity::generate(bound.http_addr().unwrap().to_string()).unwrap();
         Self { hub: bound.start(identity.clone()).unwrap(), identity }
     }

@@ -3,6 +3,7 @@
 mod greeting;
 mod link;
 mod outbox;
+mod throttling;
 
 pub(super) use greeting::{Arrival, accept, adopt};
 pub(super) use outbox::Outbox;

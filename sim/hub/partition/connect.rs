@@ -9,6 +9,7 @@ use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{SasToken, Username};
 use crate::hub::access::Rights;
 use crate::hub::identity::HubIdentity;
+use crate::hub::warning::excerpt;
 use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Login, Packet};
 use crate::time::Nanos;
 
@@ -21,7 +22,10 @@ impl Partition {
         match self.admit(now, connect) {
             Ok((device, expires)) => self.open(now, connection, connect, device, expires),
             Err(code) => {
-                tracing::debug!(client = connect.client_id, ?code, "connection refused");
+                if let Some(times) = self.refused.due(now) {
+                    let client = excerpt(&connect.client_id);
+                    tracing::warn!(client, ?code, times, "refused an MQTT connection");
+                }
                 self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(ConnAck::new(code, false)) });
                 self.emit(Effect::Close { connection });
             }

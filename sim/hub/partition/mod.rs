@@ -7,6 +7,7 @@ mod connections;
 mod device;
 mod devices;
 mod digital;
+mod held;
 mod methods;
 mod modules;
 mod packets;

@@ -3,6 +3,7 @@
 use super::device::split_id;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::query::QueryError;
+use crate::hub::throttle::Operation;
 use crate::hub::twin::TwinError;
 
 /// A refused request.
@@ -28,6 +29,25 @@ impl Refusal {
                 (device, None) => format!("device `{device}` is not registered"),
             },
         )
+    }
+}
+
+impl Refusal {
+    /// The hub has as many devices as it may have.
+    pub(super) fn too_many_devices(limit: u64) -> Self {
+        Self::new(ErrorCode::TooManyDevices, format!("this hub may have {limit} devices and modules, and has them"))
+    }
+
+    /// The throttle of `operation` refuses it, and so many more of it as queue already.
+    pub(in crate::hub) fn throttled(operation: Operation) -> Self {
+        let message = "too many requests: wait 10 seconds and try again. Operation type: ";
+        Self::new(ErrorCode::ThrottlingException, format!("{message}{}", operation.name()))
+    }
+
+    /// The messages of the day are used up.
+    pub(in crate::hub) fn quota_exceeded() -> Self {
+        let message = "the messages of this day are used up; the next day begins at 00:00 UTC";
+        Self::new(ErrorCode::IotHubQuotaExceeded, message)
     }
 }
 

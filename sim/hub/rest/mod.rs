@@ -15,6 +15,7 @@ mod queries;
 mod rights;
 mod router;
 mod statistics;
+mod throttling;
 mod twins;
 
 pub(super) use listener::accept;

@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use super::answer::{Answer, Failure};
 use super::authorization::Door;
+use super::throttling::Waiting;
 use super::{configurations, exports, feedback};
 use crate::dialect::azure::ErrorCode;
 use crate::hub::identity::HubIdentity;
@@ -22,6 +23,7 @@ use crate::time::Clock;
 /// What answers requests on one worker.
 pub(in crate::hub) struct Service {
     pub(super) worker: Rc<Worker>,
+    pub(super) waiting: Rc<Waiting>,
     door: Door,
     clock: Clock,
     tracking: TrackingIds,
@@ -35,7 +37,7 @@ impl Service {
         clock: Clock,
         tracking: TrackingIds,
     ) -> Self {
-        Self { worker, door: Door::new(identity), clock, tracking }
+        Self { worker, waiting: Rc::default(), door: Door::new(identity), clock, tracking }
     }
 
     /// What a request's head asks for, if it may: the parts of its path, decoded.

@@ -1,7 +1,9 @@
 //! A partition fed by hand: no socket, no clock.
 
 mod connections;
+mod held;
 mod methods;
+mod model;
 mod modules;
 mod registry;
 mod search;
