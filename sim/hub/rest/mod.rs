@@ -3,7 +3,11 @@
 mod answer;
 mod authorization;
 mod bulk;
+mod configurations;
 mod devices;
+mod digital_twins;
+mod exports;
+mod feedback;
 mod listener;
 mod methods;
 mod modules;
