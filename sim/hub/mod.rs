@@ -5,6 +5,7 @@ mod access;
 mod authority;
 mod certificate;
 mod config;
+mod configurations;
 mod endpoint;
 mod error;
 #[cfg(any(test, fuzzing))]

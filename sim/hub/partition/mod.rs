@@ -2,11 +2,13 @@
 //! is to happen on the wire is drained from it as effects.
 
 mod admission;
+mod configurations;
 mod connect;
 mod connections;
 mod credentials;
 mod device;
 mod devices;
+mod digital;
 mod held;
 mod methods;
 mod modules;

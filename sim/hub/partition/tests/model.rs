@@ -297,7 +297,7 @@ impl Pair {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(512)))]
 
     #[test]
     fn the_hub_does_what_a_small_model_of_it_does(parts in 1..4_usize, operations in operations()) {
