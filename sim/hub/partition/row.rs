@@ -67,7 +67,7 @@ impl Row for View<'_> {
                 self.time(path).or_else(|| NEVER.parse().ok()).map_or(Field::Undefined, Field::Time)
             }
             Path::CloudToDeviceMessageCount => number(0),
-            Path::AuthenticationType => Field::Text("sas".into()),
+            Path::AuthenticationType => Field::Text(self.device.identity.credentials.kind().into()),
             Path::IotEdge => Field::Bool(self.is_edge()),
             Path::Properties => Field::Compound,
             Path::Version => number(twin.version),
@@ -117,7 +117,7 @@ impl Row for View<'_> {
         if let Some(module_id) = module_id {
             member("moduleId", &text(module_id));
         }
-        if let Some(model_id) = self.details().and_then(|details| details.model_id.as_deref()) {
+        if let Some(model_id) = identity.model_id() {
             member("modelId", &text(model_id));
         }
         member("etag", &text(&etag(twin.etag)));
@@ -130,8 +130,11 @@ impl Row for View<'_> {
         member("connectionState", &text(self.device.connection_state()));
         member("lastActivityTime", &time(self.last_activity()));
         member("cloudToDeviceMessageCount", "0");
-        member("authenticationType", "\"sas\"");
-        member("x509Thumbprint", r#"{"primaryThumbprint":null,"secondaryThumbprint":null}"#);
+        member("authenticationType", &text(identity.credentials.kind()));
+        match identity.credentials.thumbprints() {
+            [None, None] => member("x509Thumbprint", r#"{"primaryThumbprint":null,"secondaryThumbprint":null}"#),
+            _ => member("x509Thumbprint", &identity.credentials.thumbprints_document().to_string()),
+        }
         member("version", &twin.version.to_string());
         member("tags", twin.tags());
         out.push_str(",\"properties\":");
