@@ -4,6 +4,7 @@
 mod access;
 mod authority;
 mod config;
+mod configurations;
 mod endpoint;
 mod error;
 #[cfg(any(test, fuzzing))]

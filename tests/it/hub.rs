@@ -1,5 +1,7 @@
 //! The embedded hub over real sockets: an independent MQTT client as the device, plain HTTP as the service.
 
+mod configurations;
+mod digital_twins;
 mod modules;
 mod queries;
 mod registry;

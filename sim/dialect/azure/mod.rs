@@ -11,6 +11,7 @@ mod secrets;
 mod topic;
 mod twin;
 mod username;
+mod websocket;
 
 pub use connection_string::{ConnectionString, ConnectionStringError};
 pub use device::AzureDevice;
@@ -21,6 +22,7 @@ pub use secrets::{CertificateFiles, DeviceSecrets};
 pub use topic::{FromDevice, FromHub};
 pub use twin::read_report;
 pub use username::{Username, UsernameError, is_device_id};
+pub use websocket::WEBSOCKET_PATH;
 
 /// The direct method that starts an update.
 pub const FIRMWARE_UPDATE: &str = "firmwareUpdate";

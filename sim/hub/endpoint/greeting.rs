@@ -35,13 +35,14 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
 
 async fn greet(worker: Rc<Worker>, stranger: Stranger) {
     match stranger.greet(&worker).await {
-        Ok((connection, place)) => welcome(worker, connection, place).await,
+        Ok((connection, place)) => welcome(worker, connection, Some(place)).await,
         Err(error) => tracing::debug!(%error, "a connection ended before its CONNECT"),
     }
 }
 
-/// Waits for CONNECT. The client is a stranger until its connection has found its worker.
-async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Place) {
+/// Waits for CONNECT, on a connection that only MQTT is left to come on. The client is a stranger until its connection
+/// has found its worker.
+pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Option<Place>) {
     let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
     let patience = worker.door.greeting;
     let result = tokio::time::timeout(patience, connect).await;

@@ -1,10 +1,12 @@
 //! A partition: the devices of one worker, as pure state. Functions take `now`, hold no socket and read no clock; what
 //! is to happen on the wire is drained from it as effects.
 
+mod configurations;
 mod connect;
 mod connections;
 mod device;
 mod devices;
+mod digital;
 mod held;
 mod methods;
 mod modules;

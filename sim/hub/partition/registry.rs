@@ -30,6 +30,12 @@ impl Default for Registration {
 }
 
 impl Registration {
+    /// A module that belongs to the runtime of an edge device.
+    pub(super) fn managed_by_edge() -> Self {
+        let details = Details { managed_by: Some("iotEdge".to_owned()), ..Details::default() };
+        Self { details, ..Self::default() }
+    }
+
     /// As a module is registered: of a device's particulars it has its manager alone.
     pub(in crate::hub) fn of_module(self) -> Self {
         let details = Details { managed_by: self.details.managed_by, ..Details::default() };
@@ -67,7 +73,9 @@ impl Partition {
             return Err(Refusal::new(ErrorCode::DeviceAlreadyExists, format!("device `{id}` is registered already")));
         }
         self.deleted.remove(id);
-        self.register(now, id, new)
+        let is_edge = new.details.is_edge;
+        self.register(now, id, new)?;
+        if is_edge { self.register_edge_modules(now, id) } else { Ok(()) }
     }
 
     /// Registers a device or module under an id that is free.
@@ -114,6 +122,9 @@ impl Partition {
         identity.enabled = new.enabled;
         identity.details = new.details.settled(id, identity.details.as_deref(), at).boxed();
         identity.keys = new.keys;
+        if identity.details.as_ref().is_some_and(|details| details.is_edge) {
+            self.register_edge_modules(now, id)?;
+        }
         if !new.enabled {
             let modules = self.devices.modules_of(id);
             let connections: Vec<_> =

@@ -9,6 +9,7 @@ use super::devices::Devices;
 use super::held::Held;
 use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::HubDelays;
+use crate::hub::configurations::ConfigurationBook;
 use crate::hub::identity::HubIdentity;
 use crate::hub::throttle::Throttles;
 use crate::hub::tracking::TrackingIds;
@@ -53,6 +54,8 @@ pub(in crate::hub) struct Partition {
     /// Ids that a service has deleted and not created again: these cannot enrol themselves. As many as there were
     /// devices, at most.
     pub(super) deleted: HashSet<Arc<str>>,
+    /// The configurations of the whole hub; those of the first partition only are in use.
+    pub(in crate::hub) configurations: ConfigurationBook,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
     pub(super) telemetry: u64,
@@ -87,6 +90,7 @@ impl Partition {
             generation: 0,
             disabled: 0,
             deleted: HashSet::new(),
+            configurations: ConfigurationBook::default(),
             tracking,
             telemetry: 0,
             throttles: None,

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::answer::{Answer, Failure};
 use super::router::Service;
+use super::websocket;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
@@ -41,7 +42,8 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(service.worker.door.head)
-        .serve_connection(TokioIo::new(stream), answer);
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
     if let Err(error) = connection.await {
         tracing::debug!(%error, "HTTP connection ended");
     }
@@ -52,6 +54,9 @@ async fn respond(
     request: Request<Incoming>,
     place: &Cell<Option<Place>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    if websocket::is_asked_for(&request) {
+        return Ok(websocket::open(&service.worker, request, place));
+    }
     let answer = answer(service, request, place).await.unwrap_or_else(|failure| service.refuse(&failure));
     Ok(answer.into_response())
 }

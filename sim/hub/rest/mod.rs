@@ -3,7 +3,11 @@
 mod answer;
 mod authorization;
 mod bulk;
+mod configurations;
 mod devices;
+mod digital_twins;
+mod exports;
+mod feedback;
 mod listener;
 mod methods;
 mod modules;
@@ -13,6 +17,7 @@ mod router;
 mod statistics;
 mod throttling;
 mod twins;
+mod websocket;
 
 pub(super) use listener::accept;
 pub(super) use router::Service;
