@@ -10,7 +10,9 @@ use super::link::{Link, flush};
 use crate::dialect::azure::Username;
 use crate::hub::listener::{Listener, Permit, Stranger};
 use crate::hub::workers::Worker;
-use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError};
+use crate::mqtt::{
+    ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, TlsError,
+};
 
 /// How long a client may take to send CONNECT, once TLS has shaken hands.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,7 +43,22 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
 async fn greet(worker: Rc<Worker>, stranger: Stranger) {
     match stranger.greet(&worker).await {
         Ok((connection, permit)) => welcome(worker, connection, permit).await,
-        Err(error) => tracing::debug!(%error, "a connection ended before its CONNECT"),
+        Err(error) => turned_away(&worker, &error),
+    }
+}
+
+/// A connection is over before there was any MQTT on it.
+pub(in crate::hub) fn turned_away(worker: &Worker, error: &ConnectionError) {
+    match error {
+        ConnectionError::Tls(TlsError::Closed | TlsError::TimedOut) => {
+            tracing::debug!(%error, "a connection ended in its TLS handshake");
+        }
+        ConnectionError::Tls(error) => worker.complain(error),
+        // What TLS begins with looks like this to MQTT.
+        ConnectionError::Packet(PacketError::InvalidPacketType(1)) => {
+            worker.complain(&"it speaks TLS at a port for plain MQTT: name the one of --mqtts");
+        }
+        error => tracing::debug!(%error, "a connection ended before its CONNECT"),
     }
 }
 
@@ -61,7 +78,7 @@ pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connecti
             }
             return;
         }
-        Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
+        Ok(Err(error)) => return turned_away(&worker, &error),
         Err(_) => return tracing::debug!("closed: no CONNECT within {} s", PATIENCE.as_secs()),
     };
     // A client that cannot name its device is refused here as well as anywhere.

@@ -4,5 +4,5 @@ mod greeting;
 mod link;
 mod outbox;
 
-pub(super) use greeting::{Arrival, accept, adopt, welcome};
+pub(super) use greeting::{Arrival, accept, adopt, turned_away, welcome};
 pub(super) use outbox::Outbox;

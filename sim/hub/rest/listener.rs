@@ -17,6 +17,7 @@ use super::answer::{Answer, Failure};
 use super::router::Service;
 use super::websocket;
 use crate::dialect::azure::ErrorCode;
+use crate::hub::endpoint;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::partition::Refusal;
 use crate::mqtt::ByteStream;
@@ -41,7 +42,7 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
     let stream = match stranger.greet(&service.worker).await {
         // Who this is stands in each request.
         Ok((connection, _)) => ByteStream::from(connection),
-        Err(error) => return tracing::debug!(%error, "an HTTP connection ended before its first request"),
+        Err(error) => return endpoint::turned_away(&service.worker, &error),
     };
     let answer = service_fn(|request| respond(Rc::clone(&service), request));
     let connection = http1::Builder::new()
@@ -49,8 +50,12 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
         .header_read_timeout(HEAD_PATIENCE)
         .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "HTTP connection ended");
+    match connection.await {
+        Err(error) if error.is_parse() => {
+            service.worker.complain(&format_args!("{error}; TLS is spoken at the port of --https, and MQTT at others"));
+        }
+        Err(error) => tracing::debug!(%error, "HTTP connection ended"),
+        Ok(()) => {}
     }
 }
 
