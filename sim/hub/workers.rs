@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::rc::Rc;
@@ -22,6 +23,7 @@ use super::rest;
 use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
 use super::tracking::TrackingIds;
+use super::warning::Warning;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
@@ -158,6 +160,7 @@ impl WorkerSeat {
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
+            complaint: Warning::default(),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
             telemetry,
@@ -204,6 +207,8 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
+    /// A client does not get in.
+    complaint: Warning,
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
@@ -276,6 +281,14 @@ impl Worker {
             let call = partition.invoke(now, id, request);
             self.replies.borrow_mut().insert(call, reply);
         });
+    }
+
+    /// Says that a client does not get in because of how it or this hub was set up.
+    pub(super) fn complain(&self, error: &dyn Display) {
+        match self.complaint.due(self.clock.now()) {
+            Some(times) => tracing::warn!(times, "a client does not get in: {error}"),
+            None => tracing::debug!("a client does not get in: {error}"),
+        }
     }
 
     /// A name and an outbox for a new connection.
