@@ -102,7 +102,7 @@ def test_content_is_applied_to_an_edge_device(configurations, hub, name):
     registry = hub.registry()
     registry.create_device_with_sas(name, PRIMARY, SECONDARY, "enabled", iot_edge=True)
     registry.create_module_with_sas(name, "m", "", PRIMARY, SECONDARY)
-    content = ConfigurationContent(modules_content={"m": {"properties.desired": {"level": 3}}})
+    content = ConfigurationContent(modules_content={"$edgeAgent": {}, "m": {"properties.desired": {"level": 3}}})
     configurations.apply_configuration_on_edge_device(name, content)
     assert plain(registry.get_module_twin(name, "m").properties.desired) == {"level": 3}
 

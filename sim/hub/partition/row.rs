@@ -47,6 +47,10 @@ impl View<'_> {
         self.details()?.status_reason.as_deref()
     }
 
+    fn model_id(&self) -> Option<&str> {
+        self.details()?.model_id.as_deref()
+    }
+
     fn is_edge(&self) -> bool {
         self.details().is_some_and(|details| details.is_edge)
     }
@@ -58,6 +62,7 @@ impl Row for View<'_> {
         match path {
             Path::DeviceId => Field::Text(split_id(&self.device.id).0.into()),
             Path::ModuleId => split_id(&self.device.id).1.map_or(Field::Undefined, |id| Field::Text(id.into())),
+            Path::ModelId => self.model_id().map_or(Field::Undefined, |id| Field::Text(id.into())),
             Path::Etag => Field::Text(etag(twin.etag).into()),
             Path::DeviceEtag => Field::Text(etag(self.device.identity.etag).into()),
             Path::Status => Field::Text(self.status().into()),
@@ -117,7 +122,7 @@ impl Row for View<'_> {
         if let Some(module_id) = module_id {
             member("moduleId", &text(module_id));
         }
-        if let Some(model_id) = self.details().and_then(|details| details.model_id.as_deref()) {
+        if let Some(model_id) = self.model_id() {
             member("modelId", &text(model_id));
         }
         member("etag", &text(&etag(twin.etag)));
