@@ -19,6 +19,7 @@ use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::ports::{Port, Ports};
 use super::rest;
+use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
@@ -112,6 +113,8 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    /// Where messages to the cloud go, beside being counted.
+    pub(super) telemetry: Option<TelemetryFile>,
     pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
@@ -138,10 +141,14 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, throttles, door, clock, stopped } = self;
+        let Self { index, ports, tls, mailbox, peers, identity, delays, telemetry, throttles, door, clock, stopped } =
+            self;
         let wall = clock.wall();
         let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
         partition.throttled_by(throttles.clone());
+        if telemetry.is_some() {
+            partition.keep_telemetry();
+        }
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(partition),
@@ -153,6 +160,7 @@ impl WorkerSeat {
             connections: Cell::new(0),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
+            telemetry,
             peers,
             door,
             clock,
@@ -200,6 +208,7 @@ pub(super) struct Worker {
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
     alarm: Notify,
+    telemetry: Option<TelemetryFile>,
     pub(super) peers: Peers,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
@@ -220,6 +229,11 @@ impl Worker {
                 Effect::Close { connection } => {
                     if let Some(outbox) = self.outboxes.borrow_mut().remove(&connection) {
                         outbox.close();
+                    }
+                }
+                Effect::Message(message) => {
+                    if let Some(file) = &self.telemetry {
+                        file.put(message);
                     }
                 }
                 Effect::Answer { call, outcome } => {
