@@ -23,13 +23,15 @@ use super::rest;
 use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
 use super::tracking::TrackingIds;
-use super::warning::Warning;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
 
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
 const MAILBOX: usize = 1024;
+
+/// Complaints of clients that a worker makes as warnings.
+const MAX_COMPLAINTS: u32 = 10;
 
 /// Work on a partition.
 pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
@@ -160,7 +162,7 @@ impl WorkerSeat {
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
-            complaint: Warning::default(),
+            complaints: Cell::new(0),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
             telemetry,
@@ -207,8 +209,8 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
-    /// A client does not get in.
-    complaint: Warning,
+    /// Clients that were complained of.
+    complaints: Cell<u32>,
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
@@ -283,11 +285,13 @@ impl Worker {
         });
     }
 
-    /// Says that a client does not get in because of how it or this hub was set up.
+    /// Says that a client does not get in because of how it or this hub was set up. The first few are for everybody's
+    /// ears; who sends more of them cannot fill the log.
     pub(super) fn complain(&self, error: &dyn Display) {
-        match self.complaint.due(self.clock.now()) {
-            Some(times) => tracing::warn!(times, "a client does not get in: {error}"),
-            None => tracing::debug!("a client does not get in: {error}"),
+        self.complaints.set(self.complaints.get().saturating_add(1));
+        match self.complaints.get() {
+            ..=MAX_COMPLAINTS => tracing::warn!("a client does not get in: {error}"),
+            _ => tracing::debug!("a client does not get in: {error}"),
         }
     }
 
