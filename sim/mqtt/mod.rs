@@ -19,4 +19,4 @@ pub use source::{
 };
 #[cfg(test)]
 pub(crate) use tls::tests::server_for;
-pub use tls::{ClientTls, ServerTls, TlsConfigError, TlsError};
+pub use tls::{ClientTls, ServerTls, TlsConfigError, TlsError, first_certificate};

@@ -4,11 +4,13 @@
 mod config;
 mod engine;
 mod error;
+mod pem;
 mod tickets;
 
 pub use config::{ClientTls, ServerTls};
 pub(super) use engine::Engine;
 pub use error::{TlsConfigError, TlsError};
+pub use pem::first_certificate;
 
 #[cfg(test)]
 pub(super) mod tests;
