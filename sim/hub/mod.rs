@@ -3,6 +3,7 @@
 
 mod access;
 mod authority;
+mod certificate;
 mod config;
 mod configurations;
 mod endpoint;
@@ -18,6 +19,7 @@ mod ports;
 mod query;
 mod rest;
 mod server;
+mod telemetry;
 mod throttle;
 mod tracking;
 mod twin;

@@ -1,5 +1,6 @@
 //! The embedded hub over real sockets: an independent MQTT client as the device, plain HTTP as the service.
 
+mod access;
 mod configurations;
 mod digital_twins;
 mod modules;

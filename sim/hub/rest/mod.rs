@@ -1,6 +1,7 @@
 //! The REST side: HTTP/1.1 requests of services.
 
 mod answer;
+mod authentication;
 mod authorization;
 mod bulk;
 mod configurations;
