@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 pub use rumqttc::mqttbytes::v4::{
-    ConnAck, Connect, ConnectReturnCode, Login, Packet, PubAck, Publish, SubAck, Subscribe, SubscribeFilter,
+    ConnAck, Connect, ConnectReturnCode, LastWill, Login, Packet, PubAck, Publish, SubAck, Subscribe, SubscribeFilter,
     SubscribeReasonCode, UnsubAck, Unsubscribe,
 };
 pub use rumqttc::mqttbytes::{Error as PacketError, Protocol, QoS};

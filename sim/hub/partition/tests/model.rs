@@ -153,7 +153,7 @@ impl Pair {
                 let mut connect = part.login(&id, &proof, i64::try_from(life).unwrap());
                 connect.clean_session = clean;
                 connect.keep_alive = keep_alive;
-                part.partition.connect(part.now, ConnectionId(connection), &connect);
+                part.partition.connect(part.now, ConnectionId(connection), &connect, None);
                 self.connections.push(device);
                 self.model.connect(&id, connection, clean, keep_alive, life, key);
             }
