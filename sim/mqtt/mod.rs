@@ -20,5 +20,8 @@ pub use source::{
 };
 #[cfg(test)]
 pub(crate) use tls::tests::server_for;
-pub use tls::{ClientTls, ServerTls, TlsConfigError, TlsError};
+pub use tls::{
+    ClientAuthorities, ClientCertificate, ClientIdentity, ClientRefused, ClientTls, ServerTls, TlsConfigError,
+    TlsError, first_certificate,
+};
 pub use websocket::{SUBPROTOCOL, Upgrade, WebSocketClient, WebSocketError, accept_key};
