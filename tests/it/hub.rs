@@ -8,6 +8,7 @@ mod queries;
 mod registry;
 mod throttling;
 mod twins;
+mod x509;
 
 use std::time::Duration;
 
