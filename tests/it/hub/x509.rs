@@ -116,7 +116,9 @@ fn cas_of_devices_that_cannot_be_read_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("devices.pem");
     for (text, words) in [(None, "cannot read the CAs of devices"), (Some("nothing"), "no certificate")] {
-        text.map(|text| fs::write(&path, text).unwrap());
+        if let Some(text) = text {
+            fs::write(&path, text).unwrap();
+        }
         let config = HubConfig { client_ca: Some(path.clone()), ..HubConfig::default() };
         let error = Hub::start(config, HubIdentity::generate("h").unwrap()).unwrap_err().to_string();
         assert!(error.contains(words) && error.contains("devices.pem"), "{error}");
