@@ -3,6 +3,7 @@
 mod modules;
 mod queries;
 mod registry;
+mod status;
 mod throttling;
 mod twins;
 

@@ -22,6 +22,7 @@ impl Partition {
             Ok((device, expires)) => self.open(now, connection, connect, device, expires),
             Err(code) => {
                 tracing::debug!(client = connect.client_id, ?code, "connection refused");
+                self.counters.refused_connect(code);
                 self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(ConnAck::new(code, false)) });
                 self.emit(Effect::Close { connection });
             }
@@ -100,6 +101,7 @@ impl Partition {
             self.emit(Effect::Close { connection: older });
         }
         self.connections.insert(connection, slot, check);
+        self.counters.connects += 1;
         let accepted = ConnAck::new(ConnectReturnCode::Success, present);
         self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(accepted) });
         self.deliver_waiting(now, slot);

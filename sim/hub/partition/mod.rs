@@ -3,6 +3,7 @@
 
 mod connect;
 mod connections;
+mod counters;
 mod device;
 mod devices;
 mod held;
@@ -16,6 +17,7 @@ mod search;
 mod state;
 mod twins;
 
+pub(super) use counters::Counters;
 pub(super) use device::{Details, Keys};
 pub(super) use methods::{MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};
 pub(super) use refusal::{Precondition, Refusal};

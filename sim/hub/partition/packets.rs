@@ -122,12 +122,13 @@ impl Partition {
         }
         match topic {
             Some(FromDevice::TwinGet { rid }) => {
+                self.counters.twin_reads += 1;
                 if let Some(answer) = self.twin_for_device(now, slot, rid) {
                     self.send(connection, answer);
                 }
             }
             Some(FromDevice::MethodResponse { status, rid }) => self.answered(now, slot, rid, status, &publish.payload),
-            Some(FromDevice::Telemetry { .. }) => self.telemetry += 1,
+            Some(FromDevice::Telemetry { .. }) => self.counters.telemetry += 1,
             Some(FromDevice::ReportedPatch { .. }) | None => {}
         }
     }
@@ -142,6 +143,7 @@ impl Partition {
             };
             Ok(self.devices.report(slot, report).transpose()?)
         });
+        self.counters.twin_update(merged.is_ok());
         self.devices.get(slot)?.subscribed(Subscriptions::TWIN_ANSWERS)?;
         Some(match merged {
             Ok(version) => twin_answer(204, rid, version, Bytes::new()),

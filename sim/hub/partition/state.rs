@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connections::Connections;
+use super::counters::Counters;
 use super::devices::Devices;
 use super::held::Held;
 use super::methods::{Calls, MethodOutcome};
@@ -54,7 +55,7 @@ pub(in crate::hub) struct Partition {
     pub(super) deleted: HashSet<Arc<str>>,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
-    pub(super) telemetry: u64,
+    pub(super) counters: Counters,
     /// Shared with the other partitions; `None` where nothing is limited.
     pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) held: Held,
@@ -83,7 +84,7 @@ impl Partition {
             disabled: 0,
             deleted: HashSet::new(),
             tracking,
-            telemetry: 0,
+            counters: Counters::default(),
             throttles: None,
             held: Held::default(),
             effects: VecDeque::new(),
@@ -118,9 +119,19 @@ impl Partition {
         self.check_connections(now);
     }
 
-    /// Messages that devices have sent to the cloud.
-    pub(in crate::hub) const fn telemetry(&self) -> u64 {
-        self.telemetry
+    /// What was done so far.
+    pub(in crate::hub) const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The same, to count what is done elsewhere on this worker.
+    pub(in crate::hub) const fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    /// Packets that wait for a throttle.
+    pub(in crate::hub) fn held(&self) -> usize {
+        self.held.len()
     }
 
     pub(super) fn emit(&mut self, effect: Effect) {

@@ -15,6 +15,7 @@ use tokio::task::spawn_local;
 
 use super::answer::{Answer, Failure};
 use super::router::Service;
+use super::throttling::operation_of;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::partition::Refusal;
@@ -53,13 +54,18 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
 }
 
 async fn respond(service: Rc<Service>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let operation = operation_of(request.method(), request.uri().path());
     let answer = answer(&service, request).await.unwrap_or_else(|failure| service.refuse(&failure));
+    service.worker.count_request(operation, answer.status);
     Ok(answer.into_response())
 }
 
 /// The head alone tells who asks: nobody else's body is read.
 async fn answer(service: &Service, request: Request<Incoming>) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
+    if let Some(status) = service.status(&head).await {
+        return Ok(status?);
+    }
     let segments = service.admit(&head)?;
     let body = read(body).await?;
     service.throttled(&head, &segments, &body).await

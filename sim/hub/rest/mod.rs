@@ -7,10 +7,12 @@ mod devices;
 mod listener;
 mod methods;
 mod modules;
+mod openmetrics;
 mod queries;
 mod rights;
 mod router;
 mod statistics;
+mod status;
 mod throttling;
 mod twins;
 
