@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::CommandError;
-use crate::hub::{CA_FILE, Hub, HubConfig, HubDelays, HubIdentity, HubLimits, Tier};
+use crate::hub::{CA_FILE, DoorLimits, Hub, HubConfig, HubDelays, HubIdentity, HubLimits, Tier};
 use crate::measure::{cores, raise_descriptor_limit};
 use crate::run::{self, StopSignal, environment, hub_keys, print};
 use crate::verdict::ExitCode;
@@ -105,6 +105,7 @@ impl HubCommand {
             workers: self.workers,
             slow: HubDelays::default(),
             limits: self.limits()?,
+            door: DoorLimits::default(),
         };
         let bound = Hub::bind(config).map_err(CommandError::other)?;
         let mut identity = match self.host.first() {

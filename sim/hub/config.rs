@@ -30,6 +30,8 @@ pub struct HubConfig {
     pub slow: HubDelays,
     /// What it allows; `None` for as much as it can do.
     pub limits: Option<HubLimits>,
+    /// What it grants to whoever connects.
+    pub door: DoorLimits,
 }
 
 impl Default for HubConfig {
@@ -46,7 +48,34 @@ impl Default for HubConfig {
             workers: 1,
             slow: HubDelays::default(),
             limits: None,
+            door: DoorLimits::default(),
         }
+    }
+}
+
+/// What a hub grants to whoever connects, known or not. The defaults are for any fleet; tests ask for less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DoorLimits {
+    /// How long an MQTT client may take to shake hands, where this is TLS, and to send CONNECT.
+    #[serde(with = "units::duration")]
+    pub greeting: Duration,
+    /// Connections of each listener on each worker that have not said CONNECT or sent an authorized request; while
+    /// there are as many, accepting waits, and the oldest of them is closed once it is a second old.
+    pub strangers: usize,
+    /// How long an HTTP connection may be idle or take to send a request's head. Longer than clients keep unused
+    /// connections, so that none is closed under a request.
+    #[serde(with = "units::duration")]
+    pub head: Duration,
+    /// How long a request's body may take to arrive.
+    #[serde(with = "units::duration")]
+    pub body: Duration,
+}
+
+impl Default for DoorLimits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { greeting: seconds(10), strangers: 2000, head: seconds(300), body: seconds(30) }
     }
 }
 

@@ -6,9 +6,12 @@ mod authority;
 mod config;
 mod endpoint;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod identity;
 mod json;
 mod listener;
+mod lobby;
 mod partition;
 mod ports;
 mod query;
@@ -17,11 +20,12 @@ mod server;
 mod throttle;
 mod tracking;
 mod twin;
+mod warning;
 mod workers;
 
 pub use access::{Policy, Rights};
 pub use authority::CA_FILE;
-pub use config::{HubConfig, HubDelays};
+pub use config::{DoorLimits, HubConfig, HubDelays};
 pub use error::HubError;
 pub use identity::HubIdentity;
 pub use server::{BoundHub, Hub};

@@ -183,6 +183,7 @@ impl BoundHub {
                 identity: Arc::clone(&identity),
                 delays: config.slow,
                 throttles: throttles.clone(),
+                door: config.door,
                 clock,
                 stopped: stopped.clone(),
             };

@@ -12,7 +12,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
-use super::config::HubDelays;
+use super::config::{DoorLimits, HubDelays};
 use super::endpoint::{self, Arrival, Outbox};
 use super::identity::HubIdentity;
 use super::listener::Listener;
@@ -113,6 +113,7 @@ pub(super) struct WorkerSeat {
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
     pub(super) throttles: Option<Arc<Throttles>>,
+    pub(super) door: DoorLimits,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -137,7 +138,7 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, throttles, clock, stopped } = self;
+        let Self { index, ports, tls, mailbox, peers, identity, delays, throttles, door, clock, stopped } = self;
         let wall = clock.wall();
         let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
         partition.throttled_by(throttles.clone());
@@ -153,6 +154,7 @@ impl WorkerSeat {
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
             peers,
+            door,
             clock,
         });
         let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
@@ -160,12 +162,12 @@ impl WorkerSeat {
         let listening = (|| {
             for (port, tls) in [(ports.mqtt, None), (ports.mqtts, tls.clone())] {
                 if let Some(port) = port {
-                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls)?));
+                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls, door.strangers, clock)?));
                 }
             }
             for (port, tls) in [(ports.http, None), (ports.https, tls)] {
                 if let Some(port) = port {
-                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls)?));
+                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls, door.strangers, clock)?));
                 }
             }
             Ok(())
@@ -199,6 +201,7 @@ pub(super) struct Worker {
     /// Rings before that, because something is due earlier.
     alarm: Notify,
     pub(super) peers: Peers,
+    pub(super) door: DoorLimits,
     pub(super) clock: Clock,
 }
 

@@ -352,7 +352,8 @@ impl Connection {
     }
 }
 
-fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<(), ConnectionError> {
+/// Takes every complete packet out of `buffer`.
+pub(super) fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<(), ConnectionError> {
     loop {
         match Packet::read(buffer, MAX_PACKET) {
             Ok(packet) => packets.push(packet),

@@ -126,16 +126,17 @@ impl StartingHub {
             .map_err(|_| HubProcessError::Silent("its connection string is unusable".to_owned()))?;
         let fleet_key = Key::from_base64(&listening.fleet_key)
             .map_err(|_| HubProcessError::Silent("its fleet key is unusable".to_owned()))?;
-        let tls = listening
-            .mqtts
-            .map(|(address, authority)| (address, HubProof { host: address.ip().to_string(), authority }));
+        let tls = listening.mqtts.map(|(address, authority)| {
+            (address, HubProof { host: address.ip().to_string(), authority: Some(authority) })
+        });
         let endpoints = Endpoints {
             mqtt: tls.as_ref().map(|(address, _)| *address).or(listening.mqtt),
             tls: tls.map(|(_, proof)| proof),
             rest: listening.http.map(|address| format!("http://{address}")),
+            rest_authority: None,
             host: service.host.clone(),
         };
-        let credentials = Credentials { service: Some(service), fleet_key: Some(fleet_key) };
+        let credentials = Credentials { service: Some(service), devices: Some(fleet_key.into()) };
         Ok(HubProcess { child: self.child, counts: self.counts, endpoints, credentials })
     }
 }

@@ -1,12 +1,13 @@
 """azure-iot-hub's IoTHubRegistryManager against the hub: identities, modules, bulk, statistics."""
 
 import pytest
+from azure.iot.device.exceptions import ClientError
 from azure.iot.hub.models import AuthenticationMechanism, ExportImportDevice, PropertyContainer, SymmetricKey
 
 from support.devices import device
 from support.program import wait_until
-from support.rows import service
-from support.service import PRIMARY, SECONDARY, THUMB_1, THUMB_2, plain, refused
+from support.rows import client, service
+from support.service import PRIMARY, SECONDARY, THUMB_1, THUMB_2, method, plain, refused
 
 
 @pytest.fixture
@@ -102,9 +103,9 @@ def test_a_device_is_read(registry, name):
         registry.get_device(f"{name}-not")
 
 
-@service("get_device", "of ids with `#`, `+`, `%`, `$`, `'`, `@`")
+@service("create_device_with_sas", "of ids with `%`, `$`, `'`, `@` and the other signs that are allowed")
 def test_ids_may_hold_whatever_the_rules_allow(registry, hub, name):
-    odd = name + "-#+%2F$'@!*()?=:,"
+    odd = name + "-%2F$'@!*()?=:,_."
     create(registry, odd)
     assert registry.get_device(odd).device_id == odd
     with device(hub, odd, PRIMARY) as it:
@@ -112,6 +113,21 @@ def test_ids_may_hold_whatever_the_rules_allow(registry, hub, name):
         it.client.send_message("telemetry of an odd id")
     assert plain(registry.get_twin(odd).properties.reported) == {"odd": True}
     registry.delete_device(odd)
+
+
+@client("connect", "of ids with `#` or `+`: reads and methods", result="works; the SDK itself cannot send telemetry of them")
+def test_ids_may_hold_wildcards(registry, hub, name):
+    odd = name + "-#+"
+    create(registry, odd)
+    assert registry.get_device(odd).device_id == odd
+    with device(hub, odd, PRIMARY) as it:
+        it.listen()
+        it.client.patch_twin_reported_properties({"odd": True})
+        assert registry.invoke_device_method(odd, method("ping", 1)).payload == {"echo": 1}
+        # paho lets no topic pass that holds a wildcard.
+        with pytest.raises(ClientError):
+            it.client.send_message("telemetry of an odd id")
+    assert plain(registry.get_twin(odd).properties.reported) == {"odd": True}
 
 
 @service("delete_device")
@@ -198,7 +214,8 @@ def test_a_bulk_request_tells_what_failed(registry, name):
     create(registry, name)
     done = registry.bulk_create_or_update_devices([bulk(name, "create"), bulk(f"{name}-new", "create")])
     assert not done.is_successful
-    assert [(error.device_id, error.error_code) for error in done.errors] == [(name, "DeviceAlreadyExists")]
+    # The SDK gives the number as a text.
+    assert [(error.device_id, error.error_code) for error in done.errors] == [(name, "409001")]
 
 
 # Modules.
@@ -212,7 +229,8 @@ def test_a_module_is_created_once(registry, name):
     assert made.authentication.symmetric_key.secondary_key == SECONDARY
     with refused(409, "ModuleAlreadyExistsOnDevice"):
         registry.create_module_with_sas(name, "m", "", PRIMARY, SECONDARY)
-    with refused(404, "DeviceNotFound"):
+    # Not 404, as a real hub was seen to do it.
+    with refused(401, "IotHubUnauthorizedAccess"):
         registry.create_module_with_sas(f"{name}-not", "m", "", PRIMARY, SECONDARY)
 
 

@@ -2,19 +2,14 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Duration;
-
-use tokio::task::spawn_local;
 
 use super::link::{Link, flush};
 use super::throttling;
 use crate::dialect::azure::Username;
-use crate::hub::listener::{Listener, Permit, Stranger};
+use crate::hub::listener::{Listener, Stranger};
+use crate::hub::lobby::Place;
 use crate::hub::workers::Worker;
 use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError};
-
-/// How long a client may take to send CONNECT, once TLS has shaken hands.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection on its way to another worker.
 pub(in crate::hub) struct Arrival {
@@ -26,8 +21,7 @@ pub(in crate::hub) struct Arrival {
 /// Accepts connections for as long as the worker runs.
 pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: Listener) {
     loop {
-        let stranger = listener.accept().await;
-        spawn_local(greet(Rc::clone(&worker), stranger));
+        listener.admit(|stranger| greet(Rc::clone(&worker), stranger)).await;
     }
 }
 
@@ -41,16 +35,16 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
 
 async fn greet(worker: Rc<Worker>, stranger: Stranger) {
     match stranger.greet(&worker).await {
-        Ok((connection, permit)) => welcome(worker, connection, permit).await,
+        Ok((connection, place)) => welcome(worker, connection, place).await,
         Err(error) => tracing::debug!(%error, "a connection ended before its CONNECT"),
     }
 }
 
-/// Waits for CONNECT.
-async fn welcome(worker: Rc<Worker>, mut connection: Connection, permit: Permit) {
+/// Waits for CONNECT. The client is a stranger until its connection has found its worker.
+async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Place) {
     let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
-    let result = tokio::time::timeout(PATIENCE, connect).await;
-    drop(permit);
+    let patience = worker.door.greeting;
+    let result = tokio::time::timeout(patience, connect).await;
     let connect = match result {
         Ok(Ok(connect)) => connect,
         Ok(Err(ConnectionError::Packet(PacketError::InvalidProtocol | PacketError::InvalidProtocolLevel(_)))) => {
@@ -63,7 +57,7 @@ async fn welcome(worker: Rc<Worker>, mut connection: Connection, permit: Permit)
             return;
         }
         Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
-        Err(_) => return tracing::debug!("closed: no CONNECT within {} s", PATIENCE.as_secs()),
+        Err(_) => return tracing::debug!(?patience, "closed: no CONNECT in time"),
     };
     if !throttling::lets_in(&worker, &mut connection).await {
         return;

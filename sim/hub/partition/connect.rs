@@ -9,6 +9,7 @@ use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{SasToken, Username};
 use crate::hub::access::Rights;
 use crate::hub::identity::HubIdentity;
+use crate::hub::warning::excerpt;
 use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Login, Packet};
 use crate::time::Nanos;
 
@@ -21,8 +22,11 @@ impl Partition {
         match self.admit(now, connect) {
             Ok((device, expires)) => self.open(now, connection, connect, device, expires),
             Err(code) => {
-                tracing::debug!(client = connect.client_id, ?code, "connection refused");
                 self.counters.refused_connect(code);
+                if let Some(times) = self.refused.due(now) {
+                    let client = excerpt(&connect.client_id);
+                    tracing::warn!(client, ?code, times, "refused an MQTT connection");
+                }
                 self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(ConnAck::new(code, false)) });
                 self.emit(Effect::Close { connection });
             }
@@ -81,11 +85,15 @@ impl Partition {
         let older = previous.as_ref().and_then(|session| session.connection);
         // 1.5, 1.6: clean session 0 goes on with the subscriptions of the session before.
         let kept = previous.filter(|session| session.persistent && !connect.clean_session);
-        let present = kept.is_some();
+        // Official SDKs subscribe once and never again: to those of a hub that forgot them by restarting, nothing would
+        // come any more.
+        let forgotten = (self.identity.restarted && !connect.clean_session).then_some(Subscriptions::USUAL);
+        let subscriptions = kept.map(|session| session.subscriptions).or(forgotten);
+        let present = subscriptions.is_some();
         device.session = Some(Session {
             connection: Some(connection),
             persistent: !connect.clean_session,
-            subscriptions: kept.map_or_else(Subscriptions::default, |session| session.subscriptions),
+            subscriptions: subscriptions.unwrap_or_default(),
             patience: patience(connect.keep_alive),
             expires,
         });

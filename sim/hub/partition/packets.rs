@@ -12,6 +12,7 @@ use super::refusal::Refusal;
 use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub};
 use crate::hub::twin::{TwinError, check_digits};
+use crate::hub::warning::excerpt;
 use crate::mqtt::{Packet, PubAck, Publish, QoS, SubAck, Subscribe, SubscribeReasonCode, UnsubAck, kind, publish};
 use crate::time::Nanos;
 
@@ -69,6 +70,7 @@ impl Partition {
 
     fn subscribe(&mut self, now: Nanos, connection: ConnectionId, slot: Slot, id: &str, subscribe: &Subscribe) {
         let mut codes = Vec::with_capacity(subscribe.filters.len());
+        let mut unknown = None;
         self.change_subscriptions(slot, |subscriptions| {
             for filter in &subscribe.filters {
                 codes.push(match Subscriptions::of_filter(&filter.path, id) {
@@ -81,13 +83,18 @@ impl Partition {
                         })
                     }
                     None => {
-                        // 11.6: no SDK looks at this code, so the log must tell.
-                        tracing::warn!(device = id, filter = filter.path, "refused to subscribe to an unknown filter");
+                        unknown = Some(&filter.path);
                         SubscribeReasonCode::Failure
                     }
                 });
             }
         });
+        // 11.6: no SDK looks at this code, so the log must tell.
+        if let Some(filter) = unknown
+            && let Some(times) = self.unknown_filter.due(now)
+        {
+            tracing::warn!(device = id, filter = excerpt(filter), times, "refused to subscribe to an unknown filter");
+        }
         self.send(connection, Packet::SubAck(SubAck::new(subscribe.pkid, codes)));
         self.deliver_waiting(now, slot);
     }

@@ -13,6 +13,7 @@ use crate::hub::config::HubDelays;
 use crate::hub::identity::HubIdentity;
 use crate::hub::throttle::Throttles;
 use crate::hub::tracking::TrackingIds;
+use crate::hub::warning::Warning;
 use crate::mqtt::Packet;
 use crate::time::{Nanos, WallClock};
 
@@ -59,6 +60,10 @@ pub(in crate::hub) struct Partition {
     /// Shared with the other partitions; `None` where nothing is limited.
     pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) held: Held,
+    /// A device has subscribed to a filter that is not documented.
+    pub(super) unknown_filter: Warning,
+    /// A connection was refused.
+    pub(super) refused: Warning,
     effects: VecDeque<Effect>,
     /// Effects that wait for a planted delay, in order of time and then of arrival.
     later: BTreeMap<(Nanos, u64), Effect>,
@@ -87,6 +92,8 @@ impl Partition {
             counters: Counters::default(),
             throttles: None,
             held: Held::default(),
+            unknown_filter: Warning::default(),
+            refused: Warning::default(),
             effects: VecDeque::new(),
             later: BTreeMap::new(),
             deferred: 0,

@@ -15,12 +15,16 @@ class Device:
         self.client = client
         self.patches = queue.Queue()
         self.methods = queue.Queue()
-        self.states = []
+        # How often the connection came or went.
+        self.changes = 0
         self.failures = []
         # Answers to methods, by name: a function of the request's payload that returns a status and a payload.
         self.answers = {}
-        client.on_connection_state_change = lambda: self.states.append(client.connected)
+        client.on_connection_state_change = self._changed
         client.on_background_exception = self.failures.append
+
+    def _changed(self):
+        self.changes += 1
 
     def listen(self):
         """Subscribes to methods and desired properties."""

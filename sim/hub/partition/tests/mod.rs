@@ -3,6 +3,7 @@
 mod connections;
 mod held;
 mod methods;
+mod model;
 mod modules;
 mod registry;
 mod search;
