@@ -231,7 +231,8 @@ fn write_env_file(path: &Path, identity: &HubIdentity, hub: &Hub, tls_dir: Optio
     };
     let rest = at("https://", hub.https_addr()).or_else(|| at("http://", hub.http_addr()));
     values.extend(rest.map(|url| (environment::HUB_REST, url)));
-    let mqtt = at("mqtts://", hub.mqtts_addr()).or_else(|| at("", hub.mqtt_addr()));
+    let mqtt =
+        at("mqtts://", hub.mqtts_addr()).or_else(|| at("", hub.mqtt_addr())).or_else(|| at("wss://", hub.https_addr()));
     values.extend(mqtt.map(|url| (environment::HUB_MQTT, url)));
     if let Some(authority) = hub.authority() {
         let authority = match tls_dir {

@@ -79,7 +79,7 @@ pub struct DoorLimits {
 impl Default for DoorLimits {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { greeting: seconds(10), strangers: 2000, head: seconds(300), body: seconds(30) }
+        Self { greeting: seconds(10), strangers: 1000, head: seconds(300), body: seconds(30) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::rc::Rc;
@@ -28,6 +29,9 @@ use crate::time::{Clock, Nanos};
 
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
 const MAILBOX: usize = 1024;
+
+/// Complaints of clients that a worker makes as warnings.
+const MAX_COMPLAINTS: u32 = 10;
 
 /// Work on a partition.
 pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
@@ -158,6 +162,7 @@ impl WorkerSeat {
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
+            complaints: Cell::new(0),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
             telemetry,
@@ -204,6 +209,8 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
+    /// Clients that were complained of.
+    complaints: Cell<u32>,
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
@@ -276,6 +283,16 @@ impl Worker {
             let call = partition.invoke(now, id, request);
             self.replies.borrow_mut().insert(call, reply);
         });
+    }
+
+    /// Says that a client does not get in because of how it or this hub was set up. The first few are for everybody's
+    /// ears; who sends more of them cannot fill the log.
+    pub(super) fn complain(&self, error: &dyn Display) {
+        self.complaints.set(self.complaints.get().saturating_add(1));
+        match self.complaints.get() {
+            ..=MAX_COMPLAINTS => tracing::warn!("a client does not get in: {error}"),
+            _ => tracing::debug!("a client does not get in: {error}"),
+        }
     }
 
     /// A name and an outbox for a new connection.

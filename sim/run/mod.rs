@@ -1,16 +1,19 @@
 //! The coordinator: a plan becomes hub and shards, and what they measure becomes a result.
 
+mod address;
 mod assemble;
 mod carrier;
 mod checks;
 mod child;
 mod coordinator;
+mod devices_file;
 mod doctor;
 pub mod environment;
 mod follow;
 pub mod hub_keys;
 mod hub_process;
 mod hubs;
+mod keys_file;
 mod launch;
 mod live;
 mod members;
@@ -21,15 +24,18 @@ mod output;
 mod placement;
 mod preflight;
 pub mod print;
+mod registry;
 mod signals;
 mod tally;
 
 pub use checks::{Finding, Grade};
 pub use coordinator::execute;
+pub use devices_file::DevicesFileError;
 pub use doctor::{Diagnosis, diagnose};
 pub use hub_process::{HubProcessError, serve_hub_process};
 pub use options::{RunError, RunOptions, RunSummary};
 pub use output::{Output, OutputError};
 pub use placement::Impossible;
 pub use preflight::PreflightError;
+pub use registry::{RegistryOptions, cleanup, provision};
 pub use signals::StopSignal;

@@ -3,10 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::devices_file::DevicesFileError;
 use super::environment::EnvironmentError;
 use super::hub_process::HubProcessError;
 use super::output::OutputError;
 use super::preflight::PreflightError;
+use crate::driver::RegistryError;
 use crate::profile::Plan;
 use crate::report::ReportError;
 use crate::shard::Roles;
@@ -51,6 +53,12 @@ pub enum RunError {
     /// The environment does not tell where the hub is.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// The file that names the devices is wrong.
+    #[error(transparent)]
+    DevicesFile(#[from] DevicesFileError),
+    /// Devices cannot be created or deleted.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// Results cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -87,9 +95,13 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Preflight(_) | Self::Environment(_) | Self::Output(_) | Self::Trace { .. } => ExitCode::Usage,
+            Self::Preflight(_) | Self::Environment(_) | Self::DevicesFile(_) | Self::Output(_) | Self::Trace { .. } => {
+                ExitCode::Usage
+            }
             Self::Interrupted => ExitCode::Aborted,
-            Self::Write(_) | Self::Report(_) | Self::Hub(_) | Self::Shard(_) | Self::System(_) => ExitCode::Error,
+            Self::Registry(_) | Self::Write(_) | Self::Report(_) | Self::Hub(_) | Self::Shard(_) | Self::System(_) => {
+                ExitCode::Error
+            }
         }
     }
 }

@@ -40,11 +40,15 @@ impl Partition {
         let older = previous.as_ref().and_then(|session| session.connection);
         // 1.5, 1.6: clean session 0 goes on with the subscriptions of the session before.
         let kept = previous.filter(|session| session.persistent && !connect.clean_session);
-        let present = kept.is_some();
+        // Official SDKs subscribe once and never again: to those of a hub that forgot them by restarting, nothing would
+        // come any more.
+        let forgotten = (self.identity.restarted && !connect.clean_session).then_some(Subscriptions::USUAL);
+        let subscriptions = kept.map(|session| session.subscriptions).or(forgotten);
+        let present = subscriptions.is_some();
         device.session = Some(Session {
             connection: Some(connection),
             persistent: !connect.clean_session,
-            subscriptions: kept.map_or_else(Subscriptions::default, |session| session.subscriptions),
+            subscriptions: subscriptions.unwrap_or_default(),
             keep_alive: connect.keep_alive,
             will,
             expires,

@@ -172,6 +172,9 @@ impl Subscriptions {
     /// Messages to a module's inputs.
     pub(super) const INPUTS: Self = Self(16);
 
+    /// What devices of the SDKs subscribe to, sooner or later.
+    pub(super) const USUAL: Self = Self(Self::METHODS.0 | Self::TWIN_ANSWERS.0 | Self::DESIRED.0);
+
     /// What a filter of the device or module `id` stands for; `None` if no such filter is documented (1.7, 7). There
     /// are no more documented filters than a device may subscribe to (5), so that limit needs no counting.
     pub(super) fn of_filter(filter: &str, id: &str) -> Option<Self> {

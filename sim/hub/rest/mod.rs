@@ -18,6 +18,7 @@ mod router;
 mod statistics;
 mod throttling;
 mod twins;
+mod websocket;
 
 pub(super) use listener::accept;
 pub(super) use router::Service;

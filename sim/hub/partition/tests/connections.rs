@@ -64,6 +64,20 @@ fn subscriptions_outlive_the_connection_unless_the_session_is_clean() {
 }
 
 #[test]
+fn a_hub_that_restarted_takes_devices_to_be_subscribed_that_do_not_subscribe_again() {
+    let mut bench = Bench::new();
+    Arc::make_mut(&mut bench.partition.identity).restarted = true;
+    assert_eq!(bench.connect(1, "d"), (ConnectReturnCode::Success, true));
+    bench.invoke("d", 5, 0);
+    assert!(bench.answers.is_empty(), "delivered without a SUBSCRIBE");
+    let mut clean = bench.login("e", &bench.derived("e"), 60);
+    clean.clean_session = true;
+    assert_eq!(bench.connect_with(2, &clean), (ConnectReturnCode::Success, false));
+    bench.invoke("e", 5, 0);
+    assert_eq!(bench.refused(), [(ErrorCode::DeviceNotOnline, Some(0))]);
+}
+
+#[test]
 fn unknown_filters_and_bad_packets_are_refused() {
     let mut bench = Bench::new();
     bench.connect(1, "d");
