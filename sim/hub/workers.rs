@@ -21,7 +21,7 @@ use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodReques
 use super::ports::{Port, Ports};
 use super::rest;
 use super::telemetry::TelemetryFile;
-use super::throttle::Throttles;
+use super::throttle::{Operation, Throttles};
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
@@ -191,7 +191,7 @@ impl WorkerSeat {
         if is_listening {
             Rc::clone(&worker).serve(mailbox, stopped).await;
         }
-        tracing::debug!(telemetry = worker.partition.borrow().telemetry(), "hub worker stopped");
+        tracing::debug!(telemetry = worker.partition.borrow().counters().telemetry, "hub worker stopped");
     }
 }
 
@@ -244,6 +244,7 @@ impl Worker {
                     }
                 }
                 Effect::Answer { call, outcome } => {
+                    partition.counters_mut().method(&outcome);
                     if let Some(reply) = self.replies.borrow_mut().remove(&call) {
                         // Nobody waits any more if the HTTP connection has broken.
                         let _ = reply.send(outcome);
@@ -255,6 +256,11 @@ impl Worker {
             self.alarm.notify_one();
         }
         result
+    }
+
+    /// Counts a request that was answered.
+    pub(super) fn count_request(&self, operation: Option<Operation>, status: u16) {
+        self.partition.borrow_mut().counters_mut().request(operation, status);
     }
 
     /// Lets `work` look at or change the partition of the worker `index`: at once if it is this one.

@@ -6,6 +6,7 @@ mod digital_twins;
 mod modules;
 mod queries;
 mod registry;
+mod status;
 mod throttling;
 mod twins;
 
