@@ -46,7 +46,7 @@ pub(crate) fn play(devices: u32) {
     let hub = bound.start(identity.clone()).expect("threads");
     let url = format!("http://{}", hub.http_addr().expect("a port"));
     let connection = identity.connection_string();
-    let settings = RestSettings { url, connection, connect_timeout: Duration::from_secs(5) };
+    let settings = RestSettings { url, authority: None, connection, connect_timeout: Duration::from_secs(5) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let client = Client::new(&settings, Clock::start()).expect("an address");

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::CommandError;
-use crate::hub::{CA_FILE, Hub, HubConfig, HubDelays, HubIdentity};
+use crate::dialect::azure::WEBSOCKET_PATH;
+use crate::hub::{CA_FILE, DoorLimits, Hub, HubConfig, HubDelays, HubIdentity, HubLimits, Tier};
 use crate::measure::{cores, raise_descriptor_limit};
-use crate::run::{self, StopSignal, environment, print};
+use crate::run::{self, StopSignal, environment, hub_keys, print};
 use crate::verdict::ExitCode;
 
 /// Where the hub listens for MQTT unless it is told where, or told to speak TLS.
@@ -45,12 +46,26 @@ pub(super) struct HubCommand {
     /// names and addresses (localhost, 127.0.0.1, ::1)
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     host: Vec<String>,
-    /// File to write the connection string and keys to (mode 0600); a shell can source it
+    /// File to write the connection strings and keys to (mode 0600); a shell can source it, and a hub that is started
+    /// again from that shell, under the same host name, keeps its keys
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// File to append messages of devices to the cloud to, a line of JSON for each; when the disk is slower than the
+    /// devices, messages are left out of it, which the log tells
+    #[arg(long, value_name = "FILE")]
+    telemetry: Option<PathBuf>,
     /// Threads
     #[arg(long, value_name = "N", default_value_t = cores())]
     workers: usize,
+    /// Tier whose throttles and quotas to keep: F1, S1, S2 or S3 (default: none)
+    #[arg(long, value_name = "TIER", value_parser = parse_tier)]
+    tier: Option<Tier>,
+    /// Units of the tier (F1: 1; S1 and S2: up to 200; S3: up to 10)
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "tier")]
+    units: u32,
+    /// With a tier: let refusals say when to come back (Retry-After), which the real hub's do not
+    #[arg(long, requires = "tier")]
+    retry_after: bool,
     /// Talk to a parent process over standard input and output
     #[arg(long, hide = true)]
     control: bool,
@@ -92,15 +107,19 @@ impl HubCommand {
             https: self.https,
             tls_dir: self.tls_dir.clone(),
             names: self.host.clone(),
+            telemetry: self.telemetry.clone(),
             workers: self.workers,
             slow: HubDelays::default(),
+            limits: self.limits()?,
+            door: DoorLimits::default(),
         };
         let bound = Hub::bind(config).map_err(CommandError::other)?;
-        let identity = match self.host.first() {
+        let mut identity = match self.host.first() {
             Some(host) => HubIdentity::generate(bound.name(host)),
             None => bound.generate_identity(),
         }
         .map_err(CommandError::other)?;
+        hub_keys::keep_keys(&mut identity, |name| std::env::var(name).ok()).map_err(CommandError::usage)?;
         let hub = bound.start(identity.clone()).map_err(CommandError::other)?;
         for line in listening(&hub, self.tls_dir.as_deref()) {
             print::line(line);
@@ -120,6 +139,9 @@ impl HubCommand {
         }
         print::line("Ctrl-C stops it.");
         stop.wait();
+        for count in hub.throttled().iter().filter(|count| count.is_notable()) {
+            print::line(format!("limit {count}"));
+        }
         hub.stop();
         if let Some(path) = &self.env_file {
             // Its keys open nothing any more. If it cannot be removed, it is stale and no secret.
@@ -127,6 +149,25 @@ impl HubCommand {
         }
         Ok(ExitCode::Success)
     }
+}
+
+impl HubCommand {
+    /// What the hub is to allow.
+    fn limits(&self) -> Result<Option<HubLimits>, CommandError> {
+        let Some(tier) = self.tier else { return Ok(None) };
+        if !tier.units().contains(&self.units) {
+            let (name, most) = (tier.name(), tier.units().end().to_owned());
+            return Err(CommandError::usage(format!(
+                "--units {}: a hub of the tier {name} has from 1 to {most}",
+                self.units
+            )));
+        }
+        Ok(Some(HubLimits { retry_after: self.retry_after, ..HubLimits::of(tier, self.units) }))
+    }
+}
+
+fn parse_tier(name: &str) -> Result<Tier, String> {
+    Tier::parse(name).ok_or_else(|| format!("allowed are {}", Tier::ALL.map(Tier::name).join(", ")))
 }
 
 /// The runtime catches a task's panic, and the hub would go on without what that task did. Whoever measures a hub had
@@ -149,6 +190,7 @@ fn listening(hub: &Hub, tls_dir: Option<&Path>) -> Vec<String> {
     let mut lines: Vec<String> = [
         at("MQTT  ", hub.mqtt_addr()),
         at("MQTTS ", hub.mqtts_addr()),
+        at("WSS   wss://", hub.https_addr()).map(|url| url + WEBSOCKET_PATH),
         at("REST  http://", hub.http_addr()),
         at("REST  https://", hub.https_addr()),
     ]
@@ -207,7 +249,11 @@ fn write_env_file(path: &Path, identity: &HubIdentity, hub: &Hub, tls_dir: Optio
     // A leftover of an earlier run may have another mode.
     remove(&part)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-    for (name, value) in values {
+    // Beside the owner's, one for each policy: `IOTHUB_CONNECTION_STRING_SERVICE` and so on.
+    let policies = identity.policies.iter().skip(1).map(|policy| {
+        (hub_keys::policy_variable(identity, &policy.name), identity.connection_string_of(policy).reveal())
+    });
+    for (name, value) in values.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(policies) {
         writeln!(file, "export {name}='{}'", value.replace('\'', r"'\''"))?;
     }
     file.sync_all()?;

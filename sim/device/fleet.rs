@@ -14,7 +14,7 @@ use super::{FirmwareConfig, FleetConfig};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
 use crate::mqtt::{ClientTls, SourceError, WebSocketClient};
-use crate::policy::{DeviceRange, FaultPlan};
+use crate::policy::{DeviceIds, DeviceRange, FaultPlan};
 use crate::random::Seed;
 use crate::time::{Clock, Nanos};
 
@@ -31,6 +31,8 @@ pub struct FleetPlan<D> {
     pub seed: Seed,
     /// The devices that run here.
     pub range: DeviceRange,
+    /// Their ids.
+    pub ids: DeviceIds,
     /// Where the hub listens for MQTT.
     pub hub: SocketAddr,
     /// How TLS is spoken with it; `None` for plain TCP.

@@ -260,6 +260,7 @@ impl<D> Worker<D> {
         let pace = ConnectPace::new(plan.config.connect_slow_down);
         let settings = Settings {
             dialect: plan.dialect,
+            ids: plan.ids,
             fleet: plan.config,
             version: plan.firmware.version.as_str().into(),
             firmware: plan.firmware,

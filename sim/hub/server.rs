@@ -8,10 +8,14 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::watch;
 
 use super::authority::Authority;
-use super::config::{HubConfig, HubIdentity};
+use super::config::HubConfig;
 use super::error::HubError;
+use super::identity::HubIdentity;
 use super::ports::{Port, Ports};
+use super::telemetry::TelemetryFile;
+use super::throttle::Throttles;
 use super::workers::{Peers, WorkerSeat};
+use crate::measure::ThrottleCount;
 use crate::time::Clock;
 
 /// A hub that owns its ports but does not answer yet. Its name in tokens may depend on them.
@@ -26,6 +30,7 @@ pub struct BoundHub {
 pub struct Hub {
     addresses: Ports<SocketAddr>,
     authority: Option<String>,
+    throttles: Option<Arc<Throttles>>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -84,6 +89,12 @@ impl Hub {
         self.authority.as_deref()
     }
 
+    /// What its limits let through, held back and refused so far, by operation; nothing without limits.
+    #[must_use]
+    pub fn throttled(&self) -> Vec<ThrottleCount> {
+        self.throttles.as_ref().map(|throttles| throttles.counts()).unwrap_or_default()
+    }
+
     /// Closes listeners and connections, and waits for the workers to end.
     pub fn stop(self) {
         drop(self);
@@ -97,6 +108,9 @@ impl Drop for Hub {
             if thread.join().is_err() {
                 tracing::error!("a hub worker has panicked");
             }
+        }
+        for count in self.throttled().iter().filter(|count| count.is_notable()) {
+            tracing::info!(%count, "the hub's limits");
         }
     }
 }
@@ -142,13 +156,14 @@ impl BoundHub {
     /// Starts the workers. The hub goes by `identity` in tokens.
     ///
     /// # Errors
-    /// [`HubError::Worker`]; with TLS also those of its CA and its certificate.
+    /// [`HubError::Worker`], [`HubError::Telemetry`]; with TLS also those of its CA and its certificate.
     pub fn start(self, identity: HubIdentity) -> Result<Hub, HubError> {
         let Self { config, ports } = self;
         let (stop, stopped) = watch::channel(false);
         let (peers, mailboxes) = Peers::new(config.workers);
         let clock = Clock::start();
         let identity = Arc::new(identity);
+        let throttles = config.limits.map(|limits| Arc::new(Throttles::new(limits, clock.wall())));
         let addresses = ports.addresses();
         let (mut authority, mut tls) = (None, None);
         if addresses.tls().next().is_some() {
@@ -158,7 +173,17 @@ impl BoundHub {
             authority = Some(ca.certificate().to_owned());
         }
         // A hub that cannot start all of its workers is dropped here, which stops those that run.
-        let mut hub = Hub { addresses, authority, stop, threads: Vec::new() };
+        let mut hub = Hub { addresses, authority, throttles: throttles.clone(), stop, threads: Vec::new() };
+        // Ends with the last of its senders: dropped before the hub, which waits for its thread.
+        let telemetry = match &config.telemetry {
+            None => None,
+            Some(path) => {
+                let opened = TelemetryFile::open(path);
+                let (file, thread) = opened.map_err(|source| HubError::Telemetry { path: path.clone(), source })?;
+                hub.threads.push(thread);
+                Some(file)
+            }
+        };
         for (index, mailbox) in mailboxes.into_iter().enumerate() {
             let seat = WorkerSeat {
                 index,
@@ -168,6 +193,9 @@ impl BoundHub {
                 peers: peers.clone(),
                 identity: Arc::clone(&identity),
                 delays: config.slow,
+                telemetry: telemetry.clone(),
+                throttles: throttles.clone(),
+                door: config.door,
                 clock,
                 stopped: stopped.clone(),
             };

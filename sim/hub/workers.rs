@@ -13,13 +13,17 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
-use super::config::{HubDelays, HubIdentity};
+use super::config::{DoorLimits, HubDelays};
 use super::endpoint::{self, Arrival, Outbox};
+use super::identity::HubIdentity;
 use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::ports::{Port, Ports};
 use super::rest;
+use super::telemetry::TelemetryFile;
+use super::throttle::Throttles;
 use super::tracking::TrackingIds;
+use super::warning::Warning;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
@@ -27,8 +31,16 @@ use crate::time::{Clock, Nanos};
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
 const MAILBOX: usize = 1024;
 
-/// Complaints of clients that a worker makes as warnings.
-const MAX_COMPLAINTS: u32 = 10;
+/// What keeps a client out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Complaint {
+    /// No TLS came about.
+    Tls,
+    /// TLS was spoken where there is plain MQTT.
+    NotMqtt,
+    /// It is no HTTP.
+    NotHttp,
+}
 
 /// Work on a partition.
 pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
@@ -59,10 +71,10 @@ impl Peers {
         self.0.len()
     }
 
-    /// The worker that the device `id` belongs to.
+    /// The worker that the device `id` belongs to, with its modules: of `device/module`, the device counts.
     pub(super) fn owner(&self, id: &str) -> usize {
         let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
+        id.split('/').next().hash(&mut hasher);
         usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or_default()
     }
 
@@ -114,6 +126,10 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    /// Where messages to the cloud go, beside being counted.
+    pub(super) telemetry: Option<TelemetryFile>,
+    pub(super) throttles: Option<Arc<Throttles>>,
+    pub(super) door: DoorLimits,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -138,24 +154,29 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, clock, stopped } = self;
+        let Self { index, ports, tls, mailbox, peers, identity, delays, telemetry, throttles, door, clock, stopped } =
+            self;
+        let wall = clock.wall();
+        let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
+        partition.throttled_by(throttles.clone());
+        if telemetry.is_some() {
+            partition.keep_telemetry();
+        }
         let worker = Rc::new(Worker {
             index,
-            partition: RefCell::new(Partition::new(
-                Arc::clone(&identity),
-                delays,
-                clock.wall(),
-                TrackingIds::new(2 * index),
-            )),
+            partition: RefCell::new(partition),
+            throttles,
             scratch: RefCell::default(),
             inbound: RefCell::default(),
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
-            complaints: Cell::new(0),
+            complaints: <[Warning; 3]>::default(),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
+            telemetry,
             peers,
+            door,
             clock,
         });
         let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
@@ -163,12 +184,12 @@ impl WorkerSeat {
         let listening = (|| {
             for (port, tls) in [(ports.mqtt, None), (ports.mqtts, tls.clone())] {
                 if let Some(port) = port {
-                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls)?));
+                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls, door.strangers, clock)?));
                 }
             }
             for (port, tls) in [(ports.http, None), (ports.https, tls)] {
                 if let Some(port) = port {
-                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls)?));
+                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls, door.strangers, clock)?));
                 }
             }
             Ok(())
@@ -188,6 +209,8 @@ pub(super) struct Worker {
     /// Its place among its peers.
     pub(super) index: usize,
     partition: RefCell<Partition>,
+    /// Shared with its peers; `None` where nothing is limited.
+    pub(super) throttles: Option<Arc<Throttles>>,
     /// Buffers that all connections of this worker share.
     pub(super) scratch: RefCell<Scratch>,
     /// Packets on their way from a read to the partition: empty between reads, kept for its memory.
@@ -195,14 +218,15 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
-    /// Clients that were complained of.
-    complaints: Cell<u32>,
+    complaints: [Warning; 3],
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
     alarm: Notify,
+    telemetry: Option<TelemetryFile>,
     pub(super) peers: Peers,
-    clock: Clock,
+    pub(super) door: DoorLimits,
+    pub(super) clock: Clock,
 }
 
 impl Worker {
@@ -220,6 +244,11 @@ impl Worker {
                 Effect::Close { connection } => {
                     if let Some(outbox) = self.outboxes.borrow_mut().remove(&connection) {
                         outbox.close();
+                    }
+                }
+                Effect::Message(message) => {
+                    if let Some(file) = &self.telemetry {
+                        file.put(message);
                     }
                 }
                 Effect::Answer { call, outcome } => {
@@ -264,13 +293,10 @@ impl Worker {
         });
     }
 
-    /// Says that a client does not get in because of how it or this hub was set up. The first few are for everybody's
-    /// ears; who sends more of them cannot fill the log.
-    pub(super) fn complain(&self, error: &dyn Display) {
-        self.complaints.set(self.complaints.get().saturating_add(1));
-        match self.complaints.get() {
-            ..=MAX_COMPLAINTS => tracing::warn!("a client does not get in: {error}"),
-            _ => tracing::debug!("a client does not get in: {error}"),
+    /// Says that a client does not get in because of how it or this hub was set up.
+    pub(super) fn complain(&self, complaint: Complaint, error: &dyn Display) {
+        if let Some(times) = self.complaints[complaint as usize].due(self.clock.now()) {
+            tracing::warn!(times, "a client does not get in: {error}");
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::greeting::read_connect;
-use super::packet::{Connect, MAX_PACKET, Packet, PacketError};
+use super::packet::{Connect, MAX_PACKET, Packet, PacketError, read_packet};
 use super::tls::{ClientCertificate, ClientTls, Engine, ServerTls, TlsError};
 
 mod error;
@@ -323,9 +323,10 @@ impl Connection {
     }
 }
 
-fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<(), ConnectionError> {
+/// Takes every complete packet out of `buffer`.
+pub(super) fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<(), ConnectionError> {
     loop {
-        match Packet::read(buffer, MAX_PACKET) {
+        match read_packet(buffer) {
             Ok(packet) => packets.push(packet),
             Err(PacketError::InsufficientBytes(_)) => return Ok(()),
             Err(error) => return Err(ConnectionError::Packet(error)),

@@ -2,6 +2,8 @@
 //! that names the crates of MQTT, TLS and WebSocket.
 
 mod connection;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod greeting;
 mod packet;
 mod source;
@@ -10,8 +12,8 @@ mod websocket;
 
 pub use connection::{ByteStream, Connection, ConnectionError, Detached, Scratch};
 pub use packet::{
-    ConnAck, Connect, ConnectReturnCode, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish, QoS,
-    SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, kind, publish,
+    ConnAck, Connect, ConnectReturnCode, LastWill, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish,
+    QoS, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe, kind, publish,
 };
 pub use source::{
     AddressBlock, BlockError, MAX_ADDRESSES, OpenError, SourceAddresses, SourceError, Sources, connect_from,

@@ -121,15 +121,19 @@ impl StartingHub {
             .map_err(|_| HubProcessError::Silent("its fleet key is unusable".to_owned()))?;
         // It listens where its devices connect, and nowhere else for MQTT.
         let secure = listening.mqtts.or(listening.https);
-        let proof = |(address, authority): (SocketAddr, _)| HubProof { host: address.ip().to_string(), authority };
+        let proof = |(address, authority): (SocketAddr, _)| HubProof {
+            host: address.ip().to_string(),
+            authority: Some(authority),
+        };
         let endpoints = Endpoints {
             mqtt: secure.or(listening.mqtt),
             tls: secure.zip(listening.authority).map(proof),
             websocket: listening.mqtts.is_none() && listening.https.is_some(),
             rest: listening.http.map(|address| format!("http://{address}")),
+            rest_authority: None,
             host: service.host.clone(),
         };
-        let credentials = Credentials { service: Some(service), fleet_key: Some(fleet_key) };
+        let credentials = Credentials { service: Some(service), devices: Some(fleet_key.into()) };
         Ok(HubProcess { child: self.child, endpoints, credentials })
     }
 }

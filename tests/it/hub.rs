@@ -1,5 +1,14 @@
 //! The embedded hub over real sockets: an independent MQTT client as the device, plain HTTP as the service.
 
+mod access;
+mod configurations;
+mod digital_twins;
+mod modules;
+mod queries;
+mod registry;
+mod throttling;
+mod twins;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +24,7 @@ use twinstorm::dialect::azure::rest::{
     self, Authentication, BulkIdentity, MethodCall, Request, Response, SymmetricKey,
 };
 use twinstorm::dialect::azure::{FromDevice, FromHub, Key, SasToken};
-use twinstorm::hub::{Hub, HubConfig, HubIdentity, SERVICE_POLICY};
+use twinstorm::hub::{Hub, HubConfig, HubIdentity, Policy};
 
 /// Longer than anything here takes: a test that hangs fails instead.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +37,11 @@ struct Bench {
 impl Bench {
     /// A hub of two workers, so that connections and requests cross between them.
     fn start() -> Self {
-        let bound = Hub::bind(HubConfig { workers: 2, ..HubConfig::default() }).unwrap();
+        Self::with(HubConfig { workers: 2, ..HubConfig::default() })
+    }
+
+    fn with(config: HubConfig) -> Self {
+        let bound = Hub::bind(config).unwrap();
         let identity = HubIdentity::generate(bound.http_addr().unwrap().to_string()).unwrap();
         Self { hub: bound.start(identity.clone()).unwrap(), identity }
     }
@@ -58,7 +71,11 @@ impl Bench {
     }
 
     async fn request(&self, request: Request) -> Response {
-        let token = self.token("", Some(SERVICE_POLICY), &self.identity.service_key);
+        self.request_as(self.identity.owner(), request).await
+    }
+
+    async fn request_as(&self, policy: &Policy, request: Request) -> Response {
+        let token = self.token("", Some(&policy.name), &policy.primary);
         tokio::time::timeout(PATIENCE, self.send(&token, request)).await.unwrap().1
     }
 
@@ -280,15 +297,23 @@ async fn calls_to_absent_devices_end_with_the_hub_s_codes() {
 }
 
 #[tokio::test]
-async fn the_service_side_wants_a_token_of_the_service_policy() {
+async fn the_service_side_wants_a_token_of_a_policy_with_the_right() {
     let bench = Bench::start();
-    let wrong = bench.token("", Some(SERVICE_POLICY), &bench.identity.fleet_key);
-    for authorization in ["", "Bearer x", wrong.as_str()] {
-        let (headers, response) = bench.send(authorization, rest::service_statistics()).await;
-        assert_eq!((response.status, headers[rest::ERROR_CODE].to_str().unwrap()), (401, "IotHubUnauthorizedAccess"));
+    let wrong = bench.token("", Some("iothubowner"), &bench.identity.fleet_key);
+    let registry = bench.identity.policy("registryRead").unwrap();
+    let weak = bench.token("", Some(&registry.name), &registry.primary);
+    for (authorization, code) in [
+        ("", "IotHubUnauthorizedAccess"),
+        ("Bearer x", "IotHubUnauthorizedAccess"),
+        (&wrong, "IotHubUnauthorizedAccess"),
+        (&weak, "IotHubUnauthorized"),
+    ] {
+        let (headers, response) = bench.send(authorization, rest::get_twin("d")).await;
+        assert_eq!((response.status, headers[rest::ERROR_CODE].to_str().unwrap()), (401, code));
         assert_eq!(headers["content-type"], "application/json; charset=utf-8");
-        assert!(String::from_utf8_lossy(&response.body).contains("ErrorCode:IotHubUnauthorizedAccess;"));
+        assert!(String::from_utf8_lossy(&response.body).contains(&format!("ErrorCode:{code};")));
     }
+    assert_eq!(bench.request_as(registry, rest::service_statistics()).await.status, 200);
     assert_eq!(bench.plain("GET", "/nothing", &[], Value::Null).await.status, 404);
 }
 

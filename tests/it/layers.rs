@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from top to bottom; rooms of one line do not know one another.
 const LAYERS: &[&[&str]] = &[
-    &["main"],
+    &["main", "fuzz"],
     &["cli"],
     &["capacity"],
     &["run"],

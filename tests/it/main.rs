@@ -4,7 +4,9 @@
 
 mod actors;
 mod doctor;
+mod elsewhere;
 mod faults;
+mod hostile;
 mod hub;
 mod layers;
 mod mishaps;

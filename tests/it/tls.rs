@@ -10,7 +10,7 @@ use hyper_util::rt::TokioIo;
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
 use twinstorm::dialect::azure::SasToken;
-use twinstorm::hub::{Hub, HubConfig, HubIdentity, SERVICE_POLICY};
+use twinstorm::hub::{Hub, HubConfig, HubIdentity};
 use twinstorm::mqtt::{ByteStream, ClientTls, connect_from};
 
 use crate::support::{HubProcess, QuickRun, Running, census, eventually, read_env_file, run, twinstorm};
@@ -99,7 +99,7 @@ async fn statistics(hub: &Hub, identity: &HubIdentity, host: &str) -> Result<(u1
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
     let expires = Timestamp::now() + SignedDuration::from_hours(1);
-    let token = SasToken::sign(&identity.host, expires, Some(SERVICE_POLICY), &identity.service_key);
+    let token = SasToken::sign(&identity.host, expires, Some("iothubowner"), &identity.owner().primary);
     let request = hyper::Request::get("/statistics/devices?api-version=2021-04-12").header("host", host);
     let request = request.header("authorization", token).body(Empty::<Bytes>::new()).unwrap();
     let answer = sender.send_request(request).await.unwrap();
@@ -174,9 +174,9 @@ fn the_hub_says_who_came_to_the_wrong_port() {
         say(port, mqtt);
     }
     hub.until_it_says("the other end does not speak TLS");
-    // Ten of a kind suffice.
-    (0..20).for_each(|_| say(&ports[1], mqtt));
+    // Nobody fills a disk with it.
+    (0..200).for_each(|_| say(&ports[1], mqtt));
     hub.signal(Signal::SIGINT);
     let ended = hub.wait().expect(0);
-    assert_eq!(ended.stderr.matches("does not get in").count(), 10, "{}", ended.stderr);
+    assert!(ended.stderr.matches("does not get in").count() < 50, "{}", ended.stderr);
 }

@@ -2,20 +2,16 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Duration;
-
-use tokio::task::spawn_local;
 
 use super::link::{Link, flush};
+use super::throttling;
 use crate::dialect::azure::Username;
-use crate::hub::listener::{Listener, Permit, Stranger};
-use crate::hub::workers::Worker;
+use crate::hub::listener::{Listener, Stranger};
+use crate::hub::lobby::Place;
+use crate::hub::workers::{Complaint, Worker};
 use crate::mqtt::{
     ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, TlsError,
 };
-
-/// How long a client may take to send CONNECT, once TLS has shaken hands.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection on its way to another worker.
 pub(in crate::hub) struct Arrival {
@@ -27,8 +23,7 @@ pub(in crate::hub) struct Arrival {
 /// Accepts connections for as long as the worker runs.
 pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: Listener) {
     loop {
-        let stranger = listener.accept().await;
-        spawn_local(greet(Rc::clone(&worker), stranger));
+        listener.admit(|stranger| greet(Rc::clone(&worker), stranger)).await;
     }
 }
 
@@ -42,7 +37,7 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
 
 async fn greet(worker: Rc<Worker>, stranger: Stranger) {
     match stranger.greet(&worker).await {
-        Ok((connection, permit)) => welcome(worker, connection, permit).await,
+        Ok((connection, place)) => welcome(worker, connection, Some(place)).await,
         Err(error) => turned_away(&worker, &error),
     }
 }
@@ -53,20 +48,22 @@ pub(in crate::hub) fn turned_away(worker: &Worker, error: &ConnectionError) {
         ConnectionError::Tls(TlsError::Closed | TlsError::TimedOut) => {
             tracing::debug!(%error, "a connection ended in its TLS handshake");
         }
-        ConnectionError::Tls(error) => worker.complain(error),
+        ConnectionError::Tls(error) => worker.complain(Complaint::Tls, error),
         // What TLS begins with looks like this to MQTT.
         ConnectionError::Packet(PacketError::InvalidPacketType(1)) => {
-            worker.complain(&"it speaks TLS at a port for plain MQTT: name the one of --mqtts");
+            let why = "it speaks TLS at a port for plain MQTT: name the one of --mqtts";
+            worker.complain(Complaint::NotMqtt, &why);
         }
         error => tracing::debug!(%error, "a connection ended before its CONNECT"),
     }
 }
 
-/// Waits for CONNECT, on a connection that only MQTT is left to come on.
-pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connection, permit: Permit) {
+/// Waits for CONNECT, on a connection that only MQTT is left to come on. The client is a stranger until its connection
+/// has found its worker.
+pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Option<Place>) {
     let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
-    let result = tokio::time::timeout(PATIENCE, connect).await;
-    drop(permit);
+    let patience = worker.door.greeting;
+    let result = tokio::time::timeout(patience, connect).await;
     let connect = match result {
         Ok(Ok(connect)) => connect,
         Ok(Err(ConnectionError::Packet(PacketError::InvalidProtocol | PacketError::InvalidProtocolLevel(_)))) => {
@@ -79,8 +76,11 @@ pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connecti
             return;
         }
         Ok(Err(error)) => return turned_away(&worker, &error),
-        Err(_) => return tracing::debug!("closed: no CONNECT within {} s", PATIENCE.as_secs()),
+        Err(_) => return tracing::debug!(?patience, "closed: no CONNECT in time"),
     };
+    if !throttling::lets_in(&worker, &mut connection).await {
+        return;
+    }
     // A client that cannot name its device is refused here as well as anywhere.
     let username = connect.login.as_ref().and_then(|login| Username::parse(&login.username).ok());
     let device = username.map_or_else(|| connect.client_id.clone(), |username| username.device);

@@ -3,6 +3,7 @@
 mod greeting;
 mod link;
 mod outbox;
+mod throttling;
 
 pub(super) use greeting::{Arrival, accept, adopt, turned_away, welcome};
 pub(super) use outbox::Outbox;

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use super::device::Device;
 use super::row::View;
 use super::state::Partition;
-use crate::hub::query::{Cursor, Plan, Select, Source, matches, write_row};
+use crate::hub::query::{Collection, Cursor, Groups, Plan, Select, Source, matches, write_row};
 
 /// How many rows are looked at in one go: devices must not wait for a scan of the whole fleet.
 const SLICE: usize = 2000;
 
 /// Part of an answer.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(in crate::hub) struct Slice {
-    /// The rows, one behind the other; none for a count.
+    /// The rows, one behind the other; none where groups are asked for.
     text: String,
     /// The place of each row, in order, and where in the text it ends.
     ends: Vec<(Cursor, usize)>,
-    /// How many rows fulfilled the condition.
-    pub(in crate::hub) matched: usize,
+    /// The groups of the rows that fulfilled the condition, where groups are asked for.
+    pub(in crate::hub) groups: Groups,
     /// Behind which row to go on; `None` if no more can follow.
     pub(in crate::hub) next: Option<Cursor>,
 }
@@ -69,12 +69,15 @@ impl Partition {
 
     fn slice<'a>(&self, plan: &Plan, limit: usize, rows: impl Iterator<Item = (Cursor, &'a Device)>) -> Slice {
         let mut slice = Slice::default();
-        let mut rows = rows.enumerate().peekable();
+        // Modules have a source of their own (4).
+        let mut rows = rows.filter(|(_, device)| !device.is_module()).enumerate().peekable();
         while let Some((seen, (cursor, device))) = rows.next() {
             let view = View { device, wall: self.wall };
-            let full = plan.condition.as_ref().is_none_or(|condition| matches(condition, &view)) && {
-                slice.matched += 1;
-                if !matches!(plan.select, Select::Count(_)) {
+            let asked_for = device.is_module() == (plan.from == Collection::Modules);
+            let full = asked_for && plan.condition.as_ref().is_none_or(|condition| matches(condition, &view)) && {
+                if let Select::Groups(grouping) = &plan.select {
+                    slice.groups.add(grouping, &view);
+                } else {
                     write_row(&plan.select, &view, &mut slice.text);
                     slice.ends.push((cursor.clone(), slice.text.len()));
                 }

@@ -12,32 +12,49 @@ pub(in crate::hub) enum Cursor {
     Id(Arc<str>),
     /// In order of last updates (microseconds of Unix time), then of ids.
     Updated(i64, Arc<str>),
+    /// So many rows further: where rows are made anew for each page, and in the same order.
+    Row(usize),
 }
 
-impl Cursor {
-    /// As a continuation token, opaque to clients, of an answer whose first page was asked for at `asked`
-    /// (microseconds of Unix time): all of its pages show the same moment.
-    pub(in crate::hub) fn encode(&self, asked: i64) -> String {
-        URL_SAFE_NO_PAD.encode(match self {
-            Self::Id(id) => format!("i/{asked}/{id}"),
-            Self::Updated(at, id) => format!("u/{asked}/{at}/{id}"),
+/// What a continuation token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::hub) struct Place {
+    /// Behind which row the next page begins.
+    pub(in crate::hub) cursor: Cursor,
+    /// When the first page was asked for (microseconds of Unix time): all pages of an answer show the same moment.
+    pub(in crate::hub) asked: i64,
+    /// How many rows are still to come at most.
+    pub(in crate::hub) left: Option<usize>,
+}
+
+impl Place {
+    /// As a continuation token, opaque to clients.
+    pub(in crate::hub) fn encode(&self) -> String {
+        let left = self.left.map(|left| left.to_string()).unwrap_or_default();
+        let asked = self.asked;
+        URL_SAFE_NO_PAD.encode(match &self.cursor {
+            Cursor::Id(id) => format!("i/{asked}/{left}/{id}"),
+            Cursor::Updated(at, id) => format!("u/{asked}/{left}/{at}/{id}"),
+            Cursor::Row(row) => format!("r/{asked}/{left}/{row}"),
         })
     }
 
-    /// Reads a continuation token and when its answer was asked for; `None` if it is none of this hub's.
-    pub(in crate::hub) fn decode(token: &str) -> Option<(Self, i64)> {
+    /// Reads a continuation token; `None` if it is none of this hub's.
+    pub(in crate::hub) fn decode(token: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token.trim()).ok()?).ok()?;
-        let (kind, rest) = text.split_once('/')?;
-        let (asked, place) = rest.split_once('/')?;
+        let mut parts = text.splitn(4, '/');
+        let (kind, asked, left, place) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let left = if left.is_empty() { None } else { Some(left.parse().ok()?) };
         let cursor = match kind {
-            "i" => Self::Id(place.into()),
+            "i" => Cursor::Id(place.into()),
             "u" => {
                 let (at, id) = place.split_once('/')?;
-                Self::Updated(at.parse().ok()?, id.into())
+                Cursor::Updated(at.parse().ok()?, id.into())
             }
+            "r" => Cursor::Row(place.parse().ok()?),
             _ => return None,
         };
-        Some((cursor, asked.parse().ok()?))
+        Some(Self { cursor, asked: asked.parse().ok()?, left })
     }
 }
 
@@ -47,11 +64,19 @@ mod tests {
 
     #[test]
     fn tokens_read_as_written_and_others_are_refused() {
-        for cursor in [Cursor::Id("d/1".into()), Cursor::Updated(-5, "d".into()), Cursor::Updated(7, "".into())] {
-            assert_eq!(Cursor::decode(&cursor.encode(9)), Some((cursor, 9)));
+        let cursors = [
+            Cursor::Id("d/1".into()),
+            Cursor::Updated(-5, "d".into()),
+            Cursor::Updated(7, "".into()),
+            Cursor::Updated(7, "a/b".into()),
+            Cursor::Row(12),
+        ];
+        for (cursor, left) in cursors.into_iter().zip([None, Some(0), Some(7), None, Some(1)]) {
+            let place = Place { cursor, asked: 9, left };
+            assert_eq!(Place::decode(&place.encode()), Some(place));
         }
         for token in ["", "!", "eC94", "dS94L3k", "dS8xL3gveQ"] {
-            assert_eq!(Cursor::decode(token), None, "{token}");
+            assert_eq!(Place::decode(token), None, "{token}");
         }
     }
 }

@@ -5,10 +5,12 @@ use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
-use super::syntax::{Comparison, Condition, Literal, Operand, Path, Select, parse_time};
+use super::path::Path;
+use super::syntax::{Comparison, Condition, Literal, Operand, Operator, Select, parse_time};
 use crate::hub::json::write_text;
+use crate::time::rfc3339;
 
-/// A twin, as a query sees it.
+/// A twin or a device's part of a job, as a query sees it.
 pub(in crate::hub) trait Row {
     /// The value at `path`, for comparing.
     fn field(&self, path: &Path) -> Field<'_>;
@@ -48,6 +50,7 @@ impl<'a> Field<'a> {
 
     fn from_literal(literal: &'a Literal) -> Self {
         match literal {
+            Literal::Undefined => Self::Undefined,
             Literal::Null => Self::Null,
             Literal::Bool(value) => Self::Bool(*value),
             Literal::Number(number) => Self::Number(*number),
@@ -56,8 +59,34 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The same value, borrowed from nobody.
+    pub(super) fn into_owned(self) -> Field<'static> {
+        match self {
+            Self::Text(text) => Field::Text(Cow::Owned(text.into_owned())),
+            Self::Undefined => Field::Undefined,
+            Self::Null => Field::Null,
+            Self::Bool(value) => Field::Bool(value),
+            Self::Number(number) => Field::Number(number),
+            Self::Time(time) => Field::Time(time),
+            Self::Compound => Field::Compound,
+        }
+    }
+
+    /// Writes the value as JSON; `false` and nothing if it is undefined.
+    pub(super) fn write(&self, out: &mut String) -> bool {
+        match self {
+            Self::Undefined | Self::Compound => return false,
+            Self::Null => out.push_str("null"),
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Number(number) => out.push_str(&number.to_string()),
+            Self::Text(text) => write_text(text, out),
+            Self::Time(time) => write_text(&rfc3339(*time), out),
+        }
+        true
+    }
+
     /// The order of two values of the same kind.
-    fn order(&self, other: &Self) -> Option<Ordering> {
+    pub(super) fn order(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Null, Self::Null) => Some(Ordering::Equal),
             (Self::Bool(a), Self::Bool(b)) => Some(a.cmp(b)),
@@ -99,13 +128,47 @@ pub(in crate::hub) fn matches(condition: &Condition, row: &impl Row) -> bool {
             let found = list.iter().any(|item| value.compare(Comparison::Equal, &Field::from_literal(item)));
             value != Field::Undefined && found != *negated
         }
+        Condition::IsDefined(path) => row.field(path) != Field::Undefined,
+        Condition::StartsWith(text, part) => {
+            texts(text, part, row).is_some_and(|(text, part)| text.starts_with(&*part))
+        }
+        Condition::EndsWith(text, part) => texts(text, part, row).is_some_and(|(text, part)| text.ends_with(&*part)),
     }
 }
 
-fn value<'a>(operand: &'a Operand, row: &'a impl Row) -> Field<'a> {
+/// The value of `operand` in `row`.
+pub(super) fn value<'a>(operand: &'a Operand, row: &'a impl Row) -> Field<'a> {
     match operand {
         Operand::Path(path) => row.field(path),
         Operand::Literal(literal) => Field::from_literal(literal),
+        Operand::Arithmetic(first, rest) => reckon(first, rest, row).map_or(Field::Undefined, Field::Number),
+    }
+}
+
+/// What comes out of numbers; nothing if something is none, or if the result is none (a division by zero).
+fn reckon(first: &Operand, rest: &[(Operator, Operand)], row: &impl Row) -> Option<f64> {
+    let number = |operand: &Operand| match value(operand, row) {
+        Field::Number(number) => Some(number),
+        _ => None,
+    };
+    let result = rest.iter().try_fold(number(first)?, |left, (operator, right)| {
+        let right = number(right)?;
+        Some(match operator {
+            Operator::Plus => left + right,
+            Operator::Minus => left - right,
+            Operator::Times => left * right,
+            Operator::Over => left / right,
+            Operator::Modulo => left % right,
+        })
+    });
+    result.filter(|number| number.is_finite())
+}
+
+/// Two values, if both are texts.
+fn texts<'a>(one: &'a Operand, other: &'a Operand, row: &'a impl Row) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+    match (value(one, row), value(other, row)) {
+        (Field::Text(one), Field::Text(other)) => Some((one, other)),
+        _ => None,
     }
 }
 
@@ -113,7 +176,7 @@ fn value<'a>(operand: &'a Operand, row: &'a impl Row) -> Field<'a> {
 pub(in crate::hub) fn write_row(select: &Select, row: &impl Row, out: &mut String) {
     let fields = match select {
         Select::All => return row.write_document(out),
-        Select::Count(_) => return,
+        Select::Groups(_) => return,
         Select::Fields(fields) => fields,
     };
     out.push('{');
@@ -125,7 +188,11 @@ pub(in crate::hub) fn write_row(select: &Select, row: &impl Row, out: &mut Strin
         }
         write_text(&field.name, out);
         out.push(':');
-        if row.write_field(&field.path, out) {
+        let written = match &field.value {
+            Operand::Path(path) => row.write_field(path, out),
+            reckoned => value(reckoned, row).write(out),
+        };
+        if written {
             first = false;
         } else {
             out.truncate(before);
@@ -197,6 +264,14 @@ mod tests {
             "lastActivityTime > '2026-01-01T00:00:02'",
             "lastActivityTime IN ['2026-01-01T00:00:02.5']",
             "lastActivityTime > @day",
+            "@n + @i * 2 = 8.5 AND (@n + @i) * 2 = 11",
+            "@i - 1 - 1 = 1 AND 7 / @i * 3 = 7 AND 7 % @i = 1",
+            "@i > -1",
+            "(@i + 1) > @i AND (((@i)) = (3))",
+            "IS_DEFINED(@z) AND is_defined(@o) AND NOT IS_DEFINED(@missing)",
+            "STARTSWITH(@s, 'o') AND ENDSWITH(@s, 'n') AND NOT startswith(@s, 'O')",
+            "STARTSWITH(deviceId, \"d\")",
+            "NOT @s = undefined",
         ] {
             assert!(holds(condition), "{condition}");
         }
@@ -212,6 +287,14 @@ mod tests {
             "unknown = 1",
             "lastActivityTime > @s",
             "@i NIN [1, 3]",
+            "@s = undefined",
+            "@missing = undefined",
+            "@missing IN [undefined, null]",
+            "@i / 0 > 1",
+            "@i / 0 != 1",
+            "@s + 1 != 1",
+            "STARTSWITH(@i, '3')",
+            "ENDSWITH(@missing, '')",
         ] {
             assert!(!holds(condition), "{condition}");
         }
@@ -223,6 +306,10 @@ mod tests {
         let mut out = String::new();
         write_row(&parse(text).unwrap().select, &ROW, &mut out);
         assert_eq!(out, "{\"\u{e4}\":[1],\"z\":null}");
+        out.clear();
+        let text = "SELECT properties.reported.i * 2 AS twice, 'x', properties.reported.i / 2 FROM devices";
+        write_row(&parse(text).unwrap().select, &ROW, &mut out);
+        assert_eq!(out, r#"{"twice":6,"$1":"x","$2":1.5}"#);
         out.clear();
         write_row(&parse("SELECT unknown FROM devices").unwrap().select, &ROW, &mut out);
         assert_eq!(out, "{}");

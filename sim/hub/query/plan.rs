@@ -1,6 +1,7 @@
 //! Decides which index answers a query.
 
-use super::syntax::{Comparison, Condition, Literal, Operand, Path, Query, Select};
+use super::path::Path;
+use super::syntax::{Collection, Comparison, Condition, Literal, Operand, Query, Select};
 
 /// How a query is answered: rows from `source`, as far as they fulfil `condition`. The condition is kept whole, so a
 /// source may hold more than what is asked for, never less.
@@ -9,6 +10,9 @@ pub(in crate::hub) struct Plan {
     pub(in crate::hub) source: Source,
     pub(in crate::hub) condition: Option<Condition>,
     pub(in crate::hub) select: Select,
+    pub(in crate::hub) from: Collection,
+    /// The most rows of the whole answer.
+    pub(in crate::hub) top: Option<usize>,
 }
 
 /// Where rows come from.
@@ -32,11 +36,14 @@ impl Plan {
             Some(Condition::All(conditions)) => conditions.as_slice(),
             Some(single) => std::slice::from_ref(single),
         };
-        let ids = conjuncts.iter().filter_map(ids).min_by_key(Vec::len);
+        // A module lies under another id than its device's, by which it is asked for.
+        let by_id = query.from == Collection::Devices;
+        let ids = conjuncts.iter().filter(|_| by_id).filter_map(ids).min_by_key(Vec::len);
         let updated = conjuncts.iter().filter_map(updated).max();
         let updated = updated.map(|since| Source::Updated { since, until: i64::MAX });
-        let source = ids.map(Source::Ids).or(updated).unwrap_or_else(|| range(conjuncts));
-        Self { source, condition: query.condition, select: query.select }
+        let source = ids.map(Source::Ids).or(updated).unwrap_or_else(|| range(if by_id { conjuncts } else { &[] }));
+        let Query { select, top, from, condition } = query;
+        Self { source, condition, select, from, top }
     }
 
     /// This plan for an answer asked for at `asked` (microseconds of Unix time). Partitions are looked at one after
@@ -111,7 +118,7 @@ fn range(conjuncts: &[Condition]) -> Source {
 fn text(literal: &Literal) -> Option<&str> {
     match literal {
         Literal::Text(text) => Some(text),
-        Literal::Null | Literal::Bool(_) | Literal::Number(_) | Literal::Time(_) => None,
+        Literal::Undefined | Literal::Null | Literal::Bool(_) | Literal::Number(_) | Literal::Time(_) => None,
     }
 }
 
@@ -153,6 +160,12 @@ mod tests {
         ] {
             assert_eq!(source(condition), expected, "{condition}");
         }
+    }
+
+    #[test]
+    fn modules_are_not_found_by_the_ids_of_their_devices() {
+        let plan = Plan::new(parse("SELECT * FROM devices.modules WHERE deviceId = 'a'").unwrap());
+        assert_eq!((plan.source, plan.from), (range("", None), Collection::Modules));
     }
 
     #[test]

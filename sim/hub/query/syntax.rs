@@ -4,29 +4,71 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::path::Path;
+
 /// A query.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) struct Query {
     pub(in crate::hub) select: Select,
+    /// The most rows of the whole answer, however many pages it has.
+    pub(in crate::hub) top: Option<usize>,
+    pub(in crate::hub) from: Collection,
     pub(in crate::hub) condition: Option<Condition>,
+}
+
+/// What rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hub) enum Collection {
+    /// Twins of devices.
+    Devices,
+    /// Twins of modules.
+    Modules,
+    /// Each device of each job.
+    Jobs,
 }
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) enum Select {
-    /// Whole twins.
+    /// Whole rows.
     All,
     /// Single fields.
     Fields(Vec<Projection>),
-    /// How many there are, under this name.
-    Count(String),
+    /// Figures about groups of rows.
+    Groups(Grouping),
 }
 
 /// A field of the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) struct Projection {
-    pub(in crate::hub) path: Path,
     pub(in crate::hub) name: String,
+    pub(in crate::hub) value: Operand,
+}
+
+/// Rows with the same `keys` make one group; without keys, all rows do.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::hub) struct Grouping {
+    pub(in crate::hub) keys: Vec<Path>,
+    /// What is told of a group, each under a name.
+    pub(in crate::hub) columns: Vec<(String, Column)>,
+}
+
+/// What is told of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::hub) enum Column {
+    /// The key with this index.
+    Key(usize),
+    Aggregate(Aggregate),
+}
+
+/// A figure about the rows of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::hub) enum Aggregate {
+    Count,
+    Average(Operand),
+    Sum(Operand),
+    Least(Operand),
+    Greatest(Operand),
 }
 
 /// What a row must fulfil.
@@ -37,18 +79,35 @@ pub(in crate::hub) enum Condition {
     Not(Box<Condition>),
     Compare { left: Operand, comparison: Comparison, right: Operand },
     In { operand: Operand, list: Vec<Literal>, negated: bool },
+    IsDefined(Path),
+    StartsWith(Operand, Operand),
+    EndsWith(Operand, Operand),
 }
 
-/// One side of a comparison.
+/// A value: of the row, of the query, or reckoned from such.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) enum Operand {
     Path(Path),
     Literal(Literal),
+    /// The first, and what is done to it from left to right. A row of operators is flat: only parentheses, whose depth
+    /// is bounded, nest.
+    Arithmetic(Box<Operand>, Vec<(Operator, Operand)>),
+}
+
+/// How two numbers make another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::hub) enum Operator {
+    Plus,
+    Minus,
+    Times,
+    Over,
+    Modulo,
 }
 
 /// A value that stands in the query.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) enum Literal {
+    Undefined,
     Null,
     Bool(bool),
     Number(f64),
@@ -96,91 +155,5 @@ impl Comparison {
             Self::AtLeast => Self::AtMost,
             same => same,
         }
-    }
-}
-
-/// A field of a twin. The names of the hub's own fields are matched without case (4), those of users with case.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::hub) enum Path {
-    DeviceId,
-    Etag,
-    DeviceEtag,
-    Status,
-    StatusReason,
-    StatusUpdateTime,
-    ConnectionState,
-    LastActivityTime,
-    CloudToDeviceMessageCount,
-    AuthenticationType,
-    IotEdge,
-    Version,
-    /// Desired and reported properties together.
-    Properties,
-    /// What lies in the tags; empty for all of them.
-    Tags(Vec<String>),
-    /// What lies in the desired properties.
-    Desired(Vec<String>),
-    /// What lies in the reported properties.
-    Reported(Vec<String>),
-    /// No field of a twin: undefined in every row.
-    Unknown,
-}
-
-impl Path {
-    /// The field that `segments` name.
-    pub(super) fn new(segments: &[String]) -> Self {
-        let lower: Vec<String> = segments.iter().take(2).map(|segment| segment.to_ascii_lowercase()).collect();
-        let names: Vec<&str> = lower.iter().map(String::as_str).collect();
-        match (names.as_slice(), segments.len()) {
-            (["tags", ..], _) => Self::Tags(segments[1..].to_vec()),
-            (["properties", "desired"], _) => Self::Desired(segments[2..].to_vec()),
-            (["properties", "reported"], _) => Self::Reported(segments[2..].to_vec()),
-            (["deviceid"], 1) => Self::DeviceId,
-            (["etag"], 1) => Self::Etag,
-            (["deviceetag"], 1) => Self::DeviceEtag,
-            (["properties"], 1) => Self::Properties,
-            (["capabilities", "iotedge"], 2) => Self::IotEdge,
-            (["status"], 1) => Self::Status,
-            (["statusreason"], 1) => Self::StatusReason,
-            (["statusupdatetime"], 1) => Self::StatusUpdateTime,
-            (["cloudtodevicemessagecount"], 1) => Self::CloudToDeviceMessageCount,
-            (["connectionstate"], 1) => Self::ConnectionState,
-            (["lastactivitytime"], 1) => Self::LastActivityTime,
-            (["authenticationtype"], 1) => Self::AuthenticationType,
-            (["version"], 1) => Self::Version,
-            _ => Self::Unknown,
-        }
-    }
-
-    /// Whether this is a time that the hub wrote.
-    pub(super) fn is_time(&self) -> bool {
-        match self {
-            Self::LastActivityTime | Self::StatusUpdateTime => true,
-            Self::Desired(path) | Self::Reported(path) => {
-                path.first().is_some_and(|first| first == "$metadata")
-                    && path.last().is_some_and(|last| last == "$lastUpdated")
-            }
-            _ => false,
-        }
-    }
-
-    /// The name of this field in an answer, where it is one of the hub's own.
-    pub(super) const fn own_name(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::DeviceId => "deviceId",
-            Self::Etag => "etag",
-            Self::DeviceEtag => "deviceEtag",
-            Self::Status => "status",
-            Self::StatusReason => "statusReason",
-            Self::StatusUpdateTime => "statusUpdateTime",
-            Self::CloudToDeviceMessageCount => "cloudToDeviceMessageCount",
-            Self::IotEdge => "iotEdge",
-            Self::Properties => "properties",
-            Self::ConnectionState => "connectionState",
-            Self::LastActivityTime => "lastActivityTime",
-            Self::AuthenticationType => "authenticationType",
-            Self::Version => "version",
-            Self::Tags(_) | Self::Desired(_) | Self::Reported(_) | Self::Unknown => return None,
-        })
     }
 }

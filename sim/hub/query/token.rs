@@ -18,6 +18,11 @@ pub(super) enum Token {
     Text(String),
     Number(f64),
     Compare(Comparison),
+    Plus,
+    Minus,
+    Slash,
+    Percent,
+    /// Everything, or times.
     Star,
     Comma,
     Dot,
@@ -36,6 +41,10 @@ impl Token {
             Self::Text(text) => format!("'{text}'"),
             Self::Number(number) => format!("`{number}`"),
             Self::Compare(comparison) => format!("`{}`", comparison.symbol()),
+            Self::Plus => "`+`".to_owned(),
+            Self::Minus => "`-`".to_owned(),
+            Self::Slash => "`/`".to_owned(),
+            Self::Percent => "`%`".to_owned(),
             Self::Star => "`*`".to_owned(),
             Self::Comma => "`,`".to_owned(),
             Self::Dot => "`.`".to_owned(),
@@ -59,6 +68,10 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, QueryError> {
         let followed_by = |next: char| chars.get(start + 1) == Some(&next);
         let token = match c {
             c if c.is_whitespace() => continue,
+            '+' => Token::Plus,
+            '-' => Token::Minus,
+            '/' => Token::Slash,
+            '%' => Token::Percent,
             '*' => Token::Star,
             ',' => Token::Comma,
             '.' => Token::Dot,
@@ -86,18 +99,18 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, QueryError> {
                 at = end;
                 Token::Text(text)
             }
-            c if c.is_ascii_digit() || (c == '-' && chars.get(at).is_some_and(char::is_ascii_digit)) => {
+            c if c.is_ascii_digit() => {
+                let hex = matches!(chars.get(at), Some('x' | 'X'));
                 let number = |c: &char| c.is_ascii_alphanumeric() || *c == '.';
                 // The sign of an exponent belongs to the number.
-                while chars
-                    .get(at)
-                    .is_some_and(|c| number(c) || (matches!(c, '-' | '+') && matches!(chars[at - 1], 'e' | 'E')))
-                {
+                let exponent = |before: char| !hex && matches!(before, 'e' | 'E');
+                while chars.get(at).is_some_and(|c| number(c) || (matches!(c, '-' | '+') && exponent(chars[at - 1]))) {
                     at += 1;
                 }
                 let text: String = chars[start..at].iter().collect();
                 Token::Number(parse_number(&text).ok_or_else(|| error(format!("`{text}` is no number"), start))?)
             }
+            // Keys of twins often hold a hyphen, so within a name it is none of the operators.
             c if c.is_alphabetic() || matches!(c, '_' | '$') => {
                 while chars.get(at).is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '-')) {
                     at += 1;
@@ -155,26 +168,31 @@ mod tests {
     #[test]
     fn words_are_told_apart() {
         assert_eq!(
-            words("a.$b-1 <= -1.5e-3,'x\\'y' \"z\" <> != 0x10"),
+            words("a.$b-1 <= 1.5e-3,'x\\'y' \"z\" <> != 0x1e - 1"),
             [
                 Token::Name("a".into()),
                 Token::Dot,
                 Token::Name("$b-1".into()),
                 Token::Compare(Comparison::AtMost),
-                Token::Number(-0.0015),
+                Token::Number(0.0015),
                 Token::Comma,
                 Token::Text("x'y".into()),
                 Token::Text("z".into()),
                 Token::Compare(Comparison::NotEqual),
                 Token::Compare(Comparison::NotEqual),
-                Token::Number(16.0),
+                Token::Number(30.0),
+                Token::Minus,
+                Token::Number(1.0),
                 Token::End,
             ]
         );
         assert_eq!(
-            words("*()[]=<>"),
+            words("*+/%()[]=<>"),
             [
                 Token::Star,
+                Token::Plus,
+                Token::Slash,
+                Token::Percent,
                 Token::Open,
                 Token::Close,
                 Token::OpenList,
@@ -188,7 +206,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_position() {
-        for (text, position) in [("a 'b", 3), ("a ; b", 3), ("1x", 1), ("a ! b", 3), ("ä = %", 5)] {
+        for (text, position) in [("a 'b", 3), ("a ; b", 3), ("1x", 1), ("a ! b", 3), ("ä = #", 5)] {
             assert_eq!(tokens(text).unwrap_err().position, position, "{text}");
         }
     }

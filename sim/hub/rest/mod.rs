@@ -1,13 +1,22 @@
 //! The REST side: HTTP/1.1 requests of services.
 
 mod answer;
+mod authentication;
 mod authorization;
+mod bulk;
+mod configurations;
 mod devices;
+mod digital_twins;
+mod exports;
+mod feedback;
 mod listener;
 mod methods;
+mod modules;
 mod queries;
+mod rights;
 mod router;
 mod statistics;
+mod throttling;
 mod twins;
 mod websocket;
 

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use hyper::HeaderMap;
 use serde::Deserialize;
-use serde_json::json;
 
 use super::answer::Answer;
 use super::router::{Service, text};
 use crate::dialect::azure::ErrorCode;
 use crate::dialect::azure::rest::{CONTINUATION, ITEM_TYPE, MAX_ITEM_COUNT};
 use crate::hub::partition::{Refusal, Slice};
-use crate::hub::query::{Cursor, Plan, Select, parse};
+use crate::hub::query::{Collection, Cursor, Grouping, Groups, MAX_GROUPS, Place, Plan, Select, parse};
 
 /// Rows of a page, unless the client asks for another number.
 const DEFAULT_PAGE: usize = 100;
@@ -21,54 +20,91 @@ struct Body {
     query: String,
 }
 
+/// A page of rows as a JSON array, and behind which row the next one begins, if there is one.
+struct Rows {
+    body: String,
+    next: Option<Cursor>,
+}
+
 impl Service {
     pub(super) async fn query(&self, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Refusal> {
         let body: Body = serde_json::from_slice(body)
             .map_err(|error| invalid(format!("the body is not {{\"query\":\"..\"}}: {error}")))?;
         let plan = Plan::new(parse(&body.query)?);
-        let page = match text(headers, MAX_ITEM_COUNT).map(str::parse) {
-            None => DEFAULT_PAGE,
-            Some(Ok(count @ 1..=1000)) => count,
-            Some(_) => return Err(invalid(format!("{MAX_ITEM_COUNT} must lie within [1; 1000]"))),
-        };
-        let (after, asked) = match text(headers, CONTINUATION).filter(|token| !token.is_empty()) {
-            None => (None, self.wall().as_microsecond()),
+        let page = page_size(headers)?;
+        let place = match text(headers, CONTINUATION).filter(|token| !token.is_empty()) {
+            None => None,
             Some(token) => {
                 let unreadable = || invalid(format!("{CONTINUATION} is none of this hub's"));
-                let (cursor, asked) = Cursor::decode(token).ok_or_else(unreadable)?;
-                (Some(cursor), asked)
+                Some(Place::decode(token).ok_or_else(unreadable)?)
             }
         };
-        let plan = Arc::new(plan.asked_at(asked));
-        if let Select::Count(name) = &plan.select {
-            let mut count = 0;
-            for worker in 0..self.worker.peers.len() {
-                let slices = self.collect(worker, &plan, None, usize::MAX).await?;
-                count += slices.iter().map(|slice| slice.matched).sum::<usize>();
-            }
-            return Ok(page_of("Raw", json!([{ name: count }]).to_string(), None));
+        let asked = place.as_ref().map_or_else(|| self.wall().as_microsecond(), |place| place.asked);
+        let left = place.as_ref().map_or(plan.top, |place| place.left);
+        let after = place.map(|place| place.cursor);
+        let limit = page.min(left.unwrap_or(usize::MAX));
+        if plan.from == Collection::Jobs {
+            return Ok(page_of("DeviceJob", "[]".to_owned(), None));
         }
+        let plan = Arc::new(plan.asked_at(asked));
+        let rows = if let Select::Groups(grouping) = &plan.select {
+            self.groups(&plan, grouping, after, limit).await?
+        } else {
+            self.rows(&plan, after, limit).await?
+        };
+        let left = left.map(|left| left - limit);
+        let next = rows.next.filter(|_| left != Some(0)).map(|cursor| Place { cursor, asked, left }.encode());
+        Ok(page_of(if plan.select == Select::All { "Twin" } else { "Raw" }, rows.body, next))
+    }
+
+    /// The rows of `plan` behind `after`, `limit` at most.
+    async fn rows(&self, plan: &Arc<Plan>, after: Option<Cursor>, limit: usize) -> Result<Rows, Refusal> {
         let mut slices = Vec::new();
         for worker in 0..self.worker.peers.len() {
             // One row more than a page tells whether another page follows.
-            slices.extend(self.collect(worker, &plan, after.clone(), page + 1).await?);
+            slices.extend(self.collect(worker, plan, after.clone(), limit + 1).await?);
         }
         let mut rows: Vec<_> = slices.iter().flat_map(Slice::rows).collect();
         // Those of one partition are in order already, which makes this one look at each.
         rows.sort_unstable_by_key(|(cursor, _)| *cursor);
-        let more = rows.len() > page;
-        rows.truncate(page);
-        let next = rows.last().filter(|_| more).map(|(cursor, _)| cursor.encode(asked));
-        let mut body = String::with_capacity(2 + rows.iter().map(|(_, row)| row.len() + 1).sum::<usize>());
-        body.push('[');
-        for (n, (_, row)) in rows.iter().enumerate() {
-            if n > 0 {
-                body.push(',');
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(|(cursor, _)| (*cursor).clone());
+        Ok(Rows { body: array(rows.iter().map(|(_, row)| *row)), next })
+    }
+
+    /// The groups of `plan` behind `after`, `limit` at most. They are reckoned anew for each page.
+    async fn groups(
+        &self,
+        plan: &Arc<Plan>,
+        grouping: &Grouping,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Rows, Refusal> {
+        let mut groups = Groups::default();
+        for worker in 0..self.worker.peers.len() {
+            let mut from = None;
+            loop {
+                let slice = self.slice(worker, plan, from, usize::MAX).await?;
+                groups.merge(grouping, slice.groups);
+                if groups.len() > MAX_GROUPS {
+                    let message = format!(
+                        "the answer has more than {MAX_GROUPS} groups: group by properties with fewer values, or ask \
+                         for fewer devices"
+                    );
+                    return Err(invalid(message));
+                }
+                from = slice.next;
+                if from.is_none() {
+                    break;
+                }
+                tokio::task::yield_now().await;
             }
-            body.push_str(row);
         }
-        body.push(']');
-        Ok(page_of(if plan.select == Select::All { "Twin" } else { "Raw" }, body, next))
+        let before = if let Some(Cursor::Row(row)) = after { row } else { 0 };
+        let more = groups.len() > before.saturating_add(limit);
+        let rows: Vec<String> = groups.rows(grouping).skip(before).take(limit).collect();
+        Ok(Rows { body: array(rows.iter().map(String::as_str)), next: more.then(|| Cursor::Row(before + limit)) })
     }
 
     /// The first `limit` rows of one partition, slice by slice, so that its devices need not wait for all of them.
@@ -82,9 +118,7 @@ impl Service {
         let mut slices = Vec::new();
         let mut wanted = limit;
         loop {
-            let (plan, from) = (Arc::clone(plan), after);
-            let slice = self.worker.visit(worker, move |partition, _| partition.search(&plan, from.as_ref(), wanted));
-            let slice = slice.await?;
+            let slice = self.slice(worker, plan, after, wanted).await?;
             wanted -= slice.len();
             after = slice.next.clone();
             slices.push(slice);
@@ -95,6 +129,39 @@ impl Service {
             tokio::task::yield_now().await;
         }
     }
+
+    async fn slice(
+        &self,
+        worker: usize,
+        plan: &Arc<Plan>,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Slice, Refusal> {
+        let plan = Arc::clone(plan);
+        self.worker.visit(worker, move |partition, _| partition.search(&plan, after.as_ref(), limit)).await
+    }
+}
+
+/// How many rows of a page are asked for.
+pub(super) fn page_size(headers: &HeaderMap) -> Result<usize, Refusal> {
+    match text(headers, MAX_ITEM_COUNT).map(str::parse) {
+        None => Ok(DEFAULT_PAGE),
+        Some(Ok(count @ 1..=1000)) => Ok(count),
+        Some(_) => Err(invalid(format!("{MAX_ITEM_COUNT} must lie within [1; 1000]"))),
+    }
+}
+
+fn array<'a>(rows: impl Iterator<Item = &'a str> + Clone) -> String {
+    let mut body = String::with_capacity(2 + rows.clone().map(|row| row.len() + 1).sum::<usize>());
+    body.push('[');
+    for (n, row) in rows.enumerate() {
+        if n > 0 {
+            body.push(',');
+        }
+        body.push_str(row);
+    }
+    body.push(']');
+    body
 }
 
 fn page_of(item_type: &str, body: String, next: Option<String>) -> Answer {

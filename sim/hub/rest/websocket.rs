@@ -1,5 +1,6 @@
 //! Devices that come to the port for REST, over WebSocket (1.1).
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use tokio::task::spawn_local;
 
 use crate::dialect::azure::WEBSOCKET_PATH;
 use crate::hub::endpoint;
+use crate::hub::lobby::Place;
 use crate::hub::workers::Worker;
 use crate::mqtt::{ByteStream, Connection, SUBPROTOCOL, accept_key};
 
@@ -32,7 +34,11 @@ pub(super) fn is_asked_for(request: &Request<Incoming>) -> bool {
 }
 
 /// The answer to a request for a WebSocket. Once it was sent, the device is the MQTT endpoint's.
-pub(super) fn open(worker: &Rc<Worker>, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(super) fn open(
+    worker: &Rc<Worker>,
+    mut request: Request<Incoming>,
+    place: &Cell<Option<Place>>,
+) -> Response<Full<Bytes>> {
     let agreed = agree(request.method(), request.headers());
     let mut response = Response::new(Full::default());
     let headers = response.headers_mut();
@@ -43,10 +49,15 @@ pub(super) fn open(worker: &Rc<Worker>, mut request: Request<Incoming>) -> Respo
             headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
             headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            spawn_local(hand_over(Rc::clone(worker), hyper::upgrade::on(&mut request)));
+            let (worker, upgrade) = (Rc::clone(worker), hyper::upgrade::on(&mut request));
+            match place.take() {
+                Some(place) => place.go_on(|place| hand_over(worker, upgrade, Some(place))),
+                None => drop(spawn_local(hand_over(worker, upgrade, None))),
+            }
         }
         Err((status, why)) => {
             tracing::debug!("refused a WebSocket: {why}");
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(SEC_WEBSOCKET_VERSION, VERSION);
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
             *response.status_mut() = status;
@@ -88,7 +99,8 @@ fn lists(headers: &HeaderMap, name: HeaderName, word: &str) -> bool {
     find(headers, name, word).is_some()
 }
 
-async fn hand_over(worker: Rc<Worker>, upgrade: OnUpgrade) {
+/// Who makes his connection a WebSocket is a stranger, if he was one, until he has said CONNECT.
+async fn hand_over(worker: Rc<Worker>, upgrade: OnUpgrade, place: Option<Place>) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => return tracing::debug!(%error, "a connection ended before it was a WebSocket"),
@@ -97,7 +109,7 @@ async fn hand_over(worker: Rc<Worker>, upgrade: OnUpgrade) {
         return tracing::error!("a WebSocket came from nowhere");
     };
     match Connection::websocket(io.into_inner(), &read_buf) {
-        Ok(connection) => endpoint::welcome(worker, connection, None).await,
+        Ok(connection) => endpoint::welcome(worker, connection, place).await,
         Err(error) => endpoint::turned_away(&worker, &error),
     }
 }
