@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::CommandError;
+use crate::dialect::azure::WEBSOCKET_PATH;
 use crate::hub::{CA_FILE, DoorLimits, Hub, HubConfig, HubDelays, HubIdentity, HubLimits, Tier};
 use crate::measure::{cores, raise_descriptor_limit};
 use crate::run::{self, StopSignal, environment, hub_keys, print};
@@ -196,6 +197,7 @@ fn listening(hub: &Hub, tls_dir: Option<&Path>) -> Vec<String> {
     let mut lines: Vec<String> = [
         at("MQTT  ", hub.mqtt_addr()),
         at("MQTTS ", hub.mqtts_addr()),
+        at("WSS   wss://", hub.https_addr()).map(|url| url + WEBSOCKET_PATH),
         at("REST  http://", hub.http_addr()),
         at("REST  https://", hub.https_addr()),
     ]

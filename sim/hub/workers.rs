@@ -23,6 +23,7 @@ use super::rest;
 use super::telemetry::TelemetryFile;
 use super::throttle::{Operation, Throttles};
 use super::tracking::TrackingIds;
+use super::warning::Warning;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{ClientAuthorities, Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
@@ -30,8 +31,16 @@ use crate::time::{Clock, Nanos};
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
 const MAILBOX: usize = 1024;
 
-/// Complaints of clients that a worker makes as warnings.
-const MAX_COMPLAINTS: u32 = 10;
+/// What keeps a client out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Complaint {
+    /// No TLS came about.
+    Tls,
+    /// TLS was spoken where there is plain MQTT.
+    NotMqtt,
+    /// It is no HTTP.
+    NotHttp,
+}
 
 /// Work on a partition.
 pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
@@ -176,7 +185,7 @@ impl WorkerSeat {
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
-            complaints: Cell::new(0),
+            complaints: <[Warning; 3]>::default(),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
             client_ca,
@@ -224,8 +233,7 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
-    /// Clients that were complained of.
-    complaints: Cell<u32>,
+    complaints: [Warning; 3],
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
@@ -308,13 +316,10 @@ impl Worker {
         });
     }
 
-    /// Says that a client does not get in because of how it or this hub was set up. The first few are for everybody's
-    /// ears; who sends more of them cannot fill the log.
-    pub(super) fn complain(&self, error: &dyn Display) {
-        self.complaints.set(self.complaints.get().saturating_add(1));
-        match self.complaints.get() {
-            ..=MAX_COMPLAINTS => tracing::warn!("a client does not get in: {error}"),
-            _ => tracing::debug!("a client does not get in: {error}"),
+    /// Says that a client does not get in because of how it or this hub was set up.
+    pub(super) fn complain(&self, complaint: Complaint, error: &dyn Display) {
+        if let Some(times) = self.complaints[complaint as usize].due(self.clock.now()) {
+            tracing::warn!(times, "a client does not get in: {error}");
         }
     }
 

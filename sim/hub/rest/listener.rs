@@ -22,6 +22,7 @@ use crate::hub::endpoint;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
 use crate::hub::partition::Refusal;
+use crate::hub::workers::Complaint;
 use crate::mqtt::ByteStream;
 
 /// The largest request body, in bytes.
@@ -48,7 +49,8 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
         .with_upgrades();
     match connection.await {
         Err(error) if error.is_parse() => {
-            service.worker.complain(&format_args!("{error}; TLS is spoken at the port of --https, and MQTT at others"));
+            let why = format_args!("{error}; TLS is spoken at the port of --https, and MQTT at others");
+            service.worker.complain(Complaint::NotHttp, &why);
         }
         Err(error) => tracing::debug!(%error, "HTTP connection ended"),
         Ok(()) => {}
