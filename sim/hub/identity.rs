@@ -14,6 +14,9 @@ pub struct HubIdentity {
     pub policies: [Policy; 5],
     /// Master key from which device keys derive.
     pub fleet_key: Key,
+    /// Whether these are the keys of a hub that ran before, under the same name. It had sessions of which this one knows
+    /// nothing, and devices that come back take for granted what they had subscribed to (1.7).
+    pub restarted: bool,
 }
 
 impl HubIdentity {
@@ -38,7 +41,7 @@ impl HubIdentity {
             policy("registryRead", Rights::REGISTRY_READ)?,
             policy("registryReadWrite", registry)?,
         ];
-        Ok(Self { host: host.into(), policies, fleet_key })
+        Ok(Self { host: host.into(), policies, fleet_key, restarted: false })
     }
 
     /// The policy `name`.

@@ -65,6 +65,7 @@ impl Listener {
                     if let Some(times) = self.failing.due(self.clock.now()) {
                         tracing::warn!(%error, times, "cannot accept {} connections", self.protocol);
                     }
+                    self.lobby.clear();
                     tokio::time::sleep(PAUSE).await;
                 }
             }

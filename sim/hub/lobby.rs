@@ -53,11 +53,20 @@ impl Lobby {
 
     /// Waits until there is a place. For one waiter, who then lets somebody in.
     pub(super) async fn vacancy(&self) {
-        while let Some(since) = self.oldest_of_too_many() {
+        while let Some(since) = self.oldest(self.limit) {
             tokio::select! {
                 () = self.left.notified() => {}
                 () = tokio::time::sleep_until(self.clock.instant(since + GRACE)) => self.turn_away(),
             }
+        }
+    }
+
+    /// Turns away all whose grace is over: the hub has run out of descriptors.
+    pub(super) fn clear(&self) {
+        let now = self.clock.now();
+        let is_over = |since: Nanos| since + GRACE <= now;
+        while self.oldest(0).is_some_and(is_over) {
+            self.turn_away();
         }
     }
 
@@ -71,9 +80,10 @@ impl Lobby {
         self.strangers.borrow_mut().insert(number, Stranger { since, task });
     }
 
-    fn oldest_of_too_many(&self) -> Option<Nanos> {
+    /// Since when the oldest is here, if there are `many` or more.
+    fn oldest(&self, many: usize) -> Option<Nanos> {
         let strangers = self.strangers.borrow();
-        let (_, oldest) = strangers.first_key_value().filter(|_| strangers.len() >= self.limit)?;
+        let (_, oldest) = strangers.first_key_value().filter(|_| strangers.len() >= many)?;
         Some(oldest.since)
     }
 
@@ -84,7 +94,18 @@ impl Lobby {
         }
         if let Some(times) = self.full.due(self.clock.now()) {
             let limit = self.limit;
-            tracing::warn!(times, limit, "closed connections that said nothing, because too many of them wait");
+            tracing::warn!(times, limit, "closed connections that said nothing: too many are open");
+        }
+    }
+}
+
+impl Place {
+    /// The stranger's greeting goes on in a task of its own, which is turned away as the one before would have been.
+    pub(super) fn go_on<F: Future<Output = ()> + 'static>(self, greet: impl FnOnce(Self) -> F) {
+        let (lobby, number) = (Rc::clone(&self.lobby), self.number);
+        let task = spawn_local(greet(self)).abort_handle();
+        if let Some(stranger) = lobby.strangers.borrow_mut().get_mut(&number) {
+            stranger.task = task;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::rc::Rc;
@@ -19,6 +20,7 @@ use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::ports::{Port, Ports};
 use super::rest;
+use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
@@ -27,6 +29,9 @@ use crate::time::{Clock, Nanos};
 
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
 const MAILBOX: usize = 1024;
+
+/// Complaints of clients that a worker makes as warnings.
+const MAX_COMPLAINTS: u32 = 10;
 
 /// Work on a partition.
 pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
@@ -112,6 +117,8 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    /// Where messages to the cloud go, beside being counted.
+    pub(super) telemetry: Option<TelemetryFile>,
     pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
@@ -138,10 +145,14 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, throttles, door, clock, stopped } = self;
+        let Self { index, ports, tls, mailbox, peers, identity, delays, telemetry, throttles, door, clock, stopped } =
+            self;
         let wall = clock.wall();
         let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
         partition.throttled_by(throttles.clone());
+        if telemetry.is_some() {
+            partition.keep_telemetry();
+        }
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(partition),
@@ -151,8 +162,10 @@ impl WorkerSeat {
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
+            complaints: Cell::new(0),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
+            telemetry,
             peers,
             door,
             clock,
@@ -196,10 +209,13 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
+    /// Clients that were complained of.
+    complaints: Cell<u32>,
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
     alarm: Notify,
+    telemetry: Option<TelemetryFile>,
     pub(super) peers: Peers,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
@@ -220,6 +236,11 @@ impl Worker {
                 Effect::Close { connection } => {
                     if let Some(outbox) = self.outboxes.borrow_mut().remove(&connection) {
                         outbox.close();
+                    }
+                }
+                Effect::Message(message) => {
+                    if let Some(file) = &self.telemetry {
+                        file.put(message);
                     }
                 }
                 Effect::Answer { call, outcome } => {
@@ -262,6 +283,16 @@ impl Worker {
             let call = partition.invoke(now, id, request);
             self.replies.borrow_mut().insert(call, reply);
         });
+    }
+
+    /// Says that a client does not get in because of how it or this hub was set up. The first few are for everybody's
+    /// ears; who sends more of them cannot fill the log.
+    pub(super) fn complain(&self, error: &dyn Display) {
+        self.complaints.set(self.complaints.get().saturating_add(1));
+        match self.complaints.get() {
+            ..=MAX_COMPLAINTS => tracing::warn!("a client does not get in: {error}"),
+            _ => tracing::debug!("a client does not get in: {error}"),
+        }
     }
 
     /// A name and an outbox for a new connection.

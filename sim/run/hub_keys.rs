@@ -14,7 +14,7 @@ pub fn policy_variable(identity: &HubIdentity, policy: &str) -> String {
 }
 
 /// Gives `identity` the keys that the environment holds for its host: those of policies, from their connection strings,
-/// and the master key of the fleet. A connection string of another host is none of this hub's: nothing is taken then, lest the
+/// and the master key of the fleet. With the owner's among them it is the identity of a hub that has restarted. A connection string of another host is none of this hub's: nothing is taken then, lest the
 /// secrets of a hub elsewhere open this one. `variable` is `std::env::var` outside tests.
 ///
 /// # Errors
@@ -30,6 +30,7 @@ pub fn keep_keys(
         match ConnectionString::parse(&text) {
             Ok(found) if found.host.eq_ignore_ascii_case(&identity.host) && found.policy == policy.name => {
                 policy.primary = found.key;
+                kept.restarted |= *policy.name == identity.owner().name;
             }
             _ => return Ok(()),
         }
@@ -63,6 +64,7 @@ mod tests {
         let environment =
             [(CONNECTION_STRING, OWNER), ("IOTHUB_CONNECTION_STRING_SERVICE", SERVICE), (FLEET_KEY, FLEET)];
         let (before, after) = kept("Hub.Example", &environment).unwrap();
+        assert!(after.restarted && !before.restarted);
         assert_eq!(after.owner().primary.to_base64(), "MDEyMzQ1Njc4OWFiY2RlZg==");
         assert_eq!(after.policy("service").unwrap().primary.to_base64(), "ZmVkY2JhOTg3NjU0MzIxMA==");
         assert_eq!(after.policy("device"), before.policy("device"));
@@ -72,6 +74,7 @@ mod tests {
     #[test]
     fn the_fleet_key_alone_will_do() {
         let (before, after) = kept("hub.example", &[(FLEET_KEY, FLEET)]).unwrap();
+        assert!(!after.restarted, "a key that is the same for each hub says nothing of an earlier one");
         assert_eq!(after.fleet_key.to_base64(), FLEET);
         assert_eq!(after.policies, before.policies);
     }

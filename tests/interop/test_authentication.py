@@ -69,6 +69,18 @@ def test_a_gateway_is_where_the_hub_is(start_hub, name, websockets):
         assert it.client.get_twin()["reported"] == {"$version": 1}
 
 
+@service("from_connection_string", "`HostName` with a port: HTTPS elsewhere than on 443")
+def test_the_rest_side_may_be_at_another_port(start_hub, name):
+    hub = start_hub(https=8443)
+    assert f"HostName={hub.address}:8443;" in hub.connection_string
+    registry = hub.registry()
+    registry.create_device_with_sas(name, PRIMARY, SECONDARY, "enabled")
+    # The device knows nothing of that port.
+    with device(hub, name, PRIMARY) as it:
+        it.listen()
+        assert registry.invoke_device_method(name, method("ping", 1)).payload == {"echo": 1}
+
+
 # X.509.
 
 

@@ -10,7 +10,7 @@ from support.service import PRIMARY, SECONDARY, desired, plain, query, refused, 
 ROOMS = ["north", "north", "north", "south", "south", "west", "west"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def registry(hub):
     """The registry of the shared hub, with seven devices and two modules for these tests alone."""
     registry = hub.registry()

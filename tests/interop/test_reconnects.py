@@ -5,6 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from support.devices import device
+from support.program import wait_until
 from support.rows import both, client
 from support.service import PRIMARY, SECONDARY, desired, method, plain
 
@@ -20,12 +21,20 @@ def test_devices_come_back_to_a_hub_that_restarts(start_hub, name):
         ]
         for it in devices:
             it.listen()
+            it.client.patch_twin_reported_properties({"life": 1})
         hub.restart()
         for it in devices:
             it.wait_connected(False)
-        for it in devices:
+        for n, it in enumerate(devices):
             it.wait_connected()
             it.client.send_message("here again")
+            # Nothing of this was subscribed to again.
+            it.client.patch_twin_reported_properties({"life": 2})
+            assert plain(it.client.get_twin()["reported"]) == {"life": 2}
+            registry.update_twin(f"{name}-{n}", desired({"level": n}))
+            wait_until(lambda: it.next_patch().get("level") == n, "the patch that was sent")
+            answer = registry.invoke_device_method(f"{name}-{n}", method("ping", n))
+            assert answer.payload == {"echo": n}
         assert registry.get_service_statistics().connected_device_count == 4
 
 

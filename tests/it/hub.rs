@@ -1,5 +1,8 @@
 //! The embedded hub over real sockets: an independent MQTT client as the device, plain HTTP as the service.
 
+mod access;
+mod configurations;
+mod digital_twins;
 mod modules;
 mod queries;
 mod registry;

@@ -154,11 +154,21 @@ impl Running {
         send(self.pid(), signal);
     }
 
+    /// What it has said on standard error so far.
+    pub(crate) fn said(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Waits until standard error says `text`.
     #[track_caller]
     pub(crate) fn until_it_says(&self, text: &str) {
         eventually(text, || self.stderr.so_far().contains(text) || !alive(self.pid()));
         assert!(self.stderr.so_far().contains(text), "`{text}` was never said:\n{}", self.stderr.so_far());
+    }
+
+    /// What standard output says behind `what`, at the beginning of a line.
+    pub(crate) fn printed(&self, what: &str) -> Option<String> {
+        self.stdout.so_far().lines().find_map(|line| line.strip_prefix(what)).map(str::to_owned)
     }
 
     /// Waits for its end.
@@ -231,10 +241,15 @@ pub(crate) struct HubProcess {
 
 impl HubProcess {
     pub(crate) fn start(more: &[&str]) -> Self {
+        Self::run_by(twinstorm(&[]), more, Stdio::inherit())
+    }
+
+    /// A hub that `command` starts, once it has the words; what it says goes to `stderr`.
+    pub(crate) fn run_by(mut command: Command, more: &[&str], stderr: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hub.env");
-        let mut command = twinstorm(&["hub", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
-        command.arg("--env-file").arg(&file).args(more).stdout(Stdio::null()).stderr(Stdio::inherit());
+        command.args(["hub", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--env-file"]);
+        command.arg(&file).args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let running = Running::start(command);
         eventually("the hub wrote its env file", || file.exists());
         let environment = read_env_file(&file);

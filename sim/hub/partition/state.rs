@@ -9,7 +9,9 @@ use super::devices::Devices;
 use super::held::Held;
 use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::HubDelays;
+use crate::hub::configurations::ConfigurationBook;
 use crate::hub::identity::HubIdentity;
+use crate::hub::telemetry::Message;
 use crate::hub::throttle::Throttles;
 use crate::hub::tracking::TrackingIds;
 use crate::hub::warning::Warning;
@@ -34,6 +36,8 @@ pub(in crate::hub) enum Effect {
     Send { to: ConnectionId, packet: Packet },
     /// A connection is closed, after what was sent to it before.
     Close { connection: ConnectionId },
+    /// A device has sent a message to the cloud.
+    Message(Box<Message>),
     /// A method call is over.
     Answer { call: CallId, outcome: MethodOutcome },
 }
@@ -53,9 +57,14 @@ pub(in crate::hub) struct Partition {
     /// Ids that a service has deleted and not created again: these cannot enrol themselves. As many as there were
     /// devices, at most.
     pub(super) deleted: HashSet<Arc<str>>,
+    /// The configurations of the whole hub; those of the first partition only are in use.
+    pub(in crate::hub) configurations: ConfigurationBook,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
+    /// Messages that devices have sent to the cloud.
     pub(super) telemetry: u64,
+    /// Whether they are handed out.
+    pub(super) keeps_telemetry: bool,
     /// Shared with the other partitions; `None` where nothing is limited.
     pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) held: Held,
@@ -87,8 +96,10 @@ impl Partition {
             generation: 0,
             disabled: 0,
             deleted: HashSet::new(),
+            configurations: ConfigurationBook::default(),
             tracking,
             telemetry: 0,
+            keeps_telemetry: false,
             throttles: None,
             held: Held::default(),
             unknown_filter: Warning::default(),
@@ -123,11 +134,6 @@ impl Partition {
         self.release_held(now);
         self.expire_calls(now);
         self.check_connections(now);
-    }
-
-    /// Messages that devices have sent to the cloud.
-    pub(in crate::hub) const fn telemetry(&self) -> u64 {
-        self.telemetry
     }
 
     pub(super) fn emit(&mut self, effect: Effect) {

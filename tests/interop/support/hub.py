@@ -22,11 +22,12 @@ from .program import twinstorm, wait_until
 class Hub:
     """A hub on an address of its own, whose CA and keys outlive its restarts."""
 
-    def __init__(self, folder, tls_dir, *arguments, host=None):
+    def __init__(self, folder, tls_dir, *arguments, host=None, https=HTTPS):
         self.folder = folder
         self.tls_dir = tls_dir
         self.address = own_address()
         self.host = host or self.address
+        self.https = https
         self.arguments = arguments
         self.process = None
         # What the next start finds in its environment: after the first, the keys that the hub had.
@@ -38,7 +39,7 @@ class Hub:
         self.process = twinstorm(
             "hub",
             *("--mqtts", f"{self.address}:{MQTTS}"),
-            *("--https", f"{self.address}:{HTTPS}"),
+            *("--https", f"{self.address}:{self.https}"),
             *("--host", self.host),
             *("--tls-dir", self.tls_dir),
             *("--env-file", env_file),
@@ -90,7 +91,7 @@ class Hub:
 
     def mqtt(self, transport):
         """Where our fleet finds the hub, as variables of its environment."""
-        at = {"tls": f"mqtts://{self.address}:{MQTTS}", "wss": f"wss://{self.address}:{HTTPS}"}[transport]
+        at = {"tls": f"mqtts://{self.address}:{MQTTS}", "wss": f"wss://{self.address}:{self.https}"}[transport]
         return {"TWINSTORM_HUB_MQTT": at}
 
     # The managers of azure-iot-hub.

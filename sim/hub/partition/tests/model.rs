@@ -152,7 +152,7 @@ impl Pair {
                 let mut connect = part.login(&id, &proof, i64::try_from(life).unwrap());
                 connect.clean_session = clean;
                 connect.keep_alive = keep_alive;
-                part.partition.connect(part.now, ConnectionId(connection), &connect);
+                part.partition.connect(part.now, ConnectionId(connection), &connect, None);
                 self.connections.push(device);
                 self.model.connect(&id, connection, clean, keep_alive, life, key);
             }
@@ -297,7 +297,7 @@ impl Pair {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(512)))]
 
     #[test]
     fn the_hub_does_what_a_small_model_of_it_does(parts in 1..4_usize, operations in operations()) {
