@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
-use rcgen::{CertificateParams, DnType, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use crate::support::{Ended, HubProcess, QuickRun, Running, census, twinstorm};
@@ -225,4 +225,19 @@ fn devices_show_certificates_that_are_known_by_their_thumbprints() {
     let words = ["run", "quickstart", "--hub", "azure", "--devices", "12", "--set", &file, "--set", "fleet.auth=x509"];
     let ended = Running::start(hub.reach(quick.command(&words, &[]))).wait().expect(1);
     assert!(ended.stderr.contains("0.pem and ") && ended.stderr.contains("0.key: "), "{}", ended.stderr);
+}
+
+#[test]
+fn devices_show_certificates_that_are_known_by_their_ca() {
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters.distinguished_name.push(DnType::CommonName, "a CA of devices");
+    let key = KeyPair::generate().unwrap();
+    let authority = parameters.self_signed(&key).unwrap();
+    let folder = certificates(12, Some(&Issuer::new(parameters, key)));
+    let file = folder.path().join("ca.pem");
+    fs::write(&file, authority.pem()).unwrap();
+    let mut hub = HubProcess::start(&[&TLS[..], &["--client-ca", file.to_str().unwrap()]].concat());
+    hub.environment.retain(|(name, _)| name != "TWINSTORM_HUB_REST");
+    show_certificates(&hub, &folder, "12", &["--ca-signed"]);
 }

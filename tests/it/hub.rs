@@ -6,8 +6,10 @@ mod digital_twins;
 mod modules;
 mod queries;
 mod registry;
+mod status;
 mod throttling;
 mod twins;
+mod x509;
 
 use std::time::Duration;
 
