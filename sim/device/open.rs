@@ -46,7 +46,10 @@ async fn try_open<D>(
     let connect = mqtt::connect_from(worker.sources.of(device), worker.hub);
     let stream = timeout_at(until, connect).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     let mut connection = match &worker.tls {
-        Some(tls) => Connection::client(stream, tls, again)?,
+        Some(tls) => match worker.identities.as_ref().and_then(|identities| identities.of(device)) {
+            Some(identity) => Connection::client(stream, &tls.presenting(&identity), again)?,
+            None => Connection::client(stream, tls, again)?,
+        },
         None => Connection::new(stream),
     };
     let handshake = poll_fn(|cx| connection.poll_handshake(cx, &mut worker.handshakes.borrow_mut()));

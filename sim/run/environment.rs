@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use super::address::Address;
-use crate::device::{FleetConfig, Transport};
+use crate::device::{Auth, FleetConfig, Transport};
 use crate::dialect::azure::{ConnectionString, Key};
 use crate::shard::{Credentials, Endpoints, HubProof, Roles};
 
@@ -106,6 +106,10 @@ pub fn read(
             }
             None => (Address::parse(&service.host, 0).at(MQTTS), Transport::Tls, CONNECTION_STRING),
         };
+        if fleet.auth == Auth::X509 && !transport.is_secure() {
+            let why = "fleet.auth = \"x509\" needs TLS: name a port for that, mqtts://host:port".to_owned();
+            return Err(EnvironmentError::Unusable { variable: said_by, why });
+        }
         mqtt = resolve(&address, said_by)?;
         endpoints.mqtt = mqtt.first().copied();
         endpoints.websocket = transport == Transport::Wss;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::identities;
 use super::message::{Assignment, FromShard, HubProof, Progress, ToShard};
 use super::serve::{LOOK, Word, Work, in_words};
 use crate::device::{Fleet, FleetPlan};
@@ -106,6 +107,7 @@ impl Work {
             ids: self.ids.clone(),
             hub,
             tls,
+            identities: identities::read(*range, secrets)?,
             websocket,
             dialect: AzureDevice::new(&endpoints.host, secrets.clone(), keep_alive),
             clock: self.clock,

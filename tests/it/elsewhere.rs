@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use tempfile::TempDir;
 
 use crate::support::{Ended, HubProcess, QuickRun, Running, census, twinstorm};
 
@@ -130,9 +132,9 @@ fn devices_with_other_keys_are_named_and_left_alone() {
 #[test]
 fn provisioning_stops_when_told_and_goes_on_from_there() {
     let hub = hub();
-    let words = ["provision", "quickstart", "--devices", "1000", "--rate", "10/s"];
+    let words = ["provision", "quickstart", "--devices", "1000", "--rate", "50/s"];
     let running = Running::start(hub.reach(twinstorm(&words)));
-    running.until_it_says("100/1000 devices");
+    running.until_it_says("00/1000 devices");
     running.signal(Signal::SIGINT);
     let ended = running.wait().expect(97);
     assert!(ended.stdout.contains("goes on from there"), "{}", ended.stdout);
@@ -173,4 +175,69 @@ fn a_devices_file_that_is_wrong_is_told_with_its_line() {
     let sets = format!("fleet.devices_file={}", file.display());
     let ended = Running::start(quick.command(&["run", "quickstart", "--set", &sets], &[])).wait().expect(2);
     assert!(ended.stderr.contains("--hub azure"), "{}", ended.stderr);
+}
+
+/// A folder with a certificate and a key for each of so many devices, signed by `issuer` or by themselves, and the file
+/// that names them.
+fn certificates(devices: u32, issuer: Option<&Issuer<'_, KeyPair>>) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lines = "id,certificate,private_key\n".to_owned();
+    for device in 0..devices {
+        let id = format!("pump#{device}");
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, &id);
+        let key = KeyPair::generate().unwrap();
+        let certificate = match issuer {
+            Some(issuer) => parameters.signed_by(&key, issuer),
+            None => parameters.self_signed(&key),
+        };
+        fs::write(folder.path().join(format!("{device}.pem")), certificate.unwrap().pem()).unwrap();
+        fs::write(folder.path().join(format!("{device}.key")), key.serialize_pem()).unwrap();
+        lines.push_str(&format!("{id},{device}.pem,{device}.key\n"));
+    }
+    fs::write(folder.path().join("devices.csv"), lines).unwrap();
+    folder
+}
+
+/// Provisions, drives and cleans up the devices of `folder`, which show certificates.
+fn show_certificates(hub: &HubProcess, folder: &TempDir, devices: &'static str, more: &[&str]) {
+    let file = format!("fleet.devices_file={}", folder.path().join("devices.csv").display());
+    let these = ["quickstart", "--devices", devices, "--set", "fleet.auth=x509", "--set", &file];
+    let provisioned = tell(hub, &[&["provision"][..], &these, more].concat()).expect(0).stdout;
+    assert!(provisioned.contains(&format!("{devices} devices created")), "{provisioned}");
+    let quick = QuickRun::new();
+    let run = quick.command(&[&["run"][..], &these, &["--hub", "azure", "--rate", "100"]].concat(), &[]);
+    Running::start(hub.reach(run)).wait().expect(0);
+    assert_eq!(census(&quick.results(), "completed").to_string(), devices);
+    let cleaned = tell(hub, &[&["cleanup"][..], &these].concat()).expect(0).stdout;
+    assert!(cleaned.contains(&format!("{devices} devices deleted")), "{cleaned}");
+}
+
+#[test]
+fn devices_show_certificates_that_are_known_by_their_thumbprints() {
+    let hub = hub();
+    let folder = certificates(12, None);
+    show_certificates(&hub, &folder, "12", &[]);
+    // A key that belongs to another certificate is told before anything connects.
+    fs::copy(folder.path().join("1.key"), folder.path().join("0.key")).unwrap();
+    let file = format!("fleet.devices_file={}", folder.path().join("devices.csv").display());
+    let quick = QuickRun::new();
+    let words = ["run", "quickstart", "--hub", "azure", "--devices", "12", "--set", &file, "--set", "fleet.auth=x509"];
+    let ended = Running::start(hub.reach(quick.command(&words, &[]))).wait().expect(1);
+    assert!(ended.stderr.contains("0.pem and ") && ended.stderr.contains("0.key: "), "{}", ended.stderr);
+}
+
+#[test]
+fn devices_show_certificates_that_are_known_by_their_ca() {
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    parameters.distinguished_name.push(DnType::CommonName, "a CA of devices");
+    let key = KeyPair::generate().unwrap();
+    let authority = parameters.self_signed(&key).unwrap();
+    let folder = certificates(12, Some(&Issuer::new(parameters, key)));
+    let file = folder.path().join("ca.pem");
+    fs::write(&file, authority.pem()).unwrap();
+    let mut hub = HubProcess::start(&[&TLS[..], &["--client-ca", file.to_str().unwrap()]].concat());
+    hub.environment.retain(|(name, _)| name != "TWINSTORM_HUB_REST");
+    show_certificates(&hub, &folder, "12", &["--ca-signed"]);
 }
