@@ -21,17 +21,26 @@ use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodReques
 use super::ports::{Port, Ports};
 use super::rest;
 use super::telemetry::TelemetryFile;
-use super::throttle::Throttles;
+use super::throttle::{Operation, Throttles};
 use super::tracking::TrackingIds;
+use super::warning::Warning;
 use crate::dialect::azure::ErrorCode;
-use crate::mqtt::{Packet, Scratch, ServerTls};
+use crate::mqtt::{ClientAuthorities, Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
 
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
 const MAILBOX: usize = 1024;
 
-/// Complaints of clients that a worker makes as warnings.
-const MAX_COMPLAINTS: u32 = 10;
+/// What keeps a client out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Complaint {
+    /// No TLS came about.
+    Tls,
+    /// TLS was spoken where there is plain MQTT.
+    NotMqtt,
+    /// It is no HTTP.
+    NotHttp,
+}
 
 /// Work on a partition.
 pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
@@ -117,6 +126,7 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    pub(super) client_ca: Option<ClientAuthorities>,
     /// Where messages to the cloud go, beside being counted.
     pub(super) telemetry: Option<TelemetryFile>,
     pub(super) throttles: Option<Arc<Throttles>>,
@@ -145,8 +155,21 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, telemetry, throttles, door, clock, stopped } =
-            self;
+        let Self {
+            index,
+            ports,
+            tls,
+            mailbox,
+            peers,
+            identity,
+            delays,
+            client_ca,
+            telemetry,
+            throttles,
+            door,
+            clock,
+            stopped,
+        } = self;
         let wall = clock.wall();
         let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
         partition.throttled_by(throttles.clone());
@@ -162,9 +185,10 @@ impl WorkerSeat {
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
-            complaints: Cell::new(0),
+            complaints: <[Warning; 3]>::default(),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
+            client_ca,
             telemetry,
             peers,
             door,
@@ -191,7 +215,7 @@ impl WorkerSeat {
         if is_listening {
             Rc::clone(&worker).serve(mailbox, stopped).await;
         }
-        tracing::debug!(telemetry = worker.partition.borrow().telemetry(), "hub worker stopped");
+        tracing::debug!(telemetry = worker.partition.borrow().counters().telemetry, "hub worker stopped");
     }
 }
 
@@ -209,12 +233,13 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
-    /// Clients that were complained of.
-    complaints: Cell<u32>,
+    complaints: [Warning; 3],
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
     alarm: Notify,
+    /// Those who vouch for devices.
+    pub(super) client_ca: Option<ClientAuthorities>,
     telemetry: Option<TelemetryFile>,
     pub(super) peers: Peers,
     pub(super) door: DoorLimits,
@@ -244,6 +269,7 @@ impl Worker {
                     }
                 }
                 Effect::Answer { call, outcome } => {
+                    partition.counters_mut().method(&outcome);
                     if let Some(reply) = self.replies.borrow_mut().remove(&call) {
                         // Nobody waits any more if the HTTP connection has broken.
                         let _ = reply.send(outcome);
@@ -255,6 +281,11 @@ impl Worker {
             self.alarm.notify_one();
         }
         result
+    }
+
+    /// Counts a request that was answered.
+    pub(super) fn count_request(&self, operation: Option<Operation>, status: u16) {
+        self.partition.borrow_mut().counters_mut().request(operation, status);
     }
 
     /// Lets `work` look at or change the partition of the worker `index`: at once if it is this one.
@@ -285,13 +316,10 @@ impl Worker {
         });
     }
 
-    /// Says that a client does not get in because of how it or this hub was set up. The first few are for everybody's
-    /// ears; who sends more of them cannot fill the log.
-    pub(super) fn complain(&self, error: &dyn Display) {
-        self.complaints.set(self.complaints.get().saturating_add(1));
-        match self.complaints.get() {
-            ..=MAX_COMPLAINTS => tracing::warn!("a client does not get in: {error}"),
-            _ => tracing::debug!("a client does not get in: {error}"),
+    /// Says that a client does not get in because of how it or this hub was set up.
+    pub(super) fn complain(&self, complaint: Complaint, error: &dyn Display) {
+        if let Some(times) = self.complaints[complaint as usize].due(self.clock.now()) {
+            tracing::warn!(times, "a client does not get in: {error}");
         }
     }
 

@@ -174,9 +174,9 @@ fn the_hub_says_who_came_to_the_wrong_port() {
         say(port, mqtt);
     }
     hub.until_it_says("the other end does not speak TLS");
-    // Ten of a kind suffice.
-    (0..20).for_each(|_| say(&ports[1], mqtt));
+    // Nobody fills a disk with it.
+    (0..200).for_each(|_| say(&ports[1], mqtt));
     hub.signal(Signal::SIGINT);
     let ended = hub.wait().expect(0);
-    assert_eq!(ended.stderr.matches("does not get in").count(), 10, "{}", ended.stderr);
+    assert!(ended.stderr.matches("does not get in").count() < 50, "{}", ended.stderr);
 }

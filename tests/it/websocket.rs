@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use jiff::{SignedDuration, Timestamp};
+use nix::sys::signal::Signal;
 use tungstenite::client::{IntoClientRequest, client};
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket};
@@ -12,7 +13,7 @@ use twinstorm::dialect::azure::SasToken;
 use twinstorm::hub::{Hub, HubConfig, HubIdentity};
 use twinstorm::mqtt::{Connect, ConnectReturnCode, MAX_PACKET, Packet};
 
-use crate::support::{QuickRun, Running, census};
+use crate::support::{QuickRun, Running, census, eventually, read_env_file, twinstorm};
 
 fn hub() -> (Hub, HubIdentity) {
     let bound = Hub::bind(HubConfig { workers: 2, ..HubConfig::default() }).unwrap();
@@ -130,4 +131,24 @@ fn a_run_over_websockets_updates_every_device() {
     let results = quick.results();
     assert_eq!((census(&results, "planned"), census(&results, "completed")), (60, 60));
     assert_eq!(results["plan"]["fleet"]["transport"], "wss");
+}
+
+#[test]
+fn a_fleet_meets_a_hub_that_listens_for_https_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.env");
+    let _hub = Running::start({
+        let mut command = twinstorm(&["hub", "--https", "127.0.0.1:0", "--host", "localhost", "--env-file"]);
+        command.arg(&file);
+        command
+    });
+    eventually("the hub wrote its env file", || file.exists());
+    let fleet = QuickRun::new();
+    let mut command = fleet.command(&["fleet", "quickstart", "--devices", "20"], &[]);
+    command.envs(read_env_file(&file));
+    let running = Running::start(command);
+    running.until_it_says("connected 20/20");
+    running.signal(Signal::SIGINT);
+    running.wait().expect(0);
+    assert_eq!(fleet.results()["plan"]["fleet"]["transport"], "wss", "the address decided");
 }

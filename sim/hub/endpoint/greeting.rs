@@ -8,7 +8,7 @@ use super::throttling;
 use crate::dialect::azure::Username;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
-use crate::hub::workers::Worker;
+use crate::hub::workers::{Complaint, Worker};
 use crate::mqtt::{
     ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, TlsError,
 };
@@ -48,10 +48,11 @@ pub(in crate::hub) fn turned_away(worker: &Worker, error: &ConnectionError) {
         ConnectionError::Tls(TlsError::Closed | TlsError::TimedOut) => {
             tracing::debug!(%error, "a connection ended in its TLS handshake");
         }
-        ConnectionError::Tls(error) => worker.complain(error),
+        ConnectionError::Tls(error) => worker.complain(Complaint::Tls, error),
         // What TLS begins with looks like this to MQTT.
         ConnectionError::Packet(PacketError::InvalidPacketType(1)) => {
-            worker.complain(&"it speaks TLS at a port for plain MQTT: name the one of --mqtts");
+            let why = "it speaks TLS at a port for plain MQTT: name the one of --mqtts";
+            worker.complain(Complaint::NotMqtt, &why);
         }
         error => tracing::debug!(%error, "a connection ended before its CONNECT"),
     }

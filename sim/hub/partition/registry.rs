@@ -188,7 +188,7 @@ impl Partition {
     /// How many devices there are.
     pub(in crate::hub) fn counts(&self) -> Counts {
         let (total, disabled, connected) = (self.devices.len(), self.disabled, self.connected());
-        Counts { total, disabled, connected, telemetry: self.telemetry() }
+        Counts { total, disabled, connected, telemetry: self.counters.telemetry }
     }
 
     fn identity_document(&self, device: &Device) -> Value {

@@ -15,12 +15,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::answer::{Answer, Failure};
 use super::router::Service;
+use super::throttling::operation_of;
 use super::websocket;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::endpoint;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
 use crate::hub::partition::Refusal;
+use crate::hub::workers::Complaint;
 use crate::mqtt::ByteStream;
 
 /// The largest request body, in bytes.
@@ -47,7 +49,8 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
         .with_upgrades();
     match connection.await {
         Err(error) if error.is_parse() => {
-            service.worker.complain(&format_args!("{error}; TLS is spoken at the port of --https, and MQTT at others"));
+            let why = format_args!("{error}; TLS is spoken at the port of --https, and MQTT at others");
+            service.worker.complain(Complaint::NotHttp, &why);
         }
         Err(error) => tracing::debug!(%error, "HTTP connection ended"),
         Ok(()) => {}
@@ -62,13 +65,18 @@ async fn respond(
     if websocket::is_asked_for(&request) {
         return Ok(websocket::open(&service.worker, request, place));
     }
+    let operation = operation_of(request.method(), request.uri().path());
     let answer = answer(service, request, place).await.unwrap_or_else(|failure| service.refuse(&failure));
+    service.worker.count_request(operation, answer.status);
     Ok(answer.into_response())
 }
 
 /// The head alone tells who asks: nobody else's body is read.
 async fn answer(service: &Service, request: Request<Incoming>, place: &Cell<Option<Place>>) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
+    if let Some(status) = service.status(&head).await {
+        return Ok(status?);
+    }
     let segments = service.admit(&head)?;
     drop(place.take());
     let body = read(body, service.worker.door.body).await?;

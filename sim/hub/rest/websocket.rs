@@ -57,6 +57,7 @@ pub(super) fn open(
         }
         Err((status, why)) => {
             tracing::debug!("refused a WebSocket: {why}");
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(SEC_WEBSOCKET_VERSION, VERSION);
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
             *response.status_mut() = status;
