@@ -60,7 +60,7 @@ pub(in crate::hub) fn turned_away(worker: &Worker, error: &ConnectionError) {
 
 /// Waits for CONNECT, on a connection that only MQTT is left to come on. The client is a stranger until its connection
 /// has found its worker.
-pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Option<Place>) {
+pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connection, place: Option<Place>) {
     let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
     let patience = worker.door.greeting;
     let result = tokio::time::timeout(patience, connect).await;
@@ -78,6 +78,8 @@ pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connecti
         Ok(Err(error)) => return turned_away(&worker, &error),
         Err(_) => return tracing::debug!(?patience, "closed: no CONNECT in time"),
     };
+    // Whom the throttles hold back has said something, and their queue has a bound of its own.
+    let _place = place.filter(|_| worker.throttles.is_none());
     if !throttling::lets_in(&worker, &mut connection).await {
         return;
     }
