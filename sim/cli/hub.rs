@@ -50,6 +50,9 @@ pub(super) struct HubCommand {
     /// again from that shell, under the same host name, keeps its keys
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// File with the certificates (PEM) of the CAs that vouch for devices whose authentication is `certificateAuthority`
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
     /// File to append messages of devices to the cloud to, a line of JSON for each; when the disk is slower than the
     /// devices, messages are left out of it, which the log tells
     #[arg(long, value_name = "FILE")]
@@ -87,6 +90,9 @@ impl HubCommand {
         if self.tls_dir.is_some() && !speaks_tls {
             return Err(CommandError::usage("--tls-dir is for --mqtts and --https: neither is given"));
         }
+        if self.client_ca.is_some() && !speaks_tls {
+            return Err(CommandError::usage("--client-ca is for --mqtts and --https: neither is given"));
+        }
         if let Some(host) = self.host.iter().find(|host| !is_host_name(host)) {
             return Err(CommandError::usage(format!(
                 "--host {host}: a host name has letters, digits, `.` and `-` only"
@@ -107,6 +113,7 @@ impl HubCommand {
             https: self.https,
             tls_dir: self.tls_dir.clone(),
             names: self.host.clone(),
+            client_ca: self.client_ca.clone(),
             telemetry: self.telemetry.clone(),
             workers: self.workers,
             slow: HubDelays::default(),

@@ -24,6 +24,8 @@ pub struct HubConfig {
     pub tls_dir: Option<PathBuf>,
     /// Names that its certificate is for, beside the one in tokens and those by which a machine calls itself.
     pub names: Vec<String>,
+    /// The certificates of the CAs, in PEM, that vouch for devices with `certificateAuthority`; `None` for no such CA.
+    pub client_ca: Option<PathBuf>,
     /// The file that messages of devices to the cloud are written to, a line of JSON for each; `None` for none. When
     /// the disk is slower than the devices, messages are left out of it, counted and complained about.
     pub telemetry: Option<PathBuf>,
@@ -48,6 +50,7 @@ impl Default for HubConfig {
             https: None,
             tls_dir: None,
             names: Vec::new(),
+            client_ca: None,
             telemetry: None,
             workers: 1,
             slow: HubDelays::default(),

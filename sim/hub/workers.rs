@@ -21,11 +21,11 @@ use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodReques
 use super::ports::{Port, Ports};
 use super::rest;
 use super::telemetry::TelemetryFile;
-use super::throttle::Throttles;
+use super::throttle::{Operation, Throttles};
 use super::tracking::TrackingIds;
 use super::warning::Warning;
 use crate::dialect::azure::ErrorCode;
-use crate::mqtt::{Packet, Scratch, ServerTls};
+use crate::mqtt::{ClientAuthorities, Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
 
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
@@ -126,6 +126,7 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    pub(super) client_ca: Option<ClientAuthorities>,
     /// Where messages to the cloud go, beside being counted.
     pub(super) telemetry: Option<TelemetryFile>,
     pub(super) throttles: Option<Arc<Throttles>>,
@@ -154,8 +155,21 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, telemetry, throttles, door, clock, stopped } =
-            self;
+        let Self {
+            index,
+            ports,
+            tls,
+            mailbox,
+            peers,
+            identity,
+            delays,
+            client_ca,
+            telemetry,
+            throttles,
+            door,
+            clock,
+            stopped,
+        } = self;
         let wall = clock.wall();
         let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
         partition.throttled_by(throttles.clone());
@@ -174,6 +188,7 @@ impl WorkerSeat {
             complaints: <[Warning; 3]>::default(),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
+            client_ca,
             telemetry,
             peers,
             door,
@@ -200,7 +215,7 @@ impl WorkerSeat {
         if is_listening {
             Rc::clone(&worker).serve(mailbox, stopped).await;
         }
-        tracing::debug!(telemetry = worker.partition.borrow().telemetry(), "hub worker stopped");
+        tracing::debug!(telemetry = worker.partition.borrow().counters().telemetry, "hub worker stopped");
     }
 }
 
@@ -223,6 +238,8 @@ pub(super) struct Worker {
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
     alarm: Notify,
+    /// Those who vouch for devices.
+    pub(super) client_ca: Option<ClientAuthorities>,
     telemetry: Option<TelemetryFile>,
     pub(super) peers: Peers,
     pub(super) door: DoorLimits,
@@ -252,6 +269,7 @@ impl Worker {
                     }
                 }
                 Effect::Answer { call, outcome } => {
+                    partition.counters_mut().method(&outcome);
                     if let Some(reply) = self.replies.borrow_mut().remove(&call) {
                         // Nobody waits any more if the HTTP connection has broken.
                         let _ = reply.send(outcome);
@@ -263,6 +281,11 @@ impl Worker {
             self.alarm.notify_one();
         }
         result
+    }
+
+    /// Counts a request that was answered.
+    pub(super) fn count_request(&self, operation: Option<Operation>, status: u16) {
+        self.partition.borrow_mut().counters_mut().request(operation, status);
     }
 
     /// Lets `work` look at or change the partition of the worker `index`: at once if it is this one.

@@ -21,6 +21,7 @@ pub use source::{
 #[cfg(test)]
 pub(crate) use tls::tests::server_for;
 pub use tls::{
-    ClientAuthorities, ClientCertificate, ClientIdentity, ClientRefused, ClientTls, ServerTls, TlsConfigError, TlsError,
+    ClientAuthorities, ClientCertificate, ClientIdentity, ClientRefused, ClientTls, ServerTls, TlsConfigError,
+    TlsError, first_certificate,
 };
 pub use websocket::{SUBPROTOCOL, Upgrade, WebSocketClient, WebSocketError, accept_key};

@@ -3,6 +3,7 @@
 
 mod connection_string;
 mod device;
+pub mod enrolment;
 mod error;
 mod key;
 mod properties;

@@ -21,6 +21,7 @@ impl Partition {
         match self.admit(now, connect, certificate) {
             Ok(admitted) => self.open(now, connection, connect, admitted),
             Err(code) => {
+                self.counters.refused_connect(code);
                 if let Some(times) = self.refused.due(now) {
                     let client = excerpt(&connect.client_id);
                     tracing::warn!(client, ?code, times, "refused an MQTT connection");
@@ -67,6 +68,7 @@ impl Partition {
             self.execute(now, slot, last_will);
         }
         self.connections.insert(connection, slot, check);
+        self.counters.connects += 1;
         let accepted = ConnAck::new(ConnectReturnCode::Success, present);
         self.emit(Effect::Send { to: connection, packet: Packet::ConnAck(accepted) });
         self.deliver_waiting(now, slot);

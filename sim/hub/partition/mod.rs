@@ -5,6 +5,7 @@ mod admission;
 mod configurations;
 mod connect;
 mod connections;
+mod counters;
 mod credentials;
 mod device;
 mod devices;
@@ -21,6 +22,7 @@ mod state;
 mod telemetry;
 mod twins;
 
+pub(super) use counters::Counters;
 pub(super) use credentials::{Credentials, OwnCredentials};
 pub(super) use device::Details;
 pub(super) use methods::{MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};

@@ -136,6 +136,7 @@ impl Partition {
         }
         match topic {
             Some(FromDevice::TwinGet { rid }) => {
+                self.counters.twin_reads += 1;
                 if let Some(answer) = self.twin_for_device(now, slot, rid) {
                     self.send(connection, answer);
                 }
@@ -156,6 +157,7 @@ impl Partition {
             };
             Ok(self.devices.report(slot, report).transpose()?)
         });
+        self.counters.twin_update(merged.is_ok());
         self.devices.get(slot)?.subscribed(Subscriptions::TWIN_ANSWERS)?;
         Some(match merged {
             Ok(version) => twin_answer(204, rid, version, Bytes::new()),

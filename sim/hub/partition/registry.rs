@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, OwnCredentials};
 use super::device::{Details, Device, Identity};
 use super::refusal::{Precondition, Refusal};
 use super::state::{Effect, Partition};
@@ -35,7 +35,7 @@ impl Registration {
     /// A module that belongs to the runtime of an edge device.
     pub(super) fn managed_by_edge() -> Self {
         let details = Details { managed_by: Some("iotEdge".to_owned()), ..Details::default() };
-        Self { details, ..Self::default() }
+        Self { details, credentials: Credentials::Own(Box::new(OwnCredentials::Nothing)), ..Self::default() }
     }
 
     /// As a module is registered: of a device's particulars it has its manager alone.
@@ -188,7 +188,7 @@ impl Partition {
     /// How many devices there are.
     pub(in crate::hub) fn counts(&self) -> Counts {
         let (total, disabled, connected) = (self.devices.len(), self.disabled, self.connected());
-        Counts { total, disabled, connected, telemetry: self.telemetry() }
+        Counts { total, disabled, connected, telemetry: self.counters.telemetry }
     }
 
     fn identity_document(&self, device: &Device) -> Value {

@@ -1,7 +1,7 @@
 //! A device as a service reads it: whole (3.2) or field by field.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::device::{Details, Device, split_id};
 use crate::hub::json::write_text;
@@ -58,6 +58,7 @@ impl Row for View<'_> {
         match path {
             Path::DeviceId => Field::Text(split_id(&self.device.id).0.into()),
             Path::ModuleId => split_id(&self.device.id).1.map_or(Field::Undefined, |id| Field::Text(id.into())),
+            Path::ModelId => self.device.identity.model_id().map_or(Field::Undefined, |id| Field::Text(id.into())),
             Path::Etag => Field::Text(etag(twin.etag).into()),
             Path::DeviceEtag => Field::Text(etag(self.device.identity.etag).into()),
             Path::Status => Field::Text(self.status().into()),
@@ -132,8 +133,13 @@ impl Row for View<'_> {
         member("cloudToDeviceMessageCount", "0");
         member("authenticationType", &text(identity.credentials.kind()));
         match identity.credentials.thumbprints() {
-            [None, None] => member("x509Thumbprint", r#"{"primaryThumbprint":null,"secondaryThumbprint":null}"#),
-            _ => member("x509Thumbprint", &identity.credentials.thumbprints_document().to_string()),
+            // 3.2: in capitals here, unlike in identities.
+            [None, None] => member("x509Thumbprint", r#"{"PrimaryThumbprint":null,"SecondaryThumbprint":null}"#),
+            thumbprints => {
+                let [primary, secondary] = thumbprints.map(|thumbprint| thumbprint.map(ToString::to_string));
+                let document = json!({ "PrimaryThumbprint": primary, "SecondaryThumbprint": secondary });
+                member("x509Thumbprint", &document.to_string());
+            }
         }
         member("version", &twin.version.to_string());
         member("tags", twin.tags());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connections::Connections;
+use super::counters::Counters;
 use super::devices::Devices;
 use super::held::Held;
 use super::methods::{Calls, MethodOutcome};
@@ -61,10 +62,9 @@ pub(in crate::hub) struct Partition {
     pub(in crate::hub) configurations: ConfigurationBook,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
-    /// Messages that devices have sent to the cloud.
-    pub(super) telemetry: u64,
-    /// Whether they are handed out.
+    /// Whether the messages that devices send to the cloud are handed out.
     pub(super) keeps_telemetry: bool,
+    pub(super) counters: Counters,
     /// Shared with the other partitions; `None` where nothing is limited.
     pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) held: Held,
@@ -98,8 +98,8 @@ impl Partition {
             deleted: HashSet::new(),
             configurations: ConfigurationBook::default(),
             tracking,
-            telemetry: 0,
             keeps_telemetry: false,
+            counters: Counters::default(),
             throttles: None,
             held: Held::default(),
             unknown_filter: Warning::default(),
@@ -134,6 +134,21 @@ impl Partition {
         self.release_held(now);
         self.expire_calls(now);
         self.check_connections(now);
+    }
+
+    /// What was done so far.
+    pub(in crate::hub) const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The same, to count what is done elsewhere on this worker.
+    pub(in crate::hub) const fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    /// Packets that wait for a throttle.
+    pub(in crate::hub) fn held(&self) -> usize {
+        self.held.len()
     }
 
     pub(super) fn emit(&mut self, effect: Effect) {

@@ -70,7 +70,7 @@ impl Partition {
     pub(super) fn sent(&mut self, now: Nanos, slot: Slot, sent: Sent<'_>) {
         let Some(device) = self.devices.get_mut(slot) else { return };
         device.telemetry = device.telemetry.saturating_add(1);
-        self.telemetry += 1;
+        self.counters.telemetry += 1;
         if !self.keeps_telemetry {
             return;
         }
@@ -94,11 +94,6 @@ impl Partition {
             let Will { properties, retain, body } = &*will;
             self.sent(now, slot, Sent { properties, retain: *retain, is_will: true, body });
         }
-    }
-
-    /// Messages that all devices have sent.
-    pub(in crate::hub) const fn telemetry(&self) -> u64 {
-        self.telemetry
     }
 
     /// Messages that the device or module `id` has sent, if there is one.

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::answer::{Answer, Failure};
 use super::router::Service;
+use super::throttling::operation_of;
 use super::websocket;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::endpoint;
@@ -64,13 +65,18 @@ async fn respond(
     if websocket::is_asked_for(&request) {
         return Ok(websocket::open(&service.worker, request, place));
     }
+    let operation = operation_of(request.method(), request.uri().path());
     let answer = answer(service, request, place).await.unwrap_or_else(|failure| service.refuse(&failure));
+    service.worker.count_request(operation, answer.status);
     Ok(answer.into_response())
 }
 
 /// The head alone tells who asks: nobody else's body is read.
 async fn answer(service: &Service, request: Request<Incoming>, place: &Cell<Option<Place>>) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
+    if let Some(status) = service.status(&head).await {
+        return Ok(status?);
+    }
     let segments = service.admit(&head)?;
     drop(place.take());
     let body = read(body, service.worker.door.body).await?;

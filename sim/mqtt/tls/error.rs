@@ -11,6 +11,9 @@ pub enum TlsConfigError {
     /// A device's certificate or its key cannot be used.
     #[error("a device's certificate is unusable: {0}; both it and its private key must be there in PEM")]
     Identity(String),
+    /// A file of certificates holds none.
+    #[error("it holds no certificate in PEM: {0}")]
+    Certificate(String),
     /// The system trusts nobody.
     #[error(
         "no certificate that this system trusts is to be found ({0}): install them (often the package \

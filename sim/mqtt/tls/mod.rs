@@ -5,12 +5,14 @@ mod client_certificate;
 mod config;
 mod engine;
 mod error;
+mod pem;
 mod tickets;
 
 pub use client_certificate::{ClientAuthorities, ClientCertificate, ClientIdentity, ClientRefused};
 pub use config::{ClientTls, ServerTls};
 pub(super) use engine::Engine;
 pub use error::{TlsConfigError, TlsError};
+pub use pem::first_certificate;
 
 #[cfg(test)]
 pub(super) mod tests;

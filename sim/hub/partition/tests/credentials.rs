@@ -101,6 +101,7 @@ fn a_thumbprint_opens_to_its_certificate_and_to_no_token() {
     let prints = json!({"primaryThumbprint": null, "secondaryThumbprint": "A9993E364706816ABA3E25717850C26C9CD0D89D"});
     assert_eq!(document["authentication"]["x509Thumbprint"], prints);
     let twin: Value = serde_json::from_str(&bench.partition.twin("d").unwrap()).unwrap();
+    let prints = json!({"PrimaryThumbprint": null, "SecondaryThumbprint": "A9993E364706816ABA3E25717850C26C9CD0D89D"});
     assert_eq!((&twin["authenticationType"], &twin["x509Thumbprint"]), (&json!("selfSigned"), &prints));
 }
 

@@ -6,6 +6,7 @@ mod expected;
 mod operation;
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 use super::super::{Counts, Refusal};
 use super::*;
@@ -296,8 +297,15 @@ impl Pair {
     }
 }
 
+/// Failures are kept beside this file, as model.regressions, and tried first from then on.
+fn config() -> ProptestConfig {
+    let persistence = FileFailurePersistence::WithSource("regressions");
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(512), failure_persistence: Some(Box::new(persistence)), ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(512)))]
+    #![proptest_config(config())]
 
     #[test]
     fn the_hub_does_what_a_small_model_of_it_does(parts in 1..4_usize, operations in operations()) {
