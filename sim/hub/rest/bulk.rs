@@ -34,19 +34,24 @@ struct Item {
     properties: Value,
 }
 
+/// The Node SDK writes some of them with a capital.
 #[derive(Debug, Clone, Copy, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 enum ImportMode {
     #[default]
+    #[serde(alias = "Create")]
     Create,
+    #[serde(alias = "Update")]
     Update,
-    #[serde(rename = "updateIfMatchETag")]
+    #[serde(rename = "updateIfMatchETag", alias = "UpdateIfMatchETag")]
     UpdateIfMatch,
+    #[serde(alias = "Delete")]
     Delete,
-    #[serde(rename = "deleteIfMatchETag")]
+    #[serde(rename = "deleteIfMatchETag", alias = "DeleteIfMatchETag")]
     DeleteIfMatch,
+    #[serde(alias = "UpdateTwin")]
     UpdateTwin,
-    #[serde(rename = "updateTwinIfMatchETag")]
+    #[serde(rename = "updateTwinIfMatchETag", alias = "UpdateTwinIfMatchETag")]
     UpdateTwinIfMatch,
 }
 

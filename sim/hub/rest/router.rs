@@ -42,7 +42,8 @@ impl Service {
 
     /// What a request's head asks for, if it may: the parts of its path, decoded.
     pub(super) fn admit(&self, head: &Parts) -> Result<Vec<String>, Refusal> {
-        let segments = segments(head.uri.path().trim_start_matches('/'))?;
+        // The Node SDK lists devices at `/devices/`.
+        let segments = segments(head.uri.path().trim_matches('/'))?;
         let token = text(&head.headers, AUTHORIZATION.as_str());
         self.door.admit(token, &head.method, &parts(&segments), self.wall())?;
         Ok(segments)

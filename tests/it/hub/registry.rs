@@ -55,6 +55,16 @@ async fn an_identity_that_cannot_be_is_refused() {
 }
 
 #[tokio::test]
+async fn requests_as_the_node_sdk_writes_them_are_understood() {
+    let bench = Bench::start();
+    assert_eq!(bench.plain("GET", "/devices/", &[], Value::Null).await.status, 200);
+    for (mode, status) in [("create", 200), ("Update", 200), ("Delete", 200), ("DELETE", 400)] {
+        let answer = bench.plain("POST", "/devices/", &[], json!([{"id": "d", "importMode": mode}])).await;
+        assert_eq!(answer.status, status, "{mode}");
+    }
+}
+
+#[tokio::test]
 async fn every_import_mode_does_its_work_and_reports_each_error() {
     let bench = Bench::start();
     let bulk = async |items: Value| {
