@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::authority::Authority;
 use super::config::{HubConfig, HubIdentity};
 use super::error::HubError;
+use super::jobs::JobDesk;
 use super::workers::{Peers, WorkerSeat};
 use crate::time::Clock;
 
@@ -149,6 +150,8 @@ impl BoundHub {
             stop,
             threads: Vec::new(),
         };
+        let (jobs, inbox) = JobDesk::new();
+        let mut inbox = Some(inbox);
         for (index, mailbox) in mailboxes.into_iter().enumerate() {
             let mqtts = mqtts.as_ref().map(|(listener, tls)| Ok((listener.try_clone()?, tls.clone())));
             // All workers accept on the same sockets; the kernel gives each connection to one of them.
@@ -159,6 +162,8 @@ impl BoundHub {
                 http: self.http.try_clone().map_err(HubError::Worker)?,
                 mailbox,
                 peers: peers.clone(),
+                jobs: jobs.clone(),
+                job_inbox: inbox.take(),
                 identity: Arc::clone(&identity),
                 delays: self.config.slow,
                 clock,

@@ -15,6 +15,7 @@ use tokio::task::spawn_local;
 
 use super::config::{HubDelays, HubIdentity};
 use super::endpoint::{self, Arrival, Outbox};
+use super::jobs::{self, JobBook, JobDesk, JobInbox, JobLimits};
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::rest;
 use super::tracking::TrackingIds;
@@ -94,7 +95,8 @@ impl Peers {
     }
 }
 
-fn stopping() -> Refusal {
+/// What is answered while the hub stops.
+pub(super) fn stopping() -> Refusal {
     Refusal::new(ErrorCode::ServiceUnavailable, "the hub is stopping")
 }
 
@@ -107,6 +109,9 @@ pub(super) struct WorkerSeat {
     pub(super) http: std::net::TcpListener,
     pub(super) mailbox: mpsc::Receiver<Message>,
     pub(super) peers: Peers,
+    pub(super) jobs: JobDesk,
+    /// What the clerk of jobs is asked, on the worker that he is on.
+    pub(super) job_inbox: Option<JobInbox>,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
     pub(super) clock: Clock,
@@ -133,7 +138,7 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, mqtt, mqtts, http, mailbox, peers, identity, delays, clock, stopped } = self;
+        let Self { index, mqtt, mqtts, http, mailbox, peers, jobs, job_inbox, identity, delays, clock, stopped } = self;
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(Partition::new(
@@ -152,7 +157,7 @@ impl WorkerSeat {
             peers,
             clock,
         });
-        let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
+        let service = rest::Service::new(Rc::clone(&worker), jobs, identity, clock, TrackingIds::new(2 * index + 1));
         let service = Rc::new(service);
         let listening = (|| {
             spawn_local(endpoint::accept(Rc::clone(&worker), TcpListener::from_std(mqtt)?, None));
@@ -165,6 +170,10 @@ impl WorkerSeat {
         let is_listening = listening.is_ok();
         // Whoever starts the hub waits for it.
         let _ = started.send(listening);
+        if let Some(inbox) = job_inbox {
+            let book = JobBook::new(clock.wall(), JobLimits::default());
+            spawn_local(jobs::serve(Rc::clone(&worker), clock, book, inbox));
+        }
         if is_listening {
             Rc::clone(&worker).serve(mailbox, stopped).await;
         }

@@ -1,5 +1,6 @@
 //! The embedded hub over real sockets: an independent MQTT client as the device, plain HTTP as the service.
 
+mod jobs;
 mod queries;
 
 use std::time::Duration;

@@ -15,7 +15,7 @@ mod state;
 mod twins;
 
 pub(super) use device::Keys;
-pub(super) use methods::{MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};
+pub(super) use methods::{DeviceAnswer, MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};
 pub(super) use refusal::{Precondition, Refusal};
 pub(super) use registry::{Counts, Registration};
 pub(super) use search::Slice;

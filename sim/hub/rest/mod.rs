@@ -3,6 +3,7 @@
 mod answer;
 mod authorization;
 mod devices;
+mod jobs;
 mod listener;
 mod methods;
 mod queries;
