@@ -8,8 +8,10 @@ mod decision;
 #[expect(clippy::module_inception, reason = "the driver itself, in the room of its parts")]
 mod driver;
 mod event;
+mod job;
 mod ledger;
 mod online;
+mod part;
 mod poll;
 mod query;
 mod register;
@@ -25,7 +27,7 @@ mod scripted;
 mod tests;
 
 pub use client::{Client, ClientError, RestSettings};
-pub use config::{DriverConfig, ObserveConfig, ObserveKind};
+pub use config::{DriverConfig, ObserveConfig, ObserveKind, Via};
 pub use driver::{Driver, DriverError, DriverPlan, Sample};
 pub use online::{OnlineError, wait_online};
 pub use register::{RegisterError, register};

@@ -4,6 +4,7 @@
 mod connection_string;
 mod device;
 mod error;
+pub mod jobs;
 mod key;
 pub mod rest;
 mod sas;

@@ -108,11 +108,11 @@ impl std::fmt::Debug for SymmetricKey {
     }
 }
 
-fn path(path: std::fmt::Arguments<'_>) -> String {
+pub(super) fn path(path: std::fmt::Arguments<'_>) -> String {
     format!("{path}?api-version={API_VERSION}")
 }
 
-fn segment(id: &str) -> impl std::fmt::Display {
+pub(super) fn segment(id: &str) -> impl std::fmt::Display {
     utf8_percent_encode(id, SEGMENT)
 }
 
