@@ -58,7 +58,7 @@ fn online(hub: &HubProcess, device: &AzureDevice, n: usize) -> Result<TcpStream,
     let mut subscribe = Subscribe::new_many(device.subscriptions());
     subscribe.pkid = 1;
     for (packet, answers) in [
-        (Packet::Connect(device.connect(&format!("sim-{n:07}"), expires)), 1),
+        (Packet::Connect(device.connect(u32::try_from(n)?, &format!("sim-{n:07}"), expires)), 1),
         (Packet::Subscribe(subscribe), 1),
         (device.report("1", 2, Bytes::from_static(STAND_BY)), 2),
     ] {

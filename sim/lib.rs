@@ -3,6 +3,9 @@
 //!
 //! ARCHITECTURE.md has the map. Imports point down this list, never up.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 pub mod cli;
 
 pub mod run;

@@ -58,7 +58,7 @@ impl PeerDevice {
 /// The options of device number `device`: what our own CONNECT says.
 pub(crate) fn peer_options(place: &Place, dialect: &AzureDevice, device: u32) -> MqttOptions {
     let id = DeviceIds::new(PREFIX).id(device);
-    let connect = dialect.connect(&id, Timestamp::now() + SignedDuration::from_hours(1));
+    let connect = dialect.connect(device, &id, Timestamp::now() + SignedDuration::from_hours(1));
     let mut options = MqttOptions::new(id, place.mqtt.ip().to_string(), place.mqtt.port());
     options.set_keep_alive(std::time::Duration::from_secs(connect.keep_alive.into()));
     options.set_clean_session(connect.clean_session);

@@ -44,15 +44,16 @@ pub(crate) fn play(devices: u32) {
     let bound = Hub::bind(HubConfig::default()).expect("ports");
     let identity = bound.generate_identity().expect("random numbers");
     let hub = bound.start(identity.clone()).expect("threads");
-    let url = format!("http://{}", hub.http_addr());
+    let url = format!("http://{}", hub.http_addr().expect("a port"));
     let connection = identity.connection_string();
-    let settings = RestSettings { url, connection, connect_timeout: Duration::from_secs(5) };
+    let settings = RestSettings { url, authority: None, connection, connect_timeout: Duration::from_secs(5) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let client = Client::new(&settings, Clock::start()).expect("an address");
         let range = DeviceRange { start: 0, end: devices };
         register(&client, &identity.fleet_key, &DeviceIds::new(PREFIX), range, |_, _| {}).await.expect("registered");
     });
-    say(Place { mqtt: hub.mqtt_addr(), host: identity.host.clone(), key: identity.fleet_key.clone() }.words());
+    say(Place { mqtt: hub.mqtt_addr().expect("a port"), host: identity.host.clone(), key: identity.fleet_key.clone() }
+        .words());
     while asked() {}
 }

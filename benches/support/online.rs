@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 use twinstorm::device::{Fleet, FleetPlan};
 use twinstorm::dialect::azure::AzureDevice;
-use twinstorm::policy::{DeviceRange, FaultPlan};
+use twinstorm::policy::{DeviceIds, DeviceRange, FaultPlan};
 use twinstorm::profile;
 use twinstorm::time::Clock;
 
@@ -81,8 +81,10 @@ fn ours(place: &Place, devices: u32, keep_alive: u16, online: &Sender<()>) {
         faults: Arc::new(FaultPlan::new(plan.seed, &[], devices)),
         seed: plan.seed,
         range: DeviceRange { start: 0, end: devices },
+        ids: DeviceIds::new(PREFIX),
         hub: place.mqtt,
         tls: None,
+        websocket: None,
         dialect: AzureDevice::new(&place.host, place.key.clone(), keep_alive),
         clock: Clock::start(),
         truth: None,

@@ -9,37 +9,58 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::CommandError;
-use crate::hub::{CA_FILE, Hub, HubConfig, HubDelays, HubIdentity};
+use crate::hub::{CA_FILE, DoorLimits, Hub, HubConfig, HubDelays, HubIdentity, HubLimits, Tier};
 use crate::measure::{cores, raise_descriptor_limit};
-use crate::run::{self, StopSignal, environment, print};
+use crate::run::{self, StopSignal, environment, hub_keys, print};
 use crate::verdict::ExitCode;
+
+/// Where the hub listens for MQTT unless it is told where, or told to speak TLS.
+const MQTT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1883);
+/// The same for HTTP.
+const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Runs the embedded hub until it is stopped.
 #[derive(Debug, Args)]
 pub(super) struct HubCommand {
-    /// Where to listen for MQTT over TCP; port 0 for a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:1883")]
-    mqtt: SocketAddr,
-    /// Where to listen for MQTT over TLS, too; port 0 for a free one
+    /// Where to listen for MQTT over plain TCP; port 0 for a free one (default: 127.0.0.1:1883, and nowhere with --mqtts or
+    /// --https)
+    #[arg(long, value_name = "ADDR")]
+    mqtt: Option<SocketAddr>,
+    /// Where to listen for MQTT over TLS; port 0 for a free one
     #[arg(long, value_name = "ADDR")]
     mqtts: Option<SocketAddr>,
+    /// Where to listen for REST over plain HTTP; port 0 for a free one (default: 127.0.0.1:8080, and nowhere with --mqtts
+    /// or --https)
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Where to listen for REST over HTTPS; port 0 for a free one
+    #[arg(long, value_name = "ADDR")]
+    https: Option<SocketAddr>,
     /// Folder that keeps the CA which signs the hub's certificate (ca.pem, and its key), made at the first start; without
     /// it the CA lives as long as the hub
-    #[arg(long, value_name = "DIR", requires = "mqtts")]
+    #[arg(long, value_name = "DIR")]
     tls_dir: Option<PathBuf>,
-    /// Where to listen for REST over HTTP; port 0 for a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    http: SocketAddr,
-    /// Host name in tokens, connection strings and the certificate (default: the address of --http); the certificate is
-    /// always for this machine's own names and addresses (localhost, 127.0.0.1, ::1) as well
-    #[arg(long, value_name = "NAME")]
-    host: Option<String>,
-    /// File to write the connection string and keys to (mode 0600); a shell can source it
+    /// Host name in tokens and connection strings (default: the address of --https or --http). Given several times, or
+    /// several with commas between: the first is that name, and the certificate is for all, besides this machine's own
+    /// names and addresses (localhost, 127.0.0.1, ::1)
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    host: Vec<String>,
+    /// File to write the connection strings and keys to (mode 0600); a shell can source it, and a hub that is started
+    /// again from that shell, under the same host name, keeps its keys
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
     /// Threads
     #[arg(long, value_name = "N", default_value_t = cores())]
     workers: usize,
+    /// Tier whose throttles and quotas to keep: F1, S1, S2 or S3 (default: none)
+    #[arg(long, value_name = "TIER", value_parser = parse_tier)]
+    tier: Option<Tier>,
+    /// Units of the tier (F1: 1; S1 and S2: up to 200; S3: up to 10)
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "tier")]
+    units: u32,
+    /// With a tier: let refusals say when to come back (Retry-After), which the real hub's do not
+    #[arg(long, requires = "tier")]
+    retry_after: bool,
     /// Talk to a parent process over standard input and output
     #[arg(long, hide = true)]
     control: bool,
@@ -57,7 +78,11 @@ impl HubCommand {
         if self.workers == 0 {
             return Err(CommandError::usage("--workers must be at least 1"));
         }
-        if let Some(host) = self.host.as_deref().filter(|host| !is_host_name(host)) {
+        let speaks_tls = self.mqtts.is_some() || self.https.is_some();
+        if self.tls_dir.is_some() && !speaks_tls {
+            return Err(CommandError::usage("--tls-dir is for --mqtts and --https: neither is given"));
+        }
+        if let Some(host) = self.host.iter().find(|host| !is_host_name(host)) {
             return Err(CommandError::usage(format!(
                 "--host {host}: a host name has letters, digits, `.` and `-` only"
             )));
@@ -71,31 +96,28 @@ impl HubCommand {
         let stop =
             StopSignal::take().map_err(|error| CommandError::other(format!("cannot wait for signals: {error}")))?;
         let config = HubConfig {
-            mqtt: self.mqtt,
+            mqtt: self.mqtt.or((!speaks_tls).then_some(MQTT)),
             mqtts: self.mqtts,
+            http: self.http.or((!speaks_tls).then_some(HTTP)),
+            https: self.https,
             tls_dir: self.tls_dir.clone(),
-            http: self.http,
+            names: self.host.clone(),
             workers: self.workers,
             slow: HubDelays::default(),
+            limits: self.limits()?,
+            door: DoorLimits::default(),
         };
         let bound = Hub::bind(config).map_err(CommandError::other)?;
-        let host = self.host.map(|host| match bound.http_addr().port() {
-            443 => host,
-            port => format!("{host}:{port}"),
-        });
-        let identity = match host {
-            Some(host) => HubIdentity::generate(host),
+        let mut identity = match self.host.first() {
+            Some(host) => HubIdentity::generate(bound.name(host)),
             None => bound.generate_identity(),
         }
         .map_err(CommandError::other)?;
+        hub_keys::keep_keys(&mut identity, |name| std::env::var(name).ok()).map_err(CommandError::usage)?;
         let hub = bound.start(identity.clone()).map_err(CommandError::other)?;
-        print::line(format!("MQTT  {}", hub.mqtt_addr()));
-        if let Some(address) = hub.mqtts_addr() {
-            print::line(format!("MQTTS {address}"));
-            let kept = self.tls_dir.as_deref().map(|folder| folder.join(CA_FILE).display().to_string());
-            print::line(format!("CA    {}", kept.as_deref().unwrap_or("made for this run; --tls-dir DIR keeps one")));
+        for line in listening(&hub, self.tls_dir.as_deref()) {
+            print::line(line);
         }
-        print::line(format!("REST  http://{}", hub.http_addr()));
         print::line(format!("host  {}", identity.host));
         match &self.env_file {
             Some(path) => {
@@ -111,6 +133,9 @@ impl HubCommand {
         }
         print::line("Ctrl-C stops it.");
         stop.wait();
+        for count in hub.throttled().iter().filter(|count| count.is_notable()) {
+            print::line(format!("limit {count}"));
+        }
         hub.stop();
         if let Some(path) = &self.env_file {
             // Its keys open nothing any more. If it cannot be removed, it is stale and no secret.
@@ -118,6 +143,25 @@ impl HubCommand {
         }
         Ok(ExitCode::Success)
     }
+}
+
+impl HubCommand {
+    /// What the hub is to allow.
+    fn limits(&self) -> Result<Option<HubLimits>, CommandError> {
+        let Some(tier) = self.tier else { return Ok(None) };
+        if !tier.units().contains(&self.units) {
+            let (name, most) = (tier.name(), tier.units().end().to_owned());
+            return Err(CommandError::usage(format!(
+                "--units {}: a hub of the tier {name} has from 1 to {most}",
+                self.units
+            )));
+        }
+        Ok(Some(HubLimits { retry_after: self.retry_after, ..HubLimits::of(tier, self.units) }))
+    }
+}
+
+fn parse_tier(name: &str) -> Result<Tier, String> {
+    Tier::parse(name).ok_or_else(|| format!("allowed are {}", Tier::ALL.map(Tier::name).join(", ")))
 }
 
 /// The runtime catches a task's panic, and the hub would go on without what that task did. Whoever measures a hub had
@@ -132,6 +176,25 @@ fn end_with_the_first_panic() {
 
 fn is_host_name(host: &str) -> bool {
     !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-')
+}
+
+/// What listens where, and whom to trust.
+fn listening(hub: &Hub, tls_dir: Option<&Path>) -> Vec<String> {
+    let at = |what: &'static str, address: Option<SocketAddr>| address.map(|address| format!("{what}{address}"));
+    let mut lines: Vec<String> = [
+        at("MQTT  ", hub.mqtt_addr()),
+        at("MQTTS ", hub.mqtts_addr()),
+        at("REST  http://", hub.http_addr()),
+        at("REST  https://", hub.https_addr()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if hub.authority().is_some() {
+        let kept = tls_dir.map(|folder| folder.join(CA_FILE).display().to_string());
+        lines.push(format!("CA    {}", kept.as_deref().unwrap_or("made for this run; --tls-dir DIR keeps one")));
+    }
+    lines
 }
 
 /// Where this machine reaches a listener; a certificate is for no "any address".
@@ -157,18 +220,21 @@ fn write_env_file(path: &Path, identity: &HubIdentity, hub: &Hub, tls_dir: Optio
     let mut values = vec![
         (environment::CONNECTION_STRING, identity.connection_string().reveal()),
         (environment::FLEET_KEY, identity.fleet_key.to_base64()),
-        (environment::HUB_REST, format!("http://{}", hub.http_addr())),
     ];
-    match (hub.mqtts_addr(), hub.authority()) {
-        (Some(address), Some(authority)) => {
-            values.push((environment::HUB_MQTT, format!("mqtts://{}", reachable(address))));
-            let authority = match tls_dir {
-                Some(folder) => fs::canonicalize(folder)?.join(CA_FILE).display().to_string(),
-                None => authority.to_owned(),
-            };
-            values.push((environment::HUB_CA, authority));
-        }
-        _ => values.push((environment::HUB_MQTT, hub.mqtt_addr().to_string())),
+    let at = |scheme: &'static str, address: Option<SocketAddr>| {
+        address.map(|address| format!("{scheme}{}", reachable(address)))
+    };
+    let rest = at("https://", hub.https_addr()).or_else(|| at("http://", hub.http_addr()));
+    values.extend(rest.map(|url| (environment::HUB_REST, url)));
+    let mqtt =
+        at("mqtts://", hub.mqtts_addr()).or_else(|| at("", hub.mqtt_addr())).or_else(|| at("wss://", hub.https_addr()));
+    values.extend(mqtt.map(|url| (environment::HUB_MQTT, url)));
+    if let Some(authority) = hub.authority() {
+        let authority = match tls_dir {
+            Some(folder) => fs::canonicalize(folder)?.join(CA_FILE).display().to_string(),
+            None => authority.to_owned(),
+        };
+        values.push((environment::HUB_CA, authority));
     }
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
@@ -176,7 +242,11 @@ fn write_env_file(path: &Path, identity: &HubIdentity, hub: &Hub, tls_dir: Optio
     // A leftover of an earlier run may have another mode.
     remove(&part)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part)?;
-    for (name, value) in values {
+    // Beside the owner's, one for each policy: `IOTHUB_CONNECTION_STRING_SERVICE` and so on.
+    let policies = identity.policies.iter().skip(1).map(|policy| {
+        (hub_keys::policy_variable(identity, &policy.name), identity.connection_string_of(policy).reveal())
+    });
+    for (name, value) in values.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(policies) {
         writeln!(file, "export {name}='{}'", value.replace('\'', r"'\''"))?;
     }
     file.sync_all()?;

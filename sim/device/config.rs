@@ -1,5 +1,6 @@
 //! What a fleet is started with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,13 @@ pub struct FleetConfig {
     pub devices: u32,
     /// What every device's id begins with; the index follows, zero-padded, so that ranges of ids compare.
     pub id_prefix: String,
+    /// A file that names the devices and their keys or certificates; `None` where ids follow from the prefix and keys
+    /// from a master key.
+    #[serde(default)]
+    pub devices_file: Option<PathBuf>,
+    /// How devices prove themselves.
+    #[serde(default)]
+    pub auth: Auth,
     /// Connections started per second, by the whole fleet.
     pub connect_rate: f64,
     /// Connections under way at once, in the whole fleet.
@@ -44,6 +52,17 @@ pub struct FleetConfig {
     pub retry_twin: RetryPolicy,
 }
 
+/// How devices prove themselves to a hub.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// By a token that is signed with a key.
+    #[default]
+    Sas,
+    /// By a certificate, as TLS begins.
+    X509,
+}
+
 /// What MQTT goes over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,6 +72,16 @@ pub enum Transport {
     Tcp,
     /// TLS over TCP.
     Tls,
+    /// WebSocket over TLS over TCP.
+    Wss,
+}
+
+impl Transport {
+    /// Whether TLS is spoken.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
 }
 
 /// The workflow of a firmware update.

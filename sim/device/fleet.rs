@@ -13,8 +13,8 @@ use super::workers::{self, Command, Handle, Sample};
 use super::{FirmwareConfig, FleetConfig};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
-use crate::mqtt::{ClientTls, SourceError};
-use crate::policy::{DeviceRange, FaultPlan};
+use crate::mqtt::{ClientTls, SourceError, WebSocketClient};
+use crate::policy::{DeviceIds, DeviceRange, FaultPlan};
 use crate::random::Seed;
 use crate::time::{Clock, Nanos};
 
@@ -31,10 +31,14 @@ pub struct FleetPlan<D> {
     pub seed: Seed,
     /// The devices that run here.
     pub range: DeviceRange,
+    /// Their ids.
+    pub ids: DeviceIds,
     /// Where the hub listens for MQTT.
     pub hub: SocketAddr,
     /// How TLS is spoken with it; `None` for plain TCP.
     pub tls: Option<ClientTls>,
+    /// Where it is asked for a WebSocket, which MQTT then goes over; `None` for none.
+    pub websocket: Option<WebSocketClient>,
     /// How devices talk to it.
     pub dialect: D,
     /// The run's clock.

@@ -15,7 +15,7 @@ mod task;
 mod workers;
 mod workflow;
 
-pub use config::{FirmwareConfig, FleetConfig, Transport};
+pub use config::{Auth, FirmwareConfig, FleetConfig, Transport};
 pub use event::{Event, Input, Output};
 pub use failures::Failure;
 pub use fleet::{Fleet, FleetError, FleetPlan, FleetSample};

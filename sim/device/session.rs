@@ -14,7 +14,7 @@ use super::{FirmwareConfig, FleetConfig, Report, Stamp, Workflow};
 use crate::dialect::{DeviceDialect, ToDevice};
 use crate::measure::{TraceEvent, Truth};
 use crate::mqtt::{Packet, PubAck, Publish, QoS};
-use crate::policy::{FaultPlan, FirmwareStatus, Series};
+use crate::policy::{DeviceIds, FaultPlan, FirmwareStatus, Series};
 use crate::random::{Domain, Seed};
 use crate::time::{Nanos, WallClock};
 
@@ -23,6 +23,8 @@ use crate::time::{Nanos, WallClock};
 pub struct Settings<D> {
     /// How they talk to the hub.
     pub dialect: D,
+    /// Their ids.
+    pub ids: DeviceIds,
     /// The fleet's settings.
     pub fleet: FleetConfig,
     /// The workflow's settings.

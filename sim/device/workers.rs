@@ -18,7 +18,7 @@ use super::session::Settings;
 use super::{FleetConfig, FleetError, FleetPlan, task};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Recorder, Tracer, Truth};
-use crate::mqtt::{ClientTls, Packet, Scratch, Sources};
+use crate::mqtt::{ClientTls, Packet, Scratch, Sources, WebSocketClient};
 use crate::policy::{ConnectPace, DeviceRange};
 use crate::time::{Clock, Nanos};
 
@@ -58,6 +58,7 @@ pub(super) struct Worker<D> {
     pub(super) hub: std::net::SocketAddr,
     pub(super) sources: Sources,
     pub(super) tls: Option<ClientTls>,
+    pub(super) websocket: Option<WebSocketClient>,
     pub(super) clock: Clock,
     pub(super) truth: Option<Arc<Truth>>,
     pub(super) tracer: Option<Arc<Tracer>>,
@@ -259,6 +260,7 @@ impl<D> Worker<D> {
         let pace = ConnectPace::new(plan.config.connect_slow_down);
         let settings = Settings {
             dialect: plan.dialect,
+            ids: plan.ids,
             fleet: plan.config,
             version: plan.firmware.version.as_str().into(),
             firmware: plan.firmware,
@@ -271,6 +273,7 @@ impl<D> Worker<D> {
             hub: plan.hub,
             sources: share.sources.clone(),
             tls: plan.tls,
+            websocket: plan.websocket,
             clock: plan.clock,
             truth: plan.truth,
             tracer: plan.tracer,

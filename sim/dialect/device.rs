@@ -33,8 +33,8 @@ pub enum ToDevice {
 
 /// How a device talks to a hub.
 pub trait DeviceDialect {
-    /// The packet that opens the connection of device `id`, with a token that is valid until `expires`.
-    fn connect(&self, id: &str, expires: Timestamp) -> Connect;
+    /// The packet that opens the connection of device number `device`, with a token that is valid until `expires`.
+    fn connect(&self, device: u32, id: &str, expires: Timestamp) -> Connect;
 
     /// What a device subscribes to once it is connected.
     fn subscriptions(&self) -> Vec<SubscribeFilter>;

@@ -10,11 +10,12 @@ use http_body_util::{BodyExt, Full};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Uri};
 use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::connector::Connector;
 use crate::dialect::azure::rest::{self, CONTINUATION};
 use crate::dialect::azure::{ConnectionString, SasToken};
+use crate::mqtt::{ClientTls, TlsConfigError};
 use crate::time::{Clock, Nanos};
 
 /// Life of a service token; a new one is signed after four fifths of it.
@@ -27,8 +28,10 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
 /// Where a hub's REST side is, and how the service proves itself there.
 #[derive(Debug, Clone)]
 pub struct RestSettings {
-    /// `http://host:port`.
+    /// `https://host:port` or `http://host:port`; the port may be missing.
     pub url: String,
+    /// The certificates of those who may have signed the hub's, in PEM; `None` for those whom this system trusts.
+    pub authority: Option<String>,
     /// The service's connection string; its host is what tokens are signed for.
     pub connection: ConnectionString,
     /// How long a connection may take to be made.
@@ -41,6 +44,9 @@ pub enum ClientError {
     /// The address is none that can be used.
     #[error("the hub's REST address is unusable: {0}")]
     Address(&'static str),
+    /// TLS cannot be set up.
+    #[error("cannot speak TLS with the hub's REST side: {0}")]
+    Tls(String),
     /// The request could not be put together.
     #[error("the request is malformed: {0}")]
     Request(String),
@@ -75,7 +81,7 @@ pub enum ClientError {
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    http: HttpClient<HttpConnector, Full<Bytes>>,
+    http: HttpClient<Connector, Full<Bytes>>,
     base: String,
     host: String,
     connection: ConnectionString,
@@ -93,37 +99,25 @@ impl Client {
     /// A client for `settings`. It connects at its first request.
     ///
     /// # Errors
-    /// The address is none, or needs TLS.
+    /// The address is none, or TLS cannot be set up for it.
     pub fn new(settings: &RestSettings, clock: Clock) -> Result<Self, ClientError> {
-        let uri: Uri = settings.url.parse().map_err(|_| ClientError::Address("write it like `http://host:port`"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(ClientError::Address(
-                    "this version speaks http only, https needs TLS; give an http:// one",
-                ));
-            }
-            _ => return Err(ClientError::Address("it must begin with `http://`")),
-        }
+        const FORM: &str = "write it like `https://host:port` or `http://host:port`, with nothing before or behind";
+        let uri: Uri = settings.url.parse().map_err(|_| ClientError::Address(FORM))?;
+        let scheme = uri.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"));
+        let scheme = scheme.ok_or(ClientError::Address("it must begin with `https://` or `http://`"))?;
         let host = uri.authority().map(ToString::to_string).unwrap_or_default();
         if host.is_empty() || host.contains('@') || !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(ClientError::Address("write it like `http://host:port`, with nothing before or behind"));
+            return Err(ClientError::Address(FORM));
         }
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(settings.connect_timeout));
+        let name = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let tls = (scheme == "https").then(|| tls(name, settings.authority.as_deref())).transpose();
+        let tls = tls.map_err(|error| ClientError::Tls(error.to_string()))?;
+        let base = format!("{scheme}://{host}");
         let http = HttpClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(connector);
-        let inner = Inner {
-            http,
-            base: format!("http://{host}"),
-            host,
-            connection: settings.connection.clone(),
-            clock,
-            token: Mutex::new(None),
-        };
+            .build(Connector::new(tls, settings.connect_timeout));
+        let inner = Inner { http, base, host, connection: settings.connection.clone(), clock, token: Mutex::new(None) };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -193,6 +187,14 @@ impl Client {
 
     fn broken(&self, error: &(dyn Error + 'static)) -> ClientError {
         ClientError::Broken { host: self.0.host.clone(), reason: in_words(error) }
+    }
+}
+
+/// TLS with a hub whose certificate is for `name`.
+fn tls(name: &str, authority: Option<&str>) -> Result<ClientTls, TlsConfigError> {
+    match authority {
+        Some(authority) => ClientTls::new(name, authority, false),
+        None => ClientTls::with_system_roots(name, false),
     }
 }
 

@@ -4,6 +4,7 @@ mod answer;
 mod board;
 mod client;
 mod config;
+mod connector;
 mod decision;
 #[expect(clippy::module_inception, reason = "the driver itself, in the room of its parts")]
 mod driver;
@@ -29,5 +30,5 @@ mod tests;
 pub use client::{Client, ClientError, RestSettings};
 pub use config::{DriverConfig, ObserveConfig, ObserveKind, Via};
 pub use driver::{Driver, DriverError, DriverPlan, Sample};
-pub use online::{OnlineError, wait_online};
+pub use online::{GreetError, OnlineError, greet, wait_online};
 pub use register::{RegisterError, register};

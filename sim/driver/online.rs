@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::client::Client;
+use super::client::{Client, ClientError};
 use super::query::PAGE;
 use super::shared::{ReadError, fetch};
 use crate::dialect::azure::rest;
@@ -37,6 +37,22 @@ pub enum OnlineError {
         reason: String,
         /// How long was waited.
         limit: Duration,
+    },
+}
+
+/// Why there is nothing to hope for from a hub.
+#[derive(Debug, thiserror::Error)]
+pub enum GreetError {
+    /// No answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The hub does not accept the service's key.
+    #[error("the hub refuses the service's key ({status}: {message}); check IOTHUB_CONNECTION_STRING and its policy")]
+    Unauthorized {
+        /// HTTP status.
+        status: u16,
+        /// The hub's words.
+        message: String,
     },
 }
 
@@ -83,6 +99,20 @@ pub async fn wait_online(
         // A big fleet's look costs the hub something: it gets four times as long to rest.
         let pause = clock.now().since(began).saturating_mul(4).max(pause);
         tokio::time::sleep_until(clock.instant((clock.now() + pause).min(deadline))).await;
+    }
+}
+
+/// Asks a hub something cheap, so that an address, a certificate or a key that is wrong is told before anything starts.
+///
+/// # Errors
+/// The hub does not answer, or refuses the service. One that is merely busy is left to those who have work for it.
+pub async fn greet(client: &Client) -> Result<(), GreetError> {
+    match fetch(client, rest::service_statistics()).await {
+        Err(ReadError::Client(error)) => Err(GreetError::Client(error)),
+        Err(ReadError::Status { status: status @ (401 | 403), message }) => {
+            Err(GreetError::Unauthorized { status, message })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) fn settings(url: &str) -> RestSettings {
         policy: "service".to_owned(),
         key: Key::from_bytes([7; 32]),
     };
-    RestSettings { url: url.to_owned(), connection, connect_timeout: Duration::from_secs(5) }
+    RestSettings { url: url.to_owned(), authority: None, connection, connect_timeout: Duration::from_secs(5) }
 }
 
 async fn asked(request: Request<Incoming>) -> Asked {

@@ -323,7 +323,7 @@ async fn waiting_for_devices_ends_with_all_of_them_or_says_who_is_missing() {
 #[test]
 fn an_unusable_address_is_told_and_no_secret_is() {
     for (url, words) in [
-        ("https://hub.example", "http only"),
+        ("ftp://hub.example", "https://"),
         ("hub.example", "http://"),
         ("http://user:secret@hub.example", "nothing before"),
         ("http://hub.example/secret", "nothing before"),

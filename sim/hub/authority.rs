@@ -76,14 +76,18 @@ impl Authority {
         &self.certificate
     }
 
-    /// What a hub needs that is reached as `host` (a port behind it counts for nothing), at `address`, and at the
+    /// What a hub needs that is reached by `hosts` (a port behind one counts for nothing), at `addresses`, and by the
     /// names and addresses by which a machine calls itself.
     ///
     /// # Errors
     /// [`HubError::Certificate`], [`HubError::Tls`].
-    pub(super) fn certify(&self, host: &str, address: SocketAddr) -> Result<ServerTls, HubError> {
+    pub(super) fn certify<'a>(
+        &self,
+        hosts: impl Iterator<Item = &'a str>,
+        addresses: impl Iterator<Item = SocketAddr>,
+    ) -> Result<ServerTls, HubError> {
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-        for name in [without_port(host), address.ip().to_string()] {
+        for name in hosts.map(without_port).chain(addresses.map(|address| address.ip().to_string())) {
             let is_somewhere = name.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified());
             if !names.contains(&name) && !is_somewhere {
                 names.push(name);

@@ -6,32 +6,76 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::HubError;
-use crate::dialect::azure::{ConnectionString, Key};
+use super::throttle::HubLimits;
 use crate::policy::units;
 
 /// The settings of an embedded hub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HubConfig {
-    /// Where it listens for MQTT; port 0 for a free one.
-    pub mqtt: SocketAddr,
-    /// Where it listens for MQTT over TLS; port 0 for a free one, `None` for no TLS.
+    /// Where it listens for MQTT over plain TCP; port 0 for a free one, `None` for not at all, as with those below.
+    pub mqtt: Option<SocketAddr>,
+    /// Where it listens for MQTT over TLS.
     pub mqtts: Option<SocketAddr>,
+    /// Where it listens for plain HTTP: REST.
+    pub http: Option<SocketAddr>,
+    /// Where it listens for HTTPS: the same over TLS.
+    pub https: Option<SocketAddr>,
     /// The folder that keeps the CA which signs its certificate; `None` for a CA that lives as long as the hub.
     pub tls_dir: Option<PathBuf>,
-    /// Where it listens for HTTP; port 0 for a free one.
-    pub http: SocketAddr,
+    /// Names that its certificate is for, beside the one in tokens and those by which a machine calls itself.
+    pub names: Vec<String>,
     /// Threads; a twin belongs to one of them.
     pub workers: usize,
     /// Delays planted on purpose.
     pub slow: HubDelays,
+    /// What it allows; `None` for as much as it can do.
+    pub limits: Option<HubLimits>,
+    /// What it grants to whoever connects.
+    pub door: DoorLimits,
 }
 
 impl Default for HubConfig {
-    /// One worker, on free ports of the loopback interface.
+    /// One worker, for MQTT and HTTP on free ports of the loopback interface, without TLS.
     fn default() -> Self {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { mqtt: loopback, mqtts: None, tls_dir: None, http: loopback, workers: 1, slow: HubDelays::default() }
+        Self {
+            mqtt: Some(loopback),
+            mqtts: None,
+            http: Some(loopback),
+            https: None,
+            tls_dir: None,
+            names: Vec::new(),
+            workers: 1,
+            slow: HubDelays::default(),
+            limits: None,
+            door: DoorLimits::default(),
+        }
+    }
+}
+
+/// What a hub grants to whoever connects, known or not. The defaults are for any fleet; tests ask for less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DoorLimits {
+    /// How long an MQTT client may take to shake hands, where this is TLS, and to send CONNECT.
+    #[serde(with = "units::duration")]
+    pub greeting: Duration,
+    /// Connections of each listener on each worker that have not said CONNECT or sent an authorized request; while
+    /// there are as many, accepting waits, and the oldest of them is closed once it is a second old.
+    pub strangers: usize,
+    /// How long an HTTP connection may be idle or take to send a request's head. Longer than clients keep unused
+    /// connections, so that none is closed under a request.
+    #[serde(with = "units::duration")]
+    pub head: Duration,
+    /// How long a request's body may take to arrive.
+    #[serde(with = "units::duration")]
+    pub body: Duration,
+}
+
+impl Default for DoorLimits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { greeting: seconds(10), strangers: 2000, head: seconds(300), body: seconds(30) }
     }
 }
 
@@ -48,42 +92,4 @@ pub struct HubDelays {
     /// Added to the answer to a twin patch, after the merge has become visible.
     #[serde(with = "units::duration")]
     pub twin_ack: Duration,
-}
-
-/// The secrets of a hub, and the name it goes by in tokens. None of the keys shows itself in a debug print.
-#[derive(Debug, Clone)]
-pub struct HubIdentity {
-    /// Host name in tokens, with the REST port where that is not 443.
-    pub host: String,
-    /// Key of the policy `service`.
-    pub service_key: Key,
-    /// Master key from which device keys derive.
-    pub fleet_key: Key,
-}
-
-/// The shared access policy that services use.
-pub const SERVICE_POLICY: &str = "service";
-
-impl HubIdentity {
-    /// An identity with new keys for the hub `host`.
-    ///
-    /// # Errors
-    /// [`HubError::Random`].
-    pub fn generate(host: impl Into<String>) -> Result<Self, HubError> {
-        Ok(Self { host: host.into(), service_key: random_key()?, fleet_key: random_key()? })
-    }
-
-    /// What a service needs to talk to this hub.
-    #[must_use]
-    pub fn connection_string(&self) -> ConnectionString {
-        let (host, key) = (self.host.clone(), self.service_key.clone());
-        ConnectionString { host, policy: SERVICE_POLICY.to_owned(), key }
-    }
-}
-
-/// A key from the operating system's random numbers.
-pub(super) fn random_key() -> Result<Key, HubError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(HubError::Random)?;
-    Ok(Key::from_bytes(bytes))
 }

@@ -25,6 +25,9 @@ pub enum HubError {
     /// No worker at all.
     #[error("a hub needs at least 1 worker")]
     NoWorkers,
+    /// No port at all.
+    #[error("a hub needs at least one port: for MQTT, MQTT over TLS, HTTP or HTTPS")]
+    NoPorts,
     /// The operating system gives no random numbers for keys.
     #[error("the system gives no random numbers for keys: {0}")]
     Random(getrandom::Error),

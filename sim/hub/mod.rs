@@ -1,22 +1,35 @@
 //! The embedded hub: compatible with Azure IoT Hub as far as a fleet's firmware updates need it. MQTT and REST come
 //! in; twins, methods, queries and the registry are kept in memory.
 
+mod access;
 mod authority;
 mod config;
+mod configurations;
 mod endpoint;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+mod identity;
 mod jobs;
 mod json;
+mod listener;
+mod lobby;
 mod partition;
+mod ports;
 mod query;
 mod rest;
 mod scan;
 mod server;
+mod throttle;
 mod tracking;
 mod twin;
+mod warning;
 mod workers;
 
+pub use access::{Policy, Rights};
 pub use authority::CA_FILE;
-pub use config::{HubConfig, HubDelays, HubIdentity, SERVICE_POLICY};
+pub use config::{DoorLimits, HubConfig, HubDelays};
 pub use error::HubError;
+pub use identity::HubIdentity;
 pub use server::{BoundHub, Hub};
+pub use throttle::{HubLimits, Operation, Tier};

@@ -1,41 +1,36 @@
 //! A hub's life: bound, started, stopped.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
-use nix::sys::socket::{Backlog, listen as set_backlog};
 use tokio::sync::watch;
 
 use super::authority::Authority;
-use super::config::{HubConfig, HubIdentity};
+use super::config::HubConfig;
 use super::error::HubError;
+use super::identity::HubIdentity;
 use super::jobs::JobDesk;
+use super::ports::{Port, Ports};
+use super::throttle::Throttles;
 use super::workers::{Peers, WorkerSeat};
+use crate::measure::ThrottleCount;
 use crate::time::Clock;
-
-/// Connections that the kernel keeps until they are accepted: a fleet comes all at once.
-const BACKLOG: i32 = 4096;
 
 /// A hub that owns its ports but does not answer yet. Its name in tokens may depend on them.
 #[derive(Debug)]
 pub struct BoundHub {
     config: HubConfig,
-    mqtt: TcpListener,
-    mqtts: Option<(TcpListener, SocketAddr)>,
-    http: TcpListener,
-    mqtt_addr: SocketAddr,
-    http_addr: SocketAddr,
+    ports: Ports<Port>,
 }
 
 /// A running hub. Dropping it stops it.
 #[derive(Debug)]
 pub struct Hub {
-    mqtt_addr: SocketAddr,
-    mqtts_addr: Option<SocketAddr>,
+    addresses: Ports<SocketAddr>,
     authority: Option<String>,
-    http_addr: SocketAddr,
+    throttles: Option<Arc<Throttles>>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -49,10 +44,11 @@ impl Hub {
         if config.workers == 0 {
             return Err(HubError::NoWorkers);
         }
-        let (mqtt, mqtt_addr) = listen("MQTT", config.mqtt)?;
-        let mqtts = config.mqtts.map(|address| listen("MQTT over TLS", address)).transpose()?;
-        let (http, http_addr) = listen("HTTP", config.http)?;
-        Ok(BoundHub { config, mqtt, mqtts, http, mqtt_addr, http_addr })
+        let ports = Ports::open(&config)?;
+        if ports.addresses().all().next().is_none() {
+            return Err(HubError::NoPorts);
+        }
+        Ok(BoundHub { config, ports })
     }
 
     /// Takes the ports of a hub and starts it as `identity`.
@@ -63,28 +59,40 @@ impl Hub {
         Self::bind(config)?.start(identity)
     }
 
-    /// Where devices connect.
+    /// Where devices connect over plain TCP, if anywhere.
     #[must_use]
-    pub const fn mqtt_addr(&self) -> SocketAddr {
-        self.mqtt_addr
+    pub const fn mqtt_addr(&self) -> Option<SocketAddr> {
+        self.addresses.mqtt
     }
 
-    /// Where devices connect over TLS, if it listens for that.
+    /// Where devices connect over TLS, if anywhere.
     #[must_use]
     pub const fn mqtts_addr(&self) -> Option<SocketAddr> {
-        self.mqtts_addr
+        self.addresses.mqtts
     }
 
-    /// The certificate of the CA that devices have to trust, in PEM, if it listens for TLS.
+    /// Where services send their requests over plain HTTP, if anywhere.
+    #[must_use]
+    pub const fn http_addr(&self) -> Option<SocketAddr> {
+        self.addresses.http
+    }
+
+    /// Where services send their requests over HTTPS, if anywhere.
+    #[must_use]
+    pub const fn https_addr(&self) -> Option<SocketAddr> {
+        self.addresses.https
+    }
+
+    /// The certificate of the CA that clients have to trust, in PEM, if TLS is spoken anywhere.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         self.authority.as_deref()
     }
 
-    /// Where services send their requests.
+    /// What its limits let through, held back and refused so far, by operation; nothing without limits.
     #[must_use]
-    pub const fn http_addr(&self) -> SocketAddr {
-        self.http_addr
+    pub fn throttled(&self) -> Vec<ThrottleCount> {
+        self.throttles.as_ref().map(|throttles| throttles.counts()).unwrap_or_default()
     }
 
     /// Closes listeners and connections, and waits for the workers to end.
@@ -101,6 +109,9 @@ impl Drop for Hub {
                 tracing::error!("a hub worker has panicked");
             }
         }
+        for count in self.throttled().iter().filter(|count| count.is_notable()) {
+            tracing::info!(%count, "the hub's limits");
+        }
     }
 }
 
@@ -110,19 +121,36 @@ impl BoundHub {
     /// # Errors
     /// [`HubError::Random`].
     pub fn generate_identity(&self) -> Result<HubIdentity, HubError> {
-        HubIdentity::generate(self.http_addr.to_string())
+        let address = self.ports.addresses().all().next();
+        HubIdentity::generate(address.map(|address| address.to_string()).unwrap_or_default())
     }
 
-    /// Where devices will connect.
+    /// The name in tokens of a hub on `host`: with the port of HTTPS, or else of HTTP, where that is not 443.
     #[must_use]
-    pub const fn mqtt_addr(&self) -> SocketAddr {
-        self.mqtt_addr
+    pub fn name(&self, host: &str) -> String {
+        let addresses = self.ports.addresses();
+        match addresses.https.or(addresses.http).map(|address| address.port()) {
+            None | Some(443) => host.to_owned(),
+            Some(port) => format!("{host}:{port}"),
+        }
     }
 
-    /// Where services will send their requests.
+    /// Where devices will connect over plain TCP, if anywhere.
     #[must_use]
-    pub const fn http_addr(&self) -> SocketAddr {
-        self.http_addr
+    pub fn mqtt_addr(&self) -> Option<SocketAddr> {
+        self.ports.addresses().mqtt
+    }
+
+    /// Where services will send their requests over plain HTTP, if anywhere.
+    #[must_use]
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.ports.addresses().http
+    }
+
+    /// Where services will send their requests over HTTPS, if anywhere.
+    #[must_use]
+    pub fn https_addr(&self) -> Option<SocketAddr> {
+        self.ports.addresses().https
     }
 
     /// Starts the workers. The hub goes by `identity` in tokens.
@@ -130,42 +158,37 @@ impl BoundHub {
     /// # Errors
     /// [`HubError::Worker`]; with TLS also those of its CA and its certificate.
     pub fn start(self, identity: HubIdentity) -> Result<Hub, HubError> {
+        let Self { config, ports } = self;
         let (stop, stopped) = watch::channel(false);
-        let (peers, mailboxes) = Peers::new(self.config.workers);
+        let (peers, mailboxes) = Peers::new(config.workers);
         let clock = Clock::start();
         let identity = Arc::new(identity);
-        let mut authority = None;
-        let mut mqtts = None;
-        if let Some((listener, address)) = &self.mqtts {
-            let ca = Authority::open(self.config.tls_dir.as_deref())?;
-            mqtts = Some((listener, ca.certify(&identity.host, *address)?));
+        let throttles = config.limits.map(|limits| Arc::new(Throttles::new(limits, clock.wall())));
+        let addresses = ports.addresses();
+        let (mut authority, mut tls) = (None, None);
+        if addresses.tls().next().is_some() {
+            let ca = Authority::open(config.tls_dir.as_deref())?;
+            let names = std::iter::once(identity.host.as_str()).chain(config.names.iter().map(String::as_str));
+            tls = Some(ca.certify(names, addresses.tls())?);
             authority = Some(ca.certificate().to_owned());
         }
         // A hub that cannot start all of its workers is dropped here, which stops those that run.
-        let mut hub = Hub {
-            mqtt_addr: self.mqtt_addr,
-            mqtts_addr: self.mqtts.as_ref().map(|(_, address)| *address),
-            authority,
-            http_addr: self.http_addr,
-            stop,
-            threads: Vec::new(),
-        };
         let (jobs, inbox) = JobDesk::new();
         let mut inbox = Some(inbox);
+        let mut hub = Hub { addresses, authority, throttles: throttles.clone(), stop, threads: Vec::new() };
         for (index, mailbox) in mailboxes.into_iter().enumerate() {
-            let mqtts = mqtts.as_ref().map(|(listener, tls)| Ok((listener.try_clone()?, tls.clone())));
-            // All workers accept on the same sockets; the kernel gives each connection to one of them.
             let seat = WorkerSeat {
                 index,
-                mqtt: self.mqtt.try_clone().map_err(HubError::Worker)?,
-                mqtts: mqtts.transpose().map_err(HubError::Worker)?,
-                http: self.http.try_clone().map_err(HubError::Worker)?,
+                ports: ports.share().map_err(HubError::Worker)?,
+                tls: tls.clone(),
                 mailbox,
                 peers: peers.clone(),
                 jobs: jobs.clone(),
                 job_inbox: inbox.take(),
                 identity: Arc::clone(&identity),
-                delays: self.config.slow,
+                delays: config.slow,
+                throttles: throttles.clone(),
+                door: config.door,
                 clock,
                 stopped: stopped.clone(),
             };
@@ -182,18 +205,6 @@ impl BoundHub {
     }
 }
 
-fn listen(protocol: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), HubError> {
-    let open = || {
-        let listener = TcpListener::bind(address)?;
-        // Once more, for a longer queue than the standard library asks for.
-        set_backlog(&listener, Backlog::new(BACKLOG)?)?;
-        listener.set_nonblocking(true)?;
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    };
-    open().map_err(|source| HubError::Listen { protocol, address, source })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,8 +213,10 @@ mod tests {
     fn a_port_in_use_is_named_with_the_way_out() {
         let first = Hub::bind(HubConfig::default()).unwrap();
         let error = Hub::bind(HubConfig { http: first.http_addr(), ..HubConfig::default() }).unwrap_err().to_string();
-        assert!(error.contains(&first.http_addr().to_string()) && error.contains("port 0"), "{error}");
+        assert!(error.contains(&first.http_addr().unwrap().to_string()) && error.contains("port 0"), "{error}");
         assert!(Hub::bind(HubConfig { workers: 0, ..HubConfig::default() }).is_err());
+        let error = Hub::bind(HubConfig { mqtt: None, http: None, ..HubConfig::default() }).unwrap_err().to_string();
+        assert!(error.contains("at least one port"), "{error}");
     }
 
     #[test]

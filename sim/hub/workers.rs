@@ -8,16 +8,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
-use super::config::{HubDelays, HubIdentity};
+use super::config::{DoorLimits, HubDelays};
 use super::endpoint::{self, Arrival, Outbox};
-use super::jobs::{self, JobBook, JobDesk, JobInbox, JobLimits};
+use super::identity::HubIdentity;
+use super::jobs::{self, JobBook, JobDesk, JobInbox};
+use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
+use super::ports::{Port, Ports};
 use super::rest;
+use super::throttle::Throttles;
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
@@ -55,10 +58,10 @@ impl Peers {
         self.0.len()
     }
 
-    /// The worker that the device `id` belongs to.
+    /// The worker that the device `id` belongs to, with its modules: of `device/module`, the device counts.
     pub(super) fn owner(&self, id: &str) -> usize {
         let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
+        id.split('/').next().hash(&mut hasher);
         usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or_default()
     }
 
@@ -104,9 +107,9 @@ pub(super) fn stopping() -> Refusal {
 pub(super) struct WorkerSeat {
     /// Its place among its peers.
     pub(super) index: usize,
-    pub(super) mqtt: std::net::TcpListener,
-    pub(super) mqtts: Option<(std::net::TcpListener, ServerTls)>,
-    pub(super) http: std::net::TcpListener,
+    pub(super) ports: Ports<Port>,
+    /// Spoken at those ports that are for it.
+    pub(super) tls: Option<ServerTls>,
     pub(super) mailbox: mpsc::Receiver<Message>,
     pub(super) peers: Peers,
     pub(super) jobs: JobDesk,
@@ -114,6 +117,8 @@ pub(super) struct WorkerSeat {
     pub(super) job_inbox: Option<JobInbox>,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    pub(super) throttles: Option<Arc<Throttles>>,
+    pub(super) door: DoorLimits,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
 }
@@ -138,15 +143,28 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, mqtt, mqtts, http, mailbox, peers, jobs, job_inbox, identity, delays, clock, stopped } = self;
+        let Self {
+            index,
+            ports,
+            tls,
+            mailbox,
+            peers,
+            jobs,
+            job_inbox,
+            identity,
+            delays,
+            throttles,
+            door,
+            clock,
+            stopped,
+        } = self;
+        let wall = clock.wall();
+        let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
+        partition.throttled_by(throttles.clone());
         let worker = Rc::new(Worker {
             index,
-            partition: RefCell::new(Partition::new(
-                Arc::clone(&identity),
-                delays,
-                clock.wall(),
-                TrackingIds::new(2 * index),
-            )),
+            partition: RefCell::new(partition),
+            throttles,
             scratch: RefCell::default(),
             inbound: RefCell::default(),
             outboxes: RefCell::default(),
@@ -155,24 +173,31 @@ impl WorkerSeat {
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
             peers,
+            door,
             clock,
         });
         let service = rest::Service::new(Rc::clone(&worker), jobs, identity, clock, TrackingIds::new(2 * index + 1));
         let service = Rc::new(service);
         let listening = (|| {
-            spawn_local(endpoint::accept(Rc::clone(&worker), TcpListener::from_std(mqtt)?, None));
-            if let Some((listener, tls)) = mqtts {
-                spawn_local(endpoint::accept(Rc::clone(&worker), TcpListener::from_std(listener)?, Some(tls)));
+            for (port, tls) in [(ports.mqtt, None), (ports.mqtts, tls.clone())] {
+                if let Some(port) = port {
+                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls, door.strangers, clock)?));
+                }
             }
-            spawn_local(rest::accept(service, TcpListener::from_std(http)?));
+            for (port, tls) in [(ports.http, None), (ports.https, tls)] {
+                if let Some(port) = port {
+                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls, door.strangers, clock)?));
+                }
+            }
             Ok(())
         })();
         let is_listening = listening.is_ok();
         // Whoever starts the hub waits for it.
         let _ = started.send(listening);
         if let Some(inbox) = job_inbox {
-            let book = JobBook::new(clock.wall(), JobLimits::default());
-            spawn_local(jobs::serve(Rc::clone(&worker), clock, book, inbox));
+            let active = worker.throttles.as_ref().and_then(|throttles| throttles.concurrent_jobs());
+            let book = JobBook::new(clock.wall(), active);
+            spawn_local(jobs::serve(Rc::clone(&worker), book, inbox));
         }
         if is_listening {
             Rc::clone(&worker).serve(mailbox, stopped).await;
@@ -186,6 +211,8 @@ pub(super) struct Worker {
     /// Its place among its peers.
     pub(super) index: usize,
     partition: RefCell<Partition>,
+    /// Shared with its peers; `None` where nothing is limited.
+    pub(super) throttles: Option<Arc<Throttles>>,
     /// Buffers that all connections of this worker share.
     pub(super) scratch: RefCell<Scratch>,
     /// Packets on their way from a read to the partition: empty between reads, kept for its memory.
@@ -198,7 +225,8 @@ pub(super) struct Worker {
     /// Rings before that, because something is due earlier.
     alarm: Notify,
     pub(super) peers: Peers,
-    clock: Clock,
+    pub(super) door: DoorLimits,
+    pub(super) clock: Clock,
 }
 
 impl Worker {

@@ -6,6 +6,7 @@ mod machine;
 mod process;
 mod recorder;
 mod result;
+mod throttled;
 mod trace;
 mod truth;
 
@@ -18,5 +19,6 @@ pub use result::{
     FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
     ThresholdResult, Verdict,
 };
+pub use throttled::ThrottleCount;
 pub use trace::{TraceEvent, Tracer};
 pub use truth::{DeviceTimes, Truth};

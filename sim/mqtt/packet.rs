@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 pub use rumqttc::mqttbytes::v4::{
     ConnAck, Connect, ConnectReturnCode, Login, Packet, PubAck, Publish, SubAck, Subscribe, SubscribeFilter,
-    SubscribeReasonCode, UnsubAck,
+    SubscribeReasonCode, UnsubAck, Unsubscribe,
 };
 pub use rumqttc::mqttbytes::{Error as PacketError, Protocol, QoS};
 

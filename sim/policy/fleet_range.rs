@@ -1,4 +1,4 @@
-//! A contiguous range of a fleet's devices, and the ids they carry.
+//! A contiguous range of a fleet's devices.
 
 use serde::{Deserialize, Serialize};
 
@@ -43,37 +43,6 @@ impl DeviceRange {
     }
 }
 
-/// The ids of a fleet's devices: a prefix and the index in seven digits, so that ids of a fleet of up to ten million
-/// sort as their indices do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceIds {
-    prefix: String,
-}
-
-impl DeviceIds {
-    /// The largest fleet whose ids sort.
-    pub const MAX_DEVICES: u32 = 10_000_000;
-
-    /// Ids that begin with `prefix`.
-    #[must_use]
-    pub fn new(prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into() }
-    }
-
-    /// The id of device number `device`.
-    #[must_use]
-    pub fn id(&self, device: u32) -> String {
-        format!("{}{device:07}", self.prefix)
-    }
-
-    /// The number of the device with this id; `None` if it is not one of this fleet's.
-    #[must_use]
-    pub fn device(&self, id: &str) -> Option<u32> {
-        let digits = id.strip_prefix(&self.prefix)?;
-        (digits.len() == 7 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,15 +51,5 @@ mod tests {
     fn ranges_take_their_turns_one_after_another() {
         let turn = |start| DeviceRange { start, end: start + 25 }.turn(100);
         assert_eq!([turn(0), turn(25), turn(75)], [0.0, 0.25, 0.75]);
-    }
-
-    #[test]
-    fn ids_go_there_and_back() {
-        let ids = DeviceIds::new("sim-");
-        assert_eq!(ids.id(42), "sim-0000042");
-        assert_eq!(ids.device("sim-0000042"), Some(42));
-        for other in ["sim-42", "sim-00000042", "other-0000042", "sim-+000042"] {
-            assert_eq!(ids.device(other), None, "{other}");
-        }
     }
 }

@@ -1,8 +1,10 @@
 //! Pure decisions and the data that every actor shares: arrivals, delays, retries, faults, outcomes, thresholds.
 
+mod arena;
 mod arrivals;
 mod connect_pace;
 mod delay;
+mod device_ids;
 mod fault;
 mod fleet_range;
 mod load;
@@ -11,16 +13,20 @@ mod retry;
 mod series;
 mod status;
 mod threshold;
+mod throttle;
 pub mod units;
 
+pub use arena::Arena;
 pub use arrivals::{Arrival, Arrivals};
 pub use connect_pace::ConnectPace;
 pub use delay::{Delay, DelayError};
+pub use device_ids::DeviceIds;
 pub use fault::{Fault, FaultKind, FaultPlan, FaultStage, Select};
-pub use fleet_range::{DeviceIds, DeviceRange};
+pub use fleet_range::DeviceRange;
 pub use load::{ArrivalKind, Load, Ramp};
 pub use outcome::Outcome;
 pub use retry::{Backoff, Jitter, RetryPolicy};
 pub use series::Series;
 pub use status::FirmwareStatus;
 pub use threshold::{Comparison, Metric, Statistic, Threshold, ThresholdError, Unit};
+pub use throttle::{Admission, Limit, Throttle};

@@ -135,9 +135,15 @@ fn count(field: &Field<'_>, fleet: &FleetConfig) -> Result<u32, Problem> {
 
 /// Devices by index or by id.
 fn ids(field: &Field<'_>, fleet: &FleetConfig) -> Result<Vec<u32>, Problem> {
-    let ids = DeviceIds::new(&*fleet.id_prefix);
+    let ids = DeviceIds::new(fleet.id_prefix.as_str());
     let last = fleet.devices - 1;
     let device = |item: Field<'_>| {
+        if fleet.devices_file.is_some() && matches!(item.node.value, Value::Text(_)) {
+            return Err(item.problem(format_args!(
+                "must be a number from 0 to {last} while `fleet.devices_file` names the devices: they are numbered in \
+                 the order of their ids"
+            )));
+        }
         let (device, shown) = match &item.node.value {
             Value::Integer(index) => (u32::try_from(*index).ok(), index.to_string()),
             Value::Text(id) => (ids.device(id), id.clone()),

@@ -1,13 +1,14 @@
 //! `[fleet]`: the devices.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::document::Value;
 use super::error::Problem;
-use super::reader::Field;
+use super::reader::{Field, Section};
 use super::retry::Retries;
-use crate::device::{FleetConfig, Transport};
+use crate::device::{Auth, FleetConfig, Transport};
 use crate::mqtt::{AddressBlock, MAX_ADDRESSES, SourceAddresses};
 use crate::policy::{DeviceIds, units};
 use crate::time::TimestampFormat;
@@ -16,6 +17,8 @@ use crate::time::TimestampFormat;
 const MAX_KEEP_ALIVE: u64 = 1177;
 /// A prefix and the seven digits behind it fit into the 128 characters of a device id (1.2).
 const MAX_PREFIX: usize = 121;
+
+const AUTHS: [(&str, Auth); 2] = [("sas", Auth::Sas), ("x509", Auth::X509)];
 
 pub(super) struct FleetSection {
     pub(super) fleet: FleetConfig,
@@ -28,6 +31,8 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
     let section = field.section(&[
         "devices",
         "id_prefix",
+        "devices_file",
+        "auth",
         "connect_rate",
         "connect_in_flight",
         "connect_slow_down",
@@ -41,14 +46,25 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         "max_descriptors",
         "timestamps",
     ])?;
+    let devices_file = devices_file(&section)?;
+    let auth = section.required("auth")?;
+    if devices_file.is_none() && auth.choice(&AUTHS)? == Auth::X509 {
+        return Err(auth.problem("is `x509` and needs `fleet.devices_file`, which names each device's certificate"));
+    }
     let fleet = FleetConfig {
         devices: section.required("devices")?.integer(1..=DeviceIds::MAX_DEVICES)?,
         id_prefix: id_prefix(&section.required("id_prefix")?)?,
+        devices_file,
+        auth: auth.choice(&AUTHS)?,
         connect_rate: section.required("connect_rate")?.rate()?,
         connect_in_flight: section.required("connect_in_flight")?.integer(1..=100_000_u32)?,
         connect_slow_down: slow_down(&section.required("connect_slow_down")?)?,
         source_addresses: source_addresses(&section.required("source_addresses")?)?,
-        transport: section.required("transport")?.choice(&[("tcp", Transport::Tcp), ("tls", Transport::Tls)])?,
+        transport: section.required("transport")?.choice(&[
+            ("tcp", Transport::Tcp),
+            ("tls", Transport::Tls),
+            ("wss", Transport::Wss),
+        ])?,
         tls_resumption: section.required("tls_resumption")?.boolean()?,
         keep_alive: section.required("keep_alive")?.seconds(1..=MAX_KEEP_ALIVE)?,
         token_life: section.required("token_life")?.seconds(10..=365 * 86_400)?,
@@ -63,6 +79,18 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
     // Below this a process has none left for devices.
     let max_descriptors = section.required("max_descriptors")?.automatic(256..=10_000_000_u32)?;
     Ok(FleetSection { fleet, shards, max_descriptors })
+}
+
+/// The file that names the devices, if there is one.
+fn devices_file(section: &Section<'_>) -> Result<Option<PathBuf>, Problem> {
+    let field = section.required("devices_file")?;
+    match field.text()? {
+        "" => Ok(None),
+        path => {
+            section.meaningless("id_prefix", &field, "where `fleet.devices_file` names the devices")?;
+            Ok(Some(path.into()))
+        }
+    }
 }
 
 /// `off`, or how long a CONNACK may take. A minute is longer than any is waited for.

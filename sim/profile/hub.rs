@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
-use super::reader::Field;
+use super::reader::{Field, Section};
 use crate::device::Transport;
-use crate::hub::{HubConfig, HubDelays};
+use crate::hub::{HubConfig, HubDelays, HubLimits, Tier};
 
 /// The hub under test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,10 @@ pub enum HubPlan {
         workers: usize,
         /// Delays planted on purpose.
         slow: HubDelays,
+        /// The tier whose throttles and quotas each process has; `None` for none.
+        tier: Option<Tier>,
+        /// Units of that tier.
+        units: u32,
     },
     /// An IoT hub that is already there. Its endpoints and keys come from the environment: they are no part of a
     /// plan.
@@ -35,13 +39,15 @@ impl HubPlan {
     pub fn embedded(&self, transport: Transport) -> Option<HubConfig> {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         match self {
-            Self::Embedded { workers, slow, .. } => Some(HubConfig {
-                mqtt: free,
+            Self::Embedded { workers, slow, tier, units, .. } => Some(HubConfig {
+                mqtt: (transport == Transport::Tcp).then_some(free),
                 mqtts: (transport == Transport::Tls).then_some(free),
-                tls_dir: None,
-                http: free,
+                http: Some(free),
+                https: (transport == Transport::Wss).then_some(free),
                 workers: *workers,
                 slow: *slow,
+                limits: tier.map(|tier| HubLimits::of(tier, *units)),
+                ..HubConfig::default()
             }),
             Self::Azure => None,
         }
@@ -55,7 +61,7 @@ enum Kind {
 }
 
 pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
-    let section = field.section(&["kind", "instances", "workers", "slow"])?;
+    let section = field.section(&["kind", "instances", "workers", "tier", "units", "slow"])?;
     let kind = section.required("kind")?;
     let text = kind.text()?;
     if text == "mqtt" || text.contains("://") {
@@ -66,16 +72,38 @@ pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
             let instances = section.required("instances")?.automatic(1..=10_000_u32)?;
             let workers = section.required("workers")?.integer(1..=256_u32)? as usize;
             let slow = slow(&section.required("slow")?)?;
-            HubPlan::Embedded { instances, workers, slow }
+            let (tier, units) = tier(&section)?;
+            HubPlan::Embedded { instances, workers, slow, tier, units }
         }
         Kind::Azure => {
             section.meaningless("instances", &kind, "for a hub that is not embedded")?;
             section.meaningless("workers", &kind, "for a hub that is not embedded")?;
             section.meaningless("slow", &kind, "for a hub that is not embedded")?;
+            section.meaningless("tier", &kind, "for a hub that is not embedded")?;
+            section.meaningless("units", &kind, "for a hub that is not embedded")?;
             HubPlan::Azure
         }
     };
     Ok(plan)
+}
+
+/// The tier and its units.
+fn tier(section: &Section<'_>) -> Result<(Option<Tier>, u32), Problem> {
+    let field = section.required("tier")?;
+    let mut choices = vec![("none", None)];
+    choices.extend(Tier::ALL.map(|tier| (tier.name(), Some(tier))));
+    let Some(tier) = field.choice(&choices)? else {
+        section.meaningless("units", &field, "without a tier")?;
+        return Ok((None, 1));
+    };
+    let Some(units) = section.optional("units") else { return Ok((Some(tier), 1)) };
+    let allowed = tier.units();
+    let count = units.integer(0..=u32::MAX)?;
+    if allowed.contains(&count) {
+        return Ok((Some(tier), count));
+    }
+    let (name, most) = (tier.name(), allowed.end());
+    Err(units.problem(format_args!("must be from 1 to {most}: a hub of the tier {name} has no more units")))
 }
 
 fn slow(field: &Field<'_>) -> Result<HubDelays, Problem> {

@@ -9,7 +9,7 @@ use super::fleet::FleetSection;
 use super::reader::{Field, Section};
 use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
 use crate::device::{FirmwareConfig, FleetConfig};
-use crate::driver::{DriverConfig, Via};
+use crate::driver::{DriverConfig, ObserveKind, Via};
 use crate::policy::{ArrivalKind, Backoff, Fault, FaultKind, Load, Threshold, units};
 use crate::random::Seed;
 
@@ -154,6 +154,32 @@ impl Plan {
             Some(updates) => format!("{load}, {updates} updates in all"),
             None => load,
         }
+    }
+
+    /// The most that the hub has to bear per second, in words: of what a `fleet` does, a `driver`, or both.
+    #[must_use]
+    pub fn peak_rates_in_words(&self, fleet: bool, driver: bool) -> String {
+        let mut rates = Vec::new();
+        if fleet {
+            let connects = self.fleet.connect_rate;
+            rates.push(format!("{} devices, {connects} connections/s", self.fleet.devices));
+            // One report of each device that comes online, three of each that is updated.
+            let reports = match self.driver.load {
+                Load::Open { rate, .. } => connects.max(3.0 * rate),
+                Load::Closed { .. } => connects,
+            };
+            rates.push(format!("{reports} twin updates/s"));
+        }
+        if driver {
+            rates.push(self.load_in_words());
+            let looks = 1.0 / self.driver.observe.interval.as_secs_f64();
+            let looks = (looks * 10.0).round() / 10.0;
+            rates.push(match self.driver.observe.kind {
+                ObserveKind::Query => format!("{looks} queries/s"),
+                ObserveKind::Poll => format!("{looks} twin reads/s for each update in progress"),
+            });
+        }
+        rates.join(", ")
     }
 
     /// The plan in a sentence.

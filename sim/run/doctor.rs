@@ -28,8 +28,8 @@ pub fn diagnose(plan: &Plan, roles: Roles) -> Result<Diagnosis, PreflightError> 
     match preflight::placement(plan, roles) {
         Ok(placement) => {
             // A hub elsewhere stands in the environment, if anywhere yet.
-            let way = environment::read(roles, plan.fleet.transport, |name| std::env::var(name).ok());
-            let hub = way.ok().and_then(|(endpoints, _)| Some(endpoints.mqtt?.ip()));
+            let way = environment::read(roles, &plan.fleet, |name| std::env::var(name).ok());
+            let hub = way.ok().and_then(|hub| Some(hub.mqtt.first()?.ip()));
             Ok(examine(plan, roles, &placement, hub))
         }
         Err(PreflightError::Placement(error)) => {

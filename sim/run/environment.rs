@@ -2,7 +2,8 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use crate::device::Transport;
+use super::address::Address;
+use crate::device::{FleetConfig, Transport};
 use crate::dialect::azure::{ConnectionString, Key};
 use crate::shard::{Credentials, Endpoints, HubProof, Roles};
 
@@ -10,13 +11,21 @@ use crate::shard::{Credentials, Endpoints, HubProof, Roles};
 pub const CONNECTION_STRING: &str = "IOTHUB_CONNECTION_STRING";
 /// The master key of the fleet, base64.
 pub const FLEET_KEY: &str = "TWINSTORM_FLEET_KEY";
-/// Where the hub listens for MQTT: `mqtts://host:port` for TLS, `mqtt://host:port` for plain TCP; without a scheme,
-/// the profile decides (`fleet.transport`).
+/// Where the hub listens for MQTT: `mqtts://host:port` for TLS, `wss://host:port` for WebSocket over TLS,
+/// `mqtt://host:port` for plain TCP; without a scheme, the profile decides (`fleet.transport`). Without it: the
+/// connection string's host, TLS.
 pub const HUB_MQTT: &str = "TWINSTORM_HUB_MQTT";
-/// The certificates of the CAs that may have signed the hub's, in PEM: a file, or the text itself.
+/// The certificates of the CAs that may have signed the hub's, in PEM: a file, or the text itself. Without it, those are
+/// trusted that this system trusts.
 pub const HUB_CA: &str = "TWINSTORM_HUB_CA";
-/// Base URL of the hub's REST interface.
+/// Base URL of the hub's REST interface. Without it: the connection string's host, HTTPS.
 pub const HUB_REST: &str = "TWINSTORM_HUB_REST";
+
+/// The standard ports (1.1).
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
+const MQTT: u16 = 1883;
+const MQTTS: u16 = 8883;
 
 /// What is wrong with the environment. Never quotes a secret.
 #[derive(Debug, thiserror::Error)]
@@ -39,85 +48,137 @@ pub enum EnvironmentError {
     },
 }
 
+/// A hub that is not started here.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    /// Where it is.
+    pub endpoints: Endpoints,
+    /// Every address behind the name of its MQTT endpoint; none without a fleet.
+    pub mqtt: Vec<SocketAddr>,
+    /// Every address behind the name of its REST endpoint.
+    pub rest: Vec<SocketAddr>,
+    /// What opens it; nothing of the devices' where a file has that.
+    pub credentials: Credentials,
+}
+
 /// Reads what `roles` need through `variable`, which is `std::env::var` outside tests. Where the hub's address does not
-/// say whether TLS is spoken, `transport` does.
+/// say whether TLS is spoken, `fleet` does. With nothing but a connection string, the endpoints are those that every
+/// IoT hub has (1.1): HTTPS at the port that the host name carries, or else 443, and MQTT over TLS on 8883.
 ///
 /// # Errors
 /// Names the variable that is missing or makes no sense.
 pub fn read(
     roles: Roles,
-    transport: Transport,
+    fleet: &FleetConfig,
     variable: impl Fn(&str) -> Option<String>,
-) -> Result<(Endpoints, Credentials), EnvironmentError> {
+) -> Result<Elsewhere, EnvironmentError> {
+    let given = |name: &'static str| variable(name).filter(|value| !value.trim().is_empty());
     let need = |name: &'static str, meaning: &'static str| {
-        variable(name)
-            .filter(|value| !value.trim().is_empty())
-            .ok_or(EnvironmentError::Missing { variable: name, meaning })
+        given(name).ok_or(EnvironmentError::Missing { variable: name, meaning })
     };
     let service =
         ConnectionString::parse(&need(CONNECTION_STRING, "the connection string of the hub's service policy")?)
             .map_err(|why| EnvironmentError::Unusable { variable: CONNECTION_STRING, why: why.to_string() })?;
-    // Without these two, the hub is one whose endpoints are the standard ones: MQTT over TLS on 8883 and HTTPS on 443.
-    let rest = rest_url(&need(
-        HUB_REST,
-        "the base URL of the hub's REST interface, http://host:port (https://, and with it the standard endpoints of a cloud hub, is not in this version)",
-    )?)?;
-    let mut endpoints = Endpoints { mqtt: None, tls: None, rest: Some(rest), host: service.host.clone() };
-    let mut fleet_key = None;
+    let authority = given(HUB_CA).map(|text| authority(&text)).transpose()?;
+    let (rest, said_by) = match given(HUB_REST) {
+        Some(url) => (rest_url(&url)?, HUB_REST),
+        None => (format!("https://{}", service.host), CONNECTION_STRING),
+    };
+    let rest_addresses = resolve(&rest_address(&rest), said_by)?;
+    let mut endpoints = Endpoints {
+        mqtt: None,
+        tls: None,
+        websocket: false,
+        rest_authority: authority.clone().filter(|_| rest.starts_with("https://")),
+        rest: Some(rest),
+        host: service.host.clone(),
+    };
+    let (mut mqtt, mut devices) = (Vec::new(), None);
     if roles.fleet {
-        let hub = need(HUB_MQTT, "where the hub listens for MQTT, mqtts://host:port for TLS or mqtt://host:port")?;
-        let (address, host) = mqtt_address(&hub, transport)?;
-        endpoints.mqtt = Some(address);
-        if let Some(host) = host {
-            let authority = authority(&need(
-                HUB_CA,
-                "the certificate of the CA that signed the hub's, a PEM file (of public CAs, most systems keep those that \
-                 they trust in /etc/ssl/certs/ca-certificates.crt)",
-            )?)?;
-            endpoints.tls = Some(HubProof { host, authority });
+        let (address, transport, said_by) = match given(HUB_MQTT) {
+            Some(hub) => {
+                let (address, transport) = mqtt_address(&hub, fleet.transport)?;
+                (address, transport, HUB_MQTT)
+            }
+            // WebSockets are where HTTPS is.
+            None if fleet.transport == Transport::Wss => {
+                (Address::parse(&service.host, HTTPS), Transport::Wss, CONNECTION_STRING)
+            }
+            None => (Address::parse(&service.host, 0).at(MQTTS), Transport::Tls, CONNECTION_STRING),
+        };
+        mqtt = resolve(&address, said_by)?;
+        endpoints.mqtt = mqtt.first().copied();
+        endpoints.websocket = transport == Transport::Wss;
+        endpoints.tls = transport.is_secure().then(|| HubProof { host: address.host, authority });
+        if fleet.devices_file.is_none() {
+            let key = need(FLEET_KEY, "the master key from which device keys derive, in base64")?;
+            let key = Key::from_base64(&key);
+            let key = key.map_err(|why| EnvironmentError::Unusable { variable: FLEET_KEY, why: why.to_owned() })?;
+            devices = Some(key.into());
         }
-        let key = need(FLEET_KEY, "the master key from which device keys derive, in base64")?;
-        fleet_key = Some(
-            Key::from_base64(&key)
-                .map_err(|why| EnvironmentError::Unusable { variable: FLEET_KEY, why: why.to_owned() })?,
-        );
     }
-    Ok((endpoints, Credentials { service: Some(service), fleet_key }))
+    let credentials = Credentials { service: Some(service), devices };
+    Ok(Elsewhere { endpoints, mqtt, rest: rest_addresses, credentials })
 }
 
 fn rest_url(text: &str) -> Result<String, EnvironmentError> {
     let text = text.trim().trim_end_matches('/');
-    let unusable = |why: &str| EnvironmentError::Unusable { variable: HUB_REST, why: why.to_owned() };
-    if text.starts_with("https://") {
-        return Err(unusable("this version speaks http:// only, not https://"));
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match authority {
+        Some(authority) if !authority.is_empty() && !authority.contains('/') => Ok(text.to_owned()),
+        _ => Err(EnvironmentError::Unusable {
+            variable: HUB_REST,
+            why: "write it like https://myhub.example or http://127.0.0.1:8080, without a path".to_owned(),
+        }),
     }
-    let authority = text.strip_prefix("http://").ok_or_else(|| unusable("write it like http://127.0.0.1:8080"))?;
-    if authority.is_empty() || authority.contains('/') {
-        return Err(unusable("write it like http://127.0.0.1:8080, without a path"));
-    }
-    Ok(text.to_owned())
 }
 
-/// The address, and with TLS the name that the hub's certificate has to be for.
-fn mqtt_address(text: &str, transport: Transport) -> Result<(SocketAddr, Option<String>), EnvironmentError> {
+/// The address within a URL that [`rest_url`] accepted.
+fn rest_address(url: &str) -> Address {
+    match url.strip_prefix("https://") {
+        Some(authority) => Address::parse(authority, HTTPS),
+        None => Address::parse(url.trim_start_matches("http://"), HTTP),
+    }
+}
+
+/// The standard port for MQTT over `transport` (1.1).
+const fn port(transport: Transport) -> u16 {
+    match transport {
+        Transport::Tcp => MQTT,
+        Transport::Tls => MQTTS,
+        Transport::Wss => HTTPS,
+    }
+}
+
+/// The address, and what MQTT goes over there.
+fn mqtt_address(text: &str, transport: Transport) -> Result<(Address, Transport), EnvironmentError> {
     let unusable = |why: String| EnvironmentError::Unusable { variable: HUB_MQTT, why };
     let (transport, text) = match text.trim().split_once("://") {
         None => (transport, text.trim()),
         Some(("mqtts", rest)) => (Transport::Tls, rest),
+        Some(("wss", rest)) => (Transport::Wss, rest),
         Some(("mqtt", rest)) if transport == Transport::Tcp => (Transport::Tcp, rest),
         Some(("mqtt", _)) => {
-            return Err(unusable("fleet.transport is \"tls\": name a port for TLS, mqtts://host:port".to_owned()));
+            return Err(unusable(
+                "fleet.transport asks for TLS: name a port for that, mqtts://host:port or wss://host:port".to_owned(),
+            ));
         }
         Some((scheme, _)) => {
-            return Err(unusable(format!("{scheme}:// is not in this version: mqtts:// or mqtt:// is")));
+            return Err(unusable(format!("{scheme}:// is not in this version: mqtts://, wss:// and mqtt:// are")));
         }
     };
-    let mut addresses = text
-        .to_socket_addrs()
-        .map_err(|error| unusable(format!("`{text}` cannot be resolved ({error}); write it like 127.0.0.1:1883")))?;
-    let address = addresses.next().ok_or_else(|| unusable(format!("`{text}` has no address")))?;
-    let host = text.rsplit_once(':').map_or(text, |(host, _)| host).trim_matches(['[', ']']);
-    Ok((address, (transport == Transport::Tls).then(|| host.to_owned())))
+    Ok((Address::parse(text.trim_end_matches('/'), port(transport)), transport))
+}
+
+/// Every address behind a name.
+fn resolve(address: &Address, variable: &'static str) -> Result<Vec<SocketAddr>, EnvironmentError> {
+    let unusable = |why: &dyn std::fmt::Display| EnvironmentError::Unusable {
+        variable,
+        why: format!("`{}` cannot be resolved ({why}); name a host that this machine knows", address.host),
+    };
+    let found = (address.host.as_str(), address.port).to_socket_addrs().map_err(|error| unusable(&error))?;
+    let found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() { Err(unusable(&"it has no address")) } else { Ok(found) }
 }
 
 /// Certificates in PEM, from the text itself or from the file that it names.
@@ -129,84 +190,93 @@ fn authority(text: &str) -> Result<String, EnvironmentError> {
         .map_err(|error| EnvironmentError::Unusable { variable: HUB_CA, why: format!("cannot read {text}: {error}") })
 }
 
-/// Every address behind a REST base URL that [`read`] accepted.
-///
-/// # Errors
-/// Its host cannot be resolved.
-pub fn rest_addresses(url: &str) -> std::io::Result<Vec<SocketAddr>> {
-    let authority = url.trim_start_matches("http://");
-    let with_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let authority = if with_port { authority.to_owned() } else { format!("{authority}:80") };
-    Ok(authority.to_socket_addrs()?.collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile;
 
     const SERVICE: &str =
         "HostName=127.0.0.1:8080;SharedAccessKeyName=service;SharedAccessKey=MDEyMzQ1Njc4OWFiY2RlZg==";
+    const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZg==";
 
-    fn with(pairs: &[(&str, &str)], roles: Roles) -> Result<(Endpoints, Credentials), String> {
+    fn with(pairs: &[(&str, &str)], roles: Roles) -> Result<Elsewhere, String> {
         let find = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        read(roles, Transport::Tcp, find).map_err(|error| error.to_string())
+        let fleet = profile::load("quickstart", &[]).unwrap().fleet;
+        read(roles, &fleet, find).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn each_role_needs_its_own() {
-        let driver = [(CONNECTION_STRING, SERVICE), (HUB_REST, "http://127.0.0.1:8080/")];
-        let (endpoints, _) = with(&driver, Roles::DRIVER).unwrap();
-        assert_eq!(endpoints.rest.as_deref(), Some("http://127.0.0.1:8080"));
-        assert_eq!(rest_addresses("http://127.0.0.1:8080").unwrap(), ["127.0.0.1:8080".parse().unwrap()]);
-        assert_eq!(rest_addresses("http://127.0.0.1").unwrap(), ["127.0.0.1:80".parse().unwrap()]);
-        assert!(with(&driver, Roles::FLEET).unwrap_err().starts_with("TWINSTORM_HUB_MQTT is not set"));
-        let fleet =
-            [driver[0], driver[1], (HUB_MQTT, "mqtt://127.0.0.1:1883"), (FLEET_KEY, "MDEyMzQ1Njc4OWFiY2RlZg==")];
-        let (endpoints, credentials) = with(&fleet, Roles::BOTH).unwrap();
-        assert_eq!(endpoints.mqtt, Some("127.0.0.1:1883".parse().unwrap()));
-        assert!(credentials.fleet_key.is_some());
+    fn a_connection_string_alone_means_the_standard_endpoints() {
+        let host = |host: &str| format!("HostName={host};SharedAccessKeyName=service;SharedAccessKey={KEY}");
+        for (name, url, rest) in [
+            ("localhost", "https://localhost", "127.0.0.1:443"),
+            ("localhost:8443", "https://localhost:8443", "127.0.0.1:8443"),
+        ] {
+            let service = host(name);
+            let hub = with(&[(CONNECTION_STRING, &service), (FLEET_KEY, KEY)], Roles::BOTH).unwrap();
+            assert_eq!(hub.endpoints.rest.as_deref(), Some(url));
+            assert!(hub.rest.contains(&rest.parse().unwrap()), "{:?}", hub.rest);
+            assert!(hub.mqtt.contains(&"127.0.0.1:8883".parse().unwrap()), "{:?}", hub.mqtt);
+            assert_eq!(hub.endpoints.mqtt.as_ref(), hub.mqtt.first());
+            // Trusted is whom the system trusts.
+            assert_eq!(hub.endpoints.tls, Some(HubProof { host: "localhost".to_owned(), authority: None }));
+            assert_eq!((hub.endpoints.rest_authority, hub.endpoints.host.as_str()), (None, name));
+        }
+    }
+
+    #[test]
+    fn each_endpoint_can_be_named_and_each_role_needs_its_own() {
+        let driver = [(CONNECTION_STRING, SERVICE), (HUB_REST, "http://127.0.0.1/")];
+        let hub = with(&driver, Roles::DRIVER).unwrap();
+        assert_eq!(hub.endpoints.rest.as_deref(), Some("http://127.0.0.1"));
+        assert_eq!((hub.rest, hub.mqtt), (vec!["127.0.0.1:80".parse().unwrap()], Vec::new()));
+        assert!(with(&driver, Roles::FLEET).unwrap_err().starts_with("TWINSTORM_FLEET_KEY is not set"));
+        let fleet = [driver[0], driver[1], (HUB_MQTT, "mqtt://127.0.0.1:1884"), (FLEET_KEY, KEY)];
+        let hub = with(&fleet, Roles::BOTH).unwrap();
+        assert_eq!((hub.endpoints.mqtt, hub.endpoints.tls), (Some("127.0.0.1:1884".parse().unwrap()), None));
+        assert!(hub.credentials.devices.is_some());
     }
 
     #[test]
     fn the_scheme_or_else_the_profile_decides_about_tls() {
         let at = |text: &str, transport| mqtt_address(text, transport).map_err(|error| error.to_string());
-        let address = "127.0.0.1:1".parse().unwrap();
-        let tls = Some("127.0.0.1".to_owned());
-        assert_eq!(at("127.0.0.1:1", Transport::Tcp), Ok((address, None)));
-        assert_eq!(at("127.0.0.1:1", Transport::Tls), Ok((address, tls.clone())));
-        assert_eq!(at("mqtts://127.0.0.1:1", Transport::Tcp), Ok((address, tls)));
-        assert_eq!(at("mqtts://[::1]:1", Transport::Tls).unwrap().1.as_deref(), Some("::1"));
+        let address = |host: &str, port| Address { host: host.to_owned(), port };
+        for (text, asked, port, transport) in [
+            ("127.0.0.1:1", Transport::Tcp, 1, Transport::Tcp),
+            ("127.0.0.1", Transport::Tls, 8883, Transport::Tls),
+            ("127.0.0.1", Transport::Wss, 443, Transport::Wss),
+            ("mqtts://127.0.0.1:1", Transport::Tcp, 1, Transport::Tls),
+            ("wss://127.0.0.1:1/", Transport::Tls, 1, Transport::Wss),
+        ] {
+            assert_eq!(at(text, asked), Ok((address("127.0.0.1", port), transport)), "{text}");
+        }
+        assert_eq!(at("mqtts://[::1]:1/", Transport::Tls), Ok((address("::1", 1), Transport::Tls)));
         assert!(at("mqtt://127.0.0.1:1", Transport::Tls).unwrap_err().contains("fleet.transport"));
-        assert!(at("wss://127.0.0.1:1", Transport::Tls).unwrap_err().contains("wss:// is not in this version"));
+        assert!(at("amqps://127.0.0.1:1", Transport::Tls).unwrap_err().contains("amqps:// is not in this version"));
     }
 
     #[test]
-    fn tls_needs_a_ca_as_a_file_or_as_text() {
-        let hub = [
-            (CONNECTION_STRING, SERVICE),
-            (HUB_REST, "http://127.0.0.1:8080"),
-            (HUB_MQTT, "mqtts://127.0.0.1:1"),
-            (FLEET_KEY, "MDEyMzQ1Njc4OWFiY2RlZg=="),
-        ];
-        assert!(with(&hub, Roles::FLEET).unwrap_err().starts_with("TWINSTORM_HUB_CA is not set"));
-        let ca = |text| with(&[&hub[..], &[(HUB_CA, text)]].concat(), Roles::FLEET);
-        let (endpoints, _) = ca("-----BEGIN CERTIFICATE-----").unwrap();
+    fn a_ca_is_a_file_or_text_and_holds_for_both_endpoints() {
+        let hub = [(CONNECTION_STRING, SERVICE), (FLEET_KEY, KEY)];
+        let ca = |text| with(&[&hub[..], &[(HUB_CA, text)]].concat(), Roles::BOTH);
+        let endpoints = ca("-----BEGIN CERTIFICATE-----").unwrap().endpoints;
         assert_eq!(endpoints.transport(), Transport::Tls);
+        assert_eq!(endpoints.rest_authority.as_deref(), Some("-----BEGIN CERTIFICATE-----"));
+        assert_eq!(endpoints.tls.unwrap().authority.as_deref(), Some("-----BEGIN CERTIFICATE-----"));
         assert!(ca("/nowhere/ca.pem").unwrap_err().contains("cannot read /nowhere/ca.pem"));
     }
 
     #[test]
     fn errors_name_the_variable_and_no_secret() {
         assert!(with(&[], Roles::BOTH).unwrap_err().starts_with("IOTHUB_CONNECTION_STRING is not set"));
-        let tls = [(CONNECTION_STRING, SERVICE), (HUB_REST, "https://hub.example")];
-        assert!(with(&tls, Roles::DRIVER).unwrap_err().contains("https"));
-        let key = [
-            (CONNECTION_STRING, SERVICE),
-            (HUB_REST, "http://h:1"),
-            (HUB_MQTT, "127.0.0.1:1"),
-            (FLEET_KEY, "c2VjcmV0"),
-        ];
-        let error = with(&key, Roles::FLEET).unwrap_err();
+        for url in ["https://", "ftp://hub.example", "127.0.0.1:8080", "http://h/path"] {
+            let error = with(&[(CONNECTION_STRING, SERVICE), (HUB_REST, url)], Roles::DRIVER).unwrap_err();
+            assert!(error.starts_with("TWINSTORM_HUB_REST is unusable"), "{error}");
+        }
+        let nowhere = with(&[(CONNECTION_STRING, SERVICE), (HUB_REST, "https://nowhere.invalid")], Roles::DRIVER);
+        let error = nowhere.unwrap_err();
+        assert!(error.contains("TWINSTORM_HUB_REST") && error.contains("`nowhere.invalid` cannot be"), "{error}");
+        let error = with(&[(CONNECTION_STRING, SERVICE), (FLEET_KEY, "c2VjcmV0")], Roles::FLEET).unwrap_err();
         assert!(error.contains("TWINSTORM_FLEET_KEY") && !error.contains("c2VjcmV0"), "{error}");
     }
 }

@@ -15,10 +15,10 @@ use crate::shard::Credentials;
 pub(super) fn tracer(
     options: &RunOptions,
     output: &Output,
+    ids: &DeviceIds,
     credentials: &Credentials,
 ) -> Result<Option<Arc<Tracer>>, RunError> {
     let plan = &options.plan;
-    let ids = DeviceIds::new(&plan.fleet.id_prefix);
     // Who is followed into a file is also the one that is told of.
     let Some(device) = options.trace.or(plan.report.narrate.then_some(0)) else { return Ok(None) };
     let mut file = match options.trace {

@@ -28,10 +28,12 @@ const STOP: Duration = Duration::from_secs(1);
 /// What the child says once it listens. It travels through a pipe that only parent and child hold.
 #[derive(Serialize, Deserialize)]
 struct Listening {
-    mqtt: SocketAddr,
-    /// For MQTT over TLS, with the certificate of the hub's CA in PEM.
-    mqtts: Option<(SocketAddr, String)>,
-    http: SocketAddr,
+    mqtt: Option<SocketAddr>,
+    mqtts: Option<SocketAddr>,
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    /// The certificate of the hub's CA in PEM, if TLS is spoken anywhere.
+    authority: Option<String>,
     connection_string: String,
     fleet_key: String,
 }
@@ -46,7 +48,7 @@ enum Word {
 /// What the parent says.
 #[derive(Debug, Serialize, Deserialize)]
 enum Order {
-    Start(HubConfig),
+    Start(Box<HubConfig>),
     Stop,
 }
 
@@ -93,7 +95,7 @@ impl StartingHub {
     ) -> Result<Self, HubProcessError> {
         let (mut child, words) = ChildProcess::spawn(program, "hub")?;
         let first_word = listen(words, gone)?;
-        child.tell(Order::Start(config.clone()))?;
+        child.tell(Order::Start(Box::new(config.clone())))?;
         Ok(Self { child, first_word })
     }
 
@@ -117,16 +119,21 @@ impl StartingHub {
             .map_err(|_| HubProcessError::Silent("its connection string is unusable".to_owned()))?;
         let fleet_key = Key::from_base64(&listening.fleet_key)
             .map_err(|_| HubProcessError::Silent("its fleet key is unusable".to_owned()))?;
-        let tls = listening
-            .mqtts
-            .map(|(address, authority)| (address, HubProof { host: address.ip().to_string(), authority }));
+        // It listens where its devices connect, and nowhere else for MQTT.
+        let secure = listening.mqtts.or(listening.https);
+        let proof = |(address, authority): (SocketAddr, _)| HubProof {
+            host: address.ip().to_string(),
+            authority: Some(authority),
+        };
         let endpoints = Endpoints {
-            mqtt: Some(tls.as_ref().map_or(listening.mqtt, |(address, _)| *address)),
-            tls: tls.map(|(_, proof)| proof),
-            rest: Some(format!("http://{}", listening.http)),
+            mqtt: secure.or(listening.mqtt),
+            tls: secure.zip(listening.authority).map(proof),
+            websocket: listening.mqtts.is_none() && listening.https.is_some(),
+            rest: listening.http.map(|address| format!("http://{address}")),
+            rest_authority: None,
             host: service.host.clone(),
         };
-        let credentials = Credentials { service: Some(service), fleet_key: Some(fleet_key) };
+        let credentials = Credentials { service: Some(service), devices: Some(fleet_key.into()) };
         Ok(HubProcess { child: self.child, endpoints, credentials })
     }
 }
@@ -185,7 +192,7 @@ pub fn serve_hub_process() -> io::Result<()> {
     let (mut from, mut line) = (BufReader::new(io::stdin().lock()), Vec::new());
     let mut next = || read_line::<Order>(&mut from, &mut line);
     let Some(Order::Start(config)) = next()? else { return Ok(()) };
-    let started = Hub::bind(config).and_then(|bound| {
+    let started = Hub::bind(*config).and_then(|bound| {
         let identity = bound.generate_identity()?;
         Ok((bound.start(identity.clone())?, identity))
     });
@@ -194,8 +201,10 @@ pub fn serve_hub_process() -> io::Result<()> {
         Ok((hub, identity)) => {
             say(&Word::Listening(Listening {
                 mqtt: hub.mqtt_addr(),
-                mqtts: hub.mqtts_addr().zip(hub.authority().map(str::to_owned)),
+                mqtts: hub.mqtts_addr(),
                 http: hub.http_addr(),
+                https: hub.https_addr(),
+                authority: hub.authority().map(str::to_owned),
                 connection_string: identity.connection_string().reveal(),
                 fleet_key: identity.fleet_key.to_base64(),
             }))?;

@@ -15,7 +15,8 @@ use super::output::Output;
 use super::preflight::{self, PreflightError};
 use super::signals::StopSignal;
 use super::tally::Tally;
-use super::{doctor, environment};
+use super::{devices_file, doctor, environment};
+use crate::policy::DeviceIds;
 use crate::profile::HubPlan;
 use crate::report;
 use crate::shard::{Assignment, Credentials, Endpoints};
@@ -32,13 +33,19 @@ pub(super) async fn launch(
 ) -> Result<Coordinator, RunError> {
     let plan = &options.plan;
     let placement = preflight::placement(plan, options.roles)?;
-    let elsewhere = match plan.hub {
+    let mut elsewhere = match plan.hub {
         HubPlan::Embedded { .. } => None,
-        HubPlan::Azure => {
-            Some(environment::read(options.roles, plan.fleet.transport, |name| std::env::var(name).ok())?)
-        }
+        HubPlan::Azure => Some(environment::read(options.roles, &plan.fleet, |name| std::env::var(name).ok())?),
     };
-    let hub = elsewhere.as_ref().and_then(|(endpoints, _)| Some(endpoints.mqtt?.ip()));
+    let mut ids = DeviceIds::new(plan.fleet.id_prefix.as_str());
+    let mut warning = None;
+    if let Some(path) = &plan.fleet.devices_file {
+        let hub = elsewhere.as_mut().ok_or(PreflightError::DevicesFile)?;
+        let roster = devices_file::read(path, plan.fleet.devices, plan.fleet.auth)?;
+        (ids, warning) = (roster.ids, roster.warning);
+        hub.credentials.devices = Some(roster.secrets).filter(|_| options.roles.fleet);
+    }
+    let hub = elsewhere.as_ref().and_then(|hub| Some(hub.mqtt.first()?.ip()));
     let diagnosis = doctor::examine(plan, options.roles, &placement, hub);
     if !diagnosis.can_run() {
         let shortages: Vec<String> = diagnosis.shortages().collect();
@@ -59,49 +66,52 @@ pub(super) async fn launch(
         },
         None => Hubs::none(),
     };
-    if let Some((endpoints, _)) = elsewhere.as_ref().filter(|_| options.roles.fleet) {
+    if let Some(hub) = elsewhere.as_ref().filter(|_| options.roles.fleet) {
         // Where the environment decides, the result still says what was done.
-        options.plan.fleet.transport = endpoints.transport();
+        options.plan.fleet.transport = hub.endpoints.transport();
     }
     let plan = &options.plan;
-    let way_of = |shard: usize| -> Option<(Endpoints, Credentials)> {
-        placement.hub_of(shard).map(|hub| hubs.way_to(hub)).or_else(|| elsewhere.clone())
-    };
     let live = Live::detect(plan.report.narrate)?;
-    let mut hub_on_same_machine = true;
-    if let Some((endpoints, _)) = &elsewhere {
-        hub_on_same_machine = preflight::target(plan, endpoints, options.owns_hub)?;
-        if !hub_on_same_machine {
-            live.say(&format!(
-                "load on a hub elsewhere: {} devices at {}/s, {}",
-                plan.fleet.devices,
-                plan.fleet.connect_rate,
-                plan.load_in_words()
-            ));
-        }
+    if let Some(warning) = &warning {
+        live.say(warning);
     }
+    let mut hub_on_same_machine = true;
+    if let Some(hub) = &mut elsewhere {
+        let load = plan.peak_rates_in_words(options.roles.fleet, options.roles.driver);
+        hub_on_same_machine = preflight::target(hub, load.clone(), options.owns_hub)?;
+        if !hub_on_same_machine {
+            live.say(&format!("load on {}: up to {load}", hub.endpoints.host));
+        }
+        hub.endpoints.mqtt = preflight::first_that_answers(&hub.mqtt).await;
+    }
+    let way_of = |shard: usize| -> Option<(Endpoints, Credentials)> {
+        let theirs = || elsewhere.as_ref().map(|hub| (hub.endpoints.clone(), hub.credentials.clone()));
+        placement.hub_of(shard).map(|hub| hubs.way_to(hub)).or_else(theirs)
+    };
     if !plan.report.narrate {
         live.say(&diagnosis.line());
     }
     let followed = options.trace.or(plan.report.narrate.then_some(0));
     let follower = followed.and_then(|device| placement.shards.iter().position(|range| range.contains(device)));
     let tracer = match follower.and_then(way_of) {
-        Some((_, credentials)) => tracer(&options, &output, &credentials)?,
+        Some((_, credentials)) => tracer(&options, &output, &ids, &credentials)?,
         None => None,
     };
     let run_id = format!("{:x}", clock.wall().at(clock.now()).as_millisecond());
     let assignment = |shard: usize| {
-        let (endpoints, credentials) = way_of(shard)?;
+        let (endpoints, mut credentials) = way_of(shard)?;
+        let range = placement.shards[shard];
+        credentials.devices = credentials.devices.map(|devices| devices.slice(range));
         Some(Assignment {
             shard: u32::try_from(shard).ok()?,
             epoch: clock.wall().at(Nanos::ZERO),
             plan: plan.clone(),
-            range: placement.shards[shard],
+            range,
+            ids: ids.slice(range),
             roles: options.roles,
             endpoints,
             credentials,
             run_id: run_id.clone(),
-            registers: elsewhere.is_some(),
             trace: followed,
             // A test's trick, which one shard is enough for.
             swallow_outcomes: if shard == 0 { options.swallow_outcomes } else { 0 },

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::devices_file::DevicesFileError;
 use super::environment::EnvironmentError;
 use super::hub_process::HubProcessError;
 use super::output::OutputError;
@@ -51,6 +52,9 @@ pub enum RunError {
     /// The environment does not tell where the hub is.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
+    /// The file that names the devices is wrong.
+    #[error(transparent)]
+    DevicesFile(#[from] DevicesFileError),
     /// Results cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -87,7 +91,9 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Preflight(_) | Self::Environment(_) | Self::Output(_) | Self::Trace { .. } => ExitCode::Usage,
+            Self::Preflight(_) | Self::Environment(_) | Self::DevicesFile(_) | Self::Output(_) | Self::Trace { .. } => {
+                ExitCode::Usage
+            }
             Self::Interrupted => ExitCode::Aborted,
             Self::Write(_) | Self::Report(_) | Self::Hub(_) | Self::Shard(_) | Self::System(_) => ExitCode::Error,
         }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::wire;
 use crate::device::Transport;
-use crate::dialect::azure::{ConnectionString, Key};
+use crate::dialect::azure::{ConnectionString, DeviceSecrets};
 use crate::measure::{Gauges, Measurements, TraceEvent, Usage};
-use crate::policy::DeviceRange;
+use crate::policy::{DeviceIds, DeviceRange};
 use crate::profile::Plan;
 use crate::time::Nanos;
 
@@ -34,7 +34,7 @@ pub enum FromShard {
         /// The limit.
         descriptors: u64,
     },
-    /// Devices are registered and connected, the observer is primed.
+    /// Devices are connected, the observer is primed.
     Ready,
     /// Something happened to the device that is followed.
     Trace(Nanos, TraceEvent),
@@ -57,6 +57,8 @@ pub struct Assignment {
     pub plan: Plan,
     /// The devices of this shard.
     pub range: DeviceRange,
+    /// Their ids.
+    pub ids: DeviceIds,
     /// Which of the actors it runs.
     pub roles: Roles,
     /// Where the hub is.
@@ -66,9 +68,6 @@ pub struct Assignment {
     pub credentials: Credentials,
     /// What every `updateId` of this run begins with.
     pub run_id: String,
-    /// Whether devices are registered before they connect. An embedded hub needs no such thing: it derives what it has
-    /// to know of a device from the master key when the device first connects.
-    pub registers: bool,
     /// A device to follow, if it is one of the range; what happens to it is told by [`FromShard::Trace`].
     pub trace: Option<u32>,
     /// Forget so many outcomes: proves that the census notices.
@@ -100,8 +99,13 @@ pub struct Endpoints {
     pub mqtt: Option<SocketAddr>,
     /// By what the hub proves itself, if devices speak TLS with it; `None` for plain TCP.
     pub tls: Option<HubProof>,
+    /// Whether MQTT goes over WebSocket.
+    pub websocket: bool,
     /// Base URL of the REST interface; `None` if nothing is to be asked of it.
     pub rest: Option<String>,
+    /// The certificates of those who may have signed that of the REST interface, in PEM; `None` for those whom this
+    /// system trusts.
+    pub rest_authority: Option<String>,
     /// The hub's host name, as tokens carry it.
     pub host: String,
 }
@@ -110,7 +114,11 @@ impl Endpoints {
     /// What MQTT goes over.
     #[must_use]
     pub const fn transport(&self) -> Transport {
-        if self.tls.is_some() { Transport::Tls } else { Transport::Tcp }
+        match (&self.tls, self.websocket) {
+            (Some(_), true) => Transport::Wss,
+            (Some(_), false) => Transport::Tls,
+            (None, _) => Transport::Tcp,
+        }
     }
 }
 
@@ -119,8 +127,8 @@ impl Endpoints {
 pub struct HubProof {
     /// The name or the address that its certificate is for.
     pub host: String,
-    /// The certificates of those who may have signed it, in PEM.
-    pub authority: String,
+    /// The certificates of those who may have signed it, in PEM; `None` for those whom this system trusts.
+    pub authority: Option<String>,
 }
 
 /// Secrets of a run. They never show themselves in a debug print.
@@ -128,8 +136,8 @@ pub struct HubProof {
 pub struct Credentials {
     /// The service's; needed to register devices and by a driver.
     pub service: Option<ConnectionString>,
-    /// The master key from which device keys derive; needed by a fleet.
-    pub fleet_key: Option<Key>,
+    /// The devices'; needed by a fleet.
+    pub devices: Option<DeviceSecrets>,
 }
 
 /// Why a run stops.
@@ -172,6 +180,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::dialect::azure::Key;
     use crate::policy::{FirmwareStatus, Outcome, Series};
     use crate::profile::{self, Override};
     use crate::shard::lines::{read_line, write_line};
@@ -221,19 +230,21 @@ mod tests {
                 epoch: Timestamp::UNIX_EPOCH,
                 plan: profile::load(name, &overrides).unwrap(),
                 range: DeviceRange { start: 5, end: 9 },
+                ids: DeviceIds::new("sim-"),
                 roles: Roles::BOTH,
                 endpoints: Endpoints {
                     mqtt: None,
-                    tls: Some(HubProof { host: "h".into(), authority: "PEM".into() }),
+                    tls: Some(HubProof { host: "h".into(), authority: Some("PEM".into()) }),
+                    websocket: true,
                     rest: Some("http://h".into()),
+                    rest_authority: None,
                     host: "h".into(),
                 },
                 credentials: Credentials {
                     service: Some(ConnectionString::parse(service).unwrap()),
-                    fleet_key: Some(Key::from_bytes([7; 32])),
+                    devices: Some(Key::from_bytes([7; 32]).into()),
                 },
                 run_id: "r".to_owned(),
-                registers: true,
                 trace: Some(5),
                 swallow_outcomes: 0,
             };
@@ -242,8 +253,9 @@ mod tests {
                 (arrived.plan, arrived.range, arrived.endpoints),
                 (assignment.plan, assignment.range, assignment.endpoints)
             );
-            assert_eq!(arrived.credentials.service.unwrap().reveal(), service);
-            assert_eq!(arrived.credentials.fleet_key, assignment.credentials.fleet_key);
+            assert_eq!(arrived.credentials.service.as_ref().map(ConnectionString::reveal).as_deref(), Some(service));
+            let key = |credentials: Credentials| credentials.devices.and_then(|devices| devices.key(5, "a"));
+            assert_eq!(key(arrived.credentials), key(assignment.credentials));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Up to the line: devices registered and connected, the observer primed.
+//! Up to the line: devices connected, the observer primed.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -8,25 +8,26 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::message::{Assignment, FromShard, Progress, ToShard};
+use super::message::{Assignment, FromShard, HubProof, Progress, ToShard};
 use super::serve::{LOOK, Word, Work, in_words};
 use crate::device::{Fleet, FleetPlan};
-use crate::dialect::azure::AzureDevice;
+use crate::dialect::azure::{AzureDevice, WEBSOCKET_PATH};
 use crate::driver::{self, OnlineError};
 use crate::measure::Gauges;
-use crate::mqtt::ClientTls;
+use crate::mqtt::{ClientTls, WebSocketClient};
 use crate::policy::{ConnectPace, FaultPlan};
+use crate::profile::HubPlan;
 
 /// What devices get beyond the connect ramp to come online.
 const CONNECT_GRACE: Duration = Duration::from_secs(60);
 
 impl Work {
-    /// Registers and connects the devices, or waits for those of another process, and takes the observer's first
+    /// Connects the devices, or waits for those of another process, and takes the observer's first
     /// look. An order to stop ends it wherever it is, except between taking measurements and keeping them.
     pub(super) async fn prepare(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
         let beat = Beat { say: self.say.clone(), gauges: Rc::new(Cell::new(self.pending.gauges)) };
         if self.assignment.roles.fleet {
-            if let Err(word) = unless_told(orders, &beat, self.register(&beat)).await? {
+            if let Err(word) = unless_told(orders, &beat, self.greet()).await? {
                 return Ok(word);
             }
             self.fleet = Some(self.start_fleet()?);
@@ -57,6 +58,14 @@ impl Work {
         Ok(unless_told(orders, &beat, prime).await?.err().unwrap_or(Word::Go))
     }
 
+    /// Whether the hub's REST side is there; an embedded hub has been seen to be.
+    async fn greet(&self) -> Result<(), String> {
+        match &self.rest {
+            Some(rest) if self.assignment.plan.hub == HubPlan::Azure => driver::greet(rest).await.map_err(in_words),
+            _ => Ok(()),
+        }
+    }
+
     /// Waits for devices of another process; how many are missing in the end.
     async fn wait_online(&self, beat: &Beat) -> Result<u32, String> {
         let Some(rest) = &self.rest else { return Ok(0) };
@@ -78,22 +87,14 @@ impl Work {
         if self.is_whole() { text } else { format!("shard {}: {text}", self.assignment.shard) }
     }
 
-    async fn register(&self, beat: &Beat) -> Result<(), String> {
-        let (Some(rest), Some(key)) = (&self.rest, &self.assignment.credentials.fleet_key) else { return Ok(()) };
-        if !self.assignment.registers {
-            return Ok(());
-        }
-        let tell = |registered, _| beat.gauges.set(Gauges { registered, ..Gauges::default() });
-        driver::register(rest, key, &self.ids, self.assignment.range, tell).await.map_err(in_words)
-    }
-
     fn start_fleet(&self) -> Result<Fleet, String> {
         let Assignment { plan, range, endpoints, credentials, .. } = &self.assignment;
-        let (Some(hub), Some(key)) = (endpoints.mqtt, &credentials.fleet_key) else {
-            return Err("a fleet needs the hub's MQTT address and the fleet's key".to_owned());
+        let (Some(hub), Some(secrets)) = (endpoints.mqtt, &credentials.devices) else {
+            return Err("a fleet needs the hub's MQTT address and the devices' keys".to_owned());
         };
         let resumption = plan.fleet.tls_resumption;
-        let tls = endpoints.tls.as_ref().map(|proof| ClientTls::new(&proof.host, &proof.authority, resumption));
+        let tls = endpoints.tls.as_ref().map(|proof| client_tls(proof, resumption)).transpose()?;
+        let websocket = endpoints.websocket.then(|| WebSocketClient::new(&endpoints.host, WEBSOCKET_PATH));
         // The profile holds it below 1,178 s.
         let keep_alive = u16::try_from(plan.fleet.keep_alive.as_secs()).unwrap_or(u16::MAX);
         Fleet::start(FleetPlan {
@@ -102,9 +103,11 @@ impl Work {
             faults: Arc::new(FaultPlan::new(plan.seed, &plan.faults, plan.fleet.devices)),
             seed: plan.seed,
             range: *range,
+            ids: self.ids.clone(),
             hub,
-            tls: tls.transpose().map_err(in_words)?,
-            dialect: AzureDevice::new(&endpoints.host, key.clone(), keep_alive),
+            tls,
+            websocket,
+            dialect: AzureDevice::new(&endpoints.host, secrets.clone(), keep_alive),
             clock: self.clock,
             truth: self.truth.clone(),
             tracer: self.tracer.clone(),
@@ -161,6 +164,15 @@ impl Work {
         let reasons: Vec<String> = failures.into_iter().map(|failure| failure.text).collect();
         format!("none of {devices} devices came online: {}", reasons.join("; "))
     }
+}
+
+/// How devices check the hub's certificate.
+fn client_tls(proof: &HubProof, resumption: bool) -> Result<ClientTls, String> {
+    match &proof.authority {
+        Some(authority) => ClientTls::new(&proof.host, authority, resumption),
+        None => ClientTls::with_system_roots(&proof.host, resumption),
+    }
+    .map_err(in_words)
 }
 
 /// The sign of life while nothing is measured yet.

@@ -78,10 +78,11 @@ impl Work {
     fn start(assignment: Assignment, tracer: Option<Arc<Tracer>>, say: Sender<FromShard>) -> Result<Self, String> {
         let Assignment { plan, range, roles, endpoints, credentials, .. } = &assignment;
         let clock = Clock::since(assignment.epoch);
-        let ids = DeviceIds::new(&plan.fleet.id_prefix);
+        let ids = assignment.ids.clone();
         let truth = (roles.fleet && roles.driver).then(|| Arc::new(Truth::new(*range)));
         let settings = endpoints.rest.clone().zip(credentials.service.clone()).map(|(url, connection)| RestSettings {
             url,
+            authority: endpoints.rest_authority.clone(),
             connection,
             connect_timeout: REST_CONNECT_LIMIT,
         });

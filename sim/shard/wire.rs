@@ -2,13 +2,14 @@
 //! our own processes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::message::Credentials;
-use crate::dialect::azure::{ConnectionString, Key};
+use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
 use crate::measure::{Census, Counters, LoopLag, Measurements, SeriesData};
-use crate::policy::{Outcome, Series};
+use crate::policy::{Arena, Outcome, Series};
 use crate::report;
 use crate::time::Nanos;
 
@@ -99,27 +100,90 @@ fn named<E: serde::de::Error>(name: &str) -> Result<Series, E> {
 #[derive(Serialize, Deserialize)]
 struct Revealed {
     service: Option<String>,
-    fleet_key: Option<String>,
+    devices: Option<RevealedDevices>,
+}
+
+/// The same of devices: keys in base64, each numbered list with the number of its first.
+#[derive(Serialize, Deserialize)]
+enum RevealedDevices {
+    Derived(String),
+    Keys(u32, Vec<String>),
+    Certificates(u32, Vec<String>, Vec<String>),
+}
+
+impl RevealedDevices {
+    fn of(devices: &DeviceSecrets) -> Self {
+        match devices {
+            DeviceSecrets::Derived(master) => Self::Derived(master.to_base64()),
+            DeviceSecrets::Keys(keys) => {
+                Self::Keys(keys.first(), keys.iter().filter_map(Key::from_slice).map(|key| key.to_base64()).collect())
+            }
+            DeviceSecrets::Certificates(files) => {
+                let (first, certificates, keys) = files.paths();
+                Self::Certificates(first, certificates, keys)
+            }
+        }
+    }
+
+    /// Its errors quote nothing.
+    fn hide(self) -> Result<DeviceSecrets, &'static str> {
+        const TOO_LONG: &str = "too many secrets";
+        match self {
+            Self::Derived(master) => Key::from_base64(&master).map(DeviceSecrets::Derived),
+            Self::Keys(first, keys) => {
+                let keys: Vec<Key> = keys.iter().map(|key| Key::from_base64(key)).collect::<Result<_, _>>()?;
+                let keys = Arena::new(first, keys.iter().map(Key::reveal)).ok_or(TOO_LONG)?;
+                Ok(DeviceSecrets::Keys(Arc::new(keys)))
+            }
+            Self::Certificates(first, certificates, keys) => {
+                let files = CertificateFiles::new(first, &certificates, &keys).ok_or(TOO_LONG)?;
+                Ok(DeviceSecrets::Certificates(files))
+            }
+        }
+    }
 }
 
 /// For `#[serde(with)]`: credentials.
 pub(super) mod credentials {
-    use super::{ConnectionString, Credentials, Deserialize, Deserializer, Key, Revealed, Serialize, Serializer};
+    use super::{
+        ConnectionString, Credentials, Deserialize, Deserializer, Revealed, RevealedDevices, Serialize, Serializer,
+    };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Credentials, serializer: S) -> Result<S::Ok, S::Error> {
         Revealed {
             service: from.service.as_ref().map(ConnectionString::reveal),
-            fleet_key: from.fleet_key.as_ref().map(Key::to_base64),
+            devices: from.devices.as_ref().map(RevealedDevices::of),
         }
         .serialize(serializer)
     }
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Credentials, D::Error> {
         use serde::de::Error as _;
-        let Revealed { service, fleet_key } = Revealed::deserialize(deserializer)?;
+        let Revealed { service, devices } = Revealed::deserialize(deserializer)?;
         // Neither error quotes the text.
         let service = service.map(|text| ConnectionString::parse(&text)).transpose().map_err(D::Error::custom)?;
-        let fleet_key = fleet_key.map(|text| Key::from_base64(&text)).transpose().map_err(D::Error::custom)?;
-        Ok(Credentials { service, fleet_key })
+        let devices = devices.map(RevealedDevices::hide).transpose().map_err(D::Error::custom)?;
+        Ok(Credentials { service, devices })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_devices_have_of_their_own_arrives_as_it_was_sent() {
+        let there = |devices: &DeviceSecrets| {
+            let json = serde_json::to_string(&RevealedDevices::of(devices)).unwrap();
+            serde_json::from_str::<RevealedDevices>(&json).unwrap().hide().unwrap()
+        };
+        let keys = DeviceSecrets::Keys(Arc::new(Arena::new(3, [[1_u8; 16], [2; 16]]).unwrap()));
+        assert_eq!(there(&keys).key(4, "b"), keys.key(4, "b"));
+        assert_eq!((there(&keys).key(2, "x"), there(&keys).key(5, "y")), (None, None));
+        let texts = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
+        let files = CertificateFiles::new(7, &texts("a", "b"), &texts("c", "d")).unwrap();
+        let DeviceSecrets::Certificates(arrived) = there(&DeviceSecrets::Certificates(files.clone())) else { panic!() };
+        assert_eq!(arrived.paths(), files.paths());
+        assert!(RevealedDevices::Keys(0, vec!["c2VjcmV0".to_owned()]).hide().is_err());
     }
 }

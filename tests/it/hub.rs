@@ -1,7 +1,13 @@
 //! The embedded hub over real sockets: an independent MQTT client as the device, plain HTTP as the service.
 
+mod configurations;
+mod digital_twins;
 mod jobs;
+mod modules;
 mod queries;
+mod registry;
+mod throttling;
+mod twins;
 
 use std::time::Duration;
 
@@ -18,7 +24,7 @@ use twinstorm::dialect::azure::rest::{
     self, Authentication, BulkIdentity, MethodCall, Request, Response, SymmetricKey,
 };
 use twinstorm::dialect::azure::{FromDevice, FromHub, Key, SasToken};
-use twinstorm::hub::{Hub, HubConfig, HubIdentity, SERVICE_POLICY};
+use twinstorm::hub::{Hub, HubConfig, HubIdentity, Policy};
 
 /// Longer than anything here takes: a test that hangs fails instead.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,8 +37,12 @@ struct Bench {
 impl Bench {
     /// A hub of two workers, so that connections and requests cross between them.
     fn start() -> Self {
-        let bound = Hub::bind(HubConfig { workers: 2, ..HubConfig::default() }).unwrap();
-        let identity = HubIdentity::generate(bound.http_addr().to_string()).unwrap();
+        Self::with(HubConfig { workers: 2, ..HubConfig::default() })
+    }
+
+    fn with(config: HubConfig) -> Self {
+        let bound = Hub::bind(config).unwrap();
+        let identity = HubIdentity::generate(bound.http_addr().unwrap().to_string()).unwrap();
         Self { hub: bound.start(identity.clone()).unwrap(), identity }
     }
 
@@ -42,7 +52,7 @@ impl Bench {
     }
 
     async fn send(&self, authorization: &str, request: Request) -> (hyper::HeaderMap, Response) {
-        let stream = TcpStream::connect(self.hub.http_addr()).await.unwrap();
+        let stream = TcpStream::connect(self.hub.http_addr().unwrap()).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(connection);
         let mut builder = hyper::Request::builder().method(request.method).uri(request.path).header("host", "hub");
@@ -61,7 +71,11 @@ impl Bench {
     }
 
     async fn request(&self, request: Request) -> Response {
-        let token = self.token("", Some(SERVICE_POLICY), &self.identity.service_key);
+        self.request_as(self.identity.owner(), request).await
+    }
+
+    async fn request_as(&self, policy: &Policy, request: Request) -> Response {
+        let token = self.token("", Some(&policy.name), &policy.primary);
         tokio::time::timeout(PATIENCE, self.send(&token, request)).await.unwrap().1
     }
 
@@ -73,7 +87,7 @@ impl Bench {
 
     /// What the hub answers to these bytes before it closes the connection.
     async fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(self.hub.mqtt_addr()).await.unwrap();
+        let mut stream = TcpStream::connect(self.hub.mqtt_addr().unwrap()).await.unwrap();
         stream.write_all(bytes).await.unwrap();
         let mut answer = Vec::new();
         tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
@@ -81,7 +95,7 @@ impl Bench {
     }
 
     fn device(&self, id: &str, key: &Key) -> Device {
-        let mut options = MqttOptions::new(id, "127.0.0.1", self.hub.mqtt_addr().port());
+        let mut options = MqttOptions::new(id, "127.0.0.1", self.hub.mqtt_addr().unwrap().port());
         let token = self.token(&format!("/devices/{id}"), None, key);
         options.set_credentials(format!("{}/{id}/?api-version=2021-04-12", self.identity.host), token);
         options.set_clean_session(false);
@@ -232,7 +246,7 @@ async fn what_comes_together_with_connect_is_answered_in_order() {
 #[tokio::test]
 async fn nobody_s_body_is_waited_for_who_has_no_token() {
     let bench = Bench::start();
-    let mut stream = TcpStream::connect(bench.hub.http_addr()).await.unwrap();
+    let mut stream = TcpStream::connect(bench.hub.http_addr().unwrap()).await.unwrap();
     stream.write_all(b"POST /devices HTTP/1.1\r\nhost: hub\r\ncontent-length: 1000\r\n\r\n").await.unwrap();
     let mut answer = [0; 12];
     tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer)).await.unwrap().unwrap();
@@ -283,15 +297,23 @@ async fn calls_to_absent_devices_end_with_the_hub_s_codes() {
 }
 
 #[tokio::test]
-async fn the_service_side_wants_a_token_of_the_service_policy() {
+async fn the_service_side_wants_a_token_of_a_policy_with_the_right() {
     let bench = Bench::start();
-    let wrong = bench.token("", Some(SERVICE_POLICY), &bench.identity.fleet_key);
-    for authorization in ["", "Bearer x", wrong.as_str()] {
-        let (headers, response) = bench.send(authorization, rest::service_statistics()).await;
-        assert_eq!((response.status, headers[rest::ERROR_CODE].to_str().unwrap()), (401, "IotHubUnauthorizedAccess"));
+    let wrong = bench.token("", Some("iothubowner"), &bench.identity.fleet_key);
+    let registry = bench.identity.policy("registryRead").unwrap();
+    let weak = bench.token("", Some(&registry.name), &registry.primary);
+    for (authorization, code) in [
+        ("", "IotHubUnauthorizedAccess"),
+        ("Bearer x", "IotHubUnauthorizedAccess"),
+        (&wrong, "IotHubUnauthorizedAccess"),
+        (&weak, "IotHubUnauthorized"),
+    ] {
+        let (headers, response) = bench.send(authorization, rest::get_twin("d")).await;
+        assert_eq!((response.status, headers[rest::ERROR_CODE].to_str().unwrap()), (401, code));
         assert_eq!(headers["content-type"], "application/json; charset=utf-8");
-        assert!(String::from_utf8_lossy(&response.body).contains("ErrorCode:IotHubUnauthorizedAccess;"));
+        assert!(String::from_utf8_lossy(&response.body).contains(&format!("ErrorCode:{code};")));
     }
+    assert_eq!(bench.request_as(registry, rest::service_statistics()).await.status, 200);
     assert_eq!(bench.plain("GET", "/nothing", &[], Value::Null).await.status, 404);
 }
 

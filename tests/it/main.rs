@@ -4,7 +4,9 @@
 
 mod actors;
 mod doctor;
+mod elsewhere;
 mod faults;
+mod hostile;
 mod hub;
 mod layers;
 mod mishaps;
@@ -15,3 +17,4 @@ mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
 mod tls;
+mod websocket;

@@ -154,6 +154,11 @@ impl Running {
         send(self.pid(), signal);
     }
 
+    /// What it has said on standard error so far.
+    pub(crate) fn said(&self) -> String {
+        self.stderr.so_far()
+    }
+
     /// Waits until standard error says `text`.
     #[track_caller]
     pub(crate) fn until_it_says(&self, text: &str) {
@@ -231,10 +236,15 @@ pub(crate) struct HubProcess {
 
 impl HubProcess {
     pub(crate) fn start(more: &[&str]) -> Self {
+        Self::run_by(twinstorm(&[]), more, Stdio::inherit())
+    }
+
+    /// A hub that `command` starts, once it has the words; what it says goes to `stderr`.
+    pub(crate) fn run_by(mut command: Command, more: &[&str], stderr: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hub.env");
-        let mut command = twinstorm(&["hub", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
-        command.arg("--env-file").arg(&file).args(more).stdout(Stdio::null()).stderr(Stdio::inherit());
+        command.args(["hub", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--env-file"]);
+        command.arg(&file).args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let running = Running::start(command);
         eventually("the hub wrote its env file", || file.exists());
         let environment = read_env_file(&file);

@@ -1,11 +1,18 @@
-//! MQTT over TLS, through the program as a user starts it.
+//! TLS, through the program as a user starts it: MQTT and HTTPS.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
+use twinstorm::dialect::azure::SasToken;
+use twinstorm::hub::{Hub, HubConfig, HubIdentity};
+use twinstorm::mqtt::{ByteStream, ClientTls, connect_from};
 
-use crate::support::{HubProcess, QuickRun, Running, census, run};
+use crate::support::{HubProcess, QuickRun, Running, census, eventually, read_env_file, run, twinstorm};
 
 const MQTTS: [&str; 2] = ["--mqtts", "127.0.0.1:0"];
 
@@ -81,4 +88,62 @@ fn whoever_trusts_another_ca_or_takes_the_wrong_port_is_told() {
 fn a_tls_folder_without_tls_is_a_mistake() {
     let ended = run(&["hub", "--tls-dir", "/tmp/nowhere"]).expect(2);
     assert!(ended.stderr.contains("--mqtts"), "{}", ended.stderr);
+}
+
+/// What `hub` answers over HTTPS to a client that knows it as `host`.
+async fn statistics(hub: &Hub, identity: &HubIdentity, host: &str) -> Result<(u16, Bytes), String> {
+    let tls = ClientTls::new(host, hub.authority().unwrap(), false).unwrap();
+    let stream = connect_from(None, hub.https_addr().unwrap()).await.unwrap();
+    let stream = ByteStream::connect(stream, &tls, false).await.map_err(|error| error.to_string())?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let expires = Timestamp::now() + SignedDuration::from_hours(1);
+    let token = SasToken::sign(&identity.host, expires, Some("iothubowner"), &identity.owner().primary);
+    let request = hyper::Request::get("/statistics/devices?api-version=2021-04-12").header("host", host);
+    let request = request.header("authorization", token).body(Empty::<Bytes>::new()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    connection.abort();
+    Ok((status, body))
+}
+
+#[tokio::test]
+async fn rest_is_served_over_https_under_every_name_of_the_hub() {
+    let https = Some("127.0.0.1:0".parse().unwrap());
+    let names = vec!["other.test".to_owned()];
+    let bound = Hub::bind(HubConfig { https, mqtt: None, http: None, names, ..HubConfig::default() }).unwrap();
+    let identity = HubIdentity::generate(bound.name("hub.test")).unwrap();
+    let hub = bound.start(identity.clone()).unwrap();
+    assert_eq!(identity.host, format!("hub.test:{}", hub.https_addr().unwrap().port()));
+    for host in ["hub.test", "other.test", "localhost", "127.0.0.1"] {
+        let (status, body) = statistics(&hub, &identity, host).await.unwrap();
+        assert_eq!(status, 200, "{host}");
+        assert!(body.starts_with(b"{"), "{body:?}");
+    }
+    let error = statistics(&hub, &identity, "stranger.test").await.unwrap_err();
+    assert!(error.contains("wrong host"), "{error}");
+}
+
+#[test]
+fn a_hub_told_to_speak_tls_opens_plain_ports_only_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.env");
+    let mut command =
+        twinstorm(&["hub", "--mqtts", "127.0.0.1:0", "--https", "127.0.0.1:0", "--host", "localhost,hub.test"]);
+    command.arg("--tls-dir").arg(folder.path()).arg("--env-file").arg(&file);
+    let hub = Running::start(command);
+    eventually("the hub wrote its env file", || file.exists());
+    let environment = read_env_file(&file);
+    let variable = |name: &str| environment.iter().find(|(key, _)| key == name).unwrap().1.clone();
+    let rest = variable("TWINSTORM_HUB_REST");
+    let port = rest.strip_prefix("https://127.0.0.1:").unwrap();
+    assert!(variable("IOTHUB_CONNECTION_STRING").starts_with(&format!("HostName=localhost:{port};")));
+    assert!(variable("TWINSTORM_HUB_MQTT").starts_with("mqtts://127.0.0.1:"));
+    assert!(variable("TWINSTORM_HUB_CA").ends_with("/ca.pem"));
+    hub.signal(Signal::SIGINT);
+    let ended = hub.wait().expect(0);
+    let says = |text: &str| ended.stdout.lines().any(|line| line.starts_with(text));
+    assert!(says("MQTTS 127.0.0.1:") && says("REST  https://127.0.0.1:") && says("CA    "), "{}", ended.stdout);
+    assert!(!says("MQTT  ") && !says("REST  http:"), "{}", ended.stdout);
 }

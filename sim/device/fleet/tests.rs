@@ -24,6 +24,8 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
         config: FleetConfig {
             devices,
             id_prefix: "sim-".to_owned(),
+            devices_file: None,
+            auth: crate::device::Auth::Sas,
             connect_rate: 10_000.0,
             connect_in_flight: 3,
             connect_slow_down: None,
@@ -41,8 +43,10 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
         faults: Arc::new(FaultPlan::new(Seed(7), &[], devices)),
         seed: Seed(7),
         range: DeviceRange { start: 0, end: devices },
+        ids: DeviceIds::new("sim-"),
         hub,
         tls: None,
+        websocket: None,
         dialect: AzureDevice::new("hub.test", Key::from_bytes([7; 32]), 60),
         clock: Clock::start(),
         truth: None,
@@ -284,7 +288,7 @@ async fn a_sample_that_nobody_takes_is_kept_for_the_next_one() {
 struct Buggy;
 
 impl DeviceDialect for Buggy {
-    fn connect(&self, _: &str, _: jiff::Timestamp) -> crate::mqtt::Connect {
+    fn connect(&self, _: u32, _: &str, _: jiff::Timestamp) -> crate::mqtt::Connect {
         panic!("a bug in a device")
     }
 
@@ -308,8 +312,23 @@ impl DeviceDialect for Buggy {
 #[tokio::test]
 async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
     let (address, _log) = hub(Manner::Plain).await;
-    let FleetPlan { config, firmware, faults, seed, range, hub, tls, clock, truth, tracer, .. } = plan(address, 1);
-    let plan = FleetPlan { dialect: Buggy, config, firmware, faults, seed, range, hub, tls, clock, truth, tracer };
+    let FleetPlan { config, firmware, faults, seed, range, ids, hub, tls, websocket, clock, truth, tracer, .. } =
+        plan(address, 1);
+    let plan = FleetPlan {
+        dialect: Buggy,
+        config,
+        firmware,
+        faults,
+        seed,
+        range,
+        ids,
+        hub,
+        tls,
+        websocket,
+        clock,
+        truth,
+        tracer,
+    };
     let mut fleet = Fleet::start(plan).unwrap();
     let dead = timeout(LIMIT, async {
         loop {

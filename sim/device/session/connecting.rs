@@ -8,7 +8,7 @@ use crate::device::event::{Event, Output};
 use crate::device::link::State;
 use crate::dialect::DeviceDialect;
 use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, Subscribe, SubscribeReasonCode};
-use crate::policy::{DeviceIds, Series};
+use crate::policy::Series;
 use crate::random::Domain;
 use crate::time::Nanos;
 
@@ -23,11 +23,11 @@ impl<D: DeviceDialect> Session<D> {
         }
         out.push(Output::Event(Event::Attempted));
         let settings = &self.settings;
-        let id = DeviceIds::new(settings.fleet.id_prefix.as_str()).id(self.device);
+        let id = settings.ids.id(self.device);
         let life = settings.fleet.token_life;
         let expires = settings.wall.at(now);
         let expires = expires.saturating_add(SignedDuration::try_from(life).unwrap_or_default()).unwrap_or(expires);
-        let connect = settings.dialect.connect(&id, expires);
+        let connect = settings.dialect.connect(self.device, &id, expires);
         // 1.4: every official SDK renews at a fixed time, so that a fleet started together renews together. This one
         // spreads it.
         let connection = u64::from(self.link.attempts());
@@ -65,7 +65,10 @@ impl<D: DeviceDialect> Session<D> {
             ConnectReturnCode::RefusedProtocolVersion => ("CONNACK: MQTT 3.1.1 refused", true),
             ConnectReturnCode::BadClientId => ("CONNACK: device id refused", true),
             ConnectReturnCode::BadUserNamePassword => ("CONNACK: bad user name or password", true),
-            ConnectReturnCode::NotAuthorized => ("CONNACK: not authorized (unknown device, or wrong key?)", true),
+            ConnectReturnCode::NotAuthorized => (
+                "CONNACK: not authorized (a wrong key, or a device that `twinstorm provision` has yet to register?)",
+                true,
+            ),
         };
         out.push(Output::Close);
         self.attempt_failed(now, since, reason.to_owned(), out);

@@ -4,36 +4,39 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
-use super::{FromDevice, FromHub, Key, SasToken};
+use super::{DeviceSecrets, FromDevice, FromHub, SasToken};
 use crate::dialect::{DeviceDialect, ToDevice};
 use crate::mqtt::{Connect, Packet, Publish, QoS, SubscribeFilter, publish};
 
 /// The api-version that devices name (1.2).
 const API_VERSION: &str = "2021-04-12";
 
-/// Devices of an IoT Hub that prove keys derived from one master key.
+/// Devices of an IoT Hub.
 #[derive(Debug, Clone)]
 pub struct AzureDevice {
     host: String,
-    master: Key,
+    secrets: DeviceSecrets,
     keep_alive: u16,
 }
 
 impl AzureDevice {
-    /// Devices of the hub `host` under the key `master`, with `keep_alive` in seconds.
+    /// Devices of the hub `host` that prove themselves by `secrets`, with `keep_alive` in seconds.
     #[must_use]
-    pub fn new(host: impl Into<String>, master: Key, keep_alive: u16) -> Self {
-        Self { host: host.into(), master, keep_alive }
+    pub fn new(host: impl Into<String>, secrets: impl Into<DeviceSecrets>, keep_alive: u16) -> Self {
+        Self { host: host.into(), secrets: secrets.into(), keep_alive }
     }
 }
 
 impl DeviceDialect for AzureDevice {
-    fn connect(&self, id: &str, expires: Timestamp) -> Connect {
+    fn connect(&self, device: u32, id: &str, expires: Timestamp) -> Connect {
         let mut connect = Connect::new(id);
         connect.keep_alive = self.keep_alive;
         // 1.5: what every official SDK sends by default.
         connect.clean_session = false;
-        let token = SasToken::sign(&format!("{}/devices/{id}", self.host), expires, None, &self.master.derive(id));
+        // 1.2: whoever has shown a certificate sends no password.
+        let key = self.secrets.key(device, id);
+        let token = key.map(|key| SasToken::sign(&format!("{}/devices/{id}", self.host), expires, None, &key));
+        let token = token.unwrap_or_default();
         connect.set_login(format!("{}/{id}/?api-version={API_VERSION}", self.host), token);
         connect
     }

@@ -28,6 +28,18 @@ impl Key {
         Self(bytes.to_vec())
     }
 
+    /// A key of these bytes, if they are 16 to 64.
+    #[must_use]
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        (16..=64).contains(&bytes.len()).then(|| Self(bytes.to_vec()))
+    }
+
+    /// The key itself.
+    #[must_use]
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The key as base64.
     #[must_use]
     pub fn to_base64(&self) -> String {
@@ -40,12 +52,23 @@ impl Key {
         Self(self.hmac(device_id.as_bytes()).to_vec())
     }
 
+    /// Names the key without giving it away: by this, devices are marked as created by somebody who has it.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        hex(&self.hmac(b"twinstorm fleet")[..8])
+    }
+
     /// HMAC-SHA256 of `message`.
     pub(super) fn hmac(&self, message: &[u8]) -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("HMAC takes any key"));
         mac.update(message);
         mac.finalize().into_bytes().into()
     }
+}
+
+/// Upper-case hexadecimal digits of `bytes`.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 impl fmt::Debug for Key {

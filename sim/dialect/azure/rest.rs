@@ -22,6 +22,10 @@ pub const CONTINUATION: &str = "x-ms-continuation";
 pub const ITEM_TYPE: &str = "x-ms-item-type";
 /// The name of an error's code.
 pub const ERROR_CODE: &str = "iothub-errorcode";
+/// What the device answered to a digital twin's command.
+pub const COMMAND_STATUS: &str = "x-ms-command-statuscode";
+/// Names a request.
+pub const REQUEST_ID: &str = "x-ms-request-id";
 /// How many identities one bulk request may hold (5).
 pub const BULK_MAX: usize = 100;
 

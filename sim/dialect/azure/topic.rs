@@ -26,8 +26,10 @@ pub enum FromDevice<'a> {
     },
     /// Telemetry.
     Telemetry {
-        /// Who it claims to be from.
+        /// The device that it claims to be from.
         device: &'a str,
+        /// The module of it, if it is from one.
+        module: Option<&'a str>,
         /// `k=v&k=v`, percent-encoded.
         properties: &'a str,
     },
@@ -82,8 +84,12 @@ impl<'a> FromDevice<'a> {
             let (status, rest) = rest.split_once('/')?;
             return Some(Self::MethodResponse { status: status.parse().ok()?, rid: property(rest, "$rid")? });
         }
-        let (device, properties) = topic.strip_prefix("devices/")?.split_once("/messages/events/")?;
-        Some(Self::Telemetry { device, properties: properties.trim_end_matches('/') })
+        let (sender, properties) = topic.strip_prefix("devices/")?.split_once("/messages/events/")?;
+        let (device, module) = match sender.split_once("/modules/") {
+            Some((device, module)) => (device, Some(module)),
+            None => (sender, None),
+        };
+        Some(Self::Telemetry { device, module, properties: properties.trim_end_matches('/') })
     }
 }
 
@@ -93,7 +99,12 @@ impl fmt::Display for FromDevice<'_> {
             Self::TwinGet { rid } => write!(f, "$iothub/twin/GET/?$rid={rid}"),
             Self::ReportedPatch { rid } => write!(f, "$iothub/twin/PATCH/properties/reported/?$rid={rid}"),
             Self::MethodResponse { status, rid } => write!(f, "$iothub/methods/res/{status}/?$rid={rid}"),
-            Self::Telemetry { device, properties } => write!(f, "devices/{device}/messages/events/{properties}"),
+            Self::Telemetry { device, module: None, properties } => {
+                write!(f, "devices/{device}/messages/events/{properties}")
+            }
+            Self::Telemetry { device, module: Some(module), properties } => {
+                write!(f, "devices/{device}/modules/{module}/messages/events/{properties}")
+            }
         }
     }
 }
@@ -153,7 +164,8 @@ mod tests {
             FromDevice::ReportedPatch { rid: "a-b" },
             FromDevice::MethodResponse { status: 200, rid: "7" },
             FromDevice::MethodResponse { status: -3, rid: "7" },
-            FromDevice::Telemetry { device: "d#1", properties: "%24.ct=x&k=v" },
+            FromDevice::Telemetry { device: "d#1", module: None, properties: "%24.ct=x&k=v" },
+            FromDevice::Telemetry { device: "d", module: Some("m"), properties: "" },
         ] {
             assert_eq!(FromDevice::parse(&topic.to_string()), Some(topic));
         }
@@ -173,7 +185,7 @@ mod tests {
         let with_base = "$iothub/twin/PATCH/properties/reported/?$version=4&$rid=5";
         assert_eq!(FromDevice::parse(with_base), Some(FromDevice::ReportedPatch { rid: "5" }));
         let telemetry = FromDevice::parse("devices/d/messages/events/");
-        assert_eq!(telemetry, Some(FromDevice::Telemetry { device: "d", properties: "" }));
+        assert_eq!(telemetry, Some(FromDevice::Telemetry { device: "d", module: None, properties: "" }));
     }
 
     #[test]

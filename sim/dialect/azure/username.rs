@@ -14,6 +14,8 @@ pub struct Username {
     pub module: Option<String>,
     /// The api-version, where given.
     pub api_version: Option<String>,
+    /// The model that the device says it follows, where given.
+    pub model_id: Option<String>,
 }
 
 /// Why a text is no user name.
@@ -46,14 +48,35 @@ impl Username {
         if host.is_empty() {
             return Err(UsernameError::Form);
         }
-        if !is_device_id(device) {
-            return Err(UsernameError::DeviceId(device.chars().take(128).collect()));
+        for id in [Some(device), module.as_deref()].into_iter().flatten() {
+            if !is_device_id(id) {
+                return Err(UsernameError::DeviceId(id.chars().take(128).collect()));
+            }
         }
-        let api_version = query.split('&').find_map(|pair| match pair.split_once('=') {
-            Some(("api-version", value)) => percent_decode_str(value).decode_utf8().ok().map(Into::into),
-            _ => None,
-        });
-        Ok(Self { host: host.to_owned(), device: device.to_owned(), module, api_version })
+        let value = |wanted| {
+            let pair = query.split('&').filter_map(|pair| pair.split_once('=')).find(|(key, _)| *key == wanted)?;
+            percent_decode_str(pair.1).decode_utf8().ok().map(Into::into)
+        };
+        let (api_version, model_id) = (value("api-version"), value("model-id"));
+        Ok(Self { host: host.to_owned(), device: device.to_owned(), module, api_version, model_id })
+    }
+
+    /// The client id that belongs to it: `device` or `device/module` (1.2).
+    #[must_use]
+    pub fn identity(&self) -> String {
+        match &self.module {
+            Some(module) => format!("{}/{module}", self.device),
+            None => self.device.clone(),
+        }
+    }
+
+    /// What its token must be for, below the host (1.3).
+    #[must_use]
+    pub fn resource(&self) -> String {
+        match &self.module {
+            Some(module) => format!("devices/{}/modules/{module}", self.device),
+            None => format!("devices/{}", self.device),
+        }
     }
 }
 
@@ -84,11 +107,17 @@ mod tests {
             let username = Username::parse(text).unwrap();
             assert_eq!((username.device.as_str(), username.module), ("d", None), "{text}");
         }
+        // 1.2: Node writes it raw and first, Python encoded and last.
+        for query in ["model-id=dtmi:a:b;1&api-version=1", "api-version=1&model-id=dtmi%3Aa%3Ab%3B1"] {
+            let username = Username::parse(&format!("h/d/?{query}")).unwrap();
+            assert_eq!(username.model_id.as_deref(), Some("dtmi:a:b;1"));
+        }
         let bare = Username::parse("h/d/api-version=2018-06-30").unwrap();
         assert_eq!(bare.api_version.as_deref(), Some("2018-06-30"));
         for text in ["h/d/m/?api-version=1", "h/d/m/api-version=1", "h/d/m", "h/d/m/"] {
             let module = Username::parse(text).unwrap();
             assert_eq!((module.device.as_str(), module.module.as_deref()), ("d", Some("m")), "{text}");
+            assert_eq!((module.identity(), module.resource()), ("d/m".to_owned(), "devices/d/modules/m".to_owned()));
         }
     }
 
@@ -98,6 +127,7 @@ mod tests {
         assert_eq!(Username::parse("/d1/?x"), Err(UsernameError::Form));
         assert!(matches!(Username::parse("h//?api-version=1"), Err(UsernameError::DeviceId(_))));
         assert!(matches!(Username::parse("h/ä/?api-version=1"), Err(UsernameError::DeviceId(_))));
+        assert!(matches!(Username::parse("h/d/m/n/?api-version=1"), Err(UsernameError::DeviceId(_))));
         assert!(Username::parse(&format!("h/{}/?a=b", "x".repeat(129))).is_err());
     }
 }

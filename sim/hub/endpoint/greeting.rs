@@ -2,22 +2,14 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Duration;
-
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::spawn_local;
 
 use super::link::{Link, flush};
+use super::throttling;
 use crate::dialect::azure::Username;
+use crate::hub::listener::{Listener, Stranger};
+use crate::hub::lobby::Place;
 use crate::hub::workers::Worker;
-use crate::mqtt::{
-    ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, ServerTls,
-};
-
-/// How long a client may take to shake hands, where this is TLS, and to send CONNECT.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long accepting pauses after an error: mostly there are no descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
+use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError};
 
 /// A connection on its way to another worker.
 pub(in crate::hub) struct Arrival {
@@ -26,18 +18,10 @@ pub(in crate::hub) struct Arrival {
     connect: Connect,
 }
 
-/// Accepts connections, over TLS if there is one, for as long as the worker runs.
-pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: TcpListener, tls: Option<ServerTls>) {
+/// Accepts connections for as long as the worker runs.
+pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: Listener) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                spawn_local(greet(Rc::clone(&worker), stream, tls.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept an MQTT connection");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        listener.admit(|stranger| greet(Rc::clone(&worker), stranger)).await;
     }
 }
 
@@ -49,16 +33,19 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
     }
 }
 
-async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>) {
-    let mut connection = match open(stream, tls.as_ref()) {
-        Ok(connection) => connection,
-        Err(error) => return tracing::debug!(%error, "a connection ended at once"),
-    };
-    let connect = async {
-        poll_fn(|cx| connection.poll_handshake(cx, &mut worker.scratch.borrow_mut())).await?;
-        poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut())).await
-    };
-    let result = tokio::time::timeout(PATIENCE, connect).await;
+async fn greet(worker: Rc<Worker>, stranger: Stranger) {
+    match stranger.greet(&worker).await {
+        Ok((connection, place)) => welcome(worker, connection, Some(place)).await,
+        Err(error) => tracing::debug!(%error, "a connection ended before its CONNECT"),
+    }
+}
+
+/// Waits for CONNECT, on a connection that only MQTT is left to come on. The client is a stranger until its connection
+/// has found its worker.
+pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Option<Place>) {
+    let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
+    let patience = worker.door.greeting;
+    let result = tokio::time::timeout(patience, connect).await;
     let connect = match result {
         Ok(Ok(connect)) => connect,
         Ok(Err(ConnectionError::Packet(PacketError::InvalidProtocol | PacketError::InvalidProtocolLevel(_)))) => {
@@ -71,8 +58,11 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>) {
             return;
         }
         Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
-        Err(_) => return tracing::debug!("closed: no CONNECT within {} s", PATIENCE.as_secs()),
+        Err(_) => return tracing::debug!(?patience, "closed: no CONNECT in time"),
     };
+    if !throttling::lets_in(&worker, &mut connection).await {
+        return;
+    }
     // A client that cannot name its device is refused here as well as anywhere.
     let username = connect.login.as_ref().and_then(|login| Username::parse(&login.username).ok());
     let device = username.map_or_else(|| connect.client_id.clone(), |username| username.device);
@@ -83,14 +73,5 @@ async fn greet(worker: Rc<Worker>, stream: TcpStream, tls: Option<ServerTls>) {
     match connection.detach() {
         Ok(connection) => worker.peers.adopt(owner, Arrival { connection, connect }).await,
         Err(error) => tracing::warn!(%error, "cannot hand over an MQTT connection"),
-    }
-}
-
-fn open(stream: TcpStream, tls: Option<&ServerTls>) -> Result<Connection, ConnectionError> {
-    // Answers are single small packets; they must not wait for more.
-    stream.set_nodelay(true)?;
-    match tls {
-        Some(tls) => Connection::server(stream, tls),
-        None => Ok(Connection::new(stream)),
     }
 }

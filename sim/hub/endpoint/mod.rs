@@ -3,6 +3,7 @@
 mod greeting;
 mod link;
 mod outbox;
+mod throttling;
 
-pub(super) use greeting::{Arrival, accept, adopt};
+pub(super) use greeting::{Arrival, accept, adopt, welcome};
 pub(super) use outbox::Outbox;

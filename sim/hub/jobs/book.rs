@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::history::History;
 use super::job::{Job, JobRequest, Status, Work};
-use super::limits::{IN_FLIGHT, JobLimits, MAX_WAIT, PAYLOAD_BYTES};
+use super::limits::{ACTIVE, IN_FLIGHT, MAX_WAIT, PAYLOAD_BYTES};
 use super::row::{DeviceJob, RowState};
 use crate::dialect::azure::ErrorCode;
 use crate::hub::partition::{DeviceAnswer, Refusal};
@@ -29,32 +29,30 @@ pub(super) enum Effect {
 pub(in crate::hub) struct JobBook {
     pub(super) jobs: BTreeMap<u64, Job>,
     pub(super) numbers: HashMap<String, u64>,
-    limits: JobLimits,
+    /// Jobs that may be active: that have not ended.
+    most_active: usize,
     wall: WallClock,
     last: u64,
     /// When something is due for which job.
     deadlines: BTreeSet<(Nanos, u64)>,
     /// Running jobs that have devices left, in turn.
     waiting: VecDeque<u64>,
-    /// Not before then may the next device be worked on.
-    next_operation: Nanos,
     history: History,
     active: usize,
     effects: VecDeque<Effect>,
 }
 
 impl JobBook {
-    /// A book without jobs.
-    pub(in crate::hub) fn new(wall: WallClock, limits: JobLimits) -> Self {
+    /// A book without jobs. So many may be active at once if a tier says so; one that is only scheduled is, too (6).
+    pub(in crate::hub) fn new(wall: WallClock, most_active: Option<usize>) -> Self {
         Self {
             jobs: BTreeMap::new(),
             numbers: HashMap::new(),
-            limits,
+            most_active: most_active.unwrap_or(ACTIVE),
             wall,
             last: 0,
             deadlines: BTreeSet::new(),
             waiting: VecDeque::new(),
-            next_operation: Nanos::ZERO,
             history: History::default(),
             active: 0,
             effects: VecDeque::new(),
@@ -66,7 +64,7 @@ impl JobBook {
         if self.numbers.contains_key(&request.id) {
             return Err(Refusal::new(ErrorCode::JobAlreadyExists, format!("job `{}` exists already", request.id)));
         }
-        if self.active >= self.limits.active {
+        if self.active >= self.most_active {
             let message = format!("{} jobs have not ended, and no more are allowed", self.active);
             return Err(Refusal::new(ErrorCode::ThrottlingMaxActiveJobCountExceeded, message));
         }
@@ -114,8 +112,7 @@ impl JobBook {
 
     /// When [`JobBook::tick`] is due next.
     pub(super) fn next_deadline(&self) -> Nanos {
-        let deadline = self.deadlines.first().map_or(Nanos::MAX, |(at, _)| *at);
-        if self.waiting.is_empty() { deadline } else { deadline.min(self.next_operation) }
+        self.deadlines.first().map_or(Nanos::MAX, |(at, _)| *at)
     }
 
     /// Does what is due at `now`.
@@ -134,7 +131,6 @@ impl JobBook {
                 self.begin(now, number);
             }
         }
-        self.operate(now);
     }
 
     /// The time of a job has come. Its condition is looked at only now: a bad one is no error of the request (6).
@@ -219,9 +215,7 @@ impl JobBook {
 
     /// Begins with as many devices as may be worked on, job by job in turn.
     fn operate(&mut self, now: Nanos) {
-        while self.next_operation <= now
-            && let Some(number) = self.waiting.pop_front()
-        {
+        while let Some(number) = self.waiting.pop_front() {
             let Some(job) = self.jobs.get_mut(&number) else { continue };
             if job.status != Status::Running || job.running >= IN_FLIGHT {
                 continue;
@@ -235,9 +229,6 @@ impl JobBook {
             job.running += 1;
             if job.next < job.rows.len() && job.running < IN_FLIGHT {
                 self.waiting.push_back(number);
-            }
-            if let Some(rate) = self.limits.operations_per_second {
-                self.next_operation = now + Duration::from_secs_f64(1.0 / rate);
             }
         }
     }

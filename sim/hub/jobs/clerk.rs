@@ -11,8 +11,9 @@ use super::job::Work;
 use crate::hub::partition::{DeviceAnswer, Refusal};
 use crate::hub::query::{Cursor, Plan};
 use crate::hub::scan::scan;
+use crate::hub::throttle::Operation;
 use crate::hub::workers::{Worker, stopping};
-use crate::time::{Clock, Nanos};
+use crate::time::Nanos;
 
 /// Requests, and results, that may wait for the clerk. When it is full, senders wait.
 const MAILBOX: usize = 256;
@@ -55,7 +56,8 @@ enum Report {
 }
 
 /// Keeps `book` until nobody can ask any more.
-pub(in crate::hub) async fn serve(worker: Rc<Worker>, clock: Clock, mut book: JobBook, inbox: JobInbox) {
+pub(in crate::hub) async fn serve(worker: Rc<Worker>, mut book: JobBook, inbox: JobInbox) {
+    let clock = worker.clock;
     let JobInbox(mut inbox) = inbox;
     let (reports, mut reported) = mpsc::channel(MAILBOX);
     loop {
@@ -101,7 +103,13 @@ async fn find(worker: &Worker, plan: Plan) -> Result<Vec<Arc<str>>, Refusal> {
     Ok(ids)
 }
 
+/// Does the job's work to one device, once the hub's tier allows it (8.1). What it costs is billed (8.2).
 async fn operate(worker: &Worker, device: &str, work: Arc<Work>) -> Result<Option<DeviceAnswer>, Refusal> {
+    if let Some(throttles) = &worker.throttles {
+        let wait = throttles.admit_patiently(worker.clock.now(), Operation::JobDevice);
+        tokio::time::sleep_until(worker.clock.instant(worker.clock.now() + wait)).await;
+        throttles.bill(worker.clock.now(), work.size());
+    }
     if let Work::Method(request) = &*work {
         let outcome = worker.invoke(device, request.clone()).await?;
         return outcome.map(Some).map_err(|refused| refused.refusal);

@@ -22,6 +22,14 @@ pub(in crate::hub) enum Work {
 }
 
 impl Work {
+    /// What each device's part of the job is billed by, in bytes.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Method(method) => method.payload.len(),
+            Self::Twin(..) => 0,
+        }
+    }
+
     /// The job's type.
     pub(super) const fn name(&self) -> &'static str {
         match self {

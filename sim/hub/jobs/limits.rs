@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(in crate::hub) const MAX_WAIT: Duration = Duration::from_secs(168 * 3600);
 /// The longest that a job may be told to run. No limit is documented; as long as one may wait seems enough.
 pub(in crate::hub) const MAX_EXECUTION: Duration = MAX_WAIT;
+/// Jobs that have not ended, where no tier says how many there may be.
+pub(super) const ACTIVE: usize = 1000;
 /// Devices of one job that are worked on at once.
 pub(super) const IN_FLIGHT: usize = 100;
 /// Finished jobs that are kept. The oldest is forgotten first; it is unknown from then on, as after the service's 30
@@ -15,19 +17,3 @@ pub(super) const KEPT_JOBS: usize = 1000;
 pub(super) const KEPT_BYTES: usize = 64 << 20;
 /// Bytes of the answers' payloads that one job keeps. Rows of answers beyond them hold the status alone.
 pub(super) const PAYLOAD_BYTES: usize = 32 << 20;
-
-/// What a tier allows (6, 8).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::hub) struct JobLimits {
-    /// Jobs that have not ended; one that is only scheduled takes its place too.
-    pub(in crate::hub) active: usize,
-    /// Devices worked on per second, over all jobs; `None` for as many as there are.
-    pub(in crate::hub) operations_per_second: Option<f64>,
-}
-
-impl Default for JobLimits {
-    /// No tier: what keeps memory bounded, and nothing else.
-    fn default() -> Self {
-        Self { active: 1000, operations_per_second: None }
-    }
-}

@@ -12,7 +12,7 @@ mod search;
 pub(super) use book::JobBook;
 pub(super) use clerk::{JobDesk, JobInbox, serve};
 pub(super) use job::{Filter, JobRequest, Work};
-pub(super) use limits::{JobLimits, MAX_EXECUTION};
+pub(super) use limits::MAX_EXECUTION;
 
 #[cfg(test)]
 mod tests;

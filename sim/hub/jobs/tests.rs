@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::book::Effect;
 use super::limits::{IN_FLIGHT, KEPT_JOBS, PAYLOAD_BYTES};
-use super::{Filter, JobBook, JobLimits, JobRequest, Work};
+use super::{Filter, JobBook, JobRequest, Work};
 use crate::dialect::azure::ErrorCode;
 use crate::hub::partition::{DeviceAnswer, MethodRequest, Refusal};
 use crate::hub::query::{Cursor, Plan, parse};
@@ -27,9 +27,9 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(limits: JobLimits) -> Self {
+    fn new(active: Option<usize>) -> Self {
         let wall = WallClock::new(Timestamp::from_second(1_000_000).unwrap());
-        let book = JobBook::new(wall, limits);
+        let book = JobBook::new(wall, active);
         Self { book, now: Nanos::ZERO, finds: vec![], operations: VecDeque::new() }
     }
 
@@ -122,7 +122,7 @@ fn offline() -> Result<Option<DeviceAnswer>, Refusal> {
 
 #[test]
 fn a_job_goes_from_queued_to_completed_and_tells_of_each_device() {
-    let mut bench = Bench::new(JobLimits::default());
+    let mut bench = Bench::new(None);
     let receipt = bench.schedule(Bench::request("j")).unwrap();
     assert_eq!(receipt, json!({"jobId": "j", "type": "scheduleDeviceMethod", "status": "queued"}));
     let job = bench.finds.pop().unwrap();
@@ -162,7 +162,7 @@ fn a_job_goes_from_queued_to_completed_and_tells_of_each_device() {
 
 #[test]
 fn what_is_not_allowed_is_refused_by_the_right_code() {
-    let mut bench = Bench::new(JobLimits { active: 3, ..JobLimits::default() });
+    let mut bench = Bench::new(Some(3));
     let late = JobRequest { start: Some(in_hours(169)), ..Bench::request("late") };
     assert_eq!(bench.schedule(late).unwrap_err().code, ErrorCode::ArgumentInvalid);
     let later = JobRequest { start: Some(in_hours(1)), ..Bench::request("later") };
@@ -187,7 +187,7 @@ fn what_is_not_allowed_is_refused_by_the_right_code() {
 
 #[test]
 fn a_bad_condition_is_accepted_and_fails_at_its_time() {
-    let mut bench = Bench::new(JobLimits::default());
+    let mut bench = Bench::new(None);
     let start = Some(in_hours(1));
     for condition in ["deviceId =", "deviceId = 'a' GROUP BY deviceId", "* AND status = 'enabled'"] {
         let id = format!("j{}", condition.len());
@@ -206,7 +206,7 @@ fn a_bad_condition_is_accepted_and_fails_at_its_time() {
 
 #[test]
 fn a_bounded_number_of_devices_is_worked_on_at_once_and_jobs_take_turns() {
-    let mut bench = Bench::new(JobLimits::default());
+    let mut bench = Bench::new(None);
     bench.running("a", IN_FLIGHT + 50);
     assert_eq!((bench.operations.len(), bench.statistics("a")[4]), (IN_FLIGHT, 50));
     bench.running("b", 2);
@@ -221,20 +221,8 @@ fn a_bounded_number_of_devices_is_worked_on_at_once_and_jobs_take_turns() {
 }
 
 #[test]
-fn a_tier_s_rate_is_kept_over_all_jobs() {
-    let mut bench = Bench::new(JobLimits { operations_per_second: Some(10.0), ..JobLimits::default() });
-    bench.running("a", 20);
-    bench.running("b", 20);
-    assert_eq!(bench.operations.len(), 1);
-    bench.pass(SECOND);
-    assert_eq!(bench.operations.len(), 11);
-    bench.pass(SECOND * 10);
-    assert_eq!(bench.operations.len(), 40);
-}
-
-#[test]
 fn a_job_ends_with_its_time() {
-    let mut bench = Bench::new(JobLimits::default());
+    let mut bench = Bench::new(None);
     bench.running("a", 150);
     bench.done(answer(200));
     bench.pass(SECOND * 61);
@@ -247,7 +235,7 @@ fn a_job_ends_with_its_time() {
 
 #[test]
 fn finished_jobs_are_forgotten_when_there_are_too_many_and_payloads_have_a_bound() {
-    let mut bench = Bench::new(JobLimits::default());
+    let mut bench = Bench::new(None);
     for n in 0..=KEPT_JOBS {
         bench.running(&format!("j{n}"), 0);
     }
@@ -264,7 +252,7 @@ fn finished_jobs_are_forgotten_when_there_are_too_many_and_payloads_have_a_bound
 
 #[test]
 fn lists_and_rows_come_in_pages() {
-    let mut bench = Bench::new(JobLimits::default());
+    let mut bench = Bench::new(None);
     for id in ["a", "b", "c"] {
         bench.running(id, 3);
     }

@@ -19,6 +19,11 @@ impl Connections {
         self.open.len()
     }
 
+    /// Whose they are.
+    pub(super) fn devices(&self) -> impl Iterator<Item = Slot> {
+        self.open.values().map(|(device, _)| *device)
+    }
+
     /// The device that `connection` belongs to.
     pub(super) fn device(&self, connection: ConnectionId) -> Option<Slot> {
         self.open.get(&connection).map(|(device, _)| *device)

@@ -10,7 +10,8 @@ use crate::dialect::azure::{FromHub, Key};
 use crate::hub::twin::Twin;
 use crate::time::Nanos;
 
-/// A registered device.
+/// A registered device, or a module of one: a module is kept as a device whose id is `device/module`, since `/` is
+/// legal in neither.
 #[derive(Debug)]
 pub(super) struct Device {
     pub(super) id: Arc<str>,
@@ -31,10 +32,56 @@ pub(super) struct Identity {
     /// Moves with each write of the identity.
     pub(super) etag: u64,
     pub(super) enabled: bool,
-    pub(super) reason: Option<Box<str>>,
+    /// What few identities have, so that the others pay one word for it.
+    pub(super) details: Option<Box<Details>>,
     pub(super) keys: Keys,
     pub(super) status_updated: Option<Timestamp>,
     pub(super) connection_updated: Option<Timestamp>,
+}
+
+/// What few identities have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::hub) struct Details {
+    /// Why it is enabled or disabled.
+    pub(in crate::hub) status_reason: Option<String>,
+    /// Who manages a module.
+    pub(in crate::hub) managed_by: Option<String>,
+    /// Whether it is an edge device, to which others may belong.
+    pub(in crate::hub) is_edge: bool,
+    /// The scope of an edge device, or the one that a device belongs to.
+    pub(in crate::hub) scope: Option<String>,
+    /// The scopes above it.
+    pub(in crate::hub) parent_scopes: Vec<String>,
+    /// The model that it named when it connected.
+    pub(in crate::hub) model_id: Option<String>,
+}
+
+impl Details {
+    /// What they are for the device `id` whose details were `before`: an edge device has the scope that the hub gave it
+    /// when it became one at `at`, a device below one has that one's for a parent, and a model stays.
+    pub(super) fn settled(mut self, id: &str, before: Option<&Self>, at: Timestamp) -> Self {
+        if self.is_edge {
+            let kept = before.filter(|before| before.is_edge).and_then(|before| before.scope.clone());
+            self.scope = Some(kept.unwrap_or_else(|| format!("ms-azure-iot-edge://{id}-{}", at.as_microsecond())));
+        } else {
+            self.parent_scopes = self.scope.iter().cloned().collect();
+        }
+        self.model_id = before.and_then(|before| before.model_id.clone());
+        self
+    }
+
+    /// As an identity keeps them: nothing, if there are none.
+    pub(super) fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+/// The ids of device and module in the id of an identity.
+pub(in crate::hub) fn split_id(id: &str) -> (&str, Option<&str>) {
+    match id.split_once('/') {
+        Some((device, module)) => (device, Some(module)),
+        None => (id, None),
+    }
 }
 
 /// A device's keys.
@@ -81,6 +128,11 @@ impl Device {
         self.id.contains('/')
     }
 
+    /// Whether it is connected, in the hub's words.
+    pub(super) fn connection_state(&self) -> &'static str {
+        if self.connection().is_some() { "Connected" } else { "Disconnected" }
+    }
+
     /// Its connection, while there is one.
     pub(super) fn connection(&self) -> Option<ConnectionId> {
         self.session.as_ref().and_then(|session| session.connection)
@@ -113,17 +165,28 @@ impl Subscriptions {
     pub(super) const DESIRED: Self = Self(4);
     /// Messages from the cloud.
     pub(super) const MESSAGES: Self = Self(8);
+    /// Messages to a module's inputs.
+    pub(super) const INPUTS: Self = Self(16);
 
-    /// What a filter of the device `id` stands for; `None` if no such filter is documented (1.7). There are fewer
-    /// documented filters than a device may subscribe to (5), so that limit needs no counting.
+    /// What devices of the SDKs subscribe to, sooner or later.
+    pub(super) const USUAL: Self = Self(Self::METHODS.0 | Self::TWIN_ANSWERS.0 | Self::DESIRED.0);
+
+    /// What a filter of the device or module `id` stands for; `None` if no such filter is documented (1.7, 7). There
+    /// are no more documented filters than a device may subscribe to (5), so that limit needs no counting.
     pub(super) fn of_filter(filter: &str, id: &str) -> Option<Self> {
         match filter {
             FromHub::METHOD_FILTER => Some(Self::METHODS),
             FromHub::TWIN_RESPONSE_FILTER => Some(Self::TWIN_ANSWERS),
             FromHub::DESIRED_FILTER => Some(Self::DESIRED),
             other => {
-                let rest = other.strip_prefix("devices/")?.strip_prefix(id)?;
-                (rest == "/messages/devicebound/#").then_some(Self::MESSAGES)
+                let (device, module) = split_id(id);
+                let rest = other.strip_prefix("devices/")?.strip_prefix(device)?;
+                let Some(module) = module else {
+                    return (rest == "/messages/devicebound/#").then_some(Self::MESSAGES);
+                };
+                // 7: Python and Node ask for the inputs, C and .NET for all that concerns the module.
+                let rest = rest.strip_prefix("/modules/")?.strip_prefix(module)?;
+                matches!(rest, "/inputs/#" | "/#").then_some(Self::INPUTS)
             }
         }
     }
@@ -157,6 +220,16 @@ mod tests {
             ("$iothub/#", None),
         ] {
             assert_eq!(Subscriptions::of_filter(filter, "d#1"), known, "{filter}");
+        }
+        for (filter, known) in [
+            ("$iothub/methods/POST/#", Some(Subscriptions::METHODS)),
+            ("devices/d/modules/m/inputs/#", Some(Subscriptions::INPUTS)),
+            ("devices/d/modules/m/#", Some(Subscriptions::INPUTS)),
+            ("devices/d/modules/n/#", None),
+            ("devices/d/modules/m/inputs/a", None),
+            ("devices/d/messages/devicebound/#", None),
+        ] {
+            assert_eq!(Subscriptions::of_filter(filter, "d/m"), known, "{filter}");
         }
     }
 

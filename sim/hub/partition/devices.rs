@@ -17,13 +17,29 @@ pub(super) struct Devices {
     slots: Vec<Option<Box<Device>>>,
     free: Vec<Slot>,
     by_id: BTreeMap<Arc<str>, Slot>,
+    /// How many of them are modules.
+    modules: usize,
     /// When the reported properties last changed (microseconds of Unix time), and whose.
     by_update: BTreeMap<(i64, Arc<str>), Slot>,
 }
 
 impl Devices {
+    /// How many there are, modules left out.
     pub(super) fn len(&self) -> usize {
-        self.by_id.len()
+        self.by_id.len() - self.modules
+    }
+
+    /// How many modules there are.
+    pub(super) const fn modules(&self) -> usize {
+        self.modules
+    }
+
+    /// The modules of the device `id`, in order of ids.
+    pub(super) fn modules_of(&self, id: &str) -> impl Iterator<Item = &Device> {
+        let prefix = format!("{id}/");
+        let all = self.by_id.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        let slots: Vec<Slot> = all.take_while(|(id, _)| id.starts_with(&prefix)).map(|(_, slot)| *slot).collect();
+        slots.into_iter().filter_map(|slot| self.get(slot))
     }
 
     /// Where the device `id` lies.
@@ -52,6 +68,7 @@ impl Devices {
 
     pub(super) fn insert(&mut self, device: Device) {
         self.remove(&device.id);
+        self.modules += usize::from(device.is_module());
         let slot = self.free.pop().unwrap_or(Slot(self.slots.len()));
         self.by_id.insert(Arc::clone(&device.id), slot);
         self.by_update.insert((device.twin.reported.updated_micros(), Arc::clone(&device.id)), slot);
@@ -65,6 +82,7 @@ impl Devices {
         let slot = self.by_id.remove(id)?;
         let device = self.slots.get_mut(slot.0)?.take()?;
         self.by_update.remove(&(device.twin.reported.updated_micros(), Arc::clone(&device.id)));
+        self.modules -= usize::from(device.is_module());
         self.free.push(slot);
         Some(device)
     }
@@ -84,12 +102,12 @@ impl Devices {
         Some(result)
     }
 
-    /// All devices, in order of ids, from `first` on or behind it.
+    /// All devices and modules, in order of ids, from `first` on or behind it.
     pub(super) fn range_by_id(&self, first: Bound<&str>) -> impl Iterator<Item = &Device> {
         self.by_id.range::<str, _>((first, Bound::Unbounded)).filter_map(|(_, slot)| self.get(*slot))
     }
 
-    /// All devices, in order of (last update, id), behind `(at, id)` or from there on.
+    /// All devices and modules, in order of (last update, id), behind `(at, id)` or from there on.
     pub(super) fn range_by_update(&self, first: Bound<(i64, Arc<str>)>) -> impl Iterator<Item = (i64, &Device)> {
         self.by_update.range((first, Bound::Unbounded)).filter_map(|((at, _), slot)| Some((*at, self.get(*slot)?)))
     }

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::device::{Device, Subscriptions};
+use super::device::{Device, Subscriptions, split_id};
 use super::devices::Slot;
 use super::refusal::Refusal;
 use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub};
-use crate::hub::twin::TwinError;
+use crate::hub::twin::{TwinError, check_digits};
+use crate::hub::warning::excerpt;
 use crate::mqtt::{Packet, PubAck, Publish, QoS, SubAck, Subscribe, SubscribeReasonCode, UnsubAck, kind, publish};
 use crate::time::Nanos;
 
@@ -25,6 +26,9 @@ impl Partition {
         let Some(device) = self.devices.get_mut(slot) else { return };
         device.heard = Some(now);
         let id = Arc::clone(&device.id);
+        if self.throttles.is_some() && self.holds_back(now, connection, &id, &packet) {
+            return;
+        }
         match packet {
             Packet::Publish(publish) => self.published(now, connection, slot, &id, &publish),
             Packet::Subscribe(subscribe) => self.subscribe(now, connection, slot, &id, &subscribe),
@@ -54,7 +58,7 @@ impl Partition {
         }
     }
 
-    fn send(&mut self, to: ConnectionId, packet: Packet) {
+    pub(super) fn send(&mut self, to: ConnectionId, packet: Packet) {
         self.emit(Effect::Send { to, packet });
     }
 
@@ -66,6 +70,7 @@ impl Partition {
 
     fn subscribe(&mut self, now: Nanos, connection: ConnectionId, slot: Slot, id: &str, subscribe: &Subscribe) {
         let mut codes = Vec::with_capacity(subscribe.filters.len());
+        let mut unknown = None;
         self.change_subscriptions(slot, |subscriptions| {
             for filter in &subscribe.filters {
                 codes.push(match Subscriptions::of_filter(&filter.path, id) {
@@ -78,21 +83,26 @@ impl Partition {
                         })
                     }
                     None => {
-                        // 11.6: no SDK looks at this code, so the log must tell.
-                        tracing::warn!(device = id, filter = filter.path, "refused to subscribe to an unknown filter");
+                        unknown = Some(&filter.path);
                         SubscribeReasonCode::Failure
                     }
                 });
             }
         });
+        // 11.6: no SDK looks at this code, so the log must tell.
+        if let Some(filter) = unknown
+            && let Some(times) = self.unknown_filter.due(now)
+        {
+            tracing::warn!(device = id, filter = excerpt(filter), times, "refused to subscribe to an unknown filter");
+        }
         self.send(connection, Packet::SubAck(SubAck::new(subscribe.pkid, codes)));
         self.deliver_waiting(now, slot);
     }
 
-    fn published(&mut self, now: Nanos, connection: ConnectionId, slot: Slot, id: &str, publish: &Publish) {
+    pub(super) fn published(&mut self, now: Nanos, connection: ConnectionId, slot: Slot, id: &str, publish: &Publish) {
         let topic = FromDevice::parse(&publish.topic);
         let legal = match topic {
-            Some(FromDevice::Telemetry { device, .. }) => device == id,
+            Some(FromDevice::Telemetry { device, module, .. }) => (device, module) == split_id(id),
             Some(
                 FromDevice::TwinGet { rid }
                 | FromDevice::ReportedPatch { rid }
@@ -119,7 +129,7 @@ impl Partition {
         }
         match topic {
             Some(FromDevice::TwinGet { rid }) => {
-                if let Some(answer) = self.twin_for_device(slot, rid) {
+                if let Some(answer) = self.twin_for_device(now, slot, rid) {
                     self.send(connection, answer);
                 }
             }
@@ -146,18 +156,22 @@ impl Partition {
         })
     }
 
-    fn twin_for_device(&self, slot: Slot, rid: &str) -> Option<Packet> {
+    fn twin_for_device(&self, now: Nanos, slot: Slot, rid: &str) -> Option<Packet> {
         let device = self.devices.get(slot)?;
         device.subscribed(Subscriptions::TWIN_ANSWERS)?;
         let mut body = String::with_capacity(1024);
         device.twin.write_for_device(&mut body);
+        self.bill(now, body.len());
         Some(twin_answer(200, rid, None, body.into()))
     }
 }
 
 fn patch(payload: &[u8]) -> Result<Map<String, Value>, Refusal> {
     match serde_json::from_slice(payload) {
-        Ok(Value::Object(patch)) => Ok(patch),
+        Ok(Value::Object(patch)) => {
+            check_digits(payload)?;
+            Ok(patch)
+        }
         Ok(_) => Err(TwinError::NotAnObject("properties.reported").into()),
         Err(error) => Err(Refusal::new(ErrorCode::IotHubFormatError, TwinError::Json(error.to_string()).to_string())),
     }
@@ -169,7 +183,7 @@ fn twin_answer(status: u16, rid: &str, version: Option<u64>, body: Bytes) -> Pac
 }
 
 /// 3.1: always with a body, because the Node SDK takes an error without one for success.
-fn refused(refusal: &Refusal, rid: &str, tracking_id: &str, at: Timestamp) -> Packet {
+pub(super) fn refused(refusal: &Refusal, rid: &str, tracking_id: &str, at: Timestamp) -> Packet {
     let body = refusal.code.flat(&refusal.message, tracking_id, at).to_string();
     twin_answer(refusal.code.status(), rid, None, body.into())
 }

@@ -1,7 +1,9 @@
 //! Why the hub refuses a request, and conditions on etags.
 
+use super::device::split_id;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::query::QueryError;
+use crate::hub::throttle::Operation;
 use crate::hub::twin::TwinError;
 
 /// A refused request.
@@ -17,9 +19,35 @@ impl Refusal {
         Self { code, message: message.into() }
     }
 
-    /// The device `id` is not registered.
+    /// The device `id`, or the module `device/module`, is not registered. Twins and methods of modules answer with the
+    /// code of devices too (3.4); only their identities have one of their own.
     pub(in crate::hub) fn unknown(id: &str) -> Self {
-        Self::new(ErrorCode::DeviceNotFound, format!("device `{id}` is not registered"))
+        Self::new(
+            ErrorCode::DeviceNotFound,
+            match split_id(id) {
+                (device, Some(module)) => format!("module `{module}` of device `{device}` is not registered"),
+                (device, None) => format!("device `{device}` is not registered"),
+            },
+        )
+    }
+}
+
+impl Refusal {
+    /// The hub has as many devices as it may have.
+    pub(super) fn too_many_devices(limit: u64) -> Self {
+        Self::new(ErrorCode::TooManyDevices, format!("this hub may have {limit} devices and modules, and has them"))
+    }
+
+    /// The throttle of `operation` refuses it, and so many more of it as queue already.
+    pub(in crate::hub) fn throttled(operation: Operation) -> Self {
+        let message = "too many requests: wait 10 seconds and try again. Operation type: ";
+        Self::new(ErrorCode::ThrottlingException, format!("{message}{}", operation.name()))
+    }
+
+    /// The messages of the day are used up.
+    pub(in crate::hub) fn quota_exceeded() -> Self {
+        let message = "the messages of this day are used up; the next day begins at 00:00 UTC";
+        Self::new(ErrorCode::IotHubQuotaExceeded, message)
     }
 }
 
@@ -54,6 +82,17 @@ impl Precondition {
             Some("*") => Self::Any,
             Some(etag) => Self::Etag(etag.to_owned()),
         }
+    }
+
+    /// As [`Precondition::check`]; who deletes must name an etag (5).
+    pub(in crate::hub) fn check_delete(&self, present: &str) -> Result<(), Refusal> {
+        if *self == Self::Absent {
+            return Err(Refusal::new(
+                ErrorCode::PreconditionFailed,
+                "deleting needs the header If-Match: etag missing",
+            ));
+        }
+        self.check(present)
     }
 
     /// Refuses another etag than the present one.

@@ -1,11 +1,12 @@
 //! The identity registry (5).
 
 use std::ops::Bound;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::device::{Device, Identity, Keys};
+use super::device::{Details, Device, Identity, Keys};
 use super::refusal::{Precondition, Refusal};
 use super::state::{Effect, Partition};
 use crate::dialect::azure::{ErrorCode, is_device_id};
@@ -16,7 +17,7 @@ use crate::time::{Nanos, rfc3339};
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) struct Registration {
     pub(in crate::hub) enabled: bool,
-    pub(in crate::hub) reason: Option<String>,
+    pub(in crate::hub) details: Details,
     pub(in crate::hub) keys: Keys,
     /// What its twin begins with.
     pub(in crate::hub) twin: TwinPatch,
@@ -24,11 +25,25 @@ pub(in crate::hub) struct Registration {
 
 impl Default for Registration {
     fn default() -> Self {
-        Self { enabled: true, reason: None, keys: Keys::Derived, twin: TwinPatch::default() }
+        Self { enabled: true, details: Details::default(), keys: Keys::Derived, twin: TwinPatch::default() }
     }
 }
 
-/// How many devices there are.
+impl Registration {
+    /// A module that belongs to the runtime of an edge device.
+    pub(super) fn managed_by_edge() -> Self {
+        let details = Details { managed_by: Some("iotEdge".to_owned()), ..Details::default() };
+        Self { details, ..Self::default() }
+    }
+
+    /// As a module is registered: of a device's particulars it has its manager alone.
+    pub(in crate::hub) fn of_module(self) -> Self {
+        let details = Details { managed_by: self.details.managed_by, ..Details::default() };
+        Self { enabled: true, details, ..self }
+    }
+}
+
+/// How many devices there are, modules left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::hub) struct Counts {
     pub(in crate::hub) total: usize,
@@ -57,26 +72,37 @@ impl Partition {
         if self.devices.slot(id).is_some() {
             return Err(Refusal::new(ErrorCode::DeviceAlreadyExists, format!("device `{id}` is registered already")));
         }
+        self.deleted.remove(id);
+        let is_edge = new.details.is_edge;
+        self.register(now, id, new)?;
+        if is_edge { self.register_edge_modules(now, id) } else { Ok(()) }
+    }
+
+    /// Registers a device or module under an id that is free.
+    pub(super) fn register(&mut self, now: Nanos, id: &str, new: Registration) -> Result<(), Refusal> {
         let at = self.wall.at(now);
         let mut twin = Twin::new(at);
         twin.merge(&new.twin, at)?;
+        self.throttles
+            .as_ref()
+            .map_or(Ok(()), |throttles| throttles.add_device())
+            .map_err(Refusal::too_many_devices)?;
         self.generation += 1;
         self.disabled += usize::from(!new.enabled);
         let identity = Identity {
             generation: self.generation,
             etag: 1,
             enabled: new.enabled,
-            reason: new.reason.map(Into::into),
+            details: new.details.settled(id, None, at).boxed(),
             keys: new.keys,
             status_updated: None,
             connection_updated: None,
         };
-        self.deleted.remove(id);
         self.devices.insert(Device { id: id.into(), identity, twin, session: None, heard: None, calls: 0 });
         Ok(())
     }
 
-    /// Replaces the identity of the device `id`; one that is disabled is disconnected.
+    /// Replaces the identity of the device or module `id`; a device that is disabled is disconnected with its modules.
     pub(in crate::hub) fn update(
         &mut self,
         now: Nanos,
@@ -94,36 +120,52 @@ impl Partition {
         }
         identity.etag += 1;
         identity.enabled = new.enabled;
-        identity.reason = new.reason.map(Into::into);
+        identity.details = new.details.settled(id, identity.details.as_deref(), at).boxed();
         identity.keys = new.keys;
-        if let Some(connection) = device.connection().filter(|_| !new.enabled) {
-            self.close(now, connection);
+        if identity.details.as_ref().is_some_and(|details| details.is_edge) {
+            self.register_edge_modules(now, id)?;
+        }
+        if !new.enabled {
+            let modules = self.devices.modules_of(id);
+            let connections: Vec<_> =
+                self.devices.named(id).into_iter().chain(modules).filter_map(Device::connection).collect();
+            for connection in connections {
+                self.close(now, connection);
+            }
         }
         Ok(())
     }
 
-    /// Removes the device `id`, its twin and its session, and ends its calls. It cannot enrol itself again: who
-    /// deletes a device wants to be rid of it.
+    /// Removes the device `id` with its modules. It cannot enrol itself again: who deletes a device wants to be rid of
+    /// it.
     pub(in crate::hub) fn delete(&mut self, id: &str, precondition: &Precondition) -> Result<(), Refusal> {
-        let slot = self.devices.slot(id).ok_or_else(|| Refusal::unknown(id))?;
-        let device = self.devices.get(slot).ok_or_else(|| Refusal::unknown(id))?;
-        if *precondition == Precondition::Absent {
-            return Err(Refusal::new(ErrorCode::PreconditionFailed, "deleting a device needs the header If-Match"));
+        let device = self.devices.named(id).ok_or_else(|| Refusal::unknown(id))?;
+        precondition.check_delete(&etag(device.identity.etag))?;
+        let modules: Vec<Arc<str>> = self.devices.modules_of(id).map(|module| Arc::clone(&module.id)).collect();
+        for module in modules {
+            self.remove(&module);
         }
-        precondition.check(&etag(device.identity.etag))?;
+        if let Some(device) = self.remove(id) {
+            self.deleted.insert(device.id);
+        }
+        Ok(())
+    }
+
+    /// Removes a device or module, its twin and its session, and ends its calls.
+    pub(super) fn remove(&mut self, id: &str) -> Option<Box<Device>> {
+        let slot = self.devices.slot(id)?;
+        let device = self.devices.get(slot)?;
         self.disabled -= usize::from(!device.identity.enabled);
-        let device_calls = device.calls > 0;
+        let has_calls = device.calls > 0;
         if let Some(connection) = device.connection() {
             self.connections.remove(connection);
             self.emit(Effect::Close { connection });
         }
-        if device_calls {
+        if has_calls {
             self.end_calls(slot, id);
         }
-        if let Some(device) = self.devices.remove(id) {
-            self.deleted.insert(device.id);
-        }
-        Ok(())
+        self.throttles.iter().for_each(|throttles| throttles.remove_device());
+        self.devices.remove(id)
     }
 
     /// The identity of the device `id`, keys included.
@@ -133,7 +175,7 @@ impl Partition {
 
     /// The first `limit` identities by id.
     pub(in crate::hub) fn identities(&self, limit: usize) -> Vec<(String, Value)> {
-        let devices = self.devices.range_by_id(Bound::Unbounded).take(limit);
+        let devices = self.devices.range_by_id(Bound::Unbounded).filter(|device| !device.is_module()).take(limit);
         devices.map(|device| (device.id.to_string(), self.identity_document(device))).collect()
     }
 
@@ -144,25 +186,48 @@ impl Partition {
 
     fn identity_document(&self, device: &Device) -> Value {
         let identity = &device.identity;
-        let (primary, secondary) = identity.keys.of(&device.id, &self.identity.fleet_key);
-        let time = |at: Option<Timestamp>| at.map_or_else(|| NEVER.to_owned(), rfc3339);
-        json!({
+        let details = identity.details.as_deref();
+        let mut document = json!({
             "deviceId": &*device.id,
             "generationId": identity.generation.to_string(),
             "etag": etag(identity.etag),
-            "connectionState": if device.connection().is_some() { "Connected" } else { "Disconnected" },
+            "connectionState": device.connection_state(),
             "status": if identity.enabled { "enabled" } else { "disabled" },
-            "statusReason": identity.reason,
+            "statusReason": details.and_then(|details| details.status_reason.as_deref()),
             "connectionStateUpdatedTime": time(identity.connection_updated),
             "statusUpdatedTime": time(identity.status_updated),
             "lastActivityTime": time(device.heard.map(|heard| self.wall.at(heard))),
             "cloudToDeviceMessageCount": 0,
-            "authentication": {
-                "symmetricKey": { "primaryKey": primary.to_base64(), "secondaryKey": secondary.to_base64() },
-                "x509Thumbprint": { "primaryThumbprint": null, "secondaryThumbprint": null },
-                "type": "sas",
-            },
-            "capabilities": { "iotEdge": false },
+            "authentication": self.authentication(device),
+            "capabilities": { "iotEdge": details.is_some_and(|details| details.is_edge) },
+        });
+        if let Some(scope) = details.and_then(|details| details.scope.as_deref()) {
+            document["deviceScope"] = scope.into();
+        }
+        if let Some(details) = details.filter(|details| !details.parent_scopes.is_empty()) {
+            document["parentScopes"] = details.parent_scopes.clone().into();
+        }
+        document
+    }
+
+    /// What is purged of the messages that wait for the device `id`: none ever waits here.
+    pub(in crate::hub) fn purge(&self, id: &str) -> Result<Value, Refusal> {
+        let device = self.devices.named(id).ok_or_else(|| Refusal::unknown(id))?;
+        Ok(json!({ "deviceId": &*device.id, "moduleId": null, "totalMessagesPurged": 0 }))
+    }
+
+    /// How a device or module proves itself, keys included.
+    pub(super) fn authentication(&self, device: &Device) -> Value {
+        let (primary, secondary) = device.identity.keys.of(&device.id, &self.identity.fleet_key);
+        json!({
+            "symmetricKey": { "primaryKey": primary.to_base64(), "secondaryKey": secondary.to_base64() },
+            "x509Thumbprint": { "primaryThumbprint": null, "secondaryThumbprint": null },
+            "type": "sas",
         })
     }
+}
+
+/// A time as identities carry it.
+pub(super) fn time(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| NEVER.to_owned(), rfc3339)
 }

@@ -1,8 +1,9 @@
 //! A device as a service reads it: whole (3.2) or field by field.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::device::Device;
+use super::device::{Details, Device, split_id};
 use crate::hub::json::write_text;
 use crate::hub::query::{Field, Path, Row};
 use crate::hub::twin::{NEVER, Properties, etag, find};
@@ -15,14 +16,6 @@ pub(super) struct View<'a> {
 }
 
 impl View<'_> {
-    /// The device's id, and the module's if it is one.
-    fn ids(&self) -> (&str, Option<&str>) {
-        match self.device.id.split_once('/') {
-            Some((device, module)) => (device, Some(module)),
-            None => (&self.device.id, None),
-        }
-    }
-
     fn last_activity(&self) -> Option<Timestamp> {
         self.device.heard.map(|heard| self.wall.at(heard))
     }
@@ -46,8 +39,16 @@ impl View<'_> {
         if self.device.identity.enabled { "enabled" } else { "disabled" }
     }
 
-    fn connection_state(&self) -> &'static str {
-        if self.device.connection().is_some() { "Connected" } else { "Disconnected" }
+    fn details(&self) -> Option<&Details> {
+        self.device.identity.details.as_deref()
+    }
+
+    fn status_reason(&self) -> Option<&str> {
+        self.details()?.status_reason.as_deref()
+    }
+
+    fn is_edge(&self) -> bool {
+        self.details().is_some_and(|details| details.is_edge)
     }
 }
 
@@ -55,21 +56,19 @@ impl Row for View<'_> {
     fn field(&self, path: &Path) -> Field<'_> {
         let twin = &self.device.twin;
         match path {
-            Path::DeviceId => Field::Text(self.ids().0.into()),
-            Path::ModuleId => self.ids().1.map_or(Field::Undefined, |id| Field::Text(id.into())),
+            Path::DeviceId => Field::Text(split_id(&self.device.id).0.into()),
+            Path::ModuleId => split_id(&self.device.id).1.map_or(Field::Undefined, |id| Field::Text(id.into())),
             Path::Etag => Field::Text(etag(twin.etag).into()),
             Path::DeviceEtag => Field::Text(etag(self.device.identity.etag).into()),
             Path::Status => Field::Text(self.status().into()),
-            Path::ConnectionState => Field::Text(self.connection_state().into()),
-            Path::StatusReason => {
-                self.device.identity.reason.as_deref().map_or(Field::Undefined, |reason| Field::Text(reason.into()))
-            }
+            Path::ConnectionState => Field::Text(self.device.connection_state().into()),
+            Path::StatusReason => self.status_reason().map_or(Field::Undefined, |reason| Field::Text(reason.into())),
             Path::StatusUpdateTime | Path::LastActivityTime => {
                 self.time(path).or_else(|| NEVER.parse().ok()).map_or(Field::Undefined, Field::Time)
             }
             Path::CloudToDeviceMessageCount => number(0),
             Path::AuthenticationType => Field::Text("sas".into()),
-            Path::IotEdge => Field::Bool(false),
+            Path::IotEdge => Field::Bool(self.is_edge()),
             Path::Properties => Field::Compound,
             Path::Version => number(twin.version),
             Path::Tags(path) => Field::from_json(find(twin.tags(), path)),
@@ -113,15 +112,22 @@ impl Row for View<'_> {
         };
         let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
         let time = |at: Option<Timestamp>| text(&at.map_or_else(|| NEVER.to_owned(), rfc3339));
-        member("deviceId", &text(id));
+        let (device_id, module_id) = split_id(id);
+        member("deviceId", &text(device_id));
+        if let Some(module_id) = module_id {
+            member("moduleId", &text(module_id));
+        }
+        if let Some(model_id) = self.details().and_then(|details| details.model_id.as_deref()) {
+            member("modelId", &text(model_id));
+        }
         member("etag", &text(&etag(twin.etag)));
         member("deviceEtag", &text(&etag(identity.etag)));
         member("status", &text(self.status()));
-        if let Some(reason) = &identity.reason {
+        if let Some(reason) = self.status_reason() {
             member("statusReason", &text(reason));
         }
         member("statusUpdateTime", &time(identity.status_updated));
-        member("connectionState", &text(self.connection_state()));
+        member("connectionState", &text(self.device.connection_state()));
         member("lastActivityTime", &time(self.last_activity()));
         member("cloudToDeviceMessageCount", "0");
         member("authenticationType", "\"sas\"");
@@ -130,7 +136,15 @@ impl Row for View<'_> {
         member("tags", twin.tags());
         out.push_str(",\"properties\":");
         self.write_properties(out);
-        out.push_str(",\"capabilities\":{\"iotEdge\":false}}");
+        // 3.2: what there is none of is left out.
+        out.extend([",\"capabilities\":{\"iotEdge\":", if self.is_edge() { "true}" } else { "false}" }]);
+        if let Some(scope) = self.details().and_then(|details| details.scope.as_deref()) {
+            out.extend([",\"deviceScope\":", &text(scope)]);
+        }
+        if let Some(details) = self.details().filter(|details| !details.parent_scopes.is_empty()) {
+            out.extend([",\"parentScopes\":", &Value::from(details.parent_scopes.clone()).to_string()]);
+        }
+        out.push('}');
     }
 }
 

@@ -6,9 +6,14 @@ use std::time::Duration;
 
 use super::connections::Connections;
 use super::devices::Devices;
+use super::held::Held;
 use super::methods::{Calls, MethodOutcome};
-use crate::hub::config::{HubDelays, HubIdentity};
+use crate::hub::config::HubDelays;
+use crate::hub::configurations::ConfigurationBook;
+use crate::hub::identity::HubIdentity;
+use crate::hub::throttle::Throttles;
 use crate::hub::tracking::TrackingIds;
+use crate::hub::warning::Warning;
 use crate::mqtt::Packet;
 use crate::time::{Nanos, WallClock};
 
@@ -49,9 +54,18 @@ pub(in crate::hub) struct Partition {
     /// Ids that a service has deleted and not created again: these cannot enrol themselves. As many as there were
     /// devices, at most.
     pub(super) deleted: HashSet<Arc<str>>,
+    /// The configurations of the whole hub; those of the first partition only are in use.
+    pub(in crate::hub) configurations: ConfigurationBook,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
     pub(super) telemetry: u64,
+    /// Shared with the other partitions; `None` where nothing is limited.
+    pub(super) throttles: Option<Arc<Throttles>>,
+    pub(super) held: Held,
+    /// A device has subscribed to a filter that is not documented.
+    pub(super) unknown_filter: Warning,
+    /// A connection was refused.
+    pub(super) refused: Warning,
     effects: VecDeque<Effect>,
     /// Effects that wait for a planted delay, in order of time and then of arrival.
     later: BTreeMap<(Nanos, u64), Effect>,
@@ -76,12 +90,22 @@ impl Partition {
             generation: 0,
             disabled: 0,
             deleted: HashSet::new(),
+            configurations: ConfigurationBook::default(),
             tracking,
             telemetry: 0,
+            throttles: None,
+            held: Held::default(),
+            unknown_filter: Warning::default(),
+            refused: Warning::default(),
             effects: VecDeque::new(),
             later: BTreeMap::new(),
             deferred: 0,
         }
+    }
+
+    /// From now on `throttles` decide what is let through.
+    pub(in crate::hub) fn throttled_by(&mut self, throttles: Option<Arc<Throttles>>) {
+        self.throttles = throttles;
     }
 
     /// The next thing that is to happen; drain it after each call of another function.
@@ -92,7 +116,7 @@ impl Partition {
     /// When [`Partition::tick`] is due next.
     pub(in crate::hub) fn next_deadline(&self) -> Nanos {
         let later = self.later.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at);
-        later.min(self.calls.next_deadline()).min(self.connections.next_check())
+        later.min(self.calls.next_deadline()).min(self.connections.next_check()).min(self.held.next_due())
     }
 
     /// Does what is due at `now`.
@@ -100,6 +124,7 @@ impl Partition {
         while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
             self.effects.push_back(entry.remove());
         }
+        self.release_held(now);
         self.expire_calls(now);
         self.check_connections(now);
     }

@@ -35,7 +35,7 @@ impl Partition {
         precondition.check(&etag(device.twin.etag))?;
         device.twin.merge(patch, at)?;
         if let Some(desired) = &patch.desired {
-            self.notify(id, desired);
+            self.notify(now, id, desired);
         }
         self.twin(id)
     }
@@ -52,20 +52,22 @@ impl Partition {
         let device = self.devices.named_mut(id).ok_or_else(|| Refusal::unknown(id))?;
         precondition.check(&etag(device.twin.etag))?;
         device.twin.replace(document, at)?;
-        self.notify(id, document.desired.as_ref().unwrap_or(&Map::new()));
+        self.notify(now, id, document.desired.as_ref().unwrap_or(&Map::new()));
         self.twin(id)
     }
 
     /// Tells the device, if it listens, of a change of its desired properties: as the service sent it, nulls kept, and
     /// with the new version (3.1).
-    fn notify(&mut self, id: &str, patch: &Map<String, Value>) {
+    fn notify(&mut self, now: Nanos, id: &str, patch: &Map<String, Value>) {
         let Some(device) = self.devices.named(id) else { return };
         let Some(connection) = device.subscribed(Subscriptions::DESIRED) else { return };
         let version = device.twin.desired.version();
         let mut body = patch.clone();
         body.insert("$version".to_owned(), version.into());
         let topic = FromHub::DesiredPatch { version }.to_string();
-        let packet = publish(topic, QoS::AtMostOnce, 0, Bytes::from(Value::Object(body).to_string()));
+        let body = Bytes::from(Value::Object(body).to_string());
+        self.bill(now, body.len());
+        let packet = publish(topic, QoS::AtMostOnce, 0, body);
         self.emit(Effect::Send { to: connection, packet });
     }
 }

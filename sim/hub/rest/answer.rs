@@ -1,5 +1,7 @@
 //! Answers to services.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
@@ -25,8 +27,12 @@ pub(super) struct Answer {
 pub(in crate::hub) enum Failure {
     /// Of registry, twins and queries.
     Plain(Refusal),
+    /// Of module identities.
+    Flat(Refusal),
     /// Of a direct method.
     Method(MethodRefusal),
+    /// Of a throttle; when to come back, if that is told.
+    Throttled(Refusal, Option<Duration>),
     /// There is nothing at this address.
     NoRoute(String),
 }
@@ -58,12 +64,24 @@ impl Answer {
     pub(super) fn refusal(failure: &Failure, tracking_id: &str, at: Timestamp) -> Self {
         let (code, body) = match failure {
             Failure::Plain(Refusal { code, message }) => (*code, code.envelope(message, tracking_id, at)),
+            Failure::Flat(Refusal { code, message }) => (*code, code.flat(message, tracking_id, at)),
             Failure::Method(MethodRefusal { refusal: Refusal { code, message }, timeout }) => {
                 (*code, code.nested(message, tracking_id, at, *timeout))
             }
+            Failure::Throttled(refusal, again) => return Self::throttled(refusal, *again, tracking_id, at),
             Failure::NoRoute(message) => return Self::no_route(message, tracking_id, at),
         };
         Self { status: code.status(), headers: vec![(ERROR_CODE, code.name())], body: body.to_string() }
+    }
+
+    /// 429, after which the hub closes the connection (8.3).
+    fn throttled(refusal: &Refusal, again: Option<Duration>, tracking_id: &str, at: Timestamp) -> Self {
+        let mut answer = Self::refusal(&Failure::Plain(refusal.clone()), tracking_id, at);
+        answer.headers.push(("connection", "close".to_owned()));
+        // In whole seconds, rounded up.
+        let again = again.map(|again| again.as_millis().div_ceil(1000).max(1).to_string());
+        answer.headers.extend(again.map(|seconds| ("retry-after", seconds)));
+        answer
     }
 
     /// 404, under a name that the Node SDK knows (2.3) and that no device's absence can be mistaken for.
@@ -106,6 +124,8 @@ mod tests {
         assert!(plain.body.contains("ErrorCode:DeviceNotFound;device `d` is not registered"), "{}", plain.body);
         let method = Answer::refusal(&MethodRefusal::from(refusal).into(), "t", at);
         assert_eq!(ServiceError::parse(method.status, method.body.as_bytes()).code, Some(404_001));
+        let flat = Answer::refusal(&Failure::Flat(Refusal::new(ErrorCode::ModuleNotFound, "no")), "t", at);
+        assert_eq!((flat.status, ServiceError::parse(404, flat.body.as_bytes()).code), (404, Some(404_010)));
         let route = Answer::refusal(&Failure::NoRoute("nothing".into()), "t", at);
         assert!(route.status == 404 && route.body.contains("IotHubNotFound"), "{}", route.body);
     }

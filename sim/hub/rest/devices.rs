@@ -1,28 +1,32 @@
 //! The identity registry (5).
 
-use std::collections::HashSet;
-
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::answer::Answer;
 use super::router::Service;
-use crate::dialect::azure::rest::BULK_MAX;
 use crate::dialect::azure::{ErrorCode, Key};
-use crate::hub::config::random_key;
-use crate::hub::partition::{Keys, Partition, Precondition, Refusal, Registration};
+use crate::hub::identity::random_key;
+use crate::hub::partition::{Details, Keys, Precondition, Refusal, Registration};
 use crate::hub::twin::TwinPatch;
-use crate::time::Nanos;
 
 /// How many identities a list holds at most.
 const MAX_TOP: usize = 1000;
+/// How many characters the reason of a status may have.
+const MAX_REASON: usize = 128;
 
 /// An identity, as a service sends it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Identity {
+pub(super) struct Identity {
+    device_id: Option<String>,
+    module_id: Option<String>,
     status: Option<String>,
     status_reason: Option<String>,
+    managed_by: Option<String>,
+    capabilities: Option<Capabilities>,
+    device_scope: Option<String>,
+    parent_scopes: Option<Vec<String>>,
     authentication: Option<Authentication>,
 }
 
@@ -48,45 +52,10 @@ impl std::fmt::Debug for SymmetricKey {
     }
 }
 
-/// One item of a bulk request.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BulkItem {
-    id: String,
-    #[serde(default)]
-    import_mode: ImportMode,
-    #[serde(alias = "etag")]
-    e_tag: Option<String>,
-    #[serde(flatten)]
-    identity: Identity,
-    #[serde(default)]
-    tags: Value,
-    #[serde(default)]
-    properties: Value,
-}
-
-#[derive(Debug, Clone, Copy, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-enum ImportMode {
-    #[default]
-    Create,
-    Update,
-    #[serde(rename = "updateIfMatchETag")]
-    UpdateIfMatch,
-    Delete,
-    #[serde(rename = "deleteIfMatchETag")]
-    DeleteIfMatch,
-    UpdateTwin,
-    #[serde(rename = "updateTwinIfMatchETag")]
-    UpdateTwinIfMatch,
-}
-
-/// A bulk item, ready to be done.
-struct Operation {
-    id: String,
-    mode: ImportMode,
-    precondition: Precondition,
-    registration: Registration,
+struct Capabilities {
+    iot_edge: Option<bool>,
 }
 
 impl Service {
@@ -99,6 +68,7 @@ impl Service {
     /// 5: without If-Match it creates, with it it updates.
     pub(super) async fn put_device(&self, id: &str, body: &[u8], condition: Precondition) -> Result<Answer, Refusal> {
         let identity: Identity = serde_json::from_slice(body).map_err(unreadable)?;
+        identity.check_ids(id, None)?;
         let registration = identity.registration(TwinPatch::default())?;
         let (owner, id) = (self.worker.peers.owner(id), id.to_owned());
         let visit = self.worker.visit(owner, move |partition, now| {
@@ -115,6 +85,12 @@ impl Service {
         let (owner, id) = (self.worker.peers.owner(id), id.to_owned());
         self.worker.visit(owner, move |partition, _| partition.delete(&id, &condition)).await??;
         Ok(Answer::empty())
+    }
+
+    pub(super) async fn purge(&self, id: &str) -> Result<Answer, Refusal> {
+        let (owner, id) = (self.worker.peers.owner(id), id.to_owned());
+        let purged = self.worker.visit(owner, move |partition, _| partition.purge(&id)).await??;
+        Ok(Answer::ok(purged.to_string()))
     }
 
     pub(super) async fn list_devices(&self, query: &str) -> Result<Answer, Refusal> {
@@ -134,82 +110,24 @@ impl Service {
         let documents: Vec<Value> = identities.into_iter().map(|(_, document)| document).collect();
         Ok(Answer::ok(Value::Array(documents).to_string()))
     }
-
-    pub(super) async fn bulk(&self, body: &[u8]) -> Result<Answer, Refusal> {
-        let items: Vec<BulkItem> = serde_json::from_slice(body).map_err(unreadable)?;
-        if items.len() > BULK_MAX {
-            let message = format!("{} identities in one request; {BULK_MAX} are allowed", items.len());
-            return Err(Refusal::new(ErrorCode::ArgumentInvalid, message));
-        }
-        let mut errors = Vec::new();
-        let mut shares: Vec<Vec<(usize, Operation)>> = (0..self.worker.peers.len()).map(|_| Vec::new()).collect();
-        let mut seen = HashSet::new();
-        for (n, item) in items.into_iter().enumerate() {
-            let (id, mode) = (item.id.clone(), item.import_mode);
-            let operation = if seen.insert(id.clone()) { item.operation() } else { Err(repeated(&id)) };
-            match operation {
-                Ok(operation) => shares[self.worker.peers.owner(&operation.id)].push((n, operation)),
-                Err(refusal) => errors.push((n, bulk_error(&id, mode, &refusal))),
-            }
-        }
-        for (worker, share) in shares.into_iter().enumerate().filter(|(_, share)| !share.is_empty()) {
-            let visit = self.worker.visit(worker, move |partition, now| {
-                share
-                    .into_iter()
-                    .filter_map(|(n, operation)| Some((n, operation.run(partition, now)?)))
-                    .collect::<Vec<_>>()
-            });
-            errors.extend(visit.await?);
-        }
-        errors.sort_unstable_by_key(|(n, _)| *n);
-        let errors: Vec<Value> = errors.into_iter().map(|(_, error)| error).collect();
-        let status = if errors.is_empty() { 200 } else { 400 };
-        let body = json!({ "isSuccessful": errors.is_empty(), "errors": errors, "warnings": [] }).to_string();
-        Ok(Answer { status, headers: Vec::new(), body })
-    }
-}
-
-impl BulkItem {
-    fn operation(self) -> Result<Operation, Refusal> {
-        let precondition = match self.import_mode {
-            ImportMode::UpdateIfMatch | ImportMode::DeleteIfMatch | ImportMode::UpdateTwinIfMatch => {
-                match Precondition::parse(self.e_tag.as_deref()) {
-                    Precondition::Absent => {
-                        return Err(Refusal::new(
-                            ErrorCode::ArgumentNull,
-                            "an operation `..IfMatchETag` needs an eTag",
-                        ));
-                    }
-                    given => given,
-                }
-            }
-            _ => Precondition::Any,
-        };
-        let twin = TwinPatch::from_value(json!({ "tags": self.tags, "properties": self.properties }))?;
-        let registration = self.identity.registration(twin)?;
-        Ok(Operation { id: self.id, mode: self.import_mode, precondition, registration })
-    }
-}
-
-impl Operation {
-    /// Does it; the error in the form of the answer, if there is one.
-    fn run(self, partition: &mut Partition, now: Nanos) -> Option<Value> {
-        let Self { id, mode, precondition, registration } = self;
-        let result = match mode {
-            ImportMode::Create => partition.create(now, &id, registration),
-            ImportMode::Update | ImportMode::UpdateIfMatch => partition.update(now, &id, registration, &precondition),
-            ImportMode::Delete | ImportMode::DeleteIfMatch => partition.delete(&id, &precondition),
-            ImportMode::UpdateTwin | ImportMode::UpdateTwinIfMatch => {
-                partition.patch_twin(now, &id, &registration.twin, &precondition).map(drop)
-            }
-        };
-        result.err().map(|refusal| bulk_error(&id, mode, &refusal))
-    }
 }
 
 impl Identity {
+    /// Refuses a body about another identity than the path's.
+    pub(super) fn check_ids(&self, device: &str, module: Option<&str>) -> Result<(), Refusal> {
+        for (name, stated, wanted) in
+            [("deviceId", &self.device_id, Some(device)), ("moduleId", &self.module_id, module)]
+        {
+            if stated.is_some() && stated.as_deref() != wanted {
+                let message = format!("`{name}` of the body is not that of the path");
+                return Err(Refusal::new(ErrorCode::ArgumentInvalid, message));
+            }
+        }
+        Ok(())
+    }
+
     /// What it registers; keys that it does not bring are made (5).
-    fn registration(self, twin: TwinPatch) -> Result<Registration, Refusal> {
+    pub(super) fn registration(self, twin: TwinPatch) -> Result<Registration, Refusal> {
         let refuse = |message: String| Refusal::new(ErrorCode::ArgumentInvalid, message);
         let enabled = match self.status.as_deref() {
             None | Some("enabled") => true,
@@ -229,7 +147,19 @@ impl Identity {
                 .and_then(|primary| Ok((primary, random_key()?)))
                 .map_err(|error| Refusal::new(ErrorCode::ServerError, error.to_string()))?,
         };
-        Ok(Registration { enabled, reason: self.status_reason, keys: Keys::Own(Box::new(keys)), twin })
+        if self.status_reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
+            return Err(refuse(format!("statusReason has more than {MAX_REASON} characters")));
+        }
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let details = Details {
+            status_reason: self.status_reason,
+            managed_by: given(self.managed_by),
+            is_edge: self.capabilities.and_then(|capabilities| capabilities.iot_edge).unwrap_or_default(),
+            scope: given(self.device_scope),
+            parent_scopes: self.parent_scopes.unwrap_or_default(),
+            model_id: None,
+        };
+        Ok(Registration { enabled, details, keys: Keys::Own(Box::new(keys)), twin })
     }
 }
 
@@ -249,26 +179,6 @@ impl SymmetricKey {
     }
 }
 
-fn unreadable(error: serde_json::Error) -> Refusal {
+pub(super) fn unreadable(error: serde_json::Error) -> Refusal {
     Refusal::new(ErrorCode::ArgumentInvalid, format!("the body is unreadable: {error}"))
-}
-
-fn repeated(id: &str) -> Refusal {
-    Refusal::new(ErrorCode::DeviceDefinedMultipleTimes, format!("device `{id}` stands in the request more than once"))
-}
-
-fn bulk_error(id: &str, mode: ImportMode, refusal: &Refusal) -> Value {
-    let operation = match mode {
-        ImportMode::Create => "create",
-        ImportMode::Update | ImportMode::UpdateIfMatch => "update",
-        ImportMode::Delete | ImportMode::DeleteIfMatch => "delete",
-        ImportMode::UpdateTwin | ImportMode::UpdateTwinIfMatch => "updateTwin",
-    };
-    json!({
-        "deviceId": id,
-        "moduleId": null,
-        "errorCode": refusal.code.number(),
-        "errorStatus": refusal.message,
-        "operation": operation,
-    })
 }

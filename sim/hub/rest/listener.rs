@@ -1,5 +1,6 @@
-//! Accepts HTTP connections and reads requests.
+//! Takes in HTTP connections and reads requests.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,74 +12,72 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::spawn_local;
 
 use super::answer::{Answer, Failure};
 use super::router::Service;
+use super::websocket;
 use crate::dialect::azure::ErrorCode;
+use crate::hub::listener::{Listener, Stranger};
+use crate::hub::lobby::Place;
 use crate::hub::partition::Refusal;
+use crate::mqtt::ByteStream;
 
 /// The largest request body, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
-/// How long a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
-/// How long a connection may be idle or take to send a request's head. Longer than clients keep unused connections,
-/// so that none is closed under a request.
-const HEAD_PATIENCE: Duration = Duration::from_secs(300);
-/// How long accepting pauses after an error: mostly there are no descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections for as long as the worker runs.
-pub(in crate::hub) async fn accept(service: Rc<Service>, listener: TcpListener) {
+pub(in crate::hub) async fn accept(service: Rc<Service>, listener: Listener) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                spawn_local(serve(Rc::clone(&service), stream));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept an HTTP connection");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
+        listener.admit(|stranger| serve(Rc::clone(&service), stranger)).await;
     }
 }
 
-async fn serve(service: Rc<Service>, stream: TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        return tracing::debug!(%error, "HTTP connection ended at once");
-    }
-    let answer = service_fn(|request| respond(Rc::clone(&service), request));
+/// The client is a stranger until one of its requests was admitted.
+async fn serve(service: Rc<Service>, stranger: Stranger) {
+    let (stream, place) = match stranger.greet(&service.worker).await {
+        Ok((connection, place)) => (ByteStream::from(connection), Cell::new(Some(place))),
+        Err(error) => return tracing::debug!(%error, "an HTTP connection ended before its first request"),
+    };
+    let answer = service_fn(|request| respond(&service, request, &place));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
-        .serve_connection(TokioIo::new(stream), answer);
+        .header_read_timeout(service.worker.door.head)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
     if let Err(error) = connection.await {
         tracing::debug!(%error, "HTTP connection ended");
     }
 }
 
-async fn respond(service: Rc<Service>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let answer = answer(&service, request).await.unwrap_or_else(|failure| service.refuse(&failure));
+async fn respond(
+    service: &Service,
+    request: Request<Incoming>,
+    place: &Cell<Option<Place>>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if websocket::is_asked_for(&request) {
+        return Ok(websocket::open(&service.worker, request, place));
+    }
+    let answer = answer(service, request, place).await.unwrap_or_else(|failure| service.refuse(&failure));
     Ok(answer.into_response())
 }
 
 /// The head alone tells who asks: nobody else's body is read.
-async fn answer(service: &Service, request: Request<Incoming>) -> Result<Answer, Failure> {
+async fn answer(service: &Service, request: Request<Incoming>, place: &Cell<Option<Place>>) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
     let segments = service.admit(&head)?;
-    let body = read(body).await?;
-    service.route(&head, &segments, &body).await
+    drop(place.take());
+    let body = read(body, service.worker.door.body).await?;
+    service.throttled(&head, &segments, &body).await
 }
 
-async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+async fn read(body: Incoming, patience: Duration) -> Result<Bytes, Refusal> {
     let refuse = |message: String| Refusal::new(ErrorCode::ArgumentInvalid, message);
-    match tokio::time::timeout(BODY_PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
+    match tokio::time::timeout(patience, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
             Err(Refusal::new(ErrorCode::MessageTooLarge, format!("the body has more than {MAX_BODY} bytes")))
         }
         Ok(Err(error)) => Err(refuse(format!("the body is unreadable: {error}"))),
-        Err(_) => Err(refuse(format!("the body did not arrive within {} s", BODY_PATIENCE.as_secs()))),
+        Err(_) => Err(refuse(format!("the body did not arrive within {} s", patience.as_secs()))),
     }
 }

@@ -2,14 +2,23 @@
 
 mod answer;
 mod authorization;
+mod bulk;
+mod configurations;
 mod devices;
+mod digital_twins;
+mod exports;
+mod feedback;
 mod jobs;
 mod listener;
 mod methods;
+mod modules;
 mod queries;
+mod rights;
 mod router;
 mod statistics;
+mod throttling;
 mod twins;
+mod websocket;
 
 pub(super) use listener::accept;
 pub(super) use router::Service;

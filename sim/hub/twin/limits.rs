@@ -10,6 +10,8 @@ const MAX_TEXT: usize = 4096;
 const MAX_DEPTH: usize = 10;
 /// Integers lie in -2^52..2^52.
 const INTEGERS: std::ops::Range<i64> = -(1 << 52)..1 << 52;
+/// How many digits the longest of them have.
+const MAX_DIGITS: usize = 16;
 
 /// The part of a twin that a document belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub(in crate::hub) enum TwinError {
     LongText(String),
     #[error("`{0}` is an integer outside of -4503599627370496..4503599627370495")]
     Integer(String),
+    #[error("the integer {0} is outside of -4503599627370496..4503599627370495")]
+    Digits(String),
     #[error("`{0}` lies deeper than {MAX_DEPTH} objects")]
     Deep(String),
     #[error("`{0}` is an array that holds null")]
@@ -73,6 +77,41 @@ pub(in crate::hub) enum TwinError {
 /// Checks the keys and values of `patch`, the document of `part` or a change of it.
 pub(super) fn check(part: Part, patch: &Map<String, Value>) -> Result<(), TwinError> {
     check_object(&mut vec![part.name()], 0, patch)
+}
+
+/// Refuses integers of more digits than any legal one has in `json`, which must be well-formed: a parser takes those
+/// that no machine word holds for floats, and what comes back would not be what was sent.
+pub(in crate::hub) fn check_digits(json: &[u8]) -> Result<(), TwinError> {
+    let mut rest = json;
+    while let Some(start) = rest.iter().position(|byte| *byte == b'"' || byte.is_ascii_digit()) {
+        rest = rest.get(start..).unwrap_or_default();
+        let end = if rest.starts_with(b"\"") { text_end(rest) } else { number_end(rest) };
+        let token = rest.get(..end).unwrap_or_default();
+        if token.len() > MAX_DIGITS && token.iter().all(u8::is_ascii_digit) {
+            return Err(TwinError::Digits(token.iter().take(40).map(|byte| char::from(*byte)).collect()));
+        }
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// Behind the closing quote of the text that `json` begins with.
+fn text_end(json: &[u8]) -> usize {
+    let mut at = 1;
+    loop {
+        match json.get(at) {
+            None => return json.len(),
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+        }
+    }
+}
+
+/// Behind the number that `json` begins with.
+fn number_end(json: &[u8]) -> usize {
+    let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
+    json.iter().position(|byte| !is_part(byte)).unwrap_or(json.len())
 }
 
 /// Checks how much `text`, the whole document of `part`, holds: by the documented count, and as it is written.
@@ -189,6 +228,26 @@ mod tests {
             (nested(12), TwinError::Deep(reported(&".a".repeat(11)))),
         ] {
             assert_eq!(check(Part::Reported, &map(document)), Err(error));
+        }
+    }
+
+    #[test]
+    fn integers_that_a_parser_would_take_for_floats_are_refused() {
+        for json in [
+            r#"{"a":18446744073709551616}"#,
+            r#"{"a":[1,{"b":-99999999999999999999}]}"#,
+            r#"{"a\"b":12345678901234567}"#,
+            "12345678901234567",
+        ] {
+            assert!(matches!(check_digits(json.as_bytes()), Err(TwinError::Digits(_))), "{json}");
+        }
+        for json in [
+            r#"{"a":4503599627370495,"b":-4503599627370496,"c":1e300,"d":12345678901234567890.0}"#,
+            r#"{"18446744073709551616":"18446744073709551616","x\\":"\"18446744073709551616"}"#,
+            r#"{"t":0.12345678901234567890,"u":[],"v":12345678901234567890E2}"#,
+            "",
+        ] {
+            assert_eq!(check_digits(json.as_bytes()), Ok(()), "{json}");
         }
     }
 

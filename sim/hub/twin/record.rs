@@ -42,14 +42,13 @@ impl TwinPatch {
     /// Reads the body of a request. Other members of a twin document are ignored, so that a twin can be read,
     /// changed and sent back; so are `$metadata` and `$version`.
     pub(in crate::hub) fn parse(body: &[u8]) -> Result<Self, TwinError> {
-        let body = serde_json::from_slice(body).map_err(|error| TwinError::Json(error.to_string()))?;
-        Self::from_value(body)
+        Self::from_value(read(body)?)
     }
 
     /// Reads the body of a request that changes a twin. It may not name the reported properties: a service cannot
     /// write them (3.3), and must not believe that it has.
     pub(in crate::hub) fn parse_change(body: &[u8]) -> Result<Self, TwinError> {
-        let body: Value = serde_json::from_slice(body).map_err(|error| TwinError::Json(error.to_string()))?;
+        let body = read(body)?;
         match body.pointer("/properties/reported") {
             None | Some(Value::Null) => Self::from_value(body),
             Some(_) => Err(TwinError::Reported),
@@ -67,6 +66,12 @@ impl TwinPatch {
         };
         Ok(Self { tags, desired })
     }
+}
+
+fn read(body: &[u8]) -> Result<Value, TwinError> {
+    let document = serde_json::from_slice(body).map_err(|error| TwinError::Json(error.to_string()))?;
+    limits::check_digits(body)?;
+    Ok(document)
 }
 
 fn object(value: Option<Value>, part: Part) -> Result<Option<Map<String, Value>>, TwinError> {

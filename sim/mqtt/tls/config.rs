@@ -30,7 +30,6 @@ impl ClientTls {
     /// # Errors
     /// [`TlsConfigError::Host`], [`TlsConfigError::Authority`].
     pub fn new(host: &str, authority: &str, resumption: bool) -> Result<Self, TlsConfigError> {
-        let host = ServerName::try_from(host.to_owned()).map_err(|_| TlsConfigError::Host(host.to_owned()))?;
         let unusable = |error: &dyn fmt::Display| TlsConfigError::Authority(error.to_string());
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
@@ -40,6 +39,27 @@ impl ClientTls {
         if roots.is_empty() {
             return Err(unusable(&"it holds no certificate"));
         }
+        Self::trusting(roots, host, resumption)
+    }
+
+    /// The same, with a hub whose certificate is signed by somebody whom this system trusts: a hub in a cloud, mostly.
+    ///
+    /// # Errors
+    /// [`TlsConfigError::Host`], [`TlsConfigError::SystemRoots`].
+    pub fn with_system_roots(host: &str, resumption: bool) -> Result<Self, TlsConfigError> {
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        // Systems keep some that no verifier takes; the rest will do.
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
+            let why = found.errors.first().map_or_else(|| "there are none".to_owned(), ToString::to_string);
+            return Err(TlsConfigError::SystemRoots(why));
+        }
+        Self::trusting(roots, host, resumption)
+    }
+
+    fn trusting(roots: RootCertStore, host: &str, resumption: bool) -> Result<Self, TlsConfigError> {
+        let host = ServerName::try_from(host.to_owned()).map_err(|_| TlsConfigError::Host(host.to_owned()))?;
         let mut first = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)

@@ -21,7 +21,7 @@ const RECORD: usize = 16 * 1024;
 pub(in crate::mqtt) struct Engine {
     side: Side,
     /// The head of what is not complete yet, as rustls left it: it finds its place in it again.
-    pub(super) partial: BytesMut,
+    pub(in crate::mqtt) partial: BytesMut,
 }
 
 enum Side {

@@ -8,6 +8,12 @@ pub enum TlsConfigError {
     /// There is no certificate in what should hold those that are trusted.
     #[error("the hub's CA is unusable: {0}; it must hold certificates in PEM")]
     Authority(String),
+    /// The system trusts nobody.
+    #[error(
+        "no certificate that this system trusts is to be found ({0}): install them (often the package \
+         `ca-certificates`), or name a CA in TWINSTORM_HUB_CA"
+    )]
+    SystemRoots(String),
     /// Neither a host name nor an address.
     #[error("`{0}` is no host name that a certificate could be checked against")]
     Host(String),

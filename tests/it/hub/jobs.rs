@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use twinstorm::dialect::azure::rest;
 use twinstorm::dialect::azure::{FromDevice, FromHub};
-use twinstorm::hub::SERVICE_POLICY;
+use twinstorm::hub::{HubConfig, HubLimits, Tier};
 
 use super::{Bench, Device, PATIENCE};
 
@@ -120,7 +120,8 @@ async fn twins_are_changed_by_a_job_and_jobs_are_listed() {
 
     let soon = (Timestamp::now() + SignedDuration::from_hours(1)).to_string();
     assert_eq!(bench.job("PUT", "soon", body(&twin, soon.into())).await.0, 200);
-    let token = bench.token("", Some(SERVICE_POLICY), &bench.identity.service_key);
+    let owner = bench.identity.owner();
+    let token = bench.token("", Some(&owner.name), &owner.primary);
     let list = async |query: &str, size: &str| {
         let path = format!("/jobs/v2/query?api-version=2021-04-12&{query}");
         let headers = vec![(rest::MAX_ITEM_COUNT, size.to_owned())];
@@ -136,4 +137,25 @@ async fn twins_are_changed_by_a_job_and_jobs_are_listed() {
     assert!(first.len() == 2 && next.is_some());
     let (status, cancelled) = bench.job("POST", "soon/cancel", Value::Null).await;
     assert_eq!((status, &cancelled["status"]), (200, &json!("cancelled")));
+}
+
+#[tokio::test]
+async fn a_tier_s_number_of_jobs_and_of_their_devices_is_kept() {
+    let limits = Some(HubLimits::of(Tier::S1, 1));
+    let bench = Bench::with(HubConfig { workers: 2, limits, ..HubConfig::default() });
+    bench.register(3).await;
+    let update = json!({"etag": "*", "tags": {"wave": 1}});
+    let body = |start: Option<String>| json!({"type": "scheduleUpdateTwin", "updateTwin": update, "queryCondition": "*", "startTime": start});
+    assert_eq!(bench.job("PUT", "first", body(None)).await.0, 200);
+    assert_eq!(bench.ended("first").await["deviceJobStatistics"]["succeededCount"], 3);
+    let counts = bench.hub.throttled();
+    let devices = counts.iter().find(|count| count.operation == "job_device").unwrap();
+    assert_eq!((devices.admitted, devices.refused), (3, 0));
+    let soon = (Timestamp::now() + SignedDuration::from_hours(1)).to_string();
+    assert_eq!(bench.job("PUT", "second", body(Some(soon))).await.0, 200);
+    let (status, refused) = bench.job("PUT", "third", body(None)).await;
+    let message = refused["Message"].as_str().unwrap();
+    assert!(status == 429 && message.starts_with("ErrorCode:ThrottlingMaxActiveJobCountExceeded;"), "{message}");
+    assert_eq!(bench.job("POST", "second/cancel", Value::Null).await.0, 200);
+    assert_eq!(bench.job("PUT", "third", body(None)).await.0, 200);
 }

@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 use twinstorm::dialect::azure::rest;
-use twinstorm::hub::SERVICE_POLICY;
 
 use super::Bench;
 
 impl Bench {
     /// All rows of a query, read in pages, with how many rows each page had and what its items are.
     pub(super) async fn pages(&self, text: &str, size: usize) -> (Vec<Value>, Vec<usize>, String) {
-        let token = self.token("", Some(SERVICE_POLICY), &self.identity.service_key);
+        let token = self.token("", Some("iothubowner"), &self.identity.owner().primary);
         let (mut rows, mut sizes, mut continuation) = (Vec::new(), Vec::new(), None::<String>);
         loop {
             let (headers, page) = self.send(&token, rest::query(text, size, continuation.as_deref())).await;

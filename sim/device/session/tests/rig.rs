@@ -28,9 +28,12 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
     let retry = RetryPolicy { backoff: Backoff::Fixed { delay: SECOND }, max_attempts: None };
     Settings {
         dialect: AzureDevice::new("hub.test", Key::from_bytes([7; 32]), 60),
+        ids: crate::policy::DeviceIds::new("sim-"),
         fleet: FleetConfig {
             devices: 10,
             id_prefix: "sim-".to_owned(),
+            devices_file: None,
+            auth: crate::device::Auth::Sas,
             connect_rate: 100.0,
             connect_in_flight: 10,
             connect_slow_down: None,

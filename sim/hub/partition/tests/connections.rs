@@ -55,6 +55,28 @@ fn a_registered_device_proves_either_of_its_keys_and_no_other() {
 }
 
 #[test]
+fn a_policy_that_may_connects_as_any_registered_device() {
+    let mut bench = Bench::new();
+    bench.partition.create(bench.now, "d", Registration::default()).unwrap();
+    let mut code = |policy: &str, resource: &str, id: &str, forged: bool| {
+        let known = bench.partition.identity.policy(policy).cloned().unwrap();
+        let key = if forged { Key::from_bytes([9; 32]) } else { known.secondary };
+        let expires = bench.partition.wall.at(bench.now) + SECOND;
+        let mut connect = bench.login(id, &key, 60);
+        connect.login.as_mut().unwrap().password = SasToken::sign(resource, expires, Some(policy), &key);
+        bench.connect_with(1, &connect).0
+    };
+    for resource in ["h", "h/devices", "h/devices/d"] {
+        assert_eq!(code("device", resource, "d", false), ConnectReturnCode::Success, "{resource}");
+        assert_eq!(code("iothubowner", resource, "d", false), ConnectReturnCode::Success);
+        assert_eq!(code("service", resource, "d", false), ConnectReturnCode::NotAuthorized);
+        assert_eq!(code("device", resource, "d", true), ConnectReturnCode::NotAuthorized);
+    }
+    assert_eq!(code("device", "h/devices/e", "d", false), ConnectReturnCode::NotAuthorized);
+    assert_eq!(code("device", "h", "stranger", false), ConnectReturnCode::NotAuthorized, "enrolment takes its own key");
+}
+
+#[test]
 fn the_newest_connection_wins_and_the_end_of_the_old_one_changes_nothing() {
     let mut bench = Bench::new();
     bench.connect(1, "d");
@@ -83,6 +105,20 @@ fn subscriptions_outlive_the_connection_unless_the_session_is_clean() {
     bench.invoke("d", 5, 0);
     assert_eq!(bench.refused(), [(ErrorCode::DeviceNotOnline, Some(0))]);
     assert!(!bench.connect(4, "d").1, "a clean session leaves nothing");
+}
+
+#[test]
+fn a_hub_that_restarted_takes_devices_to_be_subscribed_that_do_not_subscribe_again() {
+    let mut bench = Bench::new();
+    Arc::make_mut(&mut bench.partition.identity).restarted = true;
+    assert_eq!(bench.connect(1, "d"), (ConnectReturnCode::Success, true));
+    bench.invoke("d", 5, 0);
+    assert!(bench.answers.is_empty(), "delivered without a SUBSCRIBE");
+    let mut clean = bench.login("e", &bench.derived("e"), 60);
+    clean.clean_session = true;
+    assert_eq!(bench.connect_with(2, &clean), (ConnectReturnCode::Success, false));
+    bench.invoke("e", 5, 0);
+    assert_eq!(bench.refused(), [(ErrorCode::DeviceNotOnline, Some(0))]);
 }
 
 #[test]

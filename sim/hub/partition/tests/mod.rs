@@ -1,7 +1,10 @@
 //! A partition fed by hand: no socket, no clock.
 
 mod connections;
+mod held;
 mod methods;
+mod model;
+mod modules;
 mod registry;
 mod search;
 mod twins;
@@ -14,12 +17,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::methods::{DeviceAnswer, MethodOutcome, MethodRequest};
-use super::{CallId, ConnectionId, Effect, Keys, Partition, Precondition, Registration};
+use super::{CallId, ConnectionId, Details, Effect, Keys, Partition, Precondition, Registration};
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub, Key, SasToken};
-use crate::hub::config::{HubDelays, HubIdentity};
+use crate::hub::config::HubDelays;
+use crate::hub::identity::HubIdentity;
 use crate::hub::query::{Cursor, Plan, parse};
 use crate::hub::tracking::TrackingIds;
-use crate::hub::twin::TwinPatch;
+use crate::hub::twin::{TwinError, TwinPatch};
 use crate::mqtt::{
     Connect, ConnectReturnCode, Packet, Publish, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode, publish,
 };
@@ -42,8 +46,7 @@ impl Bench {
     }
 
     fn with_delays(delays: HubDelays) -> Self {
-        let key = |byte| Key::from_bytes([byte; 32]);
-        let identity = HubIdentity { host: "h".into(), service_key: key(1), fleet_key: key(2) };
+        let identity = HubIdentity::generate("h").unwrap();
         let wall = WallClock::new(Timestamp::from_second(1_000_000).unwrap());
         let partition = Partition::new(Arc::new(identity), delays, wall, TrackingIds::new(0));
         Self { partition, now: Nanos::ZERO, sent: vec![], closed: vec![], answers: vec![] }

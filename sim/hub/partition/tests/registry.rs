@@ -54,3 +54,44 @@ fn what_a_deleted_device_left_behind_never_reaches_the_device_that_takes_its_pla
     bench.invoke("new", 5, 0);
     assert_eq!(bench.answers.len(), 1, "delivered");
 }
+
+#[test]
+fn an_edge_device_keeps_the_scope_it_was_given_and_a_device_below_has_it_for_a_parent() {
+    let mut bench = Bench::new();
+    let details =
+        |is_edge, scope: Option<&str>| Details { is_edge, scope: scope.map(Into::into), ..Details::default() };
+    let of = |details| Registration { details, ..Registration::default() };
+    bench.partition.create(bench.now, "edge", of(details(true, Some("mine")))).unwrap();
+    let edge = bench.partition.identity("edge").unwrap();
+    let scope = edge["deviceScope"].as_str().unwrap().to_owned();
+    assert!(scope.starts_with("ms-azure-iot-edge://edge-") && edge["capabilities"] == json!({"iotEdge": true}));
+    bench.now = bench.now + SECOND;
+    bench.partition.update(bench.now, "edge", of(details(true, None)), &Precondition::Any).unwrap();
+    assert_eq!(bench.partition.identity("edge").unwrap()["deviceScope"], json!(scope));
+    bench.partition.create(bench.now, "leaf", of(details(false, Some(&scope)))).unwrap();
+    let twin: Value = serde_json::from_str(&bench.partition.twin("leaf").unwrap()).unwrap();
+    assert_eq!((&twin["deviceScope"], &twin["parentScopes"]), (&json!(scope), &json!([scope])));
+    bench.partition.create(bench.now, "plain", Registration::default()).unwrap();
+    let twin: Value = serde_json::from_str(&bench.partition.twin("plain").unwrap()).unwrap();
+    assert!(twin.get("deviceScope").is_none() && twin.get("parentScopes").is_none() && twin.get("modelId").is_none());
+}
+
+#[test]
+fn a_device_s_model_is_the_one_it_named_last_and_no_write_of_its_identity_loses_it() {
+    let mut bench = Bench::new();
+    let model =
+        |bench: &Bench| serde_json::from_str::<Value>(&bench.partition.twin("d").unwrap()).unwrap()["modelId"].take();
+    for (query, expected) in [("model-id=dtmi:a;1&api-version=1", "dtmi:a;1"), ("api-version=1", "dtmi:a;1")] {
+        let mut connect = bench.login("d", &bench.derived("d"), 60);
+        connect.login.as_mut().unwrap().username = format!("h/d/?{query}");
+        assert_eq!(bench.connect_with(1, &connect).0, ConnectReturnCode::Success);
+        assert_eq!(model(&bench), json!(expected));
+    }
+    bench.partition.update(bench.now, "d", Registration::default(), &Precondition::Any).unwrap();
+    assert_eq!(model(&bench), json!("dtmi:a;1"));
+}
+
+#[test]
+fn an_identity_costs_a_plain_device_no_more_than_before_modules_and_edges() {
+    assert!(size_of::<crate::hub::partition::device::Identity>() <= 88);
+}

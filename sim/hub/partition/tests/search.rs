@@ -66,8 +66,8 @@ fn paging_misses_nothing_while_twins_change() {
 #[test]
 fn every_field_of_a_twin_can_be_asked_for() {
     let mut bench = Bench::new();
-    let reason = Some("lost".to_owned());
-    bench.partition.create(bench.now, "d", Registration { reason, ..Registration::default() }).unwrap();
+    let details = Details { status_reason: Some("lost".to_owned()), ..Details::default() };
+    bench.partition.create(bench.now, "d", Registration { details, ..Registration::default() }).unwrap();
     let whole: Value = serde_json::from_str(&bench.partition.twin("d").unwrap()).unwrap();
     for name in [
         "deviceId",

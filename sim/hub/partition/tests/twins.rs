@@ -65,3 +65,59 @@ fn a_planted_delay_holds_back_the_acknowledgement_alone() {
     bench.pass(delay);
     assert!(matches!(bench.sent[1..], [(1, Packet::PubAck(_)), (1, Packet::Publish(_))]));
 }
+
+#[test]
+fn numbers_come_back_as_they_were_sent_or_are_refused() {
+    let mut bench = Bench::new();
+    bench.online(1, "d");
+    let numbers = r#"{"a":1,"b":1.0,"c":-4503599627370496,"d":4503599627370495,"e":0.1}"#;
+    bench.publish(1, FromDevice::ReportedPatch { rid: "1" }, numbers);
+    let twin = bench.partition.twin("d").unwrap();
+    assert!(twin.contains(numbers.trim_end_matches('}')), "{twin}");
+    for number in ["4503599627370496", "-4503599627370497", "18446744073709551616", "-18446744073709551616"] {
+        let patch = format!(r#"{{"a":{number}}}"#);
+        bench.sent.clear();
+        bench.publish(1, FromDevice::ReportedPatch { rid: "2" }, &patch);
+        let (topic, body) = bench.published().remove(0);
+        assert_eq!((topic.as_str(), &body["errorCode"]), ("$iothub/twin/res/400/?$rid=2", &json!(400_004)));
+        let desired = format!(r#"{{"properties":{{"desired":{patch}}}}}"#);
+        let refused = TwinPatch::parse(desired.as_bytes()).and_then(|patch| {
+            bench.partition.patch_twin(bench.now, "d", &patch, &Precondition::Any).map_err(|_| TwinError::Reported)
+        });
+        assert!(refused.is_err(), "{number}");
+    }
+}
+
+#[test]
+fn each_write_moves_the_etag_it_should_and_no_other() {
+    let mut bench = Bench::new();
+    bench.online(1, "d");
+    let state = |bench: &Bench| {
+        let twin: Value = serde_json::from_str(&bench.partition.twin("d").unwrap()).unwrap();
+        let version = |part: &str| twin["properties"][part]["$version"].as_u64().unwrap();
+        let etag = |name: &str| twin[name].as_str().unwrap().replace("AAAAAAAAAA", "");
+        (etag("etag"), etag("deviceEtag"), twin["version"].as_u64().unwrap(), version("desired"), version("reported"))
+    };
+    let expect = |bench: &Bench, etag: &str, device: &str, version, desired, reported| {
+        assert_eq!(state(bench), (etag.to_owned(), device.to_owned(), version, desired, reported));
+    };
+    expect(&bench, "E=", "E=", 2, 1, 1);
+    bench.publish(1, FromDevice::ReportedPatch { rid: "1" }, r#"{"a":1}"#);
+    expect(&bench, "E=", "E=", 2, 1, 2);
+    let patch = |bench: &mut Bench, text: &str| {
+        let patch = TwinPatch::parse(text.as_bytes()).unwrap();
+        bench.partition.patch_twin(bench.now, "d", &patch, &Precondition::Absent).unwrap();
+    };
+    patch(&mut bench, r#"{"tags":{"t":1}}"#);
+    expect(&bench, "I=", "E=", 3, 1, 2);
+    patch(&mut bench, r#"{"properties":{"desired":{"a":{"b":1}}}}"#);
+    expect(&bench, "M=", "E=", 4, 2, 2);
+    bench.partition.update(bench.now, "d", Registration::default(), &Precondition::Any).unwrap();
+    expect(&bench, "M=", "I=", 4, 2, 2);
+    bench.receive(1, Packet::Disconnect);
+    bench.connect(2, "d");
+    expect(&bench, "M=", "I=", 4, 2, 2);
+    let twin: Value = serde_json::from_str(&bench.partition.twin("d").unwrap()).unwrap();
+    assert_eq!(twin.pointer("/properties/desired/$metadata/a/b/$lastUpdatedVersion"), Some(&json!(2)));
+    assert!(twin.pointer("/properties/reported/$metadata/a/$lastUpdatedVersion").is_none());
+}

@@ -1,0 +1,147 @@
+//! What throttles hold back, in virtual time.
+
+use super::*;
+use crate::hub::throttle::{HubLimits, Operation, Throttles};
+use crate::policy::Limit;
+
+/// Ten units a second, the first at once, and a queue of half a second, for each of `operations`.
+fn limited(operations: &[Operation], change: impl FnOnce(&mut HubLimits)) -> Bench {
+    let limit = Limit { rate: 10.0, burst: 1.0, queue: SECOND / 2 };
+    let mut limits = HubLimits {
+        throttles: operations.iter().map(|operation| (*operation, limit)).collect(),
+        messages_per_day: None,
+        message_bytes: 4096,
+        devices: None,
+        concurrent_jobs: None,
+        retry_after: false,
+    };
+    change(&mut limits);
+    let mut bench = Bench::new();
+    let throttles = Throttles::new(limits, bench.partition.wall);
+    bench.partition.throttled_by(Some(Arc::new(throttles)));
+    bench
+}
+
+fn topics(bench: &Bench) -> Vec<String> {
+    bench.published().into_iter().map(|(topic, _)| topic).collect()
+}
+
+#[test]
+fn a_twin_get_is_answered_late_and_never_refused() {
+    let mut bench = limited(&[Operation::TwinRead], |_| {});
+    bench.online(1, "d");
+    // A client that asks again at every refusal would never stop; this one asks as fast.
+    for n in 0..100 {
+        bench.publish(1, FromDevice::TwinGet { rid: &n.to_string() }, " ");
+    }
+    assert_eq!(topics(&bench), ["$iothub/twin/res/200/?$rid=0"]);
+    bench.pass(SECOND / 4);
+    assert_eq!(topics(&bench).len(), 3);
+    bench.pass(SECOND / 4);
+    let answered: Vec<String> = (0..100).map(|n| format!("$iothub/twin/res/200/?$rid={n}")).collect();
+    assert_eq!(topics(&bench), answered, "beyond the queue they are as late as its end, in order");
+    let acknowledged = bench.sent.iter().filter(|(_, packet)| matches!(packet, Packet::PubAck(_))).count();
+    assert_eq!((acknowledged, bench.closed.len()), (100, 0));
+}
+
+#[test]
+fn a_patch_waits_and_beyond_the_queue_it_is_refused_with_a_body() {
+    let mut bench = limited(&[Operation::TwinUpdate], |_| {});
+    bench.online(1, "d");
+    for n in 0..8 {
+        bench.publish(1, FromDevice::ReportedPatch { rid: &n.to_string() }, &format!("{{\"n\":{n}}}"));
+    }
+    let refused = |bench: &Bench| -> Vec<(String, Value)> {
+        bench.published().into_iter().filter(|(topic, _)| topic.contains("/429/")).collect()
+    };
+    let answers = refused(&bench);
+    assert_eq!((answers.len(), answers[0].0.as_str()), (2, "$iothub/twin/res/429/?$rid=6"));
+    assert_eq!(answers[0].1["errorCode"], 429_001, "the Node SDK takes an answer without it for success");
+    bench.pass(SECOND);
+    let done: Vec<String> = topics(&bench).into_iter().filter(|topic| topic.contains("/204/")).collect();
+    assert_eq!(done.len(), 6);
+    assert_eq!(bench.partition.devices.named("d").map(|device| device.twin.reported.version()), Some(7));
+    let twin = bench.partition.twin("d").unwrap();
+    assert!(twin.contains("\"n\":5"), "in the order in which they came: {twin}");
+}
+
+#[test]
+fn what_may_go_on_is_not_overtaken_by_what_comes_then() {
+    let mut bench = limited(&[Operation::TwinUpdate], |_| {});
+    bench.online(1, "d");
+    bench.publish(1, FromDevice::ReportedPatch { rid: "a" }, r#"{"n":1}"#);
+    bench.publish(1, FromDevice::ReportedPatch { rid: "b" }, r#"{"n":2}"#);
+    // Long after the second one's time, but before the timer has rung.
+    bench.now = bench.now + 5 * SECOND;
+    bench.publish(1, FromDevice::ReportedPatch { rid: "c" }, r#"{"n":3}"#);
+    let versions: Vec<String> = ["a", "b", "c"]
+        .iter()
+        .zip(2..)
+        .map(|(rid, version)| format!("$iothub/twin/res/204/?$rid={rid}&$version={version}"))
+        .collect();
+    assert_eq!(topics(&bench), versions);
+}
+
+#[test]
+fn telemetry_is_acknowledged_late_and_then_the_connection_is_closed() {
+    let mut bench = limited(&[Operation::Telemetry], |_| {});
+    bench.online(1, "d");
+    let telemetry = FromDevice::Telemetry { device: "d", module: None, properties: "" };
+    for _ in 0..6 {
+        bench.publish(1, telemetry, "{}");
+    }
+    let acknowledged = |bench: &Bench| bench.sent.iter().filter(|(_, p)| matches!(p, Packet::PubAck(_))).count();
+    assert_eq!((acknowledged(&bench), bench.closed.len()), (1, 0));
+    bench.pass(SECOND / 4);
+    assert_eq!(acknowledged(&bench), 3);
+    for _ in 0..3 {
+        bench.publish(1, telemetry, "{}");
+    }
+    assert_eq!(bench.closed, [1]);
+    bench.pass(SECOND);
+    assert_eq!(bench.partition.telemetry(), 8, "what was let in counts, though its sender is gone");
+}
+
+#[test]
+fn what_waits_ends_with_its_device() {
+    let mut bench = limited(&[Operation::TwinUpdate, Operation::TwinRead], |_| {});
+    bench.online(1, "d");
+    for _ in 0..2 {
+        bench.publish(1, FromDevice::ReportedPatch { rid: "p" }, r#"{"n":1}"#);
+        bench.publish(1, FromDevice::TwinGet { rid: "g" }, "");
+    }
+    bench.partition.delete("d", &Precondition::Any).unwrap();
+    bench.drain();
+    bench.sent.clear();
+    bench.pass(SECOND);
+    assert!(bench.sent.is_empty(), "{:?}", bench.sent);
+}
+
+#[test]
+fn once_the_day_is_spent_devices_are_dropped_until_midnight() {
+    let mut bench = limited(&[], |limits| limits.messages_per_day = Some(2));
+    bench.online(1, "d");
+    bench.publish(1, FromDevice::TwinGet { rid: "g" }, "");
+    bench.publish(1, FromDevice::ReportedPatch { rid: "p" }, r#"{"n":1}"#);
+    assert_eq!((topics(&bench).len(), bench.closed.len()), (2, 0));
+    bench.publish(1, FromDevice::TwinGet { rid: "g" }, "");
+    assert_eq!((topics(&bench).len(), bench.closed.as_slice()), (2, [1].as_slice()), "no answer that it could repeat");
+    // The wall clock of these tests begins at 1,000,000 s; the next day at 1,036,800 s.
+    bench.now = bench.now + 36_800 * SECOND;
+    bench.online(2, "d");
+    bench.publish(2, FromDevice::ReportedPatch { rid: "p" }, r#"{"n":1}"#);
+    assert_eq!(topics(&bench), ["$iothub/twin/res/204/?$rid=p&$version=3"]);
+}
+
+#[test]
+fn a_hub_has_no_more_devices_than_it_may() {
+    let mut bench = limited(&[], |limits| limits.devices = Some(2));
+    for id in ["a", "b"] {
+        bench.partition.create(bench.now, id, Registration::default()).unwrap();
+    }
+    let refusal = bench.partition.create(bench.now, "c", Registration::default()).unwrap_err();
+    assert_eq!(refusal.code, ErrorCode::TooManyDevices);
+    assert_eq!(bench.connect(1, "d").0, ConnectReturnCode::ServiceUnavailable, "never one that stops SDKs for good");
+    bench.partition.delete("a", &Precondition::Any).unwrap();
+    bench.partition.create(bench.now, "c", Registration::default()).unwrap();
+}

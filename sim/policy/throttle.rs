@@ -1,0 +1,164 @@
+//! The throttle of one kind of operation: a burst passes, what follows queues at the limit's rate, and what would queue
+//! for too long is refused.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::units;
+use crate::time::Nanos;
+
+/// How much of something is let through.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Limit {
+    /// Units per second in the long run; more than zero.
+    pub rate: f64,
+    /// Units that pass at once after a long silence.
+    pub burst: f64,
+    /// How long an operation waits at most; one that would have to wait for longer is refused. With the rate this also
+    /// bounds how many wait: no more than `rate` times `queue`.
+    #[serde(with = "units::duration")]
+    pub queue: Duration,
+}
+
+/// What becomes of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
+    /// It goes on at once.
+    Now,
+    /// It goes on after this time.
+    Delay(Duration),
+    /// It does not; after this time the same would be let into the queue, if nothing else were.
+    Refuse {
+        /// From now.
+        room_in: Duration,
+    },
+}
+
+/// A bucket that fills at a limit's rate (GCRA). It may be overdrawn by as much as its queue holds.
+#[derive(Debug, Clone)]
+pub struct Throttle {
+    limit: Limit,
+    /// How long an empty bucket takes to be full.
+    whole: Duration,
+    /// When it is full if nothing more is drawn: the only thing that changes.
+    full_at: Nanos,
+}
+
+impl Throttle {
+    /// A full bucket.
+    #[must_use]
+    pub fn new(limit: Limit) -> Self {
+        Self { limit, whole: time(limit.burst, limit.rate), full_at: Nanos::ZERO }
+    }
+
+    /// An operation of `cost` units comes at `now`. What is delayed goes on in the order in which it came; what is
+    /// refused leaves no trace. An operation that costs more than burst and queue together is always refused.
+    pub fn admit(&mut self, now: Nanos, cost: u32) -> Admission {
+        let full_at = self.full_at.max(now) + time(f64::from(cost), self.limit.rate);
+        let wait = full_at.since(now).saturating_sub(self.whole);
+        if wait > self.limit.queue {
+            return Admission::Refuse { room_in: wait - self.limit.queue };
+        }
+        self.full_at = full_at;
+        if wait.is_zero() { Admission::Now } else { Admission::Delay(wait) }
+    }
+
+    /// The limit that it keeps.
+    #[must_use]
+    pub const fn limit(&self) -> Limit {
+        self.limit
+    }
+}
+
+/// The time in which `units` come at `rate`.
+fn time(units: f64, rate: f64) -> Duration {
+    Duration::try_from_secs_f64(units / rate).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn at(millis: u64) -> Nanos {
+        Nanos::new(millis * 1_000_000)
+    }
+
+    #[test]
+    fn a_burst_passes_then_a_queue_builds_up_then_comes_refusal() {
+        let mut throttle = Throttle::new(Limit { rate: 10.0, burst: 3.0, queue: SECOND / 5 });
+        let mut admit = |millis| throttle.admit(at(millis), 1);
+        for _ in 0..3 {
+            assert_eq!(admit(0), Admission::Now);
+        }
+        assert_eq!(admit(0), Admission::Delay(SECOND / 10));
+        assert_eq!(admit(0), Admission::Delay(SECOND / 5));
+        assert_eq!(admit(0), Admission::Refuse { room_in: SECOND / 10 });
+        assert_eq!(admit(50), Admission::Refuse { room_in: SECOND / 20 });
+        assert_eq!(admit(100), Admission::Delay(SECOND / 5), "there was room when it said");
+        assert_eq!(admit(400), Admission::Now, "all that waited have gone on");
+        for _ in 0..3 {
+            assert_eq!(admit(9_000), Admission::Now, "no more than a burst after a long silence");
+        }
+        assert_eq!(admit(9_000), Admission::Delay(SECOND / 10));
+    }
+
+    #[test]
+    fn costs_are_waited_for_in_proportion() {
+        let mut throttle = Throttle::new(Limit { rate: 10.0, burst: 20.0, queue: SECOND });
+        assert_eq!(throttle.admit(at(0), 25), Admission::Delay(SECOND / 2));
+        assert_eq!(throttle.admit(at(0), 6), Admission::Refuse { room_in: SECOND / 10 });
+        assert_eq!(throttle.admit(at(0), 5), Admission::Delay(SECOND));
+        assert_eq!(throttle.admit(at(600_000), 31), Admission::Refuse { room_in: SECOND / 10 }, "too large for ever");
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_lets_more_through_than_burst_and_rate_and_nobody_overtakes_or_waits_too_long(
+            rate in 0.3..5_000.0_f64,
+            burst in 1.0..500.0_f64,
+            queue in 0..20_000_u64,
+            arrivals in prop::collection::vec((0..2_000_u64, 1..8_u32), 1..200),
+        ) {
+            let limit = Limit { rate, burst, queue: Duration::from_millis(queue) };
+            let mut throttle = Throttle::new(limit);
+            let mut now = 0;
+            let mut gone = Vec::<(f64, u32)>::new();
+            for (gap, cost) in arrivals {
+                now += gap;
+                let before = throttle.clone();
+                let wait = match throttle.admit(at(now), cost) {
+                    Admission::Now => Duration::ZERO,
+                    Admission::Delay(wait) => wait,
+                    Admission::Refuse { room_in } => {
+                        prop_assert!(!room_in.is_zero());
+                        prop_assert_eq!(throttle.full_at, before.full_at, "what is refused leaves no trace");
+                        let mut later = before;
+                        let admission = later.admit(at(now) + room_in, cost);
+                        let fits = f64::from(cost) / rate <= (burst / rate) + limit.queue.as_secs_f64();
+                        prop_assert!(!fits || !matches!(admission, Admission::Refuse { .. }), "{:?}", admission);
+                        continue;
+                    }
+                };
+                prop_assert!(wait <= limit.queue);
+                let when = (at(now) + wait).as_secs_f64();
+                if let Some((last, _)) = gone.last() {
+                    prop_assert!(*last <= when, "nobody overtakes");
+                }
+                gone.push((when, cost));
+            }
+            for (first, (start, _)) in gone.iter().enumerate() {
+                let mut sum = 0.0;
+                for (end, cost) in &gone[first..] {
+                    sum += f64::from(*cost);
+                    let allowed = burst + rate * (end - start);
+                    prop_assert!(sum <= allowed.max(f64::from(gone[first].1)) + 1e-3 * sum + 8.0, "{sum} in {start}..{end}");
+                }
+            }
+        }
+    }
+}
