@@ -49,6 +49,10 @@ pub(super) struct HubCommand {
     /// again from that shell, under the same host name, keeps its keys
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// File to append messages of devices to the cloud to, a line of JSON for each; when the disk is slower than the
+    /// devices, messages are left out of it, which the log tells
+    #[arg(long, value_name = "FILE")]
+    telemetry: Option<PathBuf>,
     /// Threads
     #[arg(long, value_name = "N", default_value_t = cores())]
     workers: usize,
@@ -102,6 +106,7 @@ impl HubCommand {
             https: self.https,
             tls_dir: self.tls_dir.clone(),
             names: self.host.clone(),
+            telemetry: self.telemetry.clone(),
             workers: self.workers,
             slow: HubDelays::default(),
             limits: self.limits()?,

@@ -31,6 +31,14 @@ pub enum HubError {
     /// The operating system gives no random numbers for keys.
     #[error("the system gives no random numbers for keys: {0}")]
     Random(getrandom::Error),
+    /// The file for telemetry cannot be opened.
+    #[error("cannot write telemetry to {}: {source}; name another --telemetry", path.display())]
+    Telemetry {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The folder for the hub's CA cannot be used.
     #[error("cannot keep the hub's CA in {}: {source}; name another --tls-dir", folder.display())]
     Folder {

@@ -3,6 +3,7 @@
 
 mod access;
 mod authority;
+mod certificate;
 mod config;
 mod configurations;
 mod endpoint;
@@ -20,6 +21,7 @@ mod query;
 mod rest;
 mod scan;
 mod server;
+mod telemetry;
 mod throttle;
 mod tracking;
 mod twin;

@@ -13,6 +13,7 @@ use super::error::HubError;
 use super::identity::HubIdentity;
 use super::jobs::JobDesk;
 use super::ports::{Port, Ports};
+use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
 use super::workers::{Peers, WorkerSeat};
 use crate::measure::ThrottleCount;
@@ -156,7 +157,7 @@ impl BoundHub {
     /// Starts the workers. The hub goes by `identity` in tokens.
     ///
     /// # Errors
-    /// [`HubError::Worker`]; with TLS also those of its CA and its certificate.
+    /// [`HubError::Worker`], [`HubError::Telemetry`]; with TLS also those of its CA and its certificate.
     pub fn start(self, identity: HubIdentity) -> Result<Hub, HubError> {
         let Self { config, ports } = self;
         let (stop, stopped) = watch::channel(false);
@@ -176,6 +177,16 @@ impl BoundHub {
         let (jobs, inbox) = JobDesk::new();
         let mut inbox = Some(inbox);
         let mut hub = Hub { addresses, authority, throttles: throttles.clone(), stop, threads: Vec::new() };
+        // Ends with the last of its senders: dropped before the hub, which waits for its thread.
+        let telemetry = match &config.telemetry {
+            None => None,
+            Some(path) => {
+                let opened = TelemetryFile::open(path);
+                let (file, thread) = opened.map_err(|source| HubError::Telemetry { path: path.clone(), source })?;
+                hub.threads.push(thread);
+                Some(file)
+            }
+        };
         for (index, mailbox) in mailboxes.into_iter().enumerate() {
             let seat = WorkerSeat {
                 index,
@@ -187,6 +198,7 @@ impl BoundHub {
                 job_inbox: inbox.take(),
                 identity: Arc::clone(&identity),
                 delays: config.slow,
+                telemetry: telemetry.clone(),
                 throttles: throttles.clone(),
                 door: config.door,
                 clock,

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::rc::Rc;
@@ -20,7 +21,8 @@ use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::ports::{Port, Ports};
 use super::rest;
-use super::throttle::Throttles;
+use super::telemetry::TelemetryFile;
+use super::throttle::{Operation, Throttles};
 use super::tracking::TrackingIds;
 use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{Packet, Scratch, ServerTls};
@@ -28,6 +30,9 @@ use crate::time::{Clock, Nanos};
 
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
 const MAILBOX: usize = 1024;
+
+/// Complaints of clients that a worker makes as warnings.
+const MAX_COMPLAINTS: u32 = 10;
 
 /// Work on a partition.
 pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
@@ -117,6 +122,8 @@ pub(super) struct WorkerSeat {
     pub(super) job_inbox: Option<JobInbox>,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    /// Where messages to the cloud go, beside being counted.
+    pub(super) telemetry: Option<TelemetryFile>,
     pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
@@ -153,6 +160,7 @@ impl WorkerSeat {
             job_inbox,
             identity,
             delays,
+            telemetry,
             throttles,
             door,
             clock,
@@ -161,6 +169,9 @@ impl WorkerSeat {
         let wall = clock.wall();
         let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
         partition.throttled_by(throttles.clone());
+        if telemetry.is_some() {
+            partition.keep_telemetry();
+        }
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(partition),
@@ -170,8 +181,10 @@ impl WorkerSeat {
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
+            complaints: Cell::new(0),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
+            telemetry,
             peers,
             door,
             clock,
@@ -202,7 +215,7 @@ impl WorkerSeat {
         if is_listening {
             Rc::clone(&worker).serve(mailbox, stopped).await;
         }
-        tracing::debug!(telemetry = worker.partition.borrow().telemetry(), "hub worker stopped");
+        tracing::debug!(telemetry = worker.partition.borrow().counters().telemetry, "hub worker stopped");
     }
 }
 
@@ -220,10 +233,13 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
+    /// Clients that were complained of.
+    complaints: Cell<u32>,
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
     alarm: Notify,
+    telemetry: Option<TelemetryFile>,
     pub(super) peers: Peers,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
@@ -246,7 +262,13 @@ impl Worker {
                         outbox.close();
                     }
                 }
+                Effect::Message(message) => {
+                    if let Some(file) = &self.telemetry {
+                        file.put(message);
+                    }
+                }
                 Effect::Answer { call, outcome } => {
+                    partition.counters_mut().method(&outcome);
                     if let Some(reply) = self.replies.borrow_mut().remove(&call) {
                         // Nobody waits any more if the HTTP connection has broken.
                         let _ = reply.send(outcome);
@@ -258,6 +280,11 @@ impl Worker {
             self.alarm.notify_one();
         }
         result
+    }
+
+    /// Counts a request that was answered.
+    pub(super) fn count_request(&self, operation: Option<Operation>, status: u16) {
+        self.partition.borrow_mut().counters_mut().request(operation, status);
     }
 
     /// Lets `work` look at or change the partition of the worker `index`: at once if it is this one.
@@ -286,6 +313,16 @@ impl Worker {
             let call = partition.invoke(now, id, request);
             self.replies.borrow_mut().insert(call, reply);
         });
+    }
+
+    /// Says that a client does not get in because of how it or this hub was set up. The first few are for everybody's
+    /// ears; who sends more of them cannot fill the log.
+    pub(super) fn complain(&self, error: &dyn Display) {
+        self.complaints.set(self.complaints.get().saturating_add(1));
+        match self.complaints.get() {
+            ..=MAX_COMPLAINTS => tracing::warn!("a client does not get in: {error}"),
+            _ => tracing::debug!("a client does not get in: {error}"),
+        }
     }
 
     /// A name and an outbox for a new connection.

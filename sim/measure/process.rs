@@ -68,6 +68,14 @@ impl Usage {
         Some(Self { cpu: Duration::from_secs_f64(ticks as f64 / per_second as f64), rss_peak: rss_peak * 1024 })
     }
 
+    /// Resident memory of this process now, in bytes; zero if the system does not tell.
+    #[must_use]
+    pub fn resident() -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB"));
+        kilobytes.and_then(|text| text.trim().parse::<u64>().ok()).map_or(0, |kilobytes| kilobytes * 1024)
+    }
+
     /// Descriptors that this process has open now.
     #[must_use]
     pub fn open_descriptors() -> u64 {
@@ -112,7 +120,7 @@ mod tests {
         let outside = Usage::of_process(std::process::id()).unwrap();
         assert!(inside.rss_peak > 1 << 20 && outside.rss_peak > 1 << 20);
         assert!(outside.cpu.abs_diff(inside.cpu) < Duration::from_secs(1));
-        assert!(Usage::open_descriptors() >= 3);
+        assert!(Usage::open_descriptors() >= 3 && Usage::resident() > 1 << 20);
         assert_eq!(Usage::of_process(u32::MAX), None);
         assert_eq!(raise_descriptor_limit().unwrap(), descriptor_limit().unwrap().0);
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Census, SeriesData};
+use super::{Census, SeriesData, ThrottleCount};
 use crate::policy::{Outcome, Series};
 
 /// Everything that is known of a finished run.
@@ -132,7 +132,7 @@ pub struct GeneratorHealth {
 }
 
 /// The embedded hub's processes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HubHealth {
     /// How many processes there were.
     pub instances: usize,
@@ -140,6 +140,9 @@ pub struct HubHealth {
     pub cpu_seconds: f64,
     /// Resident memory of each at its peak, added up.
     pub rss_peak_bytes: u64,
+    /// What the limits of its tier did, by operation; empty without a tier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub throttled: Vec<ThrottleCount>,
 }
 
 /// One shard.

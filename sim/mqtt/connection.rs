@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::greeting::read_connect;
-use super::packet::{Connect, MAX_PACKET, Packet, PacketError};
-use super::tls::{ClientTls, Engine, ServerTls, TlsError};
+use super::packet::{Connect, MAX_PACKET, Packet, PacketError, read_packet};
+use super::tls::{ClientCertificate, ClientTls, Engine, ServerTls, TlsError};
 
 mod error;
 mod layers;
@@ -113,11 +113,23 @@ impl Connection {
         self.tls().is_some_and(Engine::is_resumed)
     }
 
+    /// What the client has shown of itself in TLS, if anything; known at the hub's end, once the handshake is over.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<ClientCertificate<'_>> {
+        ClientCertificate::new(self.tls()?.client_certificates())
+    }
+
     /// Whether it keeps no buffer.
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         let layers = self.layers.as_ref().is_none_or(|layers| layers.is_idle());
         layers && self.partial.capacity() == 0 && self.unsent.capacity() == 0
+    }
+
+    /// The version of TLS.
+    #[cfg(test)]
+    pub(super) fn tls_version(&self) -> Option<rustls::ProtocolVersion> {
+        self.tls()?.version()
     }
 
     fn tls(&self) -> Option<&Engine> {
@@ -314,7 +326,7 @@ impl Connection {
 /// Takes every complete packet out of `buffer`.
 pub(super) fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<(), ConnectionError> {
     loop {
-        match Packet::read(buffer, MAX_PACKET) {
+        match read_packet(buffer) {
             Ok(packet) => packets.push(packet),
             Err(PacketError::InsufficientBytes(_)) => return Ok(()),
             Err(error) => return Err(ConnectionError::Packet(error)),

@@ -12,13 +12,16 @@ mod websocket;
 
 pub use connection::{ByteStream, Connection, ConnectionError, Detached, Scratch};
 pub use packet::{
-    ConnAck, Connect, ConnectReturnCode, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish, QoS,
-    SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe, kind, publish,
+    ConnAck, Connect, ConnectReturnCode, LastWill, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish,
+    QoS, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe, kind, publish,
 };
 pub use source::{
     AddressBlock, BlockError, MAX_ADDRESSES, OpenError, SourceAddresses, SourceError, Sources, connect_from,
 };
 #[cfg(test)]
 pub(crate) use tls::tests::server_for;
-pub use tls::{ClientTls, ServerTls, TlsConfigError, TlsError};
+pub use tls::{
+    ClientAuthorities, ClientCertificate, ClientIdentity, ClientRefused, ClientTls, ServerTls, TlsConfigError,
+    TlsError, first_certificate,
+};
 pub use websocket::{SUBPROTOCOL, Upgrade, WebSocketClient, WebSocketError, accept_key};

@@ -3,6 +3,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::device::Transport;
+use crate::hub::{HubLimits, Tier};
 use crate::mqtt::SourceAddresses;
 use crate::policy::{Backoff, FaultKind, FaultPlan, FaultStage, Jitter, Load, RetryPolicy, Select};
 
@@ -150,6 +152,14 @@ fn an_error_shows_the_line_and_what_is_allowed() {
 }
 
 #[test]
+fn a_tier_limits_the_embedded_hub() {
+    let limits = |text: &str| plan(text).hub.embedded(Transport::Tcp).unwrap().limits;
+    assert_eq!(limits(""), None);
+    assert_eq!(limits("[hub]\ntier = 'F1'"), Some(HubLimits::of(Tier::F1, 1)));
+    assert_eq!(limits("[hub]\ntier = 'S2'\nunits = 200"), Some(HubLimits::of(Tier::S2, 200)));
+}
+
+#[test]
 fn impossible_values_are_refused_where_they_stand() {
     for (text, line, says) in [
         ("nam = 'x'", 1, "unknown key `nam`: allowed are name, description, seed, hub"),
@@ -160,7 +170,11 @@ fn impossible_values_are_refused_where_they_stand() {
         ("hub = 'embedded'", 1, "`hub` must be a table, not a text"),
         ("[hub]\nkind = 'mqtt'", 2, "`mqtt` is not supported yet"),
         ("[hub]\nkind = 'aws'", 2, "allowed are `embedded`, `azure`"),
-        ("[hub]\ntier = 'S1'", 2, "unknown key `tier`"),
+        ("[hub]\ntier = 'B1'", 2, "`hub.tier` cannot be `B1`: allowed are `none`, `F1`, `S1`, `S2`, `S3`"),
+        ("[hub]\ntier = 'F1'\nunits = 2", 3, "`hub.units` must be from 1 to 1: a hub of the tier F1 has no more units"),
+        ("[hub]\ntier = 'S3'\nunits = 11", 3, "must be from 1 to 10"),
+        ("[hub]\nunits = 2", 2, "`hub.units` means nothing without a tier"),
+        ("[hub]\nkind = 'azure'\ntier = 'S1'", 3, "`hub.tier` means nothing"),
         ("[hub]\nworkers = 0", 2, "must be from 1 to 256"),
         ("[hub]\nkind = 'azure'\nworkers = 1", 3, "`hub.workers` means nothing"),
         (
@@ -313,7 +327,7 @@ fn a_device_may_say_nothing_of_its_version() {
 fn a_profile_is_a_built_in_name_or_a_file() {
     let error = load("quikstart", &[]).unwrap_err().to_string();
     assert!(
-        error.contains("built in are quickstart, tutorial, first-faults, scheduled-job, hundred-thousand, million"),
+        error.contains("quickstart, tutorial, first-faults, scheduled-job, tier-s1, hundred-thousand, million"),
         "{error}"
     );
     assert!(error.contains("`./quikstart.toml`"), "{error}");

@@ -3,7 +3,7 @@
 use super::human::{percent, three_digits};
 use super::table::paragraph;
 use super::{human_bytes, human_duration};
-use crate::measure::{GeneratorHealth, ObserverHealth, RunResult};
+use crate::measure::{GeneratorHealth, ObserverHealth, RunResult, ThrottleCount};
 use crate::policy::Series;
 
 /// Whether there was a driver, which alone plans updates and observes them.
@@ -23,7 +23,7 @@ pub(super) fn health(result: &RunResult) -> Vec<String> {
     }
     say("Generator", [processes(result.shards.len(), "shard"), generator(&result.generator)].concat());
     let place = if result.generator.hub_on_same_machine { "on the same machine" } else { "on another machine" };
-    let hub = result.hub.map_or_else(
+    let hub = result.hub.as_ref().map_or_else(
         || vec!["not ours".to_owned()],
         |hub| {
             let used =
@@ -32,8 +32,30 @@ pub(super) fn health(result: &RunResult) -> Vec<String> {
         },
     );
     say("Hub", [hub, vec![place.to_owned()]].concat());
+    for (n, line) in limits(result).into_iter().enumerate() {
+        say(if n == 0 { "Limits" } else { "" }, vec![line]);
+    }
     say("Again", vec![result.command.clone()]);
     lines
+}
+
+/// What the limits of the hub's tier did, where it has one.
+fn limits(result: &RunResult) -> Vec<String> {
+    let throttled = result.hub.as_ref().map(|hub| hub.throttled.as_slice()).unwrap_or_default();
+    let mut lines: Vec<String> = throttled.iter().filter(|count| count.is_notable()).map(limit).collect();
+    if lines.is_empty() && !throttled.is_empty() {
+        lines.push("nothing was held back".to_owned());
+    }
+    lines
+}
+
+fn limit(count: &ThrottleCount) -> String {
+    let ThrottleCount { operation, admitted, delayed, refused, wait_ms_total } = count;
+    let waited = match delayed {
+        0 => String::new(),
+        _ => format!(" ({delayed} after {} on average)", human_duration(*wait_ms_total as f64 / 1e3 / *delayed as f64)),
+    };
+    format!("{operation}: {admitted} let through{waited}, {refused} refused")
 }
 
 /// How many processes there were, where there was more than one.
@@ -111,8 +133,33 @@ mod tests {
     #[test]
     fn cpu_time_below_what_is_counted_is_not_none() {
         let mut result = sample();
-        result.hub = Some(HubHealth { instances: 1, cpu_seconds: 0.0, rss_peak_bytes: 1024 });
+        result.hub = Some(HubHealth { instances: 1, rss_peak_bytes: 1024, ..HubHealth::default() });
         let expected = "Hub        CPU < 10 ms, memory 1.00 KiB, on the same machine";
         assert!(health(&result).iter().any(|line| line == expected));
+    }
+
+    #[test]
+    fn what_the_hub_s_limits_did_is_told_by_operation() {
+        let mut result = sample();
+        let count = |operation: &str, delayed, refused| ThrottleCount {
+            operation: operation.to_owned(),
+            admitted: 1200,
+            delayed,
+            refused,
+            wait_ms_total: 2500 * delayed,
+        };
+        let mut lines = |throttled| {
+            result.hub = Some(HubHealth { instances: 1, throttled, ..HubHealth::default() });
+            limits(&result)
+        };
+        assert_eq!(lines(vec![count("method", 0, 0)]), ["nothing was held back"]);
+        assert_eq!(
+            lines(vec![count("connect", 0, 0), count("query", 0, 7), count("twin_update", 10, 0)]),
+            [
+                "query: 1200 let through, 7 refused",
+                "twin_update: 1200 let through (10 after 2.50 s on average), 0 refused"
+            ]
+        );
+        assert_eq!(lines(Vec::new()), Vec::<String>::new());
     }
 }

@@ -129,7 +129,7 @@ impl Document {
             intervals: result.intervals.clone(),
             rate: result.rate,
             generator: result.generator.clone(),
-            hub: result.hub,
+            hub: result.hub.clone(),
             shards: result.shards.clone(),
             observer: result.observer.clone(),
             faults: result.faults.clone(),

@@ -9,7 +9,8 @@ use super::placement::Placement;
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::{DriverConfig, Via};
 use crate::measure::{
-    FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, Usage, Verdict, cores,
+    FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, ThrottleCount, Usage,
+    Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, Series};
 use crate::profile::Plan;
@@ -27,13 +28,16 @@ pub(super) struct Facts {
     pub(super) own: Usage,
     /// What the embedded hubs have used.
     pub(super) hub: Option<Usage>,
+    /// What their limits did.
+    pub(super) throttled: Vec<ThrottleCount>,
     pub(super) hub_on_same_machine: bool,
     pub(super) placement: Placement,
 }
 
 /// The result of a run, not judged yet.
 pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
-    let Facts { plan, roles, command, started_at, duration_s, own, hub, hub_on_same_machine, placement } = facts;
+    let Facts { plan, roles, command, started_at, duration_s, own, hub, throttled, hub_on_same_machine, placement } =
+        facts;
     // A single shard is a thread of the coordinator's process, several are processes beside it.
     let shards = shards(&placement, &tally);
     let others = if shards.len() > 1 { tally.parts.iter().map(|part| part.usage).collect() } else { Vec::new() };
@@ -78,6 +82,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             instances: placement.hubs,
             cpu_seconds: usage.cpu.as_secs_f64(),
             rss_peak_bytes: usage.rss_peak,
+            throttled,
         }),
         shards,
         observer: ObserverHealth {

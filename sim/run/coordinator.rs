@@ -307,6 +307,7 @@ impl Coordinator {
             duration_s: now.as_secs_f64(),
             own: Usage::of_self(),
             hub: self.hubs.usage(),
+            throttled: self.hubs.throttled(),
             hub_on_same_machine: self.hub_on_same_machine,
             placement: self.placement,
         };

@@ -109,16 +109,25 @@ pub fn read(
         mqtt = resolve(&address, said_by)?;
         endpoints.mqtt = mqtt.first().copied();
         endpoints.websocket = transport == Transport::Wss;
-        endpoints.tls = transport.is_secure().then(|| HubProof { host: address.host, authority });
+        endpoints.tls = transport.is_secure().then_some(HubProof { host: address.host, authority });
         if fleet.devices_file.is_none() {
-            let key = need(FLEET_KEY, "the master key from which device keys derive, in base64")?;
-            let key = Key::from_base64(&key);
-            let key = key.map_err(|why| EnvironmentError::Unusable { variable: FLEET_KEY, why: why.to_owned() })?;
-            devices = Some(key.into());
+            devices = Some(fleet_key(&variable)?.into());
         }
     }
     let credentials = Credentials { service: Some(service), devices };
     Ok(Elsewhere { endpoints, mqtt, rest: rest_addresses, credentials })
+}
+
+/// Reads the master key of the fleet through `variable`, which is `std::env::var` outside tests.
+///
+/// # Errors
+/// There is none, or it makes no sense.
+pub fn fleet_key(variable: impl Fn(&str) -> Option<String>) -> Result<Key, EnvironmentError> {
+    const MEANING: &str = "the master key from which device keys derive, 16 to 64 bytes in base64 (to make one: openssl rand \
+                           -base64 32), unless fleet.devices_file names devices with keys of their own";
+    let key = variable(FLEET_KEY).filter(|value| !value.trim().is_empty());
+    let key = key.ok_or(EnvironmentError::Missing { variable: FLEET_KEY, meaning: MEANING })?;
+    Key::from_base64(&key).map_err(|why| EnvironmentError::Unusable { variable: FLEET_KEY, why: why.to_owned() })
 }
 
 fn rest_url(text: &str) -> Result<String, EnvironmentError> {

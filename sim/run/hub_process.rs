@@ -5,6 +5,7 @@ use std::io::{self, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ChildStdout, ExitStatus};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -17,13 +18,15 @@ use tokio::time::timeout;
 use super::child::{ChildProcess, STACK};
 use crate::dialect::azure::{ConnectionString, Key};
 use crate::hub::{Hub, HubConfig};
-use crate::measure::Usage;
+use crate::measure::{ThrottleCount, Usage};
 use crate::shard::{Credentials, Endpoints, HubProof, read_line, write_line};
 
 /// How long a hub may take to listen.
 const START: Duration = Duration::from_secs(20);
 /// How long hubs may take to stop before they are killed. Nothing is lost with them: results are written by then.
 const STOP: Duration = Duration::from_secs(1);
+/// How long a hub may take to tell its counts.
+const COUNT: Duration = Duration::from_secs(1);
 
 /// What the child says once it listens. It travels through a pipe that only parent and child hold.
 #[derive(Serialize, Deserialize)]
@@ -38,17 +41,20 @@ struct Listening {
     fleet_key: String,
 }
 
-/// The child's first and only other words: it listens, or why it cannot.
+/// The child's words: first that it listens, or why it cannot; then what it is asked.
 #[derive(Serialize, Deserialize)]
 enum Word {
     Listening(Listening),
     Failed(String),
+    Throttled(Vec<ThrottleCount>),
 }
 
 /// What the parent says.
 #[derive(Debug, Serialize, Deserialize)]
 enum Order {
     Start(Box<HubConfig>),
+    /// Asks what its limits did so far.
+    Count,
     Stop,
 }
 
@@ -70,6 +76,7 @@ pub enum HubProcessError {
 #[derive(Debug)]
 pub(super) struct HubProcess {
     child: ChildProcess<Order>,
+    counts: Receiver<Vec<ThrottleCount>>,
     /// Where it listens.
     pub(super) endpoints: Endpoints,
     /// What opens it.
@@ -80,6 +87,7 @@ pub(super) struct HubProcess {
 pub(super) struct StartingHub {
     child: ChildProcess<Order>,
     first_word: oneshot::Receiver<io::Result<Option<Word>>>,
+    counts: Receiver<Vec<ThrottleCount>>,
 }
 
 impl StartingHub {
@@ -94,9 +102,9 @@ impl StartingHub {
         gone: impl FnOnce() + Send + 'static,
     ) -> Result<Self, HubProcessError> {
         let (mut child, words) = ChildProcess::spawn(program, "hub")?;
-        let first_word = listen(words, gone)?;
+        let (first_word, counts) = listen(words, gone)?;
         child.tell(Order::Start(Box::new(config.clone())))?;
-        Ok(Self { child, first_word })
+        Ok(Self { child, first_word, counts })
     }
 
     /// Waits until it listens.
@@ -113,6 +121,7 @@ impl StartingHub {
         let listening = match word {
             Some(Word::Listening(listening)) => listening,
             Some(Word::Failed(why)) => return Err(HubProcessError::Failed(why)),
+            Some(Word::Throttled(_)) => return Err(HubProcessError::Silent("it counts before it listens".to_owned())),
             None => return Err(HubProcessError::Silent("its output closed".to_owned())),
         };
         let service = ConnectionString::parse(&listening.connection_string)
@@ -134,7 +143,7 @@ impl StartingHub {
             host: service.host.clone(),
         };
         let credentials = Credentials { service: Some(service), devices: Some(fleet_key.into()) };
-        Ok(HubProcess { child: self.child, endpoints, credentials })
+        Ok(HubProcess { child: self.child, counts: self.counts, endpoints, credentials })
     }
 }
 
@@ -142,6 +151,13 @@ impl HubProcess {
     /// What it has used so far; what was known last if it is gone.
     pub(super) fn usage(&mut self) -> Usage {
         self.child.usage()
+    }
+
+    /// What the limits of all `hubs` did so far; those that do not say so in time are left out. Blocks for as long.
+    pub(super) fn throttled<'a>(hubs: impl Iterator<Item = &'a mut Self>) -> Vec<ThrottleCount> {
+        let asked: Vec<&mut Self> =
+            hubs.filter_map(|hub| hub.child.tell(Order::Count).is_ok().then_some(hub)).collect();
+        ThrottleCount::merged(asked.iter().flat_map(|hub| hub.counts.recv_timeout(COUNT).unwrap_or_default()))
     }
 
     /// How it ended, if it has.
@@ -165,21 +181,25 @@ impl HubProcess {
     }
 }
 
-/// Waits for the child's first word, and for its end, on a thread of its own.
-fn listen(
-    words: ChildStdout,
-    gone: impl FnOnce() + Send + 'static,
-) -> io::Result<oneshot::Receiver<io::Result<Option<Word>>>> {
+/// What a hub says: its first word, and its counts whenever it is asked.
+type Words = (oneshot::Receiver<io::Result<Option<Word>>>, Receiver<Vec<ThrottleCount>>);
+
+/// Listens to the child until its end, on a thread of its own.
+fn listen(words: ChildStdout, gone: impl FnOnce() + Send + 'static) -> io::Result<Words> {
     let (say, said) = oneshot::channel();
+    // It is asked for one thing at a time.
+    let (tell, counts) = sync_channel(1);
     thread::Builder::new().name("hub-words".to_owned()).stack_size(STACK).spawn(move || {
         let mut words = BufReader::new(words);
+        let mut line = Vec::new();
         // Whoever waited may be gone.
-        let _ = say.send(read_line(&mut words, &mut Vec::new()));
-        // Nothing more is said: the next word is the end.
-        let _ = io::copy(&mut words, &mut io::sink());
+        let _ = say.send(read_line(&mut words, &mut line));
+        while let Ok(Some(Word::Throttled(throttled))) = read_line(&mut words, &mut line) {
+            let _ = tell.try_send(throttled);
+        }
         gone();
     })?;
-    Ok(said)
+    Ok((said, counts))
 }
 
 /// The child's side: runs a hub as its parent orders, until it says stop or is gone.
@@ -209,7 +229,12 @@ pub fn serve_hub_process() -> io::Result<()> {
                 fleet_key: identity.fleet_key.to_base64(),
             }))?;
             // `Stop`, or the end of the channel: both mean the same.
-            let stopped = next();
+            let stopped = loop {
+                match next() {
+                    Ok(Some(Order::Count)) => say(&Word::Throttled(hub.throttled()))?,
+                    other => break other,
+                }
+            };
             hub.stop();
             stopped.map(|_| ())
         }

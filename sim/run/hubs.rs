@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::hub_process::{HubProcess, HubProcessError, StartingHub};
 use crate::hub::HubConfig;
-use crate::measure::Usage;
+use crate::measure::{ThrottleCount, Usage};
 use crate::shard::{Credentials, Endpoints};
 
 /// How much later than its connections a hub's process may be known to have ended.
@@ -19,6 +19,8 @@ const END: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub(super) struct Hubs {
     hubs: Vec<Embedded>,
+    /// Whether they have limits.
+    limited: bool,
     gone: mpsc::Receiver<usize>,
 }
 
@@ -50,13 +52,13 @@ impl Hubs {
         for hub in starting {
             hubs.push(Embedded { process: hub.listening().await?, died: false });
         }
-        Ok(Self { hubs, gone })
+        Ok(Self { hubs, limited: config.limits.is_some(), gone })
     }
 
     /// None.
     pub(super) fn none() -> Self {
         let (_, gone) = mpsc::channel(1);
-        Self { hubs: Vec::new(), gone }
+        Self { hubs: Vec::new(), limited: false, gone }
     }
 
     /// Where hub number `hub` listens, and what opens it.
@@ -106,6 +108,14 @@ impl Hubs {
     pub(super) fn usage(&mut self) -> Option<Usage> {
         let parts = self.hubs.iter_mut().map(|hub| hub.process.usage());
         parts.reduce(|sum, part| sum + part)
+    }
+
+    /// What their limits did, all together; nothing where they have none. Blocks until they have said it.
+    pub(super) fn throttled(&mut self) -> Vec<ThrottleCount> {
+        if !self.limited {
+            return Vec::new();
+        }
+        HubProcess::throttled(self.hubs.iter_mut().map(|hub| &mut hub.process))
     }
 
     /// Stops them all. Blocks until they have ended.

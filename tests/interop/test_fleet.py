@@ -127,6 +127,6 @@ def test_our_driver_updates_devices_of_the_sdk(hub, tmp_path, transport, observe
         for device in devices:
             device.stop()
     result = json.loads((tmp_path / "out/results.json").read_text())
-    assert result["census"]["outcomes"]["completed"] == 2, result["census"]
+    assert result["census"]["completed"] == 2, result["census"]
     for device in devices:
         assert device.output().splitlines()[-1] == "Reported: completed"

@@ -78,11 +78,11 @@ def test_a_device_comes_back_when_the_hub_ends_its_connection(hub, name, websock
     made = registry.create_device_with_sas(name, PRIMARY, SECONDARY, "enabled")
     with device(hub, name, PRIMARY, websockets=websockets, connection_retry_interval=2) as it:
         it.listen()
-        # A second client of the same device takes its place for a moment.
+        # A second client of the same device takes its place, until the first is back.
         with device(hub, name, PRIMARY, connection_retry=False) as other:
-            it.wait_connected(False)
-            other.client.disconnect()
-            it.wait_connected()
+            wait_until(lambda: it.changes >= 3, "the connection was lost and is back")
+            other.wait_connected(False)
+        it.wait_connected()
         registry.update_twin(name, desired({"level": 1}))
         assert it.next_patch()["level"] == 1
         assert registry.invoke_device_method(name, method("ping", 1)).payload == {"echo": 1}

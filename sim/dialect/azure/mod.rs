@@ -3,9 +3,11 @@
 
 mod connection_string;
 mod device;
+pub mod enrolment;
 mod error;
 pub mod jobs;
 mod key;
+mod properties;
 pub mod rest;
 mod sas;
 mod secrets;
@@ -18,6 +20,7 @@ pub use connection_string::{ConnectionString, ConnectionStringError};
 pub use device::AzureDevice;
 pub use error::{ErrorCode, ServiceError};
 pub use key::Key;
+pub use properties::MessageProperties;
 pub use sas::{SasError, SasToken};
 pub use secrets::{CertificateFiles, DeviceSecrets};
 pub use topic::{FromDevice, FromHub};

@@ -79,7 +79,7 @@ impl ConfigurationBook {
         self.configurations.values().take(top).map(Configuration::document).collect()
     }
 
-    /// Whom the configuration `id` is for, if anybody, and the others that rank above it.
+    /// Whom the configuration `id` is for, if anybody, and those for the same kind that rank above it.
     pub(in crate::hub) fn target(&self, id: &str) -> Result<Option<(Target, Vec<Target>)>, Refusal> {
         let Some(target) = self.configurations.get(id).map(Configuration::target).transpose()?.flatten() else {
             return Ok(None);
@@ -87,7 +87,8 @@ impl ConfigurationBook {
         let others = self.configurations.values().filter(|other| other.id != id);
         let mut above = Vec::new();
         for other in others {
-            above.extend(other.target()?.filter(|other| other.rank > target.rank));
+            let rivals = |other: &Target| other.plan.from == target.plan.from && other.rank > target.rank;
+            above.extend(other.target()?.filter(rivals));
         }
         Ok(Some((target, above)))
     }
@@ -152,19 +153,15 @@ mod tests {
             ("C", json!({}), ErrorCode::ArgumentInvalid),
             ("c", json!({"id": "d"}), ErrorCode::ArgumentInvalid),
             ("c", json!({"targetCondition": "tags.a = "}), ErrorCode::InvalidConfigurationTargetCondition),
+            ("c", json!({"targetCondition": "FROM devices.jobs"}), ErrorCode::InvalidConfigurationTargetCondition),
+            ("c", json!({"targetCondition": "from devices.modules"}), ErrorCode::InvalidConfigurationTargetCondition),
             ("c", json!({"metrics": {"queries": {"m": "SELECT"}}}), ErrorCode::InvalidConfigurationCustomMetricsQuery),
             ("c", json!({"content": {}}), ErrorCode::InvalidConfigurationContent),
         ] {
             assert_eq!(put(&mut book, id, changes, None), Err(code));
         }
         for n in 0..100 {
-            put(
-                &mut book,
-                &format!("c{n}"),
-                json!({"targetCondition": "FROM devices.modules WHERE moduleId = 'm'"}),
-                None,
-            )
-            .unwrap();
+            put(&mut book, &format!("c{n}"), json!({}), None).unwrap();
         }
         assert_eq!(put(&mut book, "c", json!({}), None), Err(ErrorCode::ConfigurationCountLimitExceeded));
         assert_eq!(book.list(7).as_array().unwrap().len(), 7);
@@ -175,6 +172,11 @@ mod tests {
         let mut book = ConfigurationBook::default();
         put(&mut book, "low", json!({"priority": 1}), None).unwrap();
         put(&mut book, "high", json!({"priority": 2}), None).unwrap();
+        let modules = json!({
+            "priority": 9, "targetCondition": "FROM devices.modules WHERE moduleId = 'm'",
+            "content": {"moduleContent": {"properties.desired.a": 1}},
+        });
+        put(&mut book, "modules", modules, None).unwrap();
         put(&mut book, "nobody", json!({"priority": 3, "targetCondition": ""}), None).unwrap();
         let above = |id: &str| book.target(id).unwrap().map(|(_, above)| above.len());
         assert_eq!((above("low"), above("high"), above("nobody"), above("none")), (Some(1), Some(0), None, None));

@@ -12,7 +12,7 @@ use super::book::Applied;
 use super::content::{Content, ContentBody};
 use crate::dialect::azure::ErrorCode;
 use crate::hub::partition::Refusal;
-use crate::hub::query::{Plan, QueryError, parse};
+use crate::hub::query::{Collection, Plan, QueryError, parse};
 use crate::hub::twin::TwinPatch;
 use crate::time::rfc3339;
 
@@ -83,18 +83,27 @@ impl ConfigurationBody {
         if self.id.as_ref().is_some_and(|stated| stated != id) {
             return invalid("`id` of the body is not that of the path".to_owned());
         }
-        let query = |text: &str, code| match parse(text) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(Refusal::new(code, format!("`{text}` is not understood: {error}"))),
+        let query = |text: &str, code| {
+            parse(text).map_err(|error| Refusal::new(code, format!("`{text}` is not understood: {error}")))
         };
-        if let Some(condition) = self.target() {
-            query(&target_query(condition), ErrorCode::InvalidConfigurationTargetCondition)?;
-        }
         for text in self.queries().into_iter().flat_map(BTreeMap::values) {
             query(text, ErrorCode::InvalidConfigurationCustomMetricsQuery)?;
         }
         let missing = || Refusal::new(ErrorCode::InvalidConfigurationContent, "the configuration has no content");
-        self.content.as_ref().ok_or_else(missing)?.read()
+        let content = self.content.as_ref().ok_or_else(missing)?.read()?;
+        if let Some(condition) = self.target() {
+            let code = ErrorCode::InvalidConfigurationTargetCondition;
+            let targeted = query(&target_query(condition), code)?.from;
+            let fits = match content {
+                Content::Twins(collection, _) => targeted == collection,
+                Content::Modules(_) => targeted == Collection::Devices,
+            };
+            if !fits {
+                let message = "deviceContent and modulesContent target devices, moduleContent `FROM devices.modules`";
+                return Err(Refusal::new(code, message));
+            }
+        }
+        Ok(content)
     }
 
     /// Its condition; without one it targets nobody.
@@ -127,7 +136,7 @@ impl Configuration {
 
     /// Whom it is for; nobody if it has no condition or is for an edge device's modules.
     pub(super) fn target(&self) -> Result<Option<Target>, QueryError> {
-        let (Some(condition), Content::Twin(patch)) = (self.body.target(), &self.content) else { return Ok(None) };
+        let (Some(condition), Content::Twins(_, patch)) = (self.body.target(), &self.content) else { return Ok(None) };
         let plan = Plan::new(parse(&target_query(condition))?);
         let rank = (self.body.priority.unwrap_or_default(), self.created);
         Ok(Some(Target { plan, patch: patch.clone(), rank }))

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::dialect::azure::ErrorCode;
 use crate::hub::partition::Refusal;
+use crate::hub::query::Collection;
 use crate::hub::twin::{Twin, TwinPatch};
 
 /// The module that every edge device's content must name.
@@ -24,7 +25,7 @@ pub(in crate::hub) struct ContentBody {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::hub) enum Content {
     /// A patch of the twins of devices, or of modules.
-    Twin(TwinPatch),
+    Twins(Collection, TwinPatch),
     /// A patch for each module of an edge device.
     Modules(Vec<(String, TwinPatch)>),
 }
@@ -36,7 +37,8 @@ impl ContentBody {
     /// It is not exactly one kind of content, or holds what no twin may hold.
     pub(in crate::hub) fn read(&self) -> Result<Content, Refusal> {
         match (&self.device_content, &self.module_content, &self.modules_content) {
-            (Some(content), None, None) | (None, Some(content), None) => Ok(Content::Twin(patch(content)?)),
+            (Some(content), None, None) => Ok(Content::Twins(Collection::Devices, patch(content)?)),
+            (None, Some(content), None) => Ok(Content::Twins(Collection::Modules, patch(content)?)),
             (None, None, Some(modules)) => {
                 if !modules.contains_key(EDGE_AGENT) {
                     return Err(invalid(format!("modulesContent needs {EDGE_AGENT}")));
@@ -106,7 +108,7 @@ mod tests {
         let content = json!({"deviceContent": {
             "properties.desired.a.b": 1, "properties.desired.a.c": {"d": 2}, "properties.desired": {"e": 3},
         }});
-        let Ok(Content::Twin(patch)) = read(content) else { panic!() };
+        let Ok(Content::Twins(Collection::Devices, patch)) = read(content) else { panic!() };
         assert_eq!(json!(patch.desired), json!({"a": {"b": 1, "c": {"d": 2}}, "e": 3}));
         let modules =
             json!({"modulesContent": {"$edgeAgent": {"properties.desired.x": 1}, "m": {}}, "deviceContent": null});

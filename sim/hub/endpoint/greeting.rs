@@ -9,7 +9,9 @@ use crate::dialect::azure::Username;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
 use crate::hub::workers::Worker;
-use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError};
+use crate::mqtt::{
+    ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, TlsError,
+};
 
 /// A connection on its way to another worker.
 pub(in crate::hub) struct Arrival {
@@ -36,7 +38,22 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
 async fn greet(worker: Rc<Worker>, stranger: Stranger) {
     match stranger.greet(&worker).await {
         Ok((connection, place)) => welcome(worker, connection, Some(place)).await,
-        Err(error) => tracing::debug!(%error, "a connection ended before its CONNECT"),
+        Err(error) => turned_away(&worker, &error),
+    }
+}
+
+/// A connection is over before there was any MQTT on it.
+pub(in crate::hub) fn turned_away(worker: &Worker, error: &ConnectionError) {
+    match error {
+        ConnectionError::Tls(TlsError::Closed | TlsError::TimedOut) => {
+            tracing::debug!(%error, "a connection ended in its TLS handshake");
+        }
+        ConnectionError::Tls(error) => worker.complain(error),
+        // What TLS begins with looks like this to MQTT.
+        ConnectionError::Packet(PacketError::InvalidPacketType(1)) => {
+            worker.complain(&"it speaks TLS at a port for plain MQTT: name the one of --mqtts");
+        }
+        error => tracing::debug!(%error, "a connection ended before its CONNECT"),
     }
 }
 
@@ -57,7 +74,7 @@ pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connecti
             }
             return;
         }
-        Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
+        Ok(Err(error)) => return turned_away(&worker, &error),
         Err(_) => return tracing::debug!(?patience, "closed: no CONNECT in time"),
     };
     if !throttling::lets_in(&worker, &mut connection).await {

@@ -36,7 +36,7 @@ impl Link {
     /// Lets the partition decide about `connect`, and starts the task.
     pub(super) fn start(worker: &Rc<Worker>, connection: Connection, connect: &Connect) {
         let (id, outbox) = worker.open_outbox();
-        worker.with(|partition, now| partition.connect(now, id, connect));
+        worker.with(|partition, now| partition.connect(now, id, connect, None));
         let mut link = Self { worker: Rc::clone(worker), connection, id, outbox, linger: None };
         // What came together with CONNECT; of a client that was refused it is ignored, as all that follows.
         match link.take_in(|connection, _, packets| connection.parse_partial(packets)) {

@@ -24,18 +24,18 @@ impl Partition {
         let mut done = Applied { targeted: slice.len(), applied: 0 };
         for (cursor, _) in slice.rows() {
             let (Cursor::Id(id) | Cursor::Updated(_, id)) = cursor else { continue };
-            if !self.is_outranked(id, target, above) && self.bring(now, id, &target.patch).is_ok() {
+            if !self.is_outranked(id, above) && self.bring(now, id, &target.patch).is_ok() {
                 done.applied += 1;
             }
         }
         (done, slice.next)
     }
 
-    fn is_outranked(&self, id: &str, target: &Target, above: &[Target]) -> bool {
+    fn is_outranked(&self, id: &str, above: &[Target]) -> bool {
         let Some(device) = self.devices.named(id) else { return true };
         let view = View { device, wall: self.wall };
         let holds = |other: &Target| other.plan.condition.as_ref().is_none_or(|condition| matches(condition, &view));
-        above.iter().any(|other| other.plan.from == target.plan.from && holds(other))
+        above.iter().any(holds)
     }
 
     /// Merges `patch` into a twin that does not say so already: who hears of a change hears of a real one.

@@ -42,6 +42,10 @@ impl HeldPacket {
 }
 
 impl Held {
+    pub(super) fn len(&self) -> usize {
+        self.packets.len()
+    }
+
     /// When the first one may go on.
     pub(super) fn next_due(&self) -> Nanos {
         self.packets.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at)

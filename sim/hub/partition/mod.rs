@@ -1,9 +1,12 @@
 //! A partition: the devices of one worker, as pure state. Functions take `now`, hold no socket and read no clock; what
 //! is to happen on the wire is drained from it as effects.
 
+mod admission;
 mod configurations;
 mod connect;
 mod connections;
+mod counters;
+mod credentials;
 mod device;
 mod devices;
 mod digital;
@@ -16,9 +19,12 @@ mod registry;
 mod row;
 mod search;
 mod state;
+mod telemetry;
 mod twins;
 
-pub(super) use device::{Details, Keys};
+pub(super) use counters::Counters;
+pub(super) use credentials::{Credentials, OwnCredentials};
+pub(super) use device::Details;
 pub(super) use methods::{DeviceAnswer, MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};
 pub(super) use refusal::{Precondition, Refusal};
 pub(super) use registry::{Counts, Registration};

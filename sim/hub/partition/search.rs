@@ -74,6 +74,7 @@ impl Partition {
         let mut rows = rows.enumerate().peekable();
         while let Some((seen, (cursor, device))) = rows.next() {
             let view = View { device, wall: self.wall };
+            // Modules have a source of their own (4).
             let asked_for = device.is_module() == (plan.from == Collection::Modules);
             let full = asked_for && plan.condition.as_ref().is_none_or(|condition| matches(condition, &view)) && {
                 if let Select::Groups(grouping) = &plan.select {

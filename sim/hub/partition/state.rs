@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::connections::Connections;
+use super::counters::Counters;
 use super::devices::Devices;
 use super::held::Held;
 use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::HubDelays;
 use crate::hub::configurations::ConfigurationBook;
 use crate::hub::identity::HubIdentity;
+use crate::hub::telemetry::Message;
 use crate::hub::throttle::Throttles;
 use crate::hub::tracking::TrackingIds;
 use crate::hub::warning::Warning;
@@ -35,6 +37,8 @@ pub(in crate::hub) enum Effect {
     Send { to: ConnectionId, packet: Packet },
     /// A connection is closed, after what was sent to it before.
     Close { connection: ConnectionId },
+    /// A device has sent a message to the cloud.
+    Message(Box<Message>),
     /// A method call is over.
     Answer { call: CallId, outcome: MethodOutcome },
 }
@@ -58,7 +62,9 @@ pub(in crate::hub) struct Partition {
     pub(in crate::hub) configurations: ConfigurationBook,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
-    pub(super) telemetry: u64,
+    /// Whether the messages that devices send to the cloud are handed out.
+    pub(super) keeps_telemetry: bool,
+    pub(super) counters: Counters,
     /// Shared with the other partitions; `None` where nothing is limited.
     pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) held: Held,
@@ -92,7 +98,8 @@ impl Partition {
             deleted: HashSet::new(),
             configurations: ConfigurationBook::default(),
             tracking,
-            telemetry: 0,
+            keeps_telemetry: false,
+            counters: Counters::default(),
             throttles: None,
             held: Held::default(),
             unknown_filter: Warning::default(),
@@ -129,9 +136,19 @@ impl Partition {
         self.check_connections(now);
     }
 
-    /// Messages that devices have sent to the cloud.
-    pub(in crate::hub) const fn telemetry(&self) -> u64 {
-        self.telemetry
+    /// What was done so far.
+    pub(in crate::hub) const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The same, to count what is done elsewhere on this worker.
+    pub(in crate::hub) const fn counters_mut(&mut self) -> &mut Counters {
+        &mut self.counters
+    }
+
+    /// Packets that wait for a throttle.
+    pub(in crate::hub) fn held(&self) -> usize {
+        self.held.len()
     }
 
     pub(super) fn emit(&mut self, effect: Effect) {

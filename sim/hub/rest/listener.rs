@@ -15,8 +15,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::answer::{Answer, Failure};
 use super::router::Service;
+use super::throttling::operation_of;
 use super::websocket;
 use crate::dialect::azure::ErrorCode;
+use crate::hub::endpoint;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
 use crate::hub::partition::Refusal;
@@ -36,7 +38,7 @@ pub(in crate::hub) async fn accept(service: Rc<Service>, listener: Listener) {
 async fn serve(service: Rc<Service>, stranger: Stranger) {
     let (stream, place) = match stranger.greet(&service.worker).await {
         Ok((connection, place)) => (ByteStream::from(connection), Cell::new(Some(place))),
-        Err(error) => return tracing::debug!(%error, "an HTTP connection ended before its first request"),
+        Err(error) => return endpoint::turned_away(&service.worker, &error),
     };
     let answer = service_fn(|request| respond(&service, request, &place));
     let connection = http1::Builder::new()
@@ -44,8 +46,12 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
         .header_read_timeout(service.worker.door.head)
         .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "HTTP connection ended");
+    match connection.await {
+        Err(error) if error.is_parse() => {
+            service.worker.complain(&format_args!("{error}; TLS is spoken at the port of --https, and MQTT at others"));
+        }
+        Err(error) => tracing::debug!(%error, "HTTP connection ended"),
+        Ok(()) => {}
     }
 }
 
@@ -57,13 +63,18 @@ async fn respond(
     if websocket::is_asked_for(&request) {
         return Ok(websocket::open(&service.worker, request, place));
     }
+    let operation = operation_of(request.method(), request.uri().path());
     let answer = answer(service, request, place).await.unwrap_or_else(|failure| service.refuse(&failure));
+    service.worker.count_request(operation, answer.status);
     Ok(answer.into_response())
 }
 
 /// The head alone tells who asks: nobody else's body is read.
 async fn answer(service: &Service, request: Request<Incoming>, place: &Cell<Option<Place>>) -> Result<Answer, Failure> {
     let (head, body) = request.into_parts();
+    if let Some(status) = service.status(&head).await {
+        return Ok(status?);
+    }
     let segments = service.admit(&head)?;
     drop(place.take());
     let body = read(body, service.worker.door.body).await?;

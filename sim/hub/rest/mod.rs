@@ -1,6 +1,7 @@
 //! The REST side: HTTP/1.1 requests of services.
 
 mod answer;
+mod authentication;
 mod authorization;
 mod bulk;
 mod configurations;
@@ -12,10 +13,12 @@ mod jobs;
 mod listener;
 mod methods;
 mod modules;
+mod openmetrics;
 mod queries;
 mod rights;
 mod router;
 mod statistics;
+mod status;
 mod throttling;
 mod twins;
 mod websocket;

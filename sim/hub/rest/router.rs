@@ -127,6 +127,11 @@ impl Service {
             (&Method::GET | &Method::DELETE, ["jobs", id]) => exports::find(id)?,
             (&Method::GET, ["statistics", "devices"]) => self.device_statistics().await?,
             (&Method::GET, ["statistics", "service"]) => self.service_statistics().await?,
+            (&Method::GET, ["statistics", "telemetry"]) => self.telemetry_statistics().await?,
+            (&Method::GET, ["statistics", "telemetry", id]) => self.telemetry_of(id).await?,
+            (&Method::GET, ["statistics", "telemetry", device, "modules", module]) => {
+                self.telemetry_of(&module_id(device, module)).await?
+            }
             (method, _) => {
                 let path = head.uri.path();
                 return Err(Failure::NoRoute(format!("this hub does not answer {method} {path}")));

@@ -91,26 +91,39 @@ impl Service {
     }
 }
 
+/// The kind of a request, told by its method and its path; `None` if it is none that has a limit.
+pub(super) fn operation_of(method: &Method, path: &str) -> Option<Operation> {
+    let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    operation(method, &segments)
+}
+
+fn operation(method: &Method, segments: &[&str]) -> Option<Operation> {
+    Some(match segments {
+        ["devices", "query"] => Operation::Query,
+        ["devices", _, "applyConfigurationContent"] | ["configurations", ..] => Operation::Configuration,
+        ["devices", ..] => Operation::Registry,
+        ["twins", .., "methods"] | ["digitaltwins", .., "commands", _] => Operation::Method,
+        ["twins" | "digitaltwins", ..] if *method == Method::GET => Operation::TwinRead,
+        ["twins" | "digitaltwins", ..] => Operation::TwinUpdate,
+        ["jobs", ..] => Operation::Job,
+        _ => return None,
+    })
+}
+
 /// What a request is charged as; `None` if nothing limits it.
 fn charge(method: &Method, segments: &[&str], body: &[u8]) -> Option<Charge> {
-    let free = |operation, units| Some(Charge { operation, units, billed: None });
-    let billed = |operation, units, bytes| Some(Charge { operation, units, billed: Some(bytes) });
-    let reads = *method == Method::GET;
-    match segments {
-        ["devices"] if *method == Method::POST => free(Operation::Registry, items(body)),
-        ["devices", "query"] => billed(Operation::Query, 1, 0),
-        ["devices", _, "applyConfigurationContent"] | ["configurations", ..] => free(Operation::Configuration, 1),
-        ["devices", ..] => free(Operation::Registry, 1),
-        [.., "methods"] | ["digitaltwins", .., "commands", _] => {
+    let operation = operation(method, segments)?;
+    let (units, billed) = match operation {
+        Operation::Registry if *method == Method::POST => (items(body), None),
+        Operation::Method => {
             let bytes = payload(body);
-            let blocks = u32::try_from(bytes.div_ceil(METHOD_BLOCK).max(1)).unwrap_or(u32::MAX);
-            billed(Operation::Method, blocks, bytes)
+            (u32::try_from(bytes.div_ceil(METHOD_BLOCK).max(1)).unwrap_or(u32::MAX), Some(bytes))
         }
-        ["twins" | "digitaltwins", ..] if reads => billed(Operation::TwinRead, 1, 0),
-        ["twins" | "digitaltwins", ..] => billed(Operation::TwinUpdate, 1, body.len()),
-        ["jobs", ..] => free(Operation::Job, 1),
-        _ => None,
-    }
+        Operation::TwinUpdate => (1, Some(body.len())),
+        Operation::Query | Operation::TwinRead => (1, Some(0)),
+        _ => (1, None),
+    };
+    Some(Charge { operation, units, billed })
 }
 
 /// Bills a request and its answer.

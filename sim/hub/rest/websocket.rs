@@ -109,7 +109,7 @@ async fn hand_over(worker: Rc<Worker>, upgrade: OnUpgrade, place: Option<Place>)
     };
     match Connection::websocket(io.into_inner(), &read_buf) {
         Ok(connection) => endpoint::welcome(worker, connection, place).await,
-        Err(error) => tracing::debug!(%error, "a WebSocket ended before its CONNECT"),
+        Err(error) => endpoint::turned_away(&worker, &error),
     }
 }
 

@@ -111,7 +111,7 @@ impl Throttles {
         self.devices.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Jobs that may run at once.
+    /// Jobs that may be active at once, where the tier says so.
     pub(in crate::hub) const fn concurrent_jobs(&self) -> Option<usize> {
         self.limits.concurrent_jobs
     }

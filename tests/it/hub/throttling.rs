@@ -10,7 +10,7 @@ const NEVER: f64 = 1e-3;
 
 impl Bench {
     /// A hub of two workers that keeps these limits between them.
-    fn limited(limits: HubLimits) -> Self {
+    pub(super) fn limited(limits: HubLimits) -> Self {
         Self::with(HubConfig { workers: 2, limits: Some(limits), ..HubConfig::default() })
     }
 
@@ -29,7 +29,7 @@ impl Bench {
     }
 }
 
-fn limits(throttles: &[(Operation, Limit)]) -> HubLimits {
+pub(super) fn limits(throttles: &[(Operation, Limit)]) -> HubLimits {
     HubLimits {
         throttles: throttles.iter().copied().collect(),
         messages_per_day: None,

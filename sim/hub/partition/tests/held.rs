@@ -99,7 +99,7 @@ fn telemetry_is_acknowledged_late_and_then_the_connection_is_closed() {
     }
     assert_eq!(bench.closed, [1]);
     bench.pass(SECOND);
-    assert_eq!(bench.partition.telemetry(), 8, "what was let in counts, though its sender is gone");
+    assert_eq!(bench.partition.counters().telemetry, 8, "what was let in counts, though its sender is gone");
 }
 
 #[test]

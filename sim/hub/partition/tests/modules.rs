@@ -12,7 +12,7 @@ fn with_module(key: &Key) -> Bench {
 }
 
 fn registration(key: &Key) -> Registration {
-    Registration { keys: Keys::Own(Box::new((key.clone(), key.clone()))), ..Registration::default() }
+    Registration { credentials: Credentials::keys(key.clone(), key.clone()), ..Registration::default() }
 }
 
 fn login(bench: &Bench, key: &Key) -> Connect {
@@ -118,7 +118,7 @@ fn a_module_has_twin_methods_and_telemetry_as_a_device_has() {
     bench.publish(1, FromDevice::MethodResponse { status: 200, rid: "1" }, "{}");
     assert!(bench.answers[0].1.is_ok());
     bench.publish(1, FromDevice::Telemetry { device: "d", module: Some("m"), properties: "%24.on=out" }, "x");
-    assert_eq!((bench.partition.telemetry(), bench.closed.len()), (1, 0));
+    assert_eq!((bench.partition.counters().telemetry, bench.closed.len()), (1, 0));
     bench.publish(1, FromDevice::Telemetry { device: "d", module: None, properties: "" }, "x");
     assert_eq!(bench.closed, [1], "it speaks for itself alone");
 }
