@@ -4,8 +4,9 @@
 #![expect(clippy::panic, reason = "a target fails by panicking")]
 
 use jiff::Timestamp;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::dialect::azure::{FromDevice, FromHub, Key, SasToken, Username, is_device_id};
+use crate::dialect::azure::{FromDevice, FromHub, Key, MessageProperties, SasToken, Username, is_device_id};
 use crate::{hub, mqtt};
 
 /// A target: it panics if something that always holds does not hold for these bytes.
@@ -13,6 +14,7 @@ pub type Target = fn(&[u8]);
 
 /// All targets; each has a folder of its name in `tests/fuzz/corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("message-properties", message_properties),
     ("mqtt-connect", mqtt::fuzz::connect),
     ("mqtt-packets", mqtt::fuzz::packets),
     ("queries", hub::fuzz::queries),
@@ -20,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("topics", topics),
     ("twin-patches", hub::fuzz::twin_patches),
     ("usernames", usernames),
+    ("websocket-frames", mqtt::fuzz::websocket),
 ];
 
 /// The target `name`.
@@ -65,6 +68,20 @@ fn topics(data: &[u8]) {
     if let Some(topic) = FromHub::parse(text) {
         assert_eq!(FromHub::parse(&topic.to_string()), Some(topic));
     }
+}
+
+/// Whatever a device calls the properties of a message, written plainly they read as the same.
+fn message_properties(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let properties = MessageProperties::parse(text);
+    assert!(MessageProperties::size(text) <= text.len());
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pairs = properties.application.iter().map(|(name, value)| match value {
+        Some(value) => format!("{}={}", encode(name), encode(value)),
+        None => encode(name),
+    });
+    let plain = pairs.collect::<Vec<_>>().join("&");
+    assert_eq!(MessageProperties::parse(&plain).application, properties.application);
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The hub that devices connect to: our own, in a process of its own.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use twinstorm::dialect::azure::Key;
-use twinstorm::driver::{Client, RestSettings, register};
+use twinstorm::dialect::azure::enrolment::Enrolment;
+use twinstorm::driver::{Client, RestSettings, Roll, provision};
 use twinstorm::hub::{Hub, HubConfig};
 use twinstorm::policy::{DeviceIds, DeviceRange};
 use twinstorm::time::Clock;
@@ -51,7 +53,10 @@ pub(crate) fn play(devices: u32) {
     runtime.block_on(async {
         let client = Client::new(&settings, Clock::start()).expect("an address");
         let range = DeviceRange { start: 0, end: devices };
-        register(&client, &identity.fleet_key, &DeviceIds::new(PREFIX), range, |_, _| {}).await.expect("registered");
+        let (ids, master) = (DeviceIds::new(PREFIX), identity.fleet_key.clone());
+        let enrol = Arc::new(move |device| Ok(Enrolment::derived(DeviceIds::new(PREFIX).id(device), &master)));
+        let roll = Roll { ids, range, enrol, rate: None };
+        provision(&client, &roll, Clock::start(), false, |_| ()).await.expect("registered");
     });
     say(Place { mqtt: hub.mqtt_addr().expect("a port"), host: identity.host.clone(), key: identity.fleet_key.clone() }
         .words());

@@ -84,6 +84,8 @@ fn ours(place: &Place, devices: u32, keep_alive: u16, online: &Sender<()>) {
         ids: DeviceIds::new(PREFIX),
         hub: place.mqtt,
         tls: None,
+        identities: None,
+        websocket: None,
         dialect: AzureDevice::new(&place.host, place.key.clone(), keep_alive),
         clock: Clock::start(),
         truth: None,

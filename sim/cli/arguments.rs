@@ -3,7 +3,14 @@
 use clap::{Parser, Subcommand};
 
 use super::{
-    doctor::Doctor, drive::Drive, fleet::Fleet, hub::HubCommand, profile::ProfileCommand, run::Run, shard::ShardCommand,
+    doctor::Doctor,
+    drive::Drive,
+    fleet::Fleet,
+    hub::HubCommand,
+    profile::ProfileCommand,
+    provision::{Cleanup, Provision},
+    run::Run,
+    shard::ShardCommand,
 };
 use crate::run::print;
 use crate::verdict::ExitCode;
@@ -34,6 +41,10 @@ enum Command {
     Fleet(Fleet),
     /// The driver alone: waits until the profile's devices are online, then updates them
     Drive(Drive),
+    /// Create a profile's devices on a hub that is not ours
+    Provision(Provision),
+    /// Delete the devices that `provision` created, and no other
+    Cleanup(Cleanup),
     /// List, show and check profiles
     Profile(ProfileCommand),
     /// Tell whether this machine can carry a profile, and what mends it where it cannot
@@ -51,6 +62,8 @@ impl Arguments {
             Command::Hub(command) => command.execute(),
             Command::Fleet(command) => command.execute(),
             Command::Drive(command) => command.execute(),
+            Command::Provision(command) => command.execute(),
+            Command::Cleanup(command) => command.execute(),
             Command::Profile(command) => command.execute(),
             Command::Doctor(command) => command.execute(),
             Command::Shard(command) => command.execute(),

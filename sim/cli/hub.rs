@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::CommandError;
+use crate::dialect::azure::WEBSOCKET_PATH;
 use crate::hub::{CA_FILE, DoorLimits, Hub, HubConfig, HubDelays, HubIdentity, HubLimits, Tier};
 use crate::measure::{cores, raise_descriptor_limit};
 use crate::run::{self, StopSignal, environment, hub_keys, print};
@@ -49,6 +50,13 @@ pub(super) struct HubCommand {
     /// again from that shell, under the same host name, keeps its keys
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// File with the certificates (PEM) of the CAs that vouch for devices whose authentication is `certificateAuthority`
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
+    /// File to append messages of devices to the cloud to, a line of JSON for each; when the disk is slower than the
+    /// devices, messages are left out of it, which the log tells
+    #[arg(long, value_name = "FILE")]
+    telemetry: Option<PathBuf>,
     /// Threads
     #[arg(long, value_name = "N", default_value_t = cores())]
     workers: usize,
@@ -82,6 +90,9 @@ impl HubCommand {
         if self.tls_dir.is_some() && !speaks_tls {
             return Err(CommandError::usage("--tls-dir is for --mqtts and --https: neither is given"));
         }
+        if self.client_ca.is_some() && !speaks_tls {
+            return Err(CommandError::usage("--client-ca is for --mqtts and --https: neither is given"));
+        }
         if let Some(host) = self.host.iter().find(|host| !is_host_name(host)) {
             return Err(CommandError::usage(format!(
                 "--host {host}: a host name has letters, digits, `.` and `-` only"
@@ -102,6 +113,8 @@ impl HubCommand {
             https: self.https,
             tls_dir: self.tls_dir.clone(),
             names: self.host.clone(),
+            client_ca: self.client_ca.clone(),
+            telemetry: self.telemetry.clone(),
             workers: self.workers,
             slow: HubDelays::default(),
             limits: self.limits()?,
@@ -184,6 +197,7 @@ fn listening(hub: &Hub, tls_dir: Option<&Path>) -> Vec<String> {
     let mut lines: Vec<String> = [
         at("MQTT  ", hub.mqtt_addr()),
         at("MQTTS ", hub.mqtts_addr()),
+        at("WSS   wss://", hub.https_addr()).map(|url| url + WEBSOCKET_PATH),
         at("REST  http://", hub.http_addr()),
         at("REST  https://", hub.https_addr()),
     ]
@@ -226,7 +240,8 @@ fn write_env_file(path: &Path, identity: &HubIdentity, hub: &Hub, tls_dir: Optio
     };
     let rest = at("https://", hub.https_addr()).or_else(|| at("http://", hub.http_addr()));
     values.extend(rest.map(|url| (environment::HUB_REST, url)));
-    let mqtt = at("mqtts://", hub.mqtts_addr()).or_else(|| at("", hub.mqtt_addr()));
+    let mqtt =
+        at("mqtts://", hub.mqtts_addr()).or_else(|| at("", hub.mqtt_addr())).or_else(|| at("wss://", hub.https_addr()));
     values.extend(mqtt.map(|url| (environment::HUB_MQTT, url)));
     if let Some(authority) = hub.authority() {
         let authority = match tls_dir {

@@ -6,6 +6,7 @@ mod drive;
 mod fleet;
 mod hub;
 mod profile;
+mod provision;
 mod run;
 mod shard;
 mod shared;

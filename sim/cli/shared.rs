@@ -10,24 +10,31 @@ use crate::run::{self, RunOptions, RunSummary, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
-/// What changes a profile's values.
+/// What changes a profile's values, as far as its devices and their hub are concerned.
 #[derive(Debug, Args)]
-pub(super) struct PlanOptions {
+pub(super) struct DeviceOptions {
     /// Devices in the fleet (fleet.devices)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     devices: Option<String>,
-    /// Calls per second of an open load (load.rate)
-    #[arg(long, value_name = "R", allow_negative_numbers = true)]
-    rate: Option<String>,
-    /// Seed of every random choice (seed)
-    #[arg(long, value_name = "S", allow_negative_numbers = true)]
-    seed: Option<String>,
     /// The hub: `embedded`, or `azure` for the one that the environment names (hub.kind)
     #[arg(long, value_name = "HUB")]
     hub: Option<String>,
     /// Set a value of the profile, e.g. `--set load.rate=200` (a TOML value or bare text)
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
+}
+
+/// What changes a profile's values.
+#[derive(Debug, Args)]
+pub(super) struct PlanOptions {
+    #[command(flatten)]
+    devices: DeviceOptions,
+    /// Calls per second of an open load (load.rate)
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    rate: Option<String>,
+    /// Seed of every random choice (seed)
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    seed: Option<String>,
 }
 
 /// Options of `run`, `fleet` and `drive`.
@@ -46,16 +53,17 @@ pub(super) struct Shared {
     owns_hub: bool,
 }
 
-impl PlanOptions {
+impl DeviceOptions {
     /// Loads the profile with every override; those of the environment yield to those of the command line.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
+        self.with(profile, &[])
+    }
+
+    /// The same with `more` flags, the keys that they stand for, and their values.
+    fn with(&self, profile: &str, more: &[(&str, &str, &Option<String>)]) -> Result<Plan, CommandError> {
         let mut overrides = Override::from_environment(std::env::vars());
-        for (flag, key, value) in [
-            ("--devices", "fleet.devices", &self.devices),
-            ("--rate", "load.rate", &self.rate),
-            ("--seed", "seed", &self.seed),
-            ("--hub", "hub.kind", &self.hub),
-        ] {
+        let own = [("--devices", "fleet.devices", &self.devices), ("--hub", "hub.kind", &self.hub)];
+        for (flag, key, value) in own.iter().chain(more) {
             if let Some(value) = value {
                 overrides.push(Override::flag(flag, key, value));
             }
@@ -64,6 +72,13 @@ impl PlanOptions {
             overrides.push(Override::set(set).map_err(CommandError::usage)?);
         }
         profile::load(profile, &overrides).map_err(CommandError::usage)
+    }
+}
+
+impl PlanOptions {
+    /// Loads the profile with every override; those of the environment yield to those of the command line.
+    pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
+        self.devices.with(profile, &[("--rate", "load.rate", &self.rate), ("--seed", "seed", &self.seed)])
     }
 }
 

@@ -72,6 +72,16 @@ pub enum Transport {
     Tcp,
     /// TLS over TCP.
     Tls,
+    /// WebSocket over TLS over TCP.
+    Wss,
+}
+
+impl Transport {
+    /// Whether TLS is spoken.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
 }
 
 /// The workflow of a firmware update.

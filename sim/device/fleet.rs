@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::failures::{Failure, Failures};
 use super::workers::{self, Command, Handle, Sample};
-use super::{FirmwareConfig, FleetConfig};
+use super::{DeviceIdentities, FirmwareConfig, FleetConfig};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
-use crate::mqtt::{ClientTls, SourceError};
+use crate::mqtt::{ClientTls, SourceError, WebSocketClient};
 use crate::policy::{DeviceIds, DeviceRange, FaultPlan};
 use crate::random::Seed;
 use crate::time::{Clock, Nanos};
@@ -37,6 +37,10 @@ pub struct FleetPlan<D> {
     pub hub: SocketAddr,
     /// How TLS is spoken with it; `None` for plain TCP.
     pub tls: Option<ClientTls>,
+    /// What devices show of themselves as TLS begins, where they do.
+    pub identities: Option<DeviceIdentities>,
+    /// Where it is asked for a WebSocket, which MQTT then goes over; `None` for none.
+    pub websocket: Option<WebSocketClient>,
     /// How devices talk to it.
     pub dialect: D,
     /// The run's clock.

@@ -1,4 +1,4 @@
-//! Opening a device's connection, TLS included, and why it could not be opened.
+//! Opening a device's connection, TLS and WebSocket included, and why it could not be opened.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,10 +13,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::event::Input;
 use super::workers::Worker;
-use crate::mqtt::{self, Connection, ConnectionError, OpenError, TlsError};
+use crate::mqtt::{self, Connection, ConnectionError, OpenError, TlsError, WebSocketError};
 use crate::time::Nanos;
 
-/// How long TCP and TLS may take to connect; the kernel alone would try for two minutes.
+/// How long TCP, TLS and WebSocket may take to connect, all together; the kernel alone would try for two minutes.
 const OPEN_LIMIT: Duration = Duration::from_secs(30);
 
 /// What became of an attempt.
@@ -45,10 +45,20 @@ async fn try_open<D>(
 ) -> Result<Connection, ConnectionError> {
     let connect = mqtt::connect_from(worker.sources.of(device), worker.hub);
     let stream = timeout_at(until, connect).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    let Some(tls) = &worker.tls else { return Ok(Connection::new(stream)) };
-    let mut connection = Connection::client(stream, tls, again)?;
+    let mut connection = match &worker.tls {
+        Some(tls) => match worker.identities.as_ref().and_then(|identities| identities.of(device)) {
+            Some(identity) => Connection::client(stream, &tls.presenting(&identity), again)?,
+            None => Connection::client(stream, tls, again)?,
+        },
+        None => Connection::new(stream),
+    };
     let handshake = poll_fn(|cx| connection.poll_handshake(cx, &mut worker.handshakes.borrow_mut()));
     timeout_at(until, handshake).await.map_err(|_| TlsError::TimedOut)??;
+    if let Some(websocket) = &worker.websocket {
+        let upgrade = connection.ask_for_websocket(&mut worker.handshakes.borrow_mut(), websocket)?;
+        let opened = poll_fn(|cx| connection.poll_upgrade(cx, &mut worker.handshakes.borrow_mut(), &upgrade));
+        timeout_at(until, opened).await.map_err(|_| WebSocketError::NoUpgrade("the answer took too long"))??;
+    }
     Ok(connection)
 }
 

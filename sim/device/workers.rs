@@ -15,10 +15,10 @@ use tokio::time::{sleep_until, timeout};
 use super::event::Output;
 use super::failures::{Failure, Failures};
 use super::session::Settings;
-use super::{FleetConfig, FleetError, FleetPlan, task};
+use super::{DeviceIdentities, FleetConfig, FleetError, FleetPlan, task};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Recorder, Tracer, Truth};
-use crate::mqtt::{ClientTls, Packet, Scratch, Sources};
+use crate::mqtt::{ClientTls, Packet, Scratch, Sources, WebSocketClient};
 use crate::policy::{ConnectPace, DeviceRange};
 use crate::time::{Clock, Nanos};
 
@@ -58,6 +58,8 @@ pub(super) struct Worker<D> {
     pub(super) hub: std::net::SocketAddr,
     pub(super) sources: Sources,
     pub(super) tls: Option<ClientTls>,
+    pub(super) identities: Option<DeviceIdentities>,
+    pub(super) websocket: Option<WebSocketClient>,
     pub(super) clock: Clock,
     pub(super) truth: Option<Arc<Truth>>,
     pub(super) tracer: Option<Arc<Tracer>>,
@@ -272,6 +274,8 @@ impl<D> Worker<D> {
             hub: plan.hub,
             sources: share.sources.clone(),
             tls: plan.tls,
+            identities: plan.identities,
+            websocket: plan.websocket,
             clock: plan.clock,
             truth: plan.truth,
             tracer: plan.tracer,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::dialect::MethodAnswer;
+use crate::dialect::azure::ErrorCode;
 use crate::policy::Outcome;
 
 /// How a method call failed.
@@ -17,6 +18,8 @@ pub(super) enum CallFailure {
     NoResponse,
     /// 429.
     Throttled,
+    /// 403002: the day's messages are spent.
+    QuotaSpent,
     /// Any other HTTP status.
     Hub(u16),
     /// The hub could not be reached.
@@ -36,6 +39,9 @@ impl CallFailure {
             MethodAnswer::NotOnline => Err((Self::NotOnline, None)),
             MethodAnswer::NoResponse => Err((Self::NoResponse, None)),
             MethodAnswer::Throttled { retry_after } => Err((Self::Throttled, retry_after)),
+            MethodAnswer::Hub { code: Some(code), .. } if code == ErrorCode::IotHubQuotaExceeded.number() => {
+                Err((Self::QuotaSpent, None))
+            }
             MethodAnswer::Hub { status, retry_after, .. } => Err((Self::Hub(status), retry_after)),
             MethodAnswer::Unreachable { .. } => Err((Self::Unreachable, None)),
             MethodAnswer::Broken { .. } => Err((Self::Broken, None)),
@@ -43,10 +49,10 @@ impl CallFailure {
         }
     }
 
-    /// Whether a retry could help; whether there is one is for the policy to say. The device has decided, and a 4xx
-    /// other than these (400, 401, 404001, ...) would be answered the same again.
+    /// Whether a retry could help; whether there is one is for the policy to say. The device has decided, a spent quota
+    /// comes back at midnight, and a 4xx other than these (400, 401, 404001, ...) would be answered the same again.
     pub(super) const fn is_transient(self) -> bool {
-        !matches!(self, Self::Rejected(_) | Self::Hub(..500))
+        !matches!(self, Self::Rejected(_) | Self::QuotaSpent | Self::Hub(..500))
     }
 
     /// Whether the device may have received the call all the same, its answer being lost on the way. Then the twin
@@ -61,7 +67,7 @@ impl CallFailure {
             Self::Rejected(_) => Outcome::Rejected,
             Self::NotOnline => Outcome::NotOnline,
             Self::NoResponse => Outcome::NoResponse,
-            Self::Throttled => Outcome::Throttled,
+            Self::Throttled | Self::QuotaSpent => Outcome::Throttled,
             Self::Hub(_) | Self::Unreachable | Self::Broken | Self::ClientTimeout => Outcome::HubError,
         }
     }
@@ -72,6 +78,7 @@ impl CallFailure {
             Self::NotOnline | Self::NoResponse | Self::Throttled => String::new(),
             Self::Rejected(status) => status.to_string(),
             Self::Hub(status) => status.to_string(),
+            Self::QuotaSpent => "quota_spent".to_owned(),
             Self::Unreachable => "unreachable".to_owned(),
             Self::Broken => "broken".to_owned(),
             Self::ClientTimeout => "client_timeout".to_owned(),
@@ -86,6 +93,7 @@ impl fmt::Display for CallFailure {
             Self::NotOnline => f.write_str("device not online (404103)"),
             Self::NoResponse => f.write_str("no answer from the device (504101)"),
             Self::Throttled => f.write_str("throttled (429)"),
+            Self::QuotaSpent => f.write_str("the hub's quota of messages is spent (403002)"),
             Self::Hub(status) => write!(f, "the hub's error {status}"),
             Self::Unreachable => f.write_str("the hub cannot be reached"),
             Self::Broken => f.write_str("connection broken"),
@@ -109,14 +117,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_spent_quota_is_told_from_other_refusals() {
+        let of = |code| CallFailure::of(&MethodAnswer::Hub { status: 403, code, retry_after: None });
+        assert_eq!(of(Some(403_002)), Err((CallFailure::QuotaSpent, None)));
+        assert_eq!([of(Some(403_012)), of(None)], [Err((CallFailure::Hub(403), None)); 2]);
+    }
+
+    #[test]
     fn each_failure_has_its_outcome_and_its_chance_of_another_try() {
-        use CallFailure::{Broken, ClientTimeout, Hub, NoResponse, NotOnline, Rejected, Throttled, Unreachable};
+        use CallFailure::{
+            Broken, ClientTimeout, Hub, NoResponse, NotOnline, QuotaSpent, Rejected, Throttled, Unreachable,
+        };
         // failure, outcome, detail, worth another try, may have started the update all the same
         for (failure, outcome, detail, transient, started) in [
             (Rejected(409), Outcome::Rejected, "409", false, false),
             (NotOnline, Outcome::NotOnline, "", true, false),
             (NoResponse, Outcome::NoResponse, "", true, true),
             (Throttled, Outcome::Throttled, "", true, false),
+            (QuotaSpent, Outcome::Throttled, "quota_spent", false, false),
             (Hub(400), Outcome::HubError, "400", false, false),
             (Hub(401), Outcome::HubError, "401", false, false),
             (Hub(404), Outcome::HubError, "404", false, false),

@@ -2,6 +2,7 @@
 
 mod answer;
 mod board;
+mod cleanup;
 mod client;
 mod config;
 mod connector;
@@ -12,8 +13,9 @@ mod event;
 mod ledger;
 mod online;
 mod poll;
+mod provision;
 mod query;
-mod register;
+mod registry;
 mod scribe;
 mod shared;
 mod sighting;
@@ -25,8 +27,10 @@ mod scripted;
 #[cfg(test)]
 mod tests;
 
+pub use cleanup::{Cleaned, cleanup};
 pub use client::{Client, ClientError, RestSettings};
 pub use config::{DriverConfig, ObserveConfig, ObserveKind};
 pub use driver::{Driver, DriverError, DriverPlan, Sample};
 pub use online::{GreetError, OnlineError, greet, wait_online};
-pub use register::{RegisterError, register};
+pub use provision::{Provisioned, provision};
+pub use registry::{Enrol, RegistryError, RegistryProgress, Roll};

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use super::scripted::{Asked, Devices, Reply, ScriptedHub, settings};
 use super::*;
-use crate::dialect::azure::{Key, SasToken};
 use crate::measure::{Measurements, TraceEvent, Tracer};
 use crate::policy::FirmwareStatus::{Applying, Completed, Downloading};
 use crate::policy::{ArrivalKind, DeviceIds, DeviceRange, Load, Outcome, RetryPolicy, Series};
@@ -225,57 +224,6 @@ async fn a_stop_ends_what_is_left_and_a_range_without_devices_is_finished() {
     let driver = Driver::start(empty).unwrap();
     driver.finished().await.unwrap();
     assert_eq!(driver.sample().await.unwrap().measurements.census.planned, 0);
-}
-
-#[tokio::test]
-async fn devices_are_registered_in_batches_with_derived_keys() {
-    let master = Key::from_bytes([3; 32]);
-    let batches = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&batches);
-    let hub = ScriptedHub::start(move |asked: Asked| {
-        let token = SasToken::parse(&asked.authorization).unwrap();
-        assert!(token.is_signed_by(&Key::from_bytes([7; 32])));
-        assert_eq!((token.resource.as_str(), token.policy.as_deref()), ("hub.example", Some("service")));
-        seen.lock().unwrap().push(asked.body);
-        // Two of them exist already, in the words of either kind of hub.
-        let errors = json!([
-            {"deviceId": "sim-0000000", "errorCode": 409_001},
-            {"deviceId": "sim-0000001", "errorCode": "DeviceAlreadyExists"}
-        ]);
-        ready(Reply::new(400, json!({"isSuccessful": false, "errors": errors, "warnings": []})))
-    })
-    .await;
-    let range = DeviceRange { start: 0, end: 250 };
-    let mut told = Vec::new();
-    let ids = DeviceIds::new("sim-");
-    register(&hub.client(), &master, &ids, range, |done, of| told.push((done, of))).await.unwrap();
-    assert_eq!(told.last(), Some(&(250, 250)));
-    let batches = batches.lock().unwrap();
-    let mut devices: Vec<&Value> = batches.iter().flat_map(|batch| batch.as_array().unwrap()).collect();
-    assert!(batches.len() == 3 && devices.len() == 250);
-    devices.sort_by_key(|device| device["id"].as_str().unwrap());
-    assert_eq!(devices[7]["id"], "sim-0000007");
-    let keys = &devices[7]["authentication"]["symmetricKey"];
-    assert_eq!(keys["primaryKey"], master.derive("sim-0000007").to_base64());
-    assert_ne!(keys["primaryKey"], keys["secondaryKey"]);
-}
-
-#[tokio::test]
-async fn a_refused_registration_says_why() {
-    let full = json!({"isSuccessful": false, "errors": [{"deviceId": "sim-0000003", "errorCode": 403_002}]});
-    for (reply, words) in [
-        (Reply::new(401, Value::Null), "refuses the service's key"),
-        (Reply::new(400, full), "sim-0000003"),
-        (Reply::new(400, json!({"Message": "ErrorCode:ArgumentInvalid;bad", "ExceptionMessage": ""})), "bad"),
-        (Reply::new(503, json!({"Message": "ErrorCode:ServerBusy;busy", "ExceptionMessage": ""})), "busy"),
-    ] {
-        let hub = ScriptedHub::start(move |_| ready(reply.clone())).await;
-        let range = DeviceRange { start: 0, end: 10 };
-        let master = Key::from_bytes([3; 32]);
-        let refused = register(&hub.client(), &master, &DeviceIds::new("sim-"), range, |_, _| ()).await;
-        let error = refused.unwrap_err().to_string();
-        assert!(error.contains(words), "{error}");
-    }
 }
 
 #[tokio::test]

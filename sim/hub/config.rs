@@ -24,6 +24,11 @@ pub struct HubConfig {
     pub tls_dir: Option<PathBuf>,
     /// Names that its certificate is for, beside the one in tokens and those by which a machine calls itself.
     pub names: Vec<String>,
+    /// The certificates of the CAs, in PEM, that vouch for devices with `certificateAuthority`; `None` for no such CA.
+    pub client_ca: Option<PathBuf>,
+    /// The file that messages of devices to the cloud are written to, a line of JSON for each; `None` for none. When
+    /// the disk is slower than the devices, messages are left out of it, counted and complained about.
+    pub telemetry: Option<PathBuf>,
     /// Threads; a twin belongs to one of them.
     pub workers: usize,
     /// Delays planted on purpose.
@@ -45,6 +50,8 @@ impl Default for HubConfig {
             https: None,
             tls_dir: None,
             names: Vec::new(),
+            client_ca: None,
+            telemetry: None,
             workers: 1,
             slow: HubDelays::default(),
             limits: None,
@@ -75,7 +82,7 @@ pub struct DoorLimits {
 impl Default for DoorLimits {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { greeting: seconds(10), strangers: 2000, head: seconds(300), body: seconds(30) }
+        Self { greeting: seconds(10), strangers: 1000, head: seconds(300), body: seconds(30) }
     }
 }
 

@@ -31,6 +31,30 @@ pub enum HubError {
     /// The operating system gives no random numbers for keys.
     #[error("the system gives no random numbers for keys: {0}")]
     Random(getrandom::Error),
+    /// The CAs of devices cannot be read.
+    #[error("cannot read the CAs of devices in {}: {source}; name another --client-ca", path.display())]
+    ClientCa {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The CAs of devices are of no use.
+    #[error("the CAs of devices in {} are unusable: {source}", path.display())]
+    ClientAuthorities {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TlsConfigError,
+    },
+    /// The file for telemetry cannot be opened.
+    #[error("cannot write telemetry to {}: {source}; name another --telemetry", path.display())]
+    Telemetry {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The folder for the hub's CA cannot be used.
     #[error("cannot keep the hub's CA in {}: {source}; name another --tls-dir", folder.display())]
     Folder {

@@ -99,6 +99,17 @@ impl Lobby {
     }
 }
 
+impl Place {
+    /// The stranger's greeting goes on in a task of its own, which is turned away as the one before would have been.
+    pub(super) fn go_on<F: Future<Output = ()> + 'static>(self, greet: impl FnOnce(Self) -> F) {
+        let (lobby, number) = (Rc::clone(&self.lobby), self.number);
+        let task = spawn_local(greet(self)).abort_handle();
+        if let Some(stranger) = lobby.strangers.borrow_mut().get_mut(&number) {
+            stranger.task = task;
+        }
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.lobby.strangers.borrow_mut().remove(&self.number);

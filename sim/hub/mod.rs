@@ -3,7 +3,9 @@
 
 mod access;
 mod authority;
+mod certificate;
 mod config;
+mod configurations;
 mod endpoint;
 mod error;
 #[cfg(any(test, fuzzing))]
@@ -17,6 +19,7 @@ mod ports;
 mod query;
 mod rest;
 mod server;
+mod telemetry;
 mod throttle;
 mod tracking;
 mod twin;

@@ -1,7 +1,9 @@
 //! A hub's life: bound, started, stopped.
 
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
@@ -12,9 +14,11 @@ use super::config::HubConfig;
 use super::error::HubError;
 use super::identity::HubIdentity;
 use super::ports::{Port, Ports};
+use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
 use super::workers::{Peers, WorkerSeat};
 use crate::measure::ThrottleCount;
+use crate::mqtt::ClientAuthorities;
 use crate::time::Clock;
 
 /// A hub that owns its ports but does not answer yet. Its name in tokens may depend on them.
@@ -155,7 +159,7 @@ impl BoundHub {
     /// Starts the workers. The hub goes by `identity` in tokens.
     ///
     /// # Errors
-    /// [`HubError::Worker`]; with TLS also those of its CA and its certificate.
+    /// [`HubError::Worker`], [`HubError::Telemetry`], [`HubError::ClientCa`], [`HubError::ClientAuthorities`]; with TLS also those of its CA and its certificate.
     pub fn start(self, identity: HubIdentity) -> Result<Hub, HubError> {
         let Self { config, ports } = self;
         let (stop, stopped) = watch::channel(false);
@@ -171,8 +175,19 @@ impl BoundHub {
             tls = Some(ca.certify(names, addresses.tls())?);
             authority = Some(ca.certificate().to_owned());
         }
+        let client_ca = config.client_ca.as_deref().map(read_authorities).transpose()?;
         // A hub that cannot start all of its workers is dropped here, which stops those that run.
         let mut hub = Hub { addresses, authority, throttles: throttles.clone(), stop, threads: Vec::new() };
+        // Ends with the last of its senders: dropped before the hub, which waits for its thread.
+        let telemetry = match &config.telemetry {
+            None => None,
+            Some(path) => {
+                let opened = TelemetryFile::open(path);
+                let (file, thread) = opened.map_err(|source| HubError::Telemetry { path: path.clone(), source })?;
+                hub.threads.push(thread);
+                Some(file)
+            }
+        };
         for (index, mailbox) in mailboxes.into_iter().enumerate() {
             let seat = WorkerSeat {
                 index,
@@ -182,6 +197,8 @@ impl BoundHub {
                 peers: peers.clone(),
                 identity: Arc::clone(&identity),
                 delays: config.slow,
+                client_ca: client_ca.clone(),
+                telemetry: telemetry.clone(),
                 throttles: throttles.clone(),
                 door: config.door,
                 clock,
@@ -198,6 +215,11 @@ impl BoundHub {
         }
         Ok(hub)
     }
+}
+
+fn read_authorities(path: &Path) -> Result<ClientAuthorities, HubError> {
+    let pem = fs::read_to_string(path).map_err(|source| HubError::ClientCa { path: path.to_owned(), source })?;
+    ClientAuthorities::new(&pem).map_err(|source| HubError::ClientAuthorities { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::rc::Rc;
@@ -19,14 +20,27 @@ use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::ports::{Port, Ports};
 use super::rest;
+use super::telemetry::TelemetryFile;
 use super::throttle::{Operation, Throttles};
 use super::tracking::TrackingIds;
+use super::warning::Warning;
 use crate::dialect::azure::ErrorCode;
-use crate::mqtt::{Packet, Scratch, ServerTls};
+use crate::mqtt::{ClientAuthorities, Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
 
 /// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
 const MAILBOX: usize = 1024;
+
+/// What keeps a client out.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Complaint {
+    /// No TLS came about.
+    Tls,
+    /// TLS was spoken where there is plain MQTT.
+    NotMqtt,
+    /// It is no HTTP.
+    NotHttp,
+}
 
 /// Work on a partition.
 pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
@@ -112,6 +126,9 @@ pub(super) struct WorkerSeat {
     pub(super) peers: Peers,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
+    pub(super) client_ca: Option<ClientAuthorities>,
+    /// Where messages to the cloud go, beside being counted.
+    pub(super) telemetry: Option<TelemetryFile>,
     pub(super) throttles: Option<Arc<Throttles>>,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
@@ -138,10 +155,27 @@ impl WorkerSeat {
     }
 
     async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self { index, ports, tls, mailbox, peers, identity, delays, throttles, door, clock, stopped } = self;
+        let Self {
+            index,
+            ports,
+            tls,
+            mailbox,
+            peers,
+            identity,
+            delays,
+            client_ca,
+            telemetry,
+            throttles,
+            door,
+            clock,
+            stopped,
+        } = self;
         let wall = clock.wall();
         let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
         partition.throttled_by(throttles.clone());
+        if telemetry.is_some() {
+            partition.keep_telemetry();
+        }
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(partition),
@@ -151,8 +185,11 @@ impl WorkerSeat {
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
+            complaints: <[Warning; 3]>::default(),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
+            client_ca,
+            telemetry,
             peers,
             door,
             clock,
@@ -196,10 +233,14 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
+    complaints: [Warning; 3],
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.
     alarm: Notify,
+    /// Those who vouch for devices.
+    pub(super) client_ca: Option<ClientAuthorities>,
+    telemetry: Option<TelemetryFile>,
     pub(super) peers: Peers,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
@@ -220,6 +261,11 @@ impl Worker {
                 Effect::Close { connection } => {
                     if let Some(outbox) = self.outboxes.borrow_mut().remove(&connection) {
                         outbox.close();
+                    }
+                }
+                Effect::Message(message) => {
+                    if let Some(file) = &self.telemetry {
+                        file.put(message);
                     }
                 }
                 Effect::Answer { call, outcome } => {
@@ -268,6 +314,13 @@ impl Worker {
             let call = partition.invoke(now, id, request);
             self.replies.borrow_mut().insert(call, reply);
         });
+    }
+
+    /// Says that a client does not get in because of how it or this hub was set up.
+    pub(super) fn complain(&self, complaint: Complaint, error: &dyn Display) {
+        if let Some(times) = self.complaints[complaint as usize].due(self.clock.now()) {
+            tracing::warn!(times, "a client does not get in: {error}");
+        }
     }
 
     /// A name and an outbox for a new connection.

@@ -1,6 +1,6 @@
-//! A connection over TCP or TLS. It keeps bytes only while a packet is incomplete or the peer does not take what was
-//! sent; otherwise it borrows the buffers of its worker, so an idle connection costs its socket and this struct, and with
-//! TLS its keys.
+//! A connection over TCP, TLS or WebSocket. It keeps bytes only while a packet is incomplete or the peer does not take
+//! what was sent; otherwise it borrows the buffers of its worker, so an idle connection costs its socket and this struct,
+//! and with TLS its keys.
 
 use std::fmt;
 use std::io;
@@ -12,90 +12,41 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::greeting::read_connect;
-use super::packet::{Connect, MAX_PACKET, Packet, PacketError};
-use super::source::OpenError;
-use super::tls::{ClientTls, Engine, ServerTls, TlsError};
+use super::packet::{Connect, MAX_PACKET, Packet, PacketError, read_packet};
+use super::tls::{ClientCertificate, ClientTls, Engine, ServerTls, TlsError};
 
+mod error;
+mod layers;
+mod scratch;
 mod stream;
+mod upgrade;
 
+pub use error::ConnectionError;
+use layers::Layers;
+pub use scratch::Scratch;
+use scratch::WRITE;
 pub use stream::ByteStream;
-
-/// What one read takes at most, in bytes. Large, so that no second read is needed to learn that nothing is left.
-const READ: usize = 64 * 1024;
 
 /// What a peer may leave untaken before it is cut off, in bytes.
 const MAX_UNSENT: usize = 1024 * 1024;
 
-/// What is encoded before it is written, in bytes, and the size of a write buffer that is kept.
-const WRITE: usize = 256 * 1024;
-
-/// The buffers that all connections of a worker share.
-pub struct Scratch {
-    read: Box<[u8]>,
-    parse: BytesMut,
-    write: BytesMut,
-    /// What TLS makes of `write`.
-    sealed: BytesMut,
-}
-
-impl Default for Scratch {
-    fn default() -> Self {
-        Self {
-            read: vec![0; READ].into_boxed_slice(),
-            parse: BytesMut::with_capacity(READ),
-            write: BytesMut::with_capacity(READ),
-            sealed: BytesMut::new(),
-        }
-    }
-}
-
-/// Why a connection is over.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectionError {
-    /// The peer closed it.
-    #[error("the peer closed the connection")]
-    Closed,
-    /// The network failed.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-    /// What arrived is not MQTT 3.1.1, or what was to be sent cannot be expressed in it.
-    #[error("not a valid MQTT packet: {0}")]
-    Packet(PacketError),
-    /// The peer takes nothing.
-    #[error("the peer left {MAX_UNSENT} bytes untaken")]
-    SlowReader,
-    /// It could not be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// TLS does not come about, or has broken.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-}
-
 /// An MQTT connection.
 pub struct Connection {
     stream: TcpStream,
-    /// In a box of its own, so that a connection over plain TCP does not carry it.
-    tls: Option<Box<Engine>>,
+    /// In a box of their own, so that a connection over plain TCP does not carry them.
+    layers: Option<Box<Layers>>,
     /// The head of a packet whose rest has not arrived.
     partial: BytesMut,
-    /// Encoded packets, and what TLS itself has to say, that the socket did not take yet.
+    /// Encoded packets, and what the layers themselves have to say, that the socket did not take yet.
     unsent: BytesMut,
 }
 
 /// A connection on its way from one runtime to another.
 pub struct Detached {
     stream: std::net::TcpStream,
-    tls: Option<Box<Engine>>,
+    layers: Option<Box<Layers>>,
     partial: BytesMut,
     unsent: BytesMut,
-}
-
-/// What is buffered may hold a token, so none of it is shown.
-impl fmt::Debug for Scratch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scratch").finish_non_exhaustive()
-    }
 }
 
 impl fmt::Debug for Connection {
@@ -115,7 +66,7 @@ impl Connection {
     /// Speaks MQTT over `stream`.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream, tls: None, partial: BytesMut::new(), unsent: BytesMut::new() }
+        Self { stream, layers: None, partial: BytesMut::new(), unsent: BytesMut::new() }
     }
 
     /// Speaks MQTT over TLS over `stream`, as a device; `again` if it was connected before and may resume its session.
@@ -127,7 +78,7 @@ impl Connection {
         let mut engine = Engine::client(tls, again)?;
         let mut unsent = BytesMut::new();
         engine.open(&mut [], &mut BytesMut::new(), &mut unsent)?;
-        Ok(Self { stream, tls: Some(Box::new(engine)), partial: BytesMut::new(), unsent })
+        Ok(Self { stream, layers: Some(Box::new(Layers::tls(engine))), partial: BytesMut::new(), unsent })
     }
 
     /// Speaks MQTT over TLS over `stream`, as a hub. [`Connection::poll_handshake`] comes first.
@@ -135,7 +86,7 @@ impl Connection {
     /// # Errors
     /// TLS cannot begin.
     pub fn server(stream: TcpStream, tls: &ServerTls) -> Result<Self, ConnectionError> {
-        Ok(Self { tls: Some(Box::new(Engine::server(tls)?)), ..Self::new(stream) })
+        Ok(Self { layers: Some(Box::new(Layers::tls(Engine::server(tls)?))), ..Self::new(stream) })
     }
 
     /// Takes the connection off this runtime; [`Connection::attach`] puts it on another.
@@ -143,8 +94,8 @@ impl Connection {
     /// # Errors
     /// The runtime does not let go of the socket.
     pub fn detach(self) -> io::Result<Detached> {
-        let Self { stream, tls, partial, unsent } = self;
-        Ok(Detached { stream: stream.into_std()?, tls, partial, unsent })
+        let Self { stream, layers, partial, unsent } = self;
+        Ok(Detached { stream: stream.into_std()?, layers, partial, unsent })
     }
 
     /// Goes on with a connection that comes from another runtime.
@@ -152,14 +103,37 @@ impl Connection {
     /// # Errors
     /// This runtime does not take the socket.
     pub fn attach(detached: Detached) -> io::Result<Self> {
-        let Detached { stream, tls, partial, unsent } = detached;
-        Ok(Self { stream: TcpStream::from_std(stream)?, tls, partial, unsent })
+        let Detached { stream, layers, partial, unsent } = detached;
+        Ok(Self { stream: TcpStream::from_std(stream)?, layers, partial, unsent })
     }
 
     /// Whether TLS resumed an earlier session.
     #[must_use]
     pub fn is_resumed(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.is_resumed())
+        self.tls().is_some_and(Engine::is_resumed)
+    }
+
+    /// What the client has shown of itself in TLS, if anything; known at the hub's end, once the handshake is over.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<ClientCertificate<'_>> {
+        ClientCertificate::new(self.tls()?.client_certificates())
+    }
+
+    /// Whether it keeps no buffer.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let layers = self.layers.as_ref().is_none_or(|layers| layers.is_idle());
+        layers && self.partial.capacity() == 0 && self.unsent.capacity() == 0
+    }
+
+    /// The version of TLS.
+    #[cfg(test)]
+    pub(super) fn tls_version(&self) -> Option<rustls::ProtocolVersion> {
+        self.tls()?.version()
+    }
+
+    fn tls(&self) -> Option<&Engine> {
+        self.layers.as_ref()?.tls.as_ref()
     }
 
     /// Shakes hands, if this is TLS. What TLS has to say in the end may be left unsent: it leaves in one write with the
@@ -168,7 +142,7 @@ impl Connection {
     /// # Errors
     /// The connection is over: [`ConnectionError::Tls`] says why no TLS came about.
     pub fn poll_handshake(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Result<(), ConnectionError>> {
-        while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+        while self.layers.as_ref().is_some_and(|layers| layers.is_handshaking()) {
             let moved = match ready!(self.poll_flush(cx)) {
                 Ok(()) => ready!(self.gather(cx, scratch)),
                 Err(error) => Err(error),
@@ -195,10 +169,11 @@ impl Connection {
         packets: &mut Vec<Packet>,
     ) -> Poll<Result<(), ConnectionError>> {
         let gathering = !self.partial.is_empty();
-        scratch.parse.clear();
-        let into = if gathering { &mut self.partial } else { &mut scratch.parse };
-        let arrived =
-            ready!(arrive(&mut self.stream, self.tls.as_deref_mut(), cx, &mut scratch.read, into, &mut self.unsent));
+        let Scratch { read, parse: shared, between, .. } = scratch;
+        shared.clear();
+        let Self { stream, layers, partial, unsent } = self;
+        let into = if gathering { partial } else { shared };
+        let arrived = ready!(arrive(stream, layers.as_deref_mut(), cx, read, between, into, unsent));
         let parsed = if gathering {
             self.parse_partial(packets)
         } else {
@@ -235,8 +210,8 @@ impl Connection {
 
     /// Reads what has arrived, with one system call, and keeps it.
     fn gather(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Result<(), ConnectionError>> {
-        let Self { stream, tls, partial, unsent } = self;
-        arrive(stream, tls.as_deref_mut(), cx, &mut scratch.read, partial, unsent)
+        let Self { stream, layers, partial, unsent } = self;
+        arrive(stream, layers.as_deref_mut(), cx, &mut scratch.read, &mut scratch.between, partial, unsent)
     }
 
     /// Appends the packets that already arrived in full to `packets`: needed once after [`Connection::poll_connect`].
@@ -269,40 +244,36 @@ impl Connection {
             }
         }
         self.put(scratch)?;
-        for buffer in [&mut scratch.write, &mut scratch.sealed] {
-            if buffer.capacity() > WRITE {
-                *buffer = BytesMut::with_capacity(READ);
-            }
-        }
+        scratch.shrink();
         Ok(())
     }
 
-    /// Sends `packets`, small ones, as the last that is sent here, and with TLS its goodbye in the same write.
+    /// Sends `packets`, small ones, as the last that is sent here, and the goodbyes of TLS and WebSocket in the same write.
     ///
     /// # Errors
     /// Those of [`Connection::send`].
     pub fn send_last(&mut self, scratch: &mut Scratch, packets: &[Packet]) -> Result<(), ConnectionError> {
-        let Some(tls) = &mut self.tls else { return self.send(scratch, packets) };
-        let Scratch { write, sealed, .. } = scratch;
+        let Some(layers) = &mut self.layers else { return self.send(scratch, packets) };
+        let Scratch { write, sealed, between, .. } = scratch;
         write.clear();
         sealed.clear();
         for packet in packets {
             packet.write(write, MAX_PACKET).map_err(ConnectionError::Packet)?;
         }
         if !write.is_empty() {
-            tls.seal(write, sealed)?;
+            layers.seal(write, between, sealed)?;
         }
-        tls.say_goodbye(sealed)?;
+        layers.say_goodbye(between, sealed)?;
         self.write(sealed)
     }
 
-    /// Sends what is in the shared write buffer, with TLS as records.
+    /// Sends what is in the shared write buffer, with what the layers put around it.
     fn put(&mut self, scratch: &mut Scratch) -> Result<(), ConnectionError> {
-        let Scratch { write, sealed, .. } = scratch;
-        match &mut self.tls {
-            Some(tls) if !write.is_empty() => {
+        let Scratch { write, sealed, between, .. } = scratch;
+        match &mut self.layers {
+            Some(layers) if !write.is_empty() => {
                 sealed.clear();
-                tls.seal(write, sealed)?;
+                layers.seal(write, between, sealed)?;
                 write.clear();
                 self.write(sealed)
             }
@@ -355,7 +326,7 @@ impl Connection {
 /// Takes every complete packet out of `buffer`.
 pub(super) fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<(), ConnectionError> {
     loop {
-        match Packet::read(buffer, MAX_PACKET) {
+        match read_packet(buffer) {
             Ok(packet) => packets.push(packet),
             Err(PacketError::InsufficientBytes(_)) => return Ok(()),
             Err(error) => return Err(ConnectionError::Packet(error)),
@@ -363,13 +334,14 @@ pub(super) fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<
     }
 }
 
-/// Appends what one read brings to `into`, with TLS what its records hold; never nothing without TLS. What TLS has to say
-/// is unsent.
+/// Appends what one read brings to `into`, without what the layers put around it; never nothing without layers. What they
+/// have to say is unsent.
 fn arrive(
     stream: &mut TcpStream,
-    tls: Option<&mut Engine>,
+    layers: Option<&mut Layers>,
     cx: &mut Context<'_>,
     buffer: &mut [u8],
+    between: &mut BytesMut,
     into: &mut BytesMut,
     unsent: &mut BytesMut,
 ) -> Poll<Result<(), ConnectionError>> {
@@ -380,19 +352,18 @@ fn arrive(
     if arrived.is_empty() {
         return Poll::Ready(Err(ConnectionError::Closed));
     }
-    let Some(tls) = tls else {
+    let Some(layers) = layers else {
         into.extend_from_slice(arrived);
         return Poll::Ready(Ok(()));
     };
-    Poll::Ready(match tls.open(arrived, into, unsent) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(ConnectionError::Closed),
-        Err(error) => {
-            // Why it is over: the peer may learn it, but it is not waited for.
-            let _ = stream.try_write(unsent);
-            Err(error.into())
-        }
-    })
+    let over = match layers.open(arrived, between, into, unsent) {
+        Ok(true) => return Poll::Ready(Ok(())),
+        Ok(false) => ConnectionError::Closed,
+        Err(error) => error,
+    };
+    // Why it is over, or an answer to a goodbye: the peer may learn it, but it is not waited for.
+    let _ = stream.try_write(unsent);
+    Poll::Ready(Err(over))
 }
 
 #[cfg(test)]

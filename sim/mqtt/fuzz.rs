@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use super::connection::parse;
 use super::greeting::read_connect;
 use super::packet::{Connect, MAX_PACKET, Packet};
+use super::websocket::Framing;
 
 /// What bytes hold: packets until something is none, and whether something was none.
 fn parsed(bytes: &[u8], chunk: usize) -> (Vec<Packet>, bool) {
@@ -60,5 +61,28 @@ pub(crate) fn connect(data: &[u8]) {
             let again = read_connect(&mut bytes);
             assert!(matches!(&again, Ok(Some(again)) if Packet::Connect(again.clone()) == packet), "{again:?}");
         }
+    }
+}
+
+/// However the frames are cut, the same bytes of MQTT are in them and the same is answered; and what a client puts into
+/// frames comes out of them.
+pub(crate) fn websocket(data: &[u8]) {
+    let opened = |bytes: &[u8], chunk: usize| {
+        let (mut framing, mut inner, mut answer) = (Framing::server(), BytesMut::new(), BytesMut::new());
+        for part in bytes.chunks(chunk) {
+            match framing.open(&mut part.to_vec(), &mut inner, &mut answer) {
+                Ok(true) => {}
+                end => return (inner, answer, Some(end.is_ok())),
+            }
+        }
+        (inner, answer, None)
+    };
+    let whole = opened(data, data.len().max(1));
+    for chunk in [1, 3, 64] {
+        assert_eq!(opened(data, chunk), whole, "in pieces of {chunk}");
+    }
+    let mut framed = BytesMut::new();
+    if Framing::client().seal(data, &mut framed).is_ok() {
+        assert_eq!(opened(&framed, framed.len().max(1)).0, data);
     }
 }

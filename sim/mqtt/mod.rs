@@ -1,5 +1,5 @@
 //! MQTT 3.1.1: packets (rumqttc's codec) and a connection that owns no buffer while nothing is pending. The only room
-//! that names the MQTT crate and the TLS crate.
+//! that names the crates of MQTT, TLS and WebSocket.
 
 mod connection;
 #[cfg(any(test, fuzzing))]
@@ -8,15 +8,20 @@ mod greeting;
 mod packet;
 mod source;
 mod tls;
+mod websocket;
 
 pub use connection::{ByteStream, Connection, ConnectionError, Detached, Scratch};
 pub use packet::{
-    ConnAck, Connect, ConnectReturnCode, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish, QoS,
-    SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe, kind, publish,
+    ConnAck, Connect, ConnectReturnCode, LastWill, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish,
+    QoS, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe, kind, publish,
 };
 pub use source::{
     AddressBlock, BlockError, MAX_ADDRESSES, OpenError, SourceAddresses, SourceError, Sources, connect_from,
 };
 #[cfg(test)]
 pub(crate) use tls::tests::server_for;
-pub use tls::{ClientTls, ServerTls, TlsConfigError, TlsError};
+pub use tls::{
+    ClientAuthorities, ClientCertificate, ClientIdentity, ClientRefused, ClientTls, ServerTls, TlsConfigError,
+    TlsError, first_certificate,
+};
+pub use websocket::{SUBPROTOCOL, Upgrade, WebSocketClient, WebSocketError, accept_key};

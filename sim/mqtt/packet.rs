@@ -1,9 +1,9 @@
 //! MQTT 3.1.1 packets, as rumqttc's codec reads and writes them.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 pub use rumqttc::mqttbytes::v4::{
-    ConnAck, Connect, ConnectReturnCode, Login, Packet, PubAck, Publish, SubAck, Subscribe, SubscribeFilter,
+    ConnAck, Connect, ConnectReturnCode, LastWill, Login, Packet, PubAck, Publish, SubAck, Subscribe, SubscribeFilter,
     SubscribeReasonCode, UnsubAck, Unsubscribe,
 };
 pub use rumqttc::mqttbytes::{Error as PacketError, Protocol, QoS};
@@ -39,4 +39,41 @@ pub fn publish(topic: String, qos: QoS, pkid: u16, payload: Bytes) -> Packet {
     let mut publish = Publish::from_bytes(topic, qos, payload);
     publish.pkid = pkid;
     Packet::Publish(publish)
+}
+
+/// Takes the next packet out of `buffer`.
+///
+/// # Errors
+/// [`PacketError::InsufficientBytes`] if it is not there in full, others if it is no packet. The codec does not look at
+/// the flags that are reserved; whoever sets them does not speak MQTT 3.1.1 (2.2.2 of it).
+pub(super) fn read_packet(buffer: &mut BytesMut) -> Result<Packet, PacketError> {
+    const PUBLISH: u8 = 3;
+    let is_legal = |first: u8| match (first >> 4, first & 0x0f) {
+        (PUBLISH, _) => true,
+        // PUBREL, SUBSCRIBE and UNSUBSCRIBE have one set.
+        (6 | 8 | 10, flags) => flags == 2,
+        (_, flags) => flags == 0,
+    };
+    if !buffer.first().is_none_or(|first| is_legal(*first)) {
+        return Err(PacketError::MalformedPacket);
+    }
+    Packet::read(buffer, MAX_PACKET)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_flags_make_no_packet() {
+        for bytes in
+            [&b"\x80\x06\x00\x01\x00\x01a\x00"[..], b"\xc1\x00", b"\x60\x02\x00\x01", b"\x42\x02\x00\x01", b"\xa0"]
+        {
+            assert!(matches!(read_packet(&mut bytes.into()), Err(PacketError::MalformedPacket)), "{bytes:?}");
+        }
+        for bytes in [&b"\x82\x06\x00\x01\x00\x01a\x00"[..], b"\xc0\x00", b"\x62\x02\x00\x01", b"\x31\x04\x00\x01ab"] {
+            assert!(read_packet(&mut bytes.into()).is_ok(), "{bytes:?}");
+        }
+        assert!(matches!(read_packet(&mut BytesMut::new()), Err(PacketError::InsufficientBytes(_))));
+    }
 }

@@ -69,6 +69,15 @@ impl DeviceIds {
         }
     }
 
+    /// The first id that there can be, and the last.
+    #[must_use]
+    pub fn bounds(&self) -> (String, String) {
+        match &self.0 {
+            Ids::Numbered(_) => (self.id(0), self.id(Self::MAX_DEVICES - 1)),
+            Ids::Listed(ids) => (self.id(ids.first()), self.id((ids.first() + ids.len() as u32).saturating_sub(1))),
+        }
+    }
+
     /// What somebody has to know who has to do with the devices of `range` alone.
     #[must_use]
     pub fn slice(&self, range: DeviceRange) -> Self {

@@ -43,6 +43,7 @@ impl HubPlan {
                 mqtt: (transport == Transport::Tcp).then_some(free),
                 mqtts: (transport == Transport::Tls).then_some(free),
                 http: Some(free),
+                https: (transport == Transport::Wss).then_some(free),
                 workers: *workers,
                 slow: *slow,
                 limits: tier.map(|tier| HubLimits::of(tier, *units)),

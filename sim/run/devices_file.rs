@@ -45,6 +45,20 @@ pub enum DevicesFileError {
         /// What is wrong with it, and what is allowed.
         why: String,
     },
+    /// It cannot be written.
+    #[error("cannot write the keys to {}: {source}", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// There are two.
+    #[error("--keys {} and fleet.devices_file both name devices: take one", path.display())]
+    Both {
+        /// The file of keys.
+        path: PathBuf,
+    },
     /// It has less devices than the fleet.
     #[error(
         "{} has {found} devices and the fleet {wanted}: add some, or take `--devices {found}` (fleet.devices)",
@@ -82,6 +96,14 @@ struct Columns {
 /// # Errors
 /// What is wrong, and where.
 pub(super) fn read(path: &Path, devices: u32, auth: Auth) -> Result<Roster, DevicesFileError> {
+    read_some(path, Some(devices), auth)
+}
+
+/// The same; all of the file without `devices`.
+///
+/// # Errors
+/// What is wrong, and where.
+pub(super) fn read_some(path: &Path, devices: Option<u32>, auth: Auth) -> Result<Roster, DevicesFileError> {
     let unreadable = |source| DevicesFileError::Unreadable { path: path.to_owned(), source };
     let file = File::open(path).map_err(unreadable)?;
     let mode = file.metadata().map_err(unreadable)?.mode();
@@ -93,7 +115,16 @@ pub(super) fn read(path: &Path, devices: u32, auth: Auth) -> Result<Roster, Devi
     Ok(roster)
 }
 
-fn parse(text: impl Read, path: &Path, devices: u32, auth: Auth) -> Result<Roster, DevicesFileError> {
+/// The ids in a file, in its order.
+///
+/// # Errors
+/// What is wrong, and where.
+pub(super) fn ids(text: &str, path: &Path, auth: Auth) -> Result<Vec<String>, DevicesFileError> {
+    Ok(entries(text.as_bytes(), path, u32::MAX, auth)?.into_iter().map(|entry| entry.id).collect())
+}
+
+/// The first `devices` of a file, or fewer.
+fn entries(text: impl Read, path: &Path, devices: u32, auth: Auth) -> Result<Vec<Entry>, DevicesFileError> {
     let wrong = |line: u64, why: String| DevicesFileError::Line { path: path.to_owned(), line, why };
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut reader = ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text);
@@ -107,9 +138,15 @@ fn parse(text: impl Read, path: &Path, devices: u32, auth: Auth) -> Result<Roste
         let line = record.position().map_or(0, csv::Position::line);
         entries.push(columns.entry(&record, line, folder).map_err(|why| wrong(line, why))?);
     }
+    Ok(entries)
+}
+
+fn parse(text: impl Read, path: &Path, devices: Option<u32>, auth: Auth) -> Result<Roster, DevicesFileError> {
+    let wrong = |line: u64, why: String| DevicesFileError::Line { path: path.to_owned(), line, why };
+    let mut entries = entries(text, path, devices.unwrap_or(u32::MAX), auth)?;
     let found = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-    if found < devices {
-        return Err(DevicesFileError::TooFew { path: path.to_owned(), found, wanted: devices });
+    if let Some(wanted) = devices.filter(|wanted| found < *wanted) {
+        return Err(DevicesFileError::TooFew { path: path.to_owned(), found, wanted });
     }
     entries.sort_unstable_by(|a, b| (&a.id, a.line).cmp(&(&b.id, b.line)));
     if let Some([first, second]) = entries.array_windows().find(|[first, second]| first.id == second.id) {
@@ -196,7 +233,7 @@ mod tests {
     const KEYS: [&str; 2] = ["MDEyMzQ1Njc4OWFiY2RlZg==", "ZmVkY2JhOTg3NjU0MzIxMA=="];
 
     fn read(text: &str, devices: u32, auth: Auth) -> Result<Roster, String> {
-        parse(text.as_bytes(), Path::new("my/devices.csv"), devices, auth).map_err(|error| error.to_string())
+        parse(text.as_bytes(), Path::new("my/devices.csv"), Some(devices), auth).map_err(|error| error.to_string())
     }
 
     #[test]

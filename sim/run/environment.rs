@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 
 use super::address::Address;
-use crate::device::{FleetConfig, Transport};
+use crate::device::{Auth, FleetConfig, Transport};
 use crate::dialect::azure::{ConnectionString, Key};
 use crate::shard::{Credentials, Endpoints, HubProof, Roles};
 
@@ -11,8 +11,9 @@ use crate::shard::{Credentials, Endpoints, HubProof, Roles};
 pub const CONNECTION_STRING: &str = "IOTHUB_CONNECTION_STRING";
 /// The master key of the fleet, base64.
 pub const FLEET_KEY: &str = "TWINSTORM_FLEET_KEY";
-/// Where the hub listens for MQTT: `mqtts://host:port` for TLS, `mqtt://host:port` for plain TCP; without a scheme,
-/// the profile decides (`fleet.transport`). Without it: the connection string's host, TLS.
+/// Where the hub listens for MQTT: `mqtts://host:port` for TLS, `wss://host:port` for WebSocket over TLS,
+/// `mqtt://host:port` for plain TCP; without a scheme, the profile decides (`fleet.transport`). Without it: the
+/// connection string's host, TLS.
 pub const HUB_MQTT: &str = "TWINSTORM_HUB_MQTT";
 /// The certificates of the CAs that may have signed the hub's, in PEM: a file, or the text itself. Without it, those are
 /// trusted that this system trusts.
@@ -87,31 +88,50 @@ pub fn read(
     let mut endpoints = Endpoints {
         mqtt: None,
         tls: None,
+        websocket: false,
         rest_authority: authority.clone().filter(|_| rest.starts_with("https://")),
         rest: Some(rest),
         host: service.host.clone(),
     };
     let (mut mqtt, mut devices) = (Vec::new(), None);
     if roles.fleet {
-        let (address, tls, said_by) = match given(HUB_MQTT) {
+        let (address, transport, said_by) = match given(HUB_MQTT) {
             Some(hub) => {
-                let (address, tls) = mqtt_address(&hub, fleet.transport)?;
-                (address, tls, HUB_MQTT)
+                let (address, transport) = mqtt_address(&hub, fleet.transport)?;
+                (address, transport, HUB_MQTT)
             }
-            None => (Address::parse(&service.host, 0).at(MQTTS), true, CONNECTION_STRING),
+            // WebSockets are where HTTPS is.
+            None if fleet.transport == Transport::Wss => {
+                (Address::parse(&service.host, HTTPS), Transport::Wss, CONNECTION_STRING)
+            }
+            None => (Address::parse(&service.host, 0).at(MQTTS), Transport::Tls, CONNECTION_STRING),
         };
+        if fleet.auth == Auth::X509 && !transport.is_secure() {
+            let why = "fleet.auth = \"x509\" needs TLS: name a port for that, mqtts://host:port".to_owned();
+            return Err(EnvironmentError::Unusable { variable: said_by, why });
+        }
         mqtt = resolve(&address, said_by)?;
         endpoints.mqtt = mqtt.first().copied();
-        endpoints.tls = tls.then(|| HubProof { host: address.host, authority });
+        endpoints.websocket = transport == Transport::Wss;
+        endpoints.tls = transport.is_secure().then_some(HubProof { host: address.host, authority });
         if fleet.devices_file.is_none() {
-            let key = need(FLEET_KEY, "the master key from which device keys derive, in base64")?;
-            let key = Key::from_base64(&key);
-            let key = key.map_err(|why| EnvironmentError::Unusable { variable: FLEET_KEY, why: why.to_owned() })?;
-            devices = Some(key.into());
+            devices = Some(fleet_key(&variable)?.into());
         }
     }
     let credentials = Credentials { service: Some(service), devices };
     Ok(Elsewhere { endpoints, mqtt, rest: rest_addresses, credentials })
+}
+
+/// Reads the master key of the fleet through `variable`, which is `std::env::var` outside tests.
+///
+/// # Errors
+/// There is none, or it makes no sense.
+pub fn fleet_key(variable: impl Fn(&str) -> Option<String>) -> Result<Key, EnvironmentError> {
+    const MEANING: &str = "the master key from which device keys derive, 16 to 64 bytes in base64 (to make one: openssl rand \
+                           -base64 32), unless fleet.devices_file names devices with keys of their own";
+    let key = variable(FLEET_KEY).filter(|value| !value.trim().is_empty());
+    let key = key.ok_or(EnvironmentError::Missing { variable: FLEET_KEY, meaning: MEANING })?;
+    Key::from_base64(&key).map_err(|why| EnvironmentError::Unusable { variable: FLEET_KEY, why: why.to_owned() })
 }
 
 fn rest_url(text: &str) -> Result<String, EnvironmentError> {
@@ -134,21 +154,33 @@ fn rest_address(url: &str) -> Address {
     }
 }
 
-/// The address, and whether TLS is spoken there.
-fn mqtt_address(text: &str, transport: Transport) -> Result<(Address, bool), EnvironmentError> {
+/// The standard port for MQTT over `transport` (1.1).
+const fn port(transport: Transport) -> u16 {
+    match transport {
+        Transport::Tcp => MQTT,
+        Transport::Tls => MQTTS,
+        Transport::Wss => HTTPS,
+    }
+}
+
+/// The address, and what MQTT goes over there.
+fn mqtt_address(text: &str, transport: Transport) -> Result<(Address, Transport), EnvironmentError> {
     let unusable = |why: String| EnvironmentError::Unusable { variable: HUB_MQTT, why };
-    let (tls, text) = match text.trim().split_once("://") {
-        None => (transport != Transport::Tcp, text.trim()),
-        Some(("mqtts", rest)) => (true, rest),
-        Some(("mqtt", rest)) if transport == Transport::Tcp => (false, rest),
+    let (transport, text) = match text.trim().split_once("://") {
+        None => (transport, text.trim()),
+        Some(("mqtts", rest)) => (Transport::Tls, rest),
+        Some(("wss", rest)) => (Transport::Wss, rest),
+        Some(("mqtt", rest)) if transport == Transport::Tcp => (Transport::Tcp, rest),
         Some(("mqtt", _)) => {
-            return Err(unusable("fleet.transport is \"tls\": name a port for TLS, mqtts://host:port".to_owned()));
+            return Err(unusable(
+                "fleet.transport asks for TLS: name a port for that, mqtts://host:port or wss://host:port".to_owned(),
+            ));
         }
         Some((scheme, _)) => {
-            return Err(unusable(format!("{scheme}:// is not in this version: mqtts:// or mqtt:// is")));
+            return Err(unusable(format!("{scheme}:// is not in this version: mqtts://, wss:// and mqtt:// are")));
         }
     };
-    Ok((Address::parse(text.trim_end_matches('/'), if tls { MQTTS } else { MQTT }), tls))
+    Ok((Address::parse(text.trim_end_matches('/'), port(transport)), transport))
 }
 
 /// Every address behind a name.
@@ -222,10 +254,16 @@ mod tests {
     fn the_scheme_or_else_the_profile_decides_about_tls() {
         let at = |text: &str, transport| mqtt_address(text, transport).map_err(|error| error.to_string());
         let address = |host: &str, port| Address { host: host.to_owned(), port };
-        assert_eq!(at("127.0.0.1:1", Transport::Tcp), Ok((address("127.0.0.1", 1), false)));
-        assert_eq!(at("127.0.0.1", Transport::Tls), Ok((address("127.0.0.1", 8883), true)));
-        assert_eq!(at("mqtts://127.0.0.1:1", Transport::Tcp), Ok((address("127.0.0.1", 1), true)));
-        assert_eq!(at("mqtts://[::1]:1/", Transport::Tls), Ok((address("::1", 1), true)));
+        for (text, asked, port, transport) in [
+            ("127.0.0.1:1", Transport::Tcp, 1, Transport::Tcp),
+            ("127.0.0.1", Transport::Tls, 8883, Transport::Tls),
+            ("127.0.0.1", Transport::Wss, 443, Transport::Wss),
+            ("mqtts://127.0.0.1:1", Transport::Tcp, 1, Transport::Tls),
+            ("wss://127.0.0.1:1/", Transport::Tls, 1, Transport::Wss),
+        ] {
+            assert_eq!(at(text, asked), Ok((address("127.0.0.1", port), transport)), "{text}");
+        }
+        assert_eq!(at("mqtts://[::1]:1/", Transport::Tls), Ok((address("::1", 1), Transport::Tls)));
         assert!(at("mqtt://127.0.0.1:1", Transport::Tls).unwrap_err().contains("fleet.transport"));
         assert!(at("amqps://127.0.0.1:1", Transport::Tls).unwrap_err().contains("amqps:// is not in this version"));
     }

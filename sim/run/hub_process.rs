@@ -32,9 +32,11 @@ const COUNT: Duration = Duration::from_secs(1);
 #[derive(Serialize, Deserialize)]
 struct Listening {
     mqtt: Option<SocketAddr>,
-    /// For MQTT over TLS, with the certificate of the hub's CA in PEM.
-    mqtts: Option<(SocketAddr, String)>,
+    mqtts: Option<SocketAddr>,
     http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    /// The certificate of the hub's CA in PEM, if TLS is spoken anywhere.
+    authority: Option<String>,
     connection_string: String,
     fleet_key: String,
 }
@@ -126,12 +128,16 @@ impl StartingHub {
             .map_err(|_| HubProcessError::Silent("its connection string is unusable".to_owned()))?;
         let fleet_key = Key::from_base64(&listening.fleet_key)
             .map_err(|_| HubProcessError::Silent("its fleet key is unusable".to_owned()))?;
-        let tls = listening.mqtts.map(|(address, authority)| {
-            (address, HubProof { host: address.ip().to_string(), authority: Some(authority) })
-        });
+        // It listens where its devices connect, and nowhere else for MQTT.
+        let secure = listening.mqtts.or(listening.https);
+        let proof = |(address, authority): (SocketAddr, _)| HubProof {
+            host: address.ip().to_string(),
+            authority: Some(authority),
+        };
         let endpoints = Endpoints {
-            mqtt: tls.as_ref().map(|(address, _)| *address).or(listening.mqtt),
-            tls: tls.map(|(_, proof)| proof),
+            mqtt: secure.or(listening.mqtt),
+            tls: secure.zip(listening.authority).map(proof),
+            websocket: listening.mqtts.is_none() && listening.https.is_some(),
             rest: listening.http.map(|address| format!("http://{address}")),
             rest_authority: None,
             host: service.host.clone(),
@@ -215,8 +221,10 @@ pub fn serve_hub_process() -> io::Result<()> {
         Ok((hub, identity)) => {
             say(&Word::Listening(Listening {
                 mqtt: hub.mqtt_addr(),
-                mqtts: hub.mqtts_addr().zip(hub.authority().map(str::to_owned)),
+                mqtts: hub.mqtts_addr(),
                 http: hub.http_addr(),
+                https: hub.https_addr(),
+                authority: hub.authority().map(str::to_owned),
                 connection_string: identity.connection_string().reveal(),
                 fleet_key: identity.fleet_key.to_base64(),
             }))?;

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use super::placement::Placement;
-use crate::device::Transport;
 use crate::policy::Load;
 use crate::profile::{HubPlan, Plan};
 use crate::shard::Roles;
@@ -71,13 +70,13 @@ impl Needs {
         let sources = hub.and_then(|hub| plan.fleet.source_addresses.towards(hub, plan.fleet.devices).ok());
         let addresses = sources.as_ref().map_or(0, |sources| sources.count() as u64);
         let per_hub = devices.div_ceil(hubs.max(1) as u64);
-        let (both, one) = if plan.fleet.transport == Transport::Tls { TLS_CONNECT_CPU } else { CONNECT_CPU };
+        let (both, one) = if plan.fleet.transport.is_secure() { TLS_CONNECT_CPU } else { CONNECT_CPU };
         let (connect, update) = if hubs > 0 { (both, UPDATE_CPU) } else { (one, UPDATE_CPU * GENERATOR_SHARE) };
         let rate = match plan.driver.load {
             Load::Open { rate, .. } if roles.driver => rate,
             _ => 0.0,
         };
-        let tls = if plan.fleet.transport == Transport::Tls { TLS } else { 0 };
+        let tls = if plan.fleet.transport.is_secure() { TLS } else { 0 };
         let hub_workers = match plan.hub {
             HubPlan::Embedded { workers, .. } => workers,
             HubPlan::Azure => 0,

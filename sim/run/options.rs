@@ -8,6 +8,7 @@ use super::environment::EnvironmentError;
 use super::hub_process::HubProcessError;
 use super::output::OutputError;
 use super::preflight::PreflightError;
+use crate::driver::RegistryError;
 use crate::profile::Plan;
 use crate::report::ReportError;
 use crate::shard::Roles;
@@ -55,6 +56,9 @@ pub enum RunError {
     /// The file that names the devices is wrong.
     #[error(transparent)]
     DevicesFile(#[from] DevicesFileError),
+    /// Devices cannot be created or deleted.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// Results cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -95,7 +99,9 @@ impl RunError {
                 ExitCode::Usage
             }
             Self::Interrupted => ExitCode::Aborted,
-            Self::Write(_) | Self::Report(_) | Self::Hub(_) | Self::Shard(_) | Self::System(_) => ExitCode::Error,
+            Self::Registry(_) | Self::Write(_) | Self::Report(_) | Self::Hub(_) | Self::Shard(_) | Self::System(_) => {
+                ExitCode::Error
+            }
         }
     }
 }

@@ -99,6 +99,8 @@ pub struct Endpoints {
     pub mqtt: Option<SocketAddr>,
     /// By what the hub proves itself, if devices speak TLS with it; `None` for plain TCP.
     pub tls: Option<HubProof>,
+    /// Whether MQTT goes over WebSocket.
+    pub websocket: bool,
     /// Base URL of the REST interface; `None` if nothing is to be asked of it.
     pub rest: Option<String>,
     /// The certificates of those who may have signed that of the REST interface, in PEM; `None` for those whom this
@@ -112,7 +114,11 @@ impl Endpoints {
     /// What MQTT goes over.
     #[must_use]
     pub const fn transport(&self) -> Transport {
-        if self.tls.is_some() { Transport::Tls } else { Transport::Tcp }
+        match (&self.tls, self.websocket) {
+            (Some(_), true) => Transport::Wss,
+            (Some(_), false) => Transport::Tls,
+            (None, _) => Transport::Tcp,
+        }
     }
 }
 
@@ -229,6 +235,7 @@ mod tests {
                 endpoints: Endpoints {
                     mqtt: None,
                     tls: Some(HubProof { host: "h".into(), authority: Some("PEM".into()) }),
+                    websocket: true,
                     rest: Some("http://h".into()),
                     rest_authority: None,
                     host: "h".into(),

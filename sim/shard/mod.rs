@@ -1,5 +1,6 @@
 //! One process's share of a run: a range of devices, the driver for them, and the messages with the coordinator.
 
+mod identities;
 mod lines;
 mod message;
 mod prepare;

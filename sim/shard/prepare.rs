@@ -8,13 +8,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::identities;
 use super::message::{Assignment, FromShard, HubProof, Progress, ToShard};
 use super::serve::{LOOK, Word, Work, in_words};
 use crate::device::{Fleet, FleetPlan};
-use crate::dialect::azure::AzureDevice;
+use crate::dialect::azure::{AzureDevice, WEBSOCKET_PATH};
 use crate::driver::{self, OnlineError};
 use crate::measure::Gauges;
-use crate::mqtt::ClientTls;
+use crate::mqtt::{ClientTls, WebSocketClient};
 use crate::policy::{ConnectPace, FaultPlan};
 use crate::profile::HubPlan;
 
@@ -94,6 +95,7 @@ impl Work {
         };
         let resumption = plan.fleet.tls_resumption;
         let tls = endpoints.tls.as_ref().map(|proof| client_tls(proof, resumption)).transpose()?;
+        let websocket = endpoints.websocket.then(|| WebSocketClient::new(&endpoints.host, WEBSOCKET_PATH));
         // The profile holds it below 1,178 s.
         let keep_alive = u16::try_from(plan.fleet.keep_alive.as_secs()).unwrap_or(u16::MAX);
         Fleet::start(FleetPlan {
@@ -105,6 +107,8 @@ impl Work {
             ids: self.ids.clone(),
             hub,
             tls,
+            identities: identities::read(*range, secrets)?,
+            websocket,
             dialect: AzureDevice::new(&endpoints.host, secrets.clone(), keep_alive),
             clock: self.clock,
             truth: self.truth.clone(),

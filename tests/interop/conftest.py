@@ -8,6 +8,7 @@ import pytest
 from support.addresses import CannotListen
 from support.hub import Hub
 from support.program import ROOT
+from support.rows import cells
 from support.table import Table
 
 
@@ -58,12 +59,8 @@ def name(request):
 def pytest_collection_modifyitems(items):
     # A worker of xdist tells the controller nothing but these; the place in the order comes along.
     for place, item in enumerate(items):
-        for marker in item.iter_markers("row"):
-            item.user_properties.append(("row", (place, *_row(**marker.kwargs))))
-
-
-def _row(sdk, call, result="works"):
-    return sdk, call, result
+        for row in cells(item):
+            item.user_properties.append(("row", (place, *row)))
 
 
 def pytest_configure(config):

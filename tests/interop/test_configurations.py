@@ -102,8 +102,8 @@ def test_content_is_applied_to_an_edge_device(configurations, hub, name):
     registry = hub.registry()
     registry.create_device_with_sas(name, PRIMARY, SECONDARY, "enabled", iot_edge=True)
     registry.create_module_with_sas(name, "m", "", PRIMARY, SECONDARY)
-    content = ConfigurationContent(modules_content={"m": {"properties.desired": {"level": 3}}})
-    configurations.apply_configuration_on_edge_device(name, content)
+    modules = {"$edgeAgent": {"properties.desired.schemaVersion": "1.1"}, "m": {"properties.desired": {"level": 3}}}
+    configurations.apply_configuration_on_edge_device(name, ConfigurationContent(modules_content=modules))
     assert plain(registry.get_module_twin(name, "m").properties.desired) == {"level": 3}
 
 

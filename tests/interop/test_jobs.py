@@ -145,7 +145,7 @@ def test_jobs_cannot_be_listed_with_this_sdk(jobs, hub):
 
 @service("create_import_export_job", result="refused, 400: there is no storage account")
 def test_nothing_is_imported(jobs):
-    with refused(400, "ArgumentInvalid"):
+    with refused(400, "BlobContainerValidationError"):
         jobs.create_import_export_job(JobProperties(type="export", output_blob_container_uri="https://example.com/none"))
 
 

@@ -7,7 +7,7 @@ import requests
 from msrest.exceptions import HttpOperationError
 
 from support.devices import device
-from support.rows import both, service
+from support.rows import service, together
 from support.service import PRIMARY, SECONDARY, method, query
 
 
@@ -42,7 +42,7 @@ def test_a_tier_refuses_what_is_too_much(start_hub, tier):
     assert any("throttl" in line and not line.startswith("#") and not line.endswith(" 0") for line in metrics.splitlines())
 
 
-@both("a throttled hub: devices, twins and methods go on while queries are refused")
+@together("a throttled hub: devices, twins and methods go on while queries are refused")
 @pytest.mark.parametrize("websockets", [False, True], ids=["tls", "wss"])
 def test_devices_go_on_while_the_service_is_throttled(start_hub, name, websockets):
     hub = start_hub("--tier", "S1")

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from support.program import Program, wait_until
-from support.rows import both
+from support.rows import together
 
 TUTORIAL = Path(__file__).parent / "tutorial"
 
 
-@both("the tutorial's two programs: `standBy`, `downloading`, `applying`, `completed`")
+@together("the tutorial's two programs: `standBy`, `downloading`, `applying`, `completed`")
 @pytest.mark.parametrize("websockets", [False, True], ids=["tls", "wss"])
 def test_the_tutorial_goes_as_the_tutorial_says(hub, name, websockets):
     # Longer than the service's pause between two looks, so that it sees every status.

@@ -1,11 +1,15 @@
 //! The embedded hub over real sockets: an independent MQTT client as the device, plain HTTP as the service.
 
+mod access;
+mod configurations;
+mod digital_twins;
 mod modules;
 mod queries;
 mod registry;
 mod status;
 mod throttling;
 mod twins;
+mod x509;
 
 use std::time::Duration;
 
@@ -18,9 +22,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use twinstorm::dialect::MethodAnswer;
-use twinstorm::dialect::azure::rest::{
-    self, Authentication, BulkIdentity, MethodCall, Request, Response, SymmetricKey,
-};
+use twinstorm::dialect::azure::enrolment::{self, BulkReason, Enrolment};
+use twinstorm::dialect::azure::rest::{self, MethodCall, Request, Response};
 use twinstorm::dialect::azure::{FromDevice, FromHub, Key, SasToken};
 use twinstorm::hub::{Hub, HubConfig, HubIdentity, Policy};
 
@@ -319,25 +322,15 @@ async fn the_service_side_wants_a_token_of_a_policy_with_the_right() {
 async fn registered_devices_are_listed_queried_page_by_page_and_deleted() {
     let bench = Bench::start();
     let ids: Vec<String> = (0..25).map(|n| format!("dev-{n:03}")).collect();
-    let key = |id: &str| bench.identity.fleet_key.derive(id).to_base64();
-    let identities: Vec<BulkIdentity> = ids
-        .iter()
-        .map(|id| BulkIdentity {
-            id: id.clone(),
-            import_mode: "create",
-            status: "enabled",
-            authentication: Authentication {
-                kind: "sas",
-                symmetric_key: SymmetricKey { primary_key: key(id), secondary_key: key(id) },
-            },
-        })
-        .collect();
-    let created = bench.request(rest::create_devices(&identities)).await;
-    assert_eq!((created.status, rest::bulk_errors(&created.body).unwrap()), (200, vec![]));
-    let again = bench.request(rest::create_devices(&identities)).await;
+    let devices: Vec<Enrolment> =
+        ids.iter().map(|id| Enrolment::derived(id.clone(), &bench.identity.fleet_key)).collect();
+    let created = bench.request(enrolment::create(&devices)).await;
+    assert_eq!((created.status, enrolment::failures(200, &created.body).unwrap()), (200, vec![]));
+    let again = bench.request(enrolment::create(&devices)).await;
     let body: Value = serde_json::from_slice(&again.body).unwrap();
     assert_eq!((again.status, &body["errors"][24]["errorCode"]), (400, &json!(409_001)));
-    assert_eq!(rest::bulk_errors(&again.body).unwrap(), Vec::<String>::new());
+    let failures = enrolment::failures(400, &again.body).unwrap();
+    assert!(failures.len() == 25 && failures.iter().all(|failure| failure.reason == BulkReason::Exists));
 
     for since in [None, Some("2000-01-01T00:00:00Z")] {
         let text = rest::delta_query("dev-001", "dev-023", since);

@@ -23,8 +23,14 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// What only one room may say, and which.
-const SECRETS_OF_ROOMS: &[(&str, &str)] =
-    &[("rumqttc", "mqtt"), ("rustls", "mqtt"), ("rcgen", "hub"), ("toml::", "profile"), ("$iothub", "dialect")];
+const SECRETS_OF_ROOMS: &[(&str, &str)] = &[
+    ("rumqttc", "mqtt"),
+    ("rustls", "mqtt"),
+    ("tungstenite", "mqtt"),
+    ("rcgen", "hub"),
+    ("toml::", "profile"),
+    ("$iothub", "dialect"),
+];
 
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<(PathBuf, String)>) {

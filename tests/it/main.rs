@@ -16,3 +16,4 @@ mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
 mod tls;
+mod websocket;

@@ -1,6 +1,7 @@
 //! Whatever arrives from outside, a parser answers: it never panics. Random text, and text that is nearly right.
 
 use proptest::prelude::*;
+use twinstorm::dialect::azure::enrolment::{self, Proof};
 use twinstorm::dialect::azure::{
     ConnectionString, FromDevice, FromHub, SasToken, ServiceError, Username, read_report, rest,
 };
@@ -74,7 +75,9 @@ proptest! {
         let _ = ConnectionString::parse(&text);
         let _ = ServiceError::parse(400, text.as_bytes());
         let _ = read_report("d", &text, None);
-        let _ = (rest::twin(text.as_bytes()), rest::delta_page(text.as_bytes()), rest::bulk_errors(text.as_bytes()));
+        let _ = (rest::twin(text.as_bytes()), rest::delta_page(text.as_bytes()));
+        let _ = (enrolment::failures(400, text.as_bytes()), enrolment::marks_page(text.as_bytes()));
+        let _ = (enrolment::found(text.as_bytes()), enrolment::proves(text.as_bytes(), &Proof::Authority));
         let _ = text.parse::<Threshold>().map(|threshold| threshold.to_string());
         let _ = text.parse::<Delay>().map(|delay| (delay.upper(), delay.to_string()));
         let _ = (units::parse_duration(&text), units::parse_rate(&text));

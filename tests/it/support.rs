@@ -166,6 +166,11 @@ impl Running {
         assert!(self.stderr.so_far().contains(text), "`{text}` was never said:\n{}", self.stderr.so_far());
     }
 
+    /// What standard output says behind `what`, at the beginning of a line.
+    pub(crate) fn printed(&self, what: &str) -> Option<String> {
+        self.stdout.so_far().lines().find_map(|line| line.strip_prefix(what)).map(str::to_owned)
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Ended {

@@ -1,6 +1,7 @@
 //! TLS, through the program as a user starts it: MQTT and HTTPS.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 
 use bytes::Bytes;
@@ -146,4 +147,36 @@ fn a_hub_told_to_speak_tls_opens_plain_ports_only_when_asked() {
     let says = |text: &str| ended.stdout.lines().any(|line| line.starts_with(text));
     assert!(says("MQTTS 127.0.0.1:") && says("REST  https://127.0.0.1:") && says("CA    "), "{}", ended.stdout);
     assert!(!says("MQTT  ") && !says("REST  http:"), "{}", ended.stdout);
+}
+
+#[test]
+fn the_hub_says_who_came_to_the_wrong_port() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hub.env");
+    let mut command = twinstorm(&["hub", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    command.args(MQTTS).args(["--https", "127.0.0.1:0", "--workers", "1", "--env-file"]).arg(&file);
+    let hub = Running::start(command);
+    eventually("the hub said where it listens", || hub.printed("keys  ").is_some());
+    let ports: Vec<String> =
+        ["MQTT  ", "MQTTS ", "REST  http://", "REST  https://"].map(|what| hub.printed(what).unwrap()).to_vec();
+    let say = |port: &str, bytes: &[u8]| {
+        let mut stream = std::net::TcpStream::connect(port).unwrap();
+        stream.write_all(bytes).unwrap();
+        // Until the hub hangs up: it has looked at all by then.
+        let _ = stream.read_to_end(&mut Vec::new());
+    };
+    let (tls, mqtt) = (b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00", b"\x10\x0e\x00\x04MQTT\x04\x02\x00\x3c\x00\x02ab");
+    say(&ports[0], tls);
+    hub.until_it_says("it speaks TLS at a port for plain MQTT: name the one of --mqtts");
+    say(&ports[2], tls);
+    hub.until_it_says("TLS is spoken at the port of --https");
+    for port in [&ports[1], &ports[3]] {
+        say(port, mqtt);
+    }
+    hub.until_it_says("the other end does not speak TLS");
+    // Nobody fills a disk with it.
+    (0..200).for_each(|_| say(&ports[1], mqtt));
+    hub.signal(Signal::SIGINT);
+    let ended = hub.wait().expect(0);
+    assert!(ended.stderr.matches("does not get in").count() < 50, "{}", ended.stderr);
 }

@@ -46,6 +46,8 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
         ids: DeviceIds::new("sim-"),
         hub,
         tls: None,
+        identities: None,
+        websocket: None,
         dialect: AzureDevice::new("hub.test", Key::from_bytes([7; 32]), 60),
         clock: Clock::start(),
         truth: None,
@@ -311,8 +313,38 @@ impl DeviceDialect for Buggy {
 #[tokio::test]
 async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
     let (address, _log) = hub(Manner::Plain).await;
-    let FleetPlan { config, firmware, faults, seed, range, ids, hub, tls, clock, truth, tracer, .. } = plan(address, 1);
-    let plan = FleetPlan { dialect: Buggy, config, firmware, faults, seed, range, ids, hub, tls, clock, truth, tracer };
+    let FleetPlan {
+        config,
+        firmware,
+        faults,
+        seed,
+        range,
+        ids,
+        hub,
+        tls,
+        identities,
+        websocket,
+        clock,
+        truth,
+        tracer,
+        ..
+    } = plan(address, 1);
+    let plan = FleetPlan {
+        dialect: Buggy,
+        config,
+        firmware,
+        faults,
+        seed,
+        range,
+        ids,
+        hub,
+        tls,
+        identities,
+        websocket,
+        clock,
+        truth,
+        tracer,
+    };
     let mut fleet = Fleet::start(plan).unwrap();
     let dead = timeout(LIMIT, async {
         loop {

@@ -3,24 +3,29 @@
 
 mod connection_string;
 mod device;
+pub mod enrolment;
 mod error;
 mod key;
+mod properties;
 pub mod rest;
 mod sas;
 mod secrets;
 mod topic;
 mod twin;
 mod username;
+mod websocket;
 
 pub use connection_string::{ConnectionString, ConnectionStringError};
 pub use device::AzureDevice;
 pub use error::{ErrorCode, ServiceError};
 pub use key::Key;
+pub use properties::MessageProperties;
 pub use sas::{SasError, SasToken};
 pub use secrets::{CertificateFiles, DeviceSecrets};
 pub use topic::{FromDevice, FromHub};
 pub use twin::read_report;
 pub use username::{Username, UsernameError, is_device_id};
+pub use websocket::WEBSOCKET_PATH;
 
 /// The direct method that starts an update.
 pub const FIRMWARE_UPDATE: &str = "firmwareUpdate";

@@ -22,6 +22,10 @@ pub const CONTINUATION: &str = "x-ms-continuation";
 pub const ITEM_TYPE: &str = "x-ms-item-type";
 /// The name of an error's code.
 pub const ERROR_CODE: &str = "iothub-errorcode";
+/// What the device answered to a digital twin's command.
+pub const COMMAND_STATUS: &str = "x-ms-command-statuscode";
+/// Names a request.
+pub const REQUEST_ID: &str = "x-ms-request-id";
 /// How many identities one bulk request may hold (5).
 pub const BULK_MAX: usize = 100;
 
@@ -67,47 +71,6 @@ pub struct MethodCall<P = Value> {
     pub connect_timeout_in_seconds: u64,
 }
 
-/// One identity of a bulk request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BulkIdentity {
-    /// The device's id.
-    pub id: String,
-    /// What to do with it: `create`.
-    pub import_mode: &'static str,
-    /// `enabled`.
-    pub status: &'static str,
-    /// Its keys.
-    pub authentication: Authentication,
-}
-
-/// How an identity proves itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Authentication {
-    /// `sas`.
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    /// Its keys.
-    pub symmetric_key: SymmetricKey,
-}
-
-/// Two keys, base64.
-#[derive(Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SymmetricKey {
-    /// The first.
-    pub primary_key: String,
-    /// The second.
-    pub secondary_key: String,
-}
-
-impl std::fmt::Debug for SymmetricKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SymmetricKey(..)")
-    }
-}
-
 fn path(path: std::fmt::Arguments<'_>) -> String {
     format!("{path}?api-version={API_VERSION}")
 }
@@ -151,15 +114,24 @@ pub fn query(text: &str, page_size: usize, continuation: Option<&str>) -> Reques
     }
 }
 
-/// Creates identities, [`BULK_MAX`] at most.
-#[must_use]
-pub fn create_devices(identities: &[BulkIdentity]) -> Request {
+/// A bulk request (5), [`BULK_MAX`] identities at most.
+pub(super) fn post_devices(identities: &Value) -> Request {
+    Request { method: "POST", path: path(format_args!("/devices")), headers: Vec::new(), body: identities.to_string() }
+}
+
+/// Reads an identity.
+pub(super) fn get_identity(device_id: &str) -> Request {
     Request {
-        method: "POST",
-        path: path(format_args!("/devices")),
+        method: "GET",
+        path: path(format_args!("/devices/{}", segment(device_id))),
         headers: Vec::new(),
-        body: serde_json::to_string(identities).unwrap_or_default(),
+        body: String::new(),
     }
+}
+
+/// An id within a query: it may have a `'`, but no `"` (1.2).
+pub(super) fn quoted(id: &str) -> String {
+    if id.contains('\'') { format!("\"{id}\"") } else { format!("'{id}'") }
 }
 
 /// Asks how many devices are connected.
@@ -200,7 +172,9 @@ pub fn delta_query(first_id: &str, last_id: &str, since: Option<&str>) -> String
     let since = since.map(|since| format!(" AND properties.reported.$metadata.$lastUpdated >= '{since}'"));
     format!(
         "SELECT deviceId AS deviceId, connectionState AS connectionState, properties.reported AS reported FROM devices \
-         WHERE deviceId >= '{first_id}' AND deviceId <= '{last_id}'{}",
+         WHERE deviceId >= {} AND deviceId <= {}{}",
+        quoted(first_id),
+        quoted(last_id),
         since.unwrap_or_default()
     )
 }
@@ -297,32 +271,4 @@ pub fn connected_devices(body: &[u8]) -> Result<u64, serde_json::Error> {
         connected_device_count: u64,
     }
     Ok(serde_json::from_slice::<Statistics>(body)?.connected_device_count)
-}
-
-/// The errors of a bulk answer, in words: `device: code`. Identities that exist already are none.
-///
-/// # Errors
-/// What makes it none that a hub would send.
-pub fn bulk_errors(body: &[u8]) -> Result<Vec<String>, serde_json::Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer {
-        #[serde(default)]
-        errors: Vec<BulkError>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct BulkError {
-        device_id: String,
-        error_code: Value,
-        #[serde(default)]
-        error_status: Option<String>,
-    }
-    let exists = [Value::from(ErrorCode::DeviceAlreadyExists.number()), Value::from("DeviceAlreadyExists")];
-    let errors = serde_json::from_slice::<Answer>(body)?.errors;
-    Ok(errors
-        .into_iter()
-        .filter(|error| !exists.contains(&error.error_code))
-        .map(|error| format!("{}: {} {}", error.device_id, error.error_code, error.error_status.unwrap_or_default()))
-        .collect())
 }

@@ -103,6 +103,45 @@ mod tests {
             let username = Username::parse(text).unwrap();
             assert_eq!((username.device.as_str(), username.api_version.as_deref()), (device, api_version), "{text}");
         }
+        // 1.2, as each SDK orders and encodes it: Python, Node, C and .NET, and Python before 2.0.
+        for (text, api_version, model_id) in [
+            (
+                "h/d/?api-version=2019-10-01&DeviceClientType=azure-iot-device-iothub-py%2F2.14.0%28py%3Bos%29",
+                "2019-10-01",
+                None,
+            ),
+            (
+                "h/d/?api-version=2020-09-30&DeviceClientType=py%2F2.14.0&model-id=dtmi%3Acom%3Aa%3B1",
+                "2020-09-30",
+                Some("dtmi:com:a;1"),
+            ),
+            (
+                "h/d/?api-version=2021-04-12&DeviceClientType=azure-iot-device%2F1.18.4%20(node%20v18)",
+                "2021-04-12",
+                None,
+            ),
+            (
+                "h/d/?api-version=2021-04-12&model-id=dtmi:com:a;1&DeviceClientType=azure-iot-device%2F1.18.4",
+                "2021-04-12",
+                Some("dtmi:com:a;1"),
+            ),
+            (
+                "h/d/?api-version=2020-09-30&DeviceClientType=iothubclient%2F1.14.0&model-id=dtmi:com:a;1",
+                "2020-09-30",
+                Some("dtmi:com:a;1"),
+            ),
+            (
+                "h/d/?api-version=2020-09-30&DeviceClientType=.NET%2F1.42.3&auth-chain=e%3Bd&model-id=dtmi%3Aa%3B1",
+                "2020-09-30",
+                Some("dtmi:a;1"),
+            ),
+            ("h/d/?api-version=2017-11-08-preview&DeviceClientType=iothubclient%2F1.4.0", "2017-11-08-preview", None),
+        ] {
+            let username = Username::parse(text).unwrap();
+            assert_eq!((username.device.as_str(), username.module.as_deref()), ("d", None), "{text}");
+            let read = (username.api_version.as_deref(), username.model_id.as_deref());
+            assert_eq!(read, (Some(api_version), model_id), "{text}");
+        }
         for text in ["h/d", "h/d/", "h/d/?api-version=1", "h/d/api-version=2018-06-30", "h/d/api-version=1&x=a/b"] {
             let username = Username::parse(text).unwrap();
             assert_eq!((username.device.as_str(), username.module), ("d", None), "{text}");

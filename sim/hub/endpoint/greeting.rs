@@ -8,8 +8,10 @@ use super::throttling;
 use crate::dialect::azure::Username;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
-use crate::hub::workers::Worker;
-use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError};
+use crate::hub::workers::{Complaint, Worker};
+use crate::mqtt::{
+    ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, TlsError,
+};
 
 /// A connection on its way to another worker.
 pub(in crate::hub) struct Arrival {
@@ -35,13 +37,30 @@ pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
 
 async fn greet(worker: Rc<Worker>, stranger: Stranger) {
     match stranger.greet(&worker).await {
-        Ok((connection, place)) => welcome(worker, connection, place).await,
-        Err(error) => tracing::debug!(%error, "a connection ended before its CONNECT"),
+        Ok((connection, place)) => welcome(worker, connection, Some(place)).await,
+        Err(error) => turned_away(&worker, &error),
     }
 }
 
-/// Waits for CONNECT. The client is a stranger until its connection has found its worker.
-async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Place) {
+/// A connection is over before there was any MQTT on it.
+pub(in crate::hub) fn turned_away(worker: &Worker, error: &ConnectionError) {
+    match error {
+        ConnectionError::Tls(TlsError::Closed | TlsError::TimedOut) => {
+            tracing::debug!(%error, "a connection ended in its TLS handshake");
+        }
+        ConnectionError::Tls(error) => worker.complain(Complaint::Tls, error),
+        // What TLS begins with looks like this to MQTT.
+        ConnectionError::Packet(PacketError::InvalidPacketType(1)) => {
+            let why = "it speaks TLS at a port for plain MQTT: name the one of --mqtts";
+            worker.complain(Complaint::NotMqtt, &why);
+        }
+        error => tracing::debug!(%error, "a connection ended before its CONNECT"),
+    }
+}
+
+/// Waits for CONNECT, on a connection that only MQTT is left to come on. The client is a stranger until its connection
+/// has found its worker.
+pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connection, place: Option<Place>) {
     let connect = poll_fn(|cx| connection.poll_connect(cx, &mut worker.scratch.borrow_mut()));
     let patience = worker.door.greeting;
     let result = tokio::time::timeout(patience, connect).await;
@@ -56,9 +75,11 @@ async fn welcome(worker: Rc<Worker>, mut connection: Connection, _place: Place) 
             }
             return;
         }
-        Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before its CONNECT"),
+        Ok(Err(error)) => return turned_away(&worker, &error),
         Err(_) => return tracing::debug!(?patience, "closed: no CONNECT in time"),
     };
+    // Whom the throttles hold back has said something, and their queue has a bound of its own.
+    let _place = place.filter(|_| worker.throttles.is_none());
     if !throttling::lets_in(&worker, &mut connection).await {
         return;
     }

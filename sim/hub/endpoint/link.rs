@@ -10,7 +10,9 @@ use tokio::task::spawn_local;
 use tokio::time::Sleep;
 
 use super::outbox::Outbox;
+use crate::hub::certificate::DeviceCertificate;
 use crate::hub::partition::ConnectionId;
+use crate::hub::warning::excerpt;
 use crate::hub::workers::Worker;
 use crate::mqtt::{Connect, Connection, ConnectionError, Packet, Scratch};
 
@@ -36,7 +38,8 @@ impl Link {
     /// Lets the partition decide about `connect`, and starts the task.
     pub(super) fn start(worker: &Rc<Worker>, connection: Connection, connect: &Connect) {
         let (id, outbox) = worker.open_outbox();
-        worker.with(|partition, now| partition.connect(now, id, connect));
+        let certificate = certificate(worker, &connection, connect);
+        worker.with(|partition, now| partition.connect(now, id, connect, certificate.as_ref()));
         let mut link = Self { worker: Rc::clone(worker), connection, id, outbox, linger: None };
         // What came together with CONNECT; of a client that was refused it is ignored, as all that follows.
         match link.take_in(|connection, _, packets| connection.parse_partial(packets)) {
@@ -106,6 +109,19 @@ impl Link {
     fn send(&mut self) -> Result<(), ConnectionError> {
         self.connection.send(&mut self.worker.scratch.borrow_mut(), &self.outbox.take())
     }
+}
+
+/// What a client that has no password shows instead.
+fn certificate(worker: &Worker, connection: &Connection, connect: &Connect) -> Option<DeviceCertificate> {
+    connect.login.as_ref().filter(|login| login.password.is_empty())?;
+    let shown = connection.client_certificate()?;
+    let is_trusted = worker.client_ca.as_ref().is_some_and(|authorities| {
+        let verified = authorities.verify(&shown, worker.clock.wall().at(worker.clock.now()));
+        verified
+            .inspect_err(|error| tracing::debug!(client = excerpt(&connect.client_id), %error, "no CA vouches"))
+            .is_ok()
+    });
+    Some(DeviceCertificate::new(shown.leaf(), is_trusted))
 }
 
 impl Future for Link {

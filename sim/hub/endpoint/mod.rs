@@ -5,5 +5,5 @@ mod link;
 mod outbox;
 mod throttling;
 
-pub(super) use greeting::{Arrival, accept, adopt};
+pub(super) use greeting::{Arrival, accept, adopt, turned_away, welcome};
 pub(super) use outbox::Outbox;

@@ -5,10 +5,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::credentials::Credentials;
 use super::state::ConnectionId;
-use crate::dialect::azure::{FromHub, Key};
+use super::telemetry::Will;
+use crate::dialect::azure::FromHub;
+use crate::hub::telemetry::AuthMethod;
 use crate::hub::twin::Twin;
 use crate::time::Nanos;
+
+/// The longest silence that any keep-alive allows (1.5).
+const MAX_SILENCE: Duration = Duration::from_secs(1767);
 
 /// A registered device, or a module of one: a module is kept as a device whose id is `device/module`, since `/` is
 /// legal in neither.
@@ -21,7 +27,9 @@ pub(super) struct Device {
     /// When it was last heard of.
     pub(super) heard: Option<Nanos>,
     /// Method calls that wait for it or its answer.
-    pub(super) calls: usize,
+    pub(super) calls: u32,
+    /// Messages that it has sent to the cloud.
+    pub(super) telemetry: u32,
 }
 
 /// What the registry knows of a device.
@@ -34,7 +42,7 @@ pub(super) struct Identity {
     pub(super) enabled: bool,
     /// What few identities have, so that the others pay one word for it.
     pub(super) details: Option<Box<Details>>,
-    pub(super) keys: Keys,
+    pub(super) credentials: Credentials,
     pub(super) status_updated: Option<Timestamp>,
     pub(super) connection_updated: Option<Timestamp>,
 }
@@ -54,6 +62,13 @@ pub(in crate::hub) struct Details {
     pub(in crate::hub) parent_scopes: Vec<String>,
     /// The model that it named when it connected.
     pub(in crate::hub) model_id: Option<String>,
+}
+
+impl Identity {
+    /// The model that the device named when it connected.
+    pub(super) fn model_id(&self) -> Option<&str> {
+        self.details.as_ref()?.model_id.as_deref()
+    }
 }
 
 impl Details {
@@ -84,30 +99,6 @@ pub(in crate::hub) fn split_id(id: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A device's keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::hub) enum Keys {
-    /// Derived from the master key, as group enrolment does (10): nothing is kept.
-    Derived,
-    /// Its own: primary and secondary.
-    Own(Box<(Key, Key)>),
-}
-
-impl Keys {
-    /// Primary and secondary key of the device `id`. Derived ones need a second key too, because an identity has both
-    /// or neither (1.3): the first one's derivative.
-    pub(super) fn of(&self, id: &str, master: &Key) -> (Key, Key) {
-        match self {
-            Self::Derived => {
-                let primary = master.derive(id);
-                let secondary = primary.derive(id);
-                (primary, secondary)
-            }
-            Self::Own(keys) => (**keys).clone(),
-        }
-    }
-}
-
 /// An MQTT session.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -116,10 +107,23 @@ pub(super) struct Session {
     /// Whether it outlives its connection (clean session 0).
     pub(super) persistent: bool,
     pub(super) subscriptions: Subscriptions,
-    /// Silence after which the connection is dropped; `None` for never.
-    pub(super) patience: Option<Duration>,
+    /// In seconds; 0 for none.
+    pub(super) keep_alive: u16,
+    /// What is sent when the connection is lost. In a box, because hardly a device has one.
+    pub(super) will: Option<Box<Will>>,
     /// When its token expires.
     pub(super) expires: Nanos,
+    /// What it proved itself by.
+    pub(super) method: AuthMethod,
+}
+
+impl Session {
+    /// Silence after which the connection is dropped (1.5): one and a half times the keep-alive, capped. Zero turns it
+    /// off, as MQTT has it.
+    fn patience(&self) -> Option<Duration> {
+        let keep_alive = Duration::from_secs(self.keep_alive.into());
+        (!keep_alive.is_zero()).then(|| (keep_alive * 3 / 2).min(MAX_SILENCE))
+    }
 }
 
 impl Device {
@@ -142,7 +146,7 @@ impl Device {
     pub(super) fn next_check(&self, now: Nanos) -> Nanos {
         let Some(session) = &self.session else { return now };
         let heard = self.heard.unwrap_or(now);
-        session.patience.map_or(session.expires, |patience| session.expires.min(heard + patience))
+        session.patience().map_or(session.expires, |patience| session.expires.min(heard + patience))
     }
 
     /// Its connection, while there is one, if it subscribed to what `topics` stands for.
@@ -231,12 +235,5 @@ mod tests {
         ] {
             assert_eq!(Subscriptions::of_filter(filter, "d/m"), known, "{filter}");
         }
-    }
-
-    #[test]
-    fn derived_keys_are_two_and_the_first_is_the_enrolment_s() {
-        let master = Key::from_bytes([7; 32]);
-        let (primary, secondary) = Keys::Derived.of("d", &master);
-        assert!(primary == master.derive("d") && secondary != primary);
     }
 }

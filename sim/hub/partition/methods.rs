@@ -18,7 +18,7 @@ use crate::time::Nanos;
 /// The largest payload, each way, in bytes (2.2).
 pub(in crate::hub) const MAX_PAYLOAD: usize = 128 * 1024;
 /// Calls that one device may have in flight. That there is a limit is known, its number is not (2.1).
-const MAX_IN_FLIGHT: usize = 100;
+const MAX_IN_FLIGHT: u32 = 100;
 /// What may stand in a method's name but not in a topic.
 const NOT_IN_TOPIC: &AsciiSet = &CONTROLS.add(b'#').add(b'+').add(b'%');
 
@@ -114,6 +114,9 @@ impl Partition {
     fn start(&mut self, now: Nanos, call: CallId, id: &str, request: MethodRequest) -> Result<(), MethodRefusal> {
         let slot = self.devices.slot(id).ok_or_else(|| Refusal::unknown(id))?;
         let device = self.devices.get_mut(slot).ok_or_else(|| Refusal::unknown(id))?;
+        if !device.identity.enabled {
+            return Err(Refusal::new(ErrorCode::DeviceDisabled, format!("device `{id}` is disabled")).into());
+        }
         // 2.1: requests are not queued unless the caller is ready to wait for the device.
         if device.subscribed(Subscriptions::METHODS).is_none() && request.connect_timeout.is_zero() {
             return Err(not_online(id, Duration::ZERO));

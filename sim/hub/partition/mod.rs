@@ -1,11 +1,15 @@
 //! A partition: the devices of one worker, as pure state. Functions take `now`, hold no socket and read no clock; what
 //! is to happen on the wire is drained from it as effects.
 
+mod admission;
+mod configurations;
 mod connect;
 mod connections;
 mod counters;
+mod credentials;
 mod device;
 mod devices;
+mod digital;
 mod held;
 mod methods;
 mod modules;
@@ -15,10 +19,12 @@ mod registry;
 mod row;
 mod search;
 mod state;
+mod telemetry;
 mod twins;
 
 pub(super) use counters::Counters;
-pub(super) use device::{Details, Keys};
+pub(super) use credentials::{Credentials, OwnCredentials};
+pub(super) use device::Details;
 pub(super) use methods::{MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};
 pub(super) use refusal::{Precondition, Refusal};
 pub(super) use registry::{Counts, Registration};

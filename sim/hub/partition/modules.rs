@@ -44,6 +44,17 @@ impl Partition {
         self.register(now, &id, new)
     }
 
+    /// Registers the modules that every edge device has, as far as `device` has them not.
+    pub(super) fn register_edge_modules(&mut self, now: Nanos, device: &str) -> Result<(), Refusal> {
+        for module in ["$edgeAgent", "$edgeHub"] {
+            let id = format!("{device}/{module}");
+            if self.devices.slot(&id).is_none() {
+                self.register(now, &id, Registration::managed_by_edge())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes a module.
     pub(in crate::hub) fn delete_module(
         &mut self,

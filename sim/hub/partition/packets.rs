@@ -6,10 +6,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::device::{Device, Subscriptions, split_id};
+use super::device::{Device, Session, Subscriptions, split_id};
 use super::devices::Slot;
 use super::refusal::Refusal;
 use super::state::{ConnectionId, Effect, Partition};
+use super::telemetry::Sent;
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub};
 use crate::hub::twin::{TwinError, check_digits};
 use crate::hub::warning::excerpt;
@@ -33,10 +34,10 @@ impl Partition {
             Packet::Publish(publish) => self.published(now, connection, slot, &id, &publish),
             Packet::Subscribe(subscribe) => self.subscribe(now, connection, slot, &id, &subscribe),
             Packet::Unsubscribe(unsubscribe) => {
-                self.change_subscriptions(slot, |subscriptions| {
+                self.change_session(slot, |session| {
                     for filter in &unsubscribe.topics {
                         if let Some(topics) = Subscriptions::of_filter(filter, &id) {
-                            subscriptions.remove(topics);
+                            session.subscriptions.remove(topics);
                         }
                     }
                 });
@@ -45,7 +46,11 @@ impl Partition {
             Packet::PingReq => self.send(connection, Packet::PingResp),
             // Nothing is sent at QoS 1, so nothing waits for this.
             Packet::PubAck(_) => {}
-            Packet::Disconnect => self.close(now, connection),
+            Packet::Disconnect => {
+                // 1.5: who takes his leave has no will.
+                self.change_session(slot, |session| session.will = None);
+                self.close(now, connection);
+            }
             // A device connects once. Its second CONNECT holds a token as the first did, so no log shows it.
             Packet::Connect(_) => {
                 tracing::debug!(device = &*id, "closed: a second CONNECT on one connection");
@@ -62,20 +67,20 @@ impl Partition {
         self.emit(Effect::Send { to, packet });
     }
 
-    fn change_subscriptions(&mut self, slot: Slot, change: impl FnOnce(&mut Subscriptions)) {
+    fn change_session(&mut self, slot: Slot, change: impl FnOnce(&mut Session)) {
         if let Some(session) = self.devices.get_mut(slot).and_then(|device| device.session.as_mut()) {
-            change(&mut session.subscriptions);
+            change(session);
         }
     }
 
     fn subscribe(&mut self, now: Nanos, connection: ConnectionId, slot: Slot, id: &str, subscribe: &Subscribe) {
         let mut codes = Vec::with_capacity(subscribe.filters.len());
         let mut unknown = None;
-        self.change_subscriptions(slot, |subscriptions| {
+        self.change_session(slot, |session| {
             for filter in &subscribe.filters {
                 codes.push(match Subscriptions::of_filter(&filter.path, id) {
                     Some(topics) => {
-                        subscriptions.insert(topics);
+                        session.subscriptions.insert(topics);
                         // 1.7: QoS 2 is granted as 1.
                         SubscribeReasonCode::Success(match filter.qos {
                             QoS::ExactlyOnce => QoS::AtLeastOnce,
@@ -102,7 +107,9 @@ impl Partition {
     pub(super) fn published(&mut self, now: Nanos, connection: ConnectionId, slot: Slot, id: &str, publish: &Publish) {
         let topic = FromDevice::parse(&publish.topic);
         let legal = match topic {
-            Some(FromDevice::Telemetry { device, module, .. }) => (device, module) == split_id(id),
+            Some(FromDevice::Telemetry { device, module, properties }) => {
+                (device, module) == split_id(id) && !message(publish, properties).is_too_large()
+            }
             Some(
                 FromDevice::TwinGet { rid }
                 | FromDevice::ReportedPatch { rid }
@@ -135,7 +142,7 @@ impl Partition {
                 }
             }
             Some(FromDevice::MethodResponse { status, rid }) => self.answered(now, slot, rid, status, &publish.payload),
-            Some(FromDevice::Telemetry { .. }) => self.counters.telemetry += 1,
+            Some(FromDevice::Telemetry { properties, .. }) => self.sent(now, slot, message(publish, properties)),
             Some(FromDevice::ReportedPatch { .. }) | None => {}
         }
     }
@@ -166,6 +173,10 @@ impl Partition {
         self.bill(now, body.len());
         Some(twin_answer(200, rid, None, body.into()))
     }
+}
+
+fn message<'a>(publish: &'a Publish, properties: &'a str) -> Sent<'a> {
+    Sent { properties, retain: publish.retain, is_will: false, body: &publish.payload }
 }
 
 fn patch(payload: &[u8]) -> Result<Map<String, Value>, Refusal> {

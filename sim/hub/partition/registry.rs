@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::device::{Details, Device, Identity, Keys};
+use super::credentials::{Credentials, OwnCredentials};
+use super::device::{Details, Device, Identity};
 use super::refusal::{Precondition, Refusal};
 use super::state::{Effect, Partition};
 use crate::dialect::azure::{ErrorCode, is_device_id};
@@ -18,18 +19,25 @@ use crate::time::{Nanos, rfc3339};
 pub(in crate::hub) struct Registration {
     pub(in crate::hub) enabled: bool,
     pub(in crate::hub) details: Details,
-    pub(in crate::hub) keys: Keys,
+    pub(in crate::hub) credentials: Credentials,
     /// What its twin begins with.
     pub(in crate::hub) twin: TwinPatch,
 }
 
 impl Default for Registration {
     fn default() -> Self {
-        Self { enabled: true, details: Details::default(), keys: Keys::Derived, twin: TwinPatch::default() }
+        let (details, twin) = (Details::default(), TwinPatch::default());
+        Self { enabled: true, details, credentials: Credentials::Derived, twin }
     }
 }
 
 impl Registration {
+    /// A module that belongs to the runtime of an edge device.
+    pub(super) fn managed_by_edge() -> Self {
+        let details = Details { managed_by: Some("iotEdge".to_owned()), ..Details::default() };
+        Self { details, credentials: Credentials::Own(Box::new(OwnCredentials::Nothing)), ..Self::default() }
+    }
+
     /// As a module is registered: of a device's particulars it has its manager alone.
     pub(in crate::hub) fn of_module(self) -> Self {
         let details = Details { managed_by: self.details.managed_by, ..Details::default() };
@@ -43,6 +51,8 @@ pub(in crate::hub) struct Counts {
     pub(in crate::hub) total: usize,
     pub(in crate::hub) disabled: usize,
     pub(in crate::hub) connected: usize,
+    /// Messages to the cloud so far, those of modules and of deleted devices among them.
+    pub(in crate::hub) telemetry: u64,
 }
 
 impl std::ops::Add for Counts {
@@ -53,6 +63,7 @@ impl std::ops::Add for Counts {
             total: self.total + other.total,
             disabled: self.disabled + other.disabled,
             connected: self.connected + other.connected,
+            telemetry: self.telemetry + other.telemetry,
         }
     }
 }
@@ -67,7 +78,9 @@ impl Partition {
             return Err(Refusal::new(ErrorCode::DeviceAlreadyExists, format!("device `{id}` is registered already")));
         }
         self.deleted.remove(id);
-        self.register(now, id, new)
+        let is_edge = new.details.is_edge;
+        self.register(now, id, new)?;
+        if is_edge { self.register_edge_modules(now, id) } else { Ok(()) }
     }
 
     /// Registers a device or module under an id that is free.
@@ -86,11 +99,12 @@ impl Partition {
             etag: 1,
             enabled: new.enabled,
             details: new.details.settled(id, None, at).boxed(),
-            keys: new.keys,
+            credentials: new.credentials,
             status_updated: None,
             connection_updated: None,
         };
-        self.devices.insert(Device { id: id.into(), identity, twin, session: None, heard: None, calls: 0 });
+        let (id, session, heard) = (id.into(), None, None);
+        self.devices.insert(Device { id, identity, twin, session, heard, calls: 0, telemetry: 0 });
         Ok(())
     }
 
@@ -113,7 +127,10 @@ impl Partition {
         identity.etag += 1;
         identity.enabled = new.enabled;
         identity.details = new.details.settled(id, identity.details.as_deref(), at).boxed();
-        identity.keys = new.keys;
+        identity.credentials = new.credentials;
+        if identity.details.as_ref().is_some_and(|details| details.is_edge) {
+            self.register_edge_modules(now, id)?;
+        }
         if !new.enabled {
             let modules = self.devices.modules_of(id);
             let connections: Vec<_> =
@@ -170,7 +187,8 @@ impl Partition {
 
     /// How many devices there are.
     pub(in crate::hub) fn counts(&self) -> Counts {
-        Counts { total: self.devices.len(), disabled: self.disabled, connected: self.connected() }
+        let (total, disabled, connected) = (self.devices.len(), self.disabled, self.connected());
+        Counts { total, disabled, connected, telemetry: self.counters.telemetry }
     }
 
     fn identity_document(&self, device: &Device) -> Value {
@@ -207,12 +225,7 @@ impl Partition {
 
     /// How a device or module proves itself, keys included.
     pub(super) fn authentication(&self, device: &Device) -> Value {
-        let (primary, secondary) = device.identity.keys.of(&device.id, &self.identity.fleet_key);
-        json!({
-            "symmetricKey": { "primaryKey": primary.to_base64(), "secondaryKey": secondary.to_base64() },
-            "x509Thumbprint": { "primaryThumbprint": null, "secondaryThumbprint": null },
-            "type": "sas",
-        })
+        device.identity.credentials.document(&device.id, &self.identity.fleet_key)
     }
 }
 

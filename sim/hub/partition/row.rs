@@ -1,7 +1,7 @@
 //! A device as a service reads it: whole (3.2) or field by field.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::device::{Details, Device, split_id};
 use crate::hub::json::write_text;
@@ -58,6 +58,7 @@ impl Row for View<'_> {
         match path {
             Path::DeviceId => Field::Text(split_id(&self.device.id).0.into()),
             Path::ModuleId => split_id(&self.device.id).1.map_or(Field::Undefined, |id| Field::Text(id.into())),
+            Path::ModelId => self.device.identity.model_id().map_or(Field::Undefined, |id| Field::Text(id.into())),
             Path::Etag => Field::Text(etag(twin.etag).into()),
             Path::DeviceEtag => Field::Text(etag(self.device.identity.etag).into()),
             Path::Status => Field::Text(self.status().into()),
@@ -67,7 +68,7 @@ impl Row for View<'_> {
                 self.time(path).or_else(|| NEVER.parse().ok()).map_or(Field::Undefined, Field::Time)
             }
             Path::CloudToDeviceMessageCount => number(0),
-            Path::AuthenticationType => Field::Text("sas".into()),
+            Path::AuthenticationType => Field::Text(self.device.identity.credentials.kind().into()),
             Path::IotEdge => Field::Bool(self.is_edge()),
             Path::Properties => Field::Compound,
             Path::Version => number(twin.version),
@@ -117,7 +118,7 @@ impl Row for View<'_> {
         if let Some(module_id) = module_id {
             member("moduleId", &text(module_id));
         }
-        if let Some(model_id) = self.details().and_then(|details| details.model_id.as_deref()) {
+        if let Some(model_id) = identity.model_id() {
             member("modelId", &text(model_id));
         }
         member("etag", &text(&etag(twin.etag)));
@@ -130,8 +131,16 @@ impl Row for View<'_> {
         member("connectionState", &text(self.device.connection_state()));
         member("lastActivityTime", &time(self.last_activity()));
         member("cloudToDeviceMessageCount", "0");
-        member("authenticationType", "\"sas\"");
-        member("x509Thumbprint", r#"{"primaryThumbprint":null,"secondaryThumbprint":null}"#);
+        member("authenticationType", &text(identity.credentials.kind()));
+        match identity.credentials.thumbprints() {
+            // 3.2: in capitals here, unlike in identities.
+            [None, None] => member("x509Thumbprint", r#"{"PrimaryThumbprint":null,"SecondaryThumbprint":null}"#),
+            thumbprints => {
+                let [primary, secondary] = thumbprints.map(|thumbprint| thumbprint.map(ToString::to_string));
+                let document = json!({ "PrimaryThumbprint": primary, "SecondaryThumbprint": secondary });
+                member("x509Thumbprint", &document.to_string());
+            }
+        }
         member("version", &twin.version.to_string());
         member("tags", twin.tags());
         out.push_str(",\"properties\":");

@@ -69,10 +69,10 @@ impl Partition {
 
     fn slice<'a>(&self, plan: &Plan, limit: usize, rows: impl Iterator<Item = (Cursor, &'a Device)>) -> Slice {
         let mut slice = Slice::default();
-        // Modules have a source of their own (4).
-        let mut rows = rows.filter(|(_, device)| !device.is_module()).enumerate().peekable();
+        let mut rows = rows.enumerate().peekable();
         while let Some((seen, (cursor, device))) = rows.next() {
             let view = View { device, wall: self.wall };
+            // Modules have a source of their own (4).
             let asked_for = device.is_module() == (plan.from == Collection::Modules);
             let full = asked_for && plan.condition.as_ref().is_none_or(|condition| matches(condition, &view)) && {
                 if let Select::Groups(grouping) = &plan.select {

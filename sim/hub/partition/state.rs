@@ -10,7 +10,9 @@ use super::devices::Devices;
 use super::held::Held;
 use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::HubDelays;
+use crate::hub::configurations::ConfigurationBook;
 use crate::hub::identity::HubIdentity;
+use crate::hub::telemetry::Message;
 use crate::hub::throttle::Throttles;
 use crate::hub::tracking::TrackingIds;
 use crate::hub::warning::Warning;
@@ -35,6 +37,8 @@ pub(in crate::hub) enum Effect {
     Send { to: ConnectionId, packet: Packet },
     /// A connection is closed, after what was sent to it before.
     Close { connection: ConnectionId },
+    /// A device has sent a message to the cloud.
+    Message(Box<Message>),
     /// A method call is over.
     Answer { call: CallId, outcome: MethodOutcome },
 }
@@ -54,8 +58,12 @@ pub(in crate::hub) struct Partition {
     /// Ids that a service has deleted and not created again: these cannot enrol themselves. As many as there were
     /// devices, at most.
     pub(super) deleted: HashSet<Arc<str>>,
+    /// The configurations of the whole hub; those of the first partition only are in use.
+    pub(in crate::hub) configurations: ConfigurationBook,
     /// Names its error answers.
     pub(super) tracking: TrackingIds,
+    /// Whether the messages that devices send to the cloud are handed out.
+    pub(super) keeps_telemetry: bool,
     pub(super) counters: Counters,
     /// Shared with the other partitions; `None` where nothing is limited.
     pub(super) throttles: Option<Arc<Throttles>>,
@@ -88,7 +96,9 @@ impl Partition {
             generation: 0,
             disabled: 0,
             deleted: HashSet::new(),
+            configurations: ConfigurationBook::default(),
             tracking,
+            keeps_telemetry: false,
             counters: Counters::default(),
             throttles: None,
             held: Held::default(),

@@ -78,6 +78,8 @@ impl<'a> Field<'a> {
             Self::Undefined | Self::Compound => return false,
             Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            // Sums may get out of hand, and JSON has no word for it.
+            Self::Number(number) if !number.is_finite() => return false,
             Self::Number(number) => out.push_str(&number.to_string()),
             Self::Text(text) => write_text(text, out),
             Self::Time(time) => write_text(&rfc3339(*time), out),

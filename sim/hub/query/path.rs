@@ -5,6 +5,7 @@
 pub(in crate::hub) enum Path {
     DeviceId,
     ModuleId,
+    ModelId,
     Etag,
     DeviceEtag,
     Status,
@@ -55,6 +56,7 @@ impl Path {
             (["properties", "reported"], _) => Self::Reported(segments[2..].to_vec()),
             (["deviceid"], 1) => Self::DeviceId,
             (["moduleid"], 1) => Self::ModuleId,
+            (["modelid"], 1) => Self::ModelId,
             (["etag"], 1) => Self::Etag,
             (["deviceetag"], 1) => Self::DeviceEtag,
             (["properties"], 1) => Self::Properties,
@@ -100,6 +102,7 @@ impl Path {
         Some(match self {
             Self::DeviceId => "deviceId",
             Self::ModuleId => "moduleId",
+            Self::ModelId => "modelId",
             Self::Etag => "etag",
             Self::DeviceEtag => "deviceEtag",
             Self::Status => "status",

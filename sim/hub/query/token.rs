@@ -134,7 +134,8 @@ fn parse_number(text: &str) -> Option<f64> {
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         #[expect(clippy::cast_precision_loss, reason = "numbers of a twin are 64-bit floats or smaller integers")]
         Some(hex) => u64::from_str_radix(hex, 16).ok().map(|number| number as f64),
-        None => text.parse().ok(),
+        // One that is beyond all numbers would make an answer that is no JSON.
+        None => text.parse().ok().filter(|number: &f64| number.is_finite()),
     }
 }
 

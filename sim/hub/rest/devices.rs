@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::Answer;
+use super::authentication::Authentication;
 use super::router::Service;
-use crate::dialect::azure::{ErrorCode, Key};
-use crate::hub::identity::random_key;
-use crate::hub::partition::{Details, Keys, Precondition, Refusal, Registration};
+use crate::dialect::azure::ErrorCode;
+use crate::hub::partition::{Details, Precondition, Refusal, Registration};
 use crate::hub::twin::TwinPatch;
 
 /// How many identities a list holds at most.
@@ -28,28 +28,6 @@ pub(super) struct Identity {
     device_scope: Option<String>,
     parent_scopes: Option<Vec<String>>,
     authentication: Option<Authentication>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Authentication {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    symmetric_key: Option<SymmetricKey>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SymmetricKey {
-    primary_key: Option<String>,
-    secondary_key: Option<String>,
-}
-
-/// Keys show themselves nowhere, not even in a debug print.
-impl std::fmt::Debug for SymmetricKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SymmetricKey(..)")
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,19 +112,7 @@ impl Identity {
             Some("disabled") => false,
             Some(other) => return Err(refuse(format!("status `{other}` is neither `enabled` nor `disabled`"))),
         };
-        let keys = match self.authentication {
-            Some(Authentication { kind: Some(kind), .. }) if kind != "sas" => {
-                return Err(refuse(format!("authentication `{kind}`: this hub knows `sas` alone")));
-            }
-            Some(Authentication { symmetric_key: Some(keys), .. }) => keys.read()?,
-            _ => None,
-        };
-        let keys = match keys {
-            Some(keys) => keys,
-            None => random_key()
-                .and_then(|primary| Ok((primary, random_key()?)))
-                .map_err(|error| Refusal::new(ErrorCode::ServerError, error.to_string()))?,
-        };
+        let credentials = self.authentication.unwrap_or_default().credentials()?;
         if self.status_reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
             return Err(refuse(format!("statusReason has more than {MAX_REASON} characters")));
         }
@@ -159,23 +125,7 @@ impl Identity {
             parent_scopes: self.parent_scopes.unwrap_or_default(),
             model_id: None,
         };
-        Ok(Registration { enabled, details, keys: Keys::Own(Box::new(keys)), twin })
-    }
-}
-
-impl SymmetricKey {
-    /// Both keys or neither (1.3).
-    fn read(self) -> Result<Option<(Key, Key)>, Refusal> {
-        let refuse = |message: &str| Refusal::new(ErrorCode::ArgumentInvalid, message);
-        let given = |key: Option<String>| key.filter(|key| !key.is_empty());
-        let key = |name: &str, text: String| Key::from_base64(&text).map_err(|why| refuse(&format!("{name}: {why}")));
-        match (given(self.primary_key), given(self.secondary_key)) {
-            (None, None) => Ok(None),
-            (Some(primary), Some(secondary)) => {
-                Ok(Some((key("primaryKey", primary)?, key("secondaryKey", secondary)?)))
-            }
-            _ => Err(refuse("an identity has two keys or none")),
-        }
+        Ok(Registration { enabled, details, credentials, twin })
     }
 }
 

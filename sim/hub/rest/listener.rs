@@ -16,10 +16,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use super::answer::{Answer, Failure};
 use super::router::Service;
 use super::throttling::operation_of;
+use super::websocket;
 use crate::dialect::azure::ErrorCode;
+use crate::hub::endpoint;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
 use crate::hub::partition::Refusal;
+use crate::hub::workers::Complaint;
 use crate::mqtt::ByteStream;
 
 /// The largest request body, in bytes.
@@ -36,15 +39,21 @@ pub(in crate::hub) async fn accept(service: Rc<Service>, listener: Listener) {
 async fn serve(service: Rc<Service>, stranger: Stranger) {
     let (stream, place) = match stranger.greet(&service.worker).await {
         Ok((connection, place)) => (ByteStream::from(connection), Cell::new(Some(place))),
-        Err(error) => return tracing::debug!(%error, "an HTTP connection ended before its first request"),
+        Err(error) => return endpoint::turned_away(&service.worker, &error),
     };
     let answer = service_fn(|request| respond(&service, request, &place));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(service.worker.door.head)
-        .serve_connection(TokioIo::new(stream), answer);
-    if let Err(error) = connection.await {
-        tracing::debug!(%error, "HTTP connection ended");
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
+    match connection.await {
+        Err(error) if error.is_parse() => {
+            let why = format_args!("{error}; TLS is spoken at the port of --https, and MQTT at others");
+            service.worker.complain(Complaint::NotHttp, &why);
+        }
+        Err(error) => tracing::debug!(%error, "HTTP connection ended"),
+        Ok(()) => {}
     }
 }
 
@@ -53,6 +62,9 @@ async fn respond(
     request: Request<Incoming>,
     place: &Cell<Option<Place>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    if websocket::is_asked_for(&request) {
+        return Ok(websocket::open(&service.worker, request, place));
+    }
     let operation = operation_of(request.method(), request.uri().path());
     let answer = answer(service, request, place).await.unwrap_or_else(|failure| service.refuse(&failure));
     service.worker.count_request(operation, answer.status);

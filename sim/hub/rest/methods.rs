@@ -46,11 +46,17 @@ fn read(body: &[u8]) -> Result<MethodRequest, Refusal> {
     let refuse = |message: String| Refusal::new(ErrorCode::ArgumentInvalid, message);
     let body: Body<'_> =
         serde_json::from_slice(body).map_err(|error| refuse(format!("the call is unreadable: {error}")))?;
-    if !is_method_name(&body.method_name) {
-        let allowed = "1 to 128 printable ASCII characters other than $()<>@,;:\\\"/[]?={}";
-        return Err(refuse(format!("`{}` is no method name: {allowed}", body.method_name.escape_debug())));
-    }
     let (response, connect) = (body.response_timeout_in_seconds, body.connect_timeout_in_seconds);
+    call(&body.method_name, body.payload.map_or("", RawValue::get), response, connect)
+}
+
+/// A call of the method `name` with a `payload` of JSON or none, within its limits; timeouts in seconds.
+pub(super) fn call(name: &str, payload: &str, response: i64, connect: i64) -> Result<MethodRequest, Refusal> {
+    let refuse = |message: String| Refusal::new(ErrorCode::ArgumentInvalid, message);
+    if !is_method_name(name) {
+        let allowed = "1 to 128 printable ASCII characters other than $()<>@,;:\\\"/[]?={}";
+        return Err(refuse(format!("`{}` is no method name: {allowed}", name.escape_debug())));
+    }
     if !(5..=300).contains(&response) {
         return Err(refuse(format!("responseTimeoutInSeconds is {response}; it must lie within [5; 300]")));
     }
@@ -58,13 +64,12 @@ fn read(body: &[u8]) -> Result<MethodRequest, Refusal> {
         let limit = response.min(300);
         return Err(refuse(format!("connectTimeoutInSeconds is {connect}; it must lie within [0; {limit}]")));
     }
-    let payload = body.payload.map_or("", RawValue::get);
     if payload.len() > MAX_PAYLOAD {
         return Err(Refusal::new(ErrorCode::MessageTooLarge, format!("the payload has more than {MAX_PAYLOAD} bytes")));
     }
     let seconds = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
     Ok(MethodRequest {
-        name: body.method_name,
+        name: name.to_owned(),
         payload: Bytes::copy_from_slice(payload.as_bytes()),
         response_timeout: seconds(response),
         connect_timeout: seconds(connect),

@@ -1,9 +1,14 @@
 //! The REST side: HTTP/1.1 requests of services.
 
 mod answer;
+mod authentication;
 mod authorization;
 mod bulk;
+mod configurations;
 mod devices;
+mod digital_twins;
+mod exports;
+mod feedback;
 mod listener;
 mod methods;
 mod modules;
@@ -15,6 +20,7 @@ mod statistics;
 mod status;
 mod throttling;
 mod twins;
+mod websocket;
 
 pub(super) use listener::accept;
 pub(super) use router::Service;

@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use super::answer::{Answer, Failure};
 use super::authorization::Door;
 use super::throttling::Waiting;
+use super::{configurations, exports, feedback};
 use crate::dialect::azure::ErrorCode;
 use crate::hub::identity::HubIdentity;
 use crate::hub::partition::{Precondition, Refusal};
@@ -52,6 +53,11 @@ impl Service {
         Answer::refusal(failure, &self.tracking.issue(), self.wall())
     }
 
+    /// A name for an answer that was not there before.
+    pub(super) fn issue(&self) -> String {
+        self.tracking.issue()
+    }
+
     /// The hub's time.
     pub(super) fn wall(&self) -> Timestamp {
         self.clock.wall().at(self.clock.now())
@@ -60,6 +66,7 @@ impl Service {
     /// Does what an admitted request asks for at the path of these `segments`.
     pub(super) async fn route(&self, head: &Parts, segments: &[String], body: &[u8]) -> Result<Answer, Failure> {
         let segments = parts(segments);
+        let query = head.uri.query().unwrap_or_default();
         let precondition = || Precondition::parse(text(&head.headers, IF_MATCH.as_str()));
         Ok(match (&head.method, segments.as_slice()) {
             (&Method::GET, ["twins", id]) => self.get_twin(id).await?,
@@ -76,7 +83,7 @@ impl Service {
             (&Method::POST, ["twins", device, "modules", module, "methods"]) => {
                 self.invoke(&module_id(device, module), body).await?
             }
-            (&Method::GET, ["devices"]) => self.list_devices(head.uri.query().unwrap_or_default()).await?,
+            (&Method::GET, ["devices"]) => self.list_devices(query).await?,
             (&Method::POST, ["devices"]) => self.bulk(body).await?,
             (&Method::POST, ["devices", "query"]) => self.query(&head.headers, body).await?,
             (&Method::GET, ["devices", id]) => self.get_device(id).await?,
@@ -91,8 +98,33 @@ impl Service {
             (&Method::DELETE, ["devices", device, "modules", module]) => {
                 self.delete_module(device, module, precondition()).await?
             }
+            (&Method::POST, ["devices", id, "applyConfigurationContent"]) => self.apply_content(id, body).await?,
+            (&Method::GET, ["configurations"]) => self.list_configurations(query).await?,
+            (&Method::POST, ["configurations", "testQueries"]) => configurations::test_queries(body)?,
+            (&Method::GET, ["configurations", id]) => self.get_configuration(id).await?,
+            (&Method::PUT, ["configurations", id]) => self.put_configuration(id, body, precondition()).await?,
+            (&Method::DELETE, ["configurations", id]) => self.delete_configuration(id, precondition()).await?,
+            (&Method::GET, ["digitaltwins", id]) => self.get_digital_twin(id).await?,
+            (&Method::PATCH, ["digitaltwins", id]) => self.patch_digital_twin(id, body, precondition()).await?,
+            (&Method::POST, ["digitaltwins", id, "commands", name]) => {
+                self.command(id, None, name, query, body).await?
+            }
+            (&Method::POST, ["digitaltwins", id, "components", component, "commands", name]) => {
+                self.command(id, Some(component), name, query, body).await?
+            }
+            (&Method::GET, ["messages", "serviceBound", "feedback"]) => feedback::receive(),
+            (&Method::DELETE, ["messages", "serviceBound", "feedback", lock])
+            | (&Method::POST, ["messages", "serviceBound", "feedback", lock, "abandon"]) => feedback::settle(lock)?,
+            (&Method::POST, ["jobs", "create"]) => exports::create()?,
+            (&Method::GET, ["jobs"]) => exports::list(),
+            (&Method::GET | &Method::DELETE, ["jobs", id]) => exports::find(id)?,
             (&Method::GET, ["statistics", "devices"]) => self.device_statistics().await?,
             (&Method::GET, ["statistics", "service"]) => self.service_statistics().await?,
+            (&Method::GET, ["statistics", "telemetry"]) => self.telemetry_statistics().await?,
+            (&Method::GET, ["statistics", "telemetry", id]) => self.telemetry_of(id).await?,
+            (&Method::GET, ["statistics", "telemetry", device, "modules", module]) => {
+                self.telemetry_of(&module_id(device, module)).await?
+            }
             (method, _) => {
                 let path = head.uri.path();
                 return Err(Failure::NoRoute(format!("this hub does not answer {method} {path}")));

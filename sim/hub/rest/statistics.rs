@@ -22,6 +22,20 @@ impl Service {
         Ok(Answer::ok(counts.to_string()))
     }
 
+    /// Messages to the cloud. The real hub has no such address; its monitoring tells.
+    pub(super) async fn telemetry_statistics(&self) -> Result<Answer, Refusal> {
+        let counts = json!({ "messageCount": self.counts().await?.telemetry });
+        Ok(Answer::ok(counts.to_string()))
+    }
+
+    /// The same of one device or module.
+    pub(super) async fn telemetry_of(&self, id: &str) -> Result<Answer, Refusal> {
+        let (owner, id) = (self.worker.peers.owner(id), id.to_owned());
+        let visit = self.worker.visit(owner, move |partition, _| partition.telemetry_of(&id).ok_or(id)).await?;
+        let count = visit.map_err(|id| Refusal::unknown(&id))?;
+        Ok(Answer::ok(json!({ "messageCount": count }).to_string()))
+    }
+
     async fn counts(&self) -> Result<Counts, Refusal> {
         let mut sum = Counts::default();
         for worker in 0..self.worker.peers.len() {

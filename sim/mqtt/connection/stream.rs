@@ -36,7 +36,14 @@ impl ByteStream {
         let mut connection = Connection::client(stream, tls, again)?;
         let mut scratch = Scratch::default();
         poll_fn(|cx| connection.poll_handshake(cx, &mut scratch)).await?;
+        // It is not known whether this side speaks first.
+        poll_fn(|cx| connection.poll_flush(cx)).await?;
         Ok(connection.into())
+    }
+
+    /// The connection itself. What was decrypted and not read stands at its beginning.
+    pub(super) fn into_connection(self) -> Connection {
+        self.connection
     }
 
     fn poll_read_sealed(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -44,11 +51,13 @@ impl ByteStream {
         if let Poll::Ready(Err(error)) = self.connection.poll_flush(cx) {
             return Poll::Ready(Err(in_io(error)));
         }
-        let Connection { stream, tls, partial, unsent } = &mut self.connection;
+        let Connection { stream, layers, partial, unsent } = &mut self.connection;
+        // For frames of a WebSocket, which there are none of here.
+        let mut between = BytesMut::new();
         while partial.is_empty() && buffer.remaining() > 0 {
             // It arrives where it goes in the end, and is decrypted there.
             let space = buffer.initialize_unfilled();
-            match ready!(arrive(stream, tls.as_deref_mut(), cx, space, partial, unsent)) {
+            match ready!(arrive(stream, layers.as_deref_mut(), cx, space, &mut between, partial, unsent)) {
                 Ok(()) => {}
                 Err(ConnectionError::Closed) => break,
                 Err(error) => return Poll::Ready(Err(in_io(error))),
@@ -79,7 +88,7 @@ impl fmt::Debug for ByteStream {
 impl AsyncRead for ByteStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let stream = self.get_mut();
-        match stream.connection.tls {
+        match stream.connection.layers {
             Some(_) => stream.poll_read_sealed(cx, buffer),
             None => Pin::new(&mut stream.connection.stream).poll_read(cx, buffer),
         }
@@ -89,13 +98,13 @@ impl AsyncRead for ByteStream {
 impl AsyncWrite for ByteStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let connection = &mut self.get_mut().connection;
-        if connection.tls.is_none() {
+        if connection.layers.is_none() {
             return Pin::new(&mut connection.stream).poll_write(cx, bytes);
         }
         ready!(connection.poll_flush(cx)).map_err(in_io)?;
         let chunk = &bytes[..bytes.len().min(CHUNK)];
-        if let Some(tls) = connection.tls.as_mut().filter(|_| !chunk.is_empty()) {
-            tls.seal(chunk, &mut connection.unsent).map_err(io::Error::other)?;
+        if let Some(layers) = connection.layers.as_mut().filter(|_| !chunk.is_empty()) {
+            layers.seal(chunk, &mut BytesMut::new(), &mut connection.unsent).map_err(in_io)?;
         }
         // What the socket does not take waits for the next write, or for a flush.
         match connection.poll_flush(cx) {
@@ -109,7 +118,7 @@ impl AsyncWrite for ByteStream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.connection.tls.is_none() {
+        if self.connection.layers.is_none() {
             return Pin::new(&mut self.get_mut().connection.stream).poll_write_vectored(cx, parts);
         }
         let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
@@ -117,7 +126,7 @@ impl AsyncWrite for ByteStream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.connection.tls.is_none()
+        self.connection.layers.is_none()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -127,9 +136,9 @@ impl AsyncWrite for ByteStream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { connection, said_goodbye } = self.get_mut();
         if !std::mem::replace(said_goodbye, true)
-            && let Some(tls) = &mut connection.tls
+            && let Some(layers) = &mut connection.layers
         {
-            tls.say_goodbye(&mut connection.unsent).map_err(io::Error::other)?;
+            layers.say_goodbye(&mut BytesMut::new(), &mut connection.unsent).map_err(in_io)?;
         }
         ready!(connection.poll_flush(cx)).map_err(in_io)?;
         Pin::new(&mut connection.stream).poll_shutdown(cx)

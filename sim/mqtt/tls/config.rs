@@ -7,8 +7,9 @@ use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, DEFAULT_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
+use super::client_certificate::{ClientIdentity, Possession};
 use super::error::TlsConfigError;
 use super::tickets::Tickets;
 
@@ -30,16 +31,7 @@ impl ClientTls {
     /// # Errors
     /// [`TlsConfigError::Host`], [`TlsConfigError::Authority`].
     pub fn new(host: &str, authority: &str, resumption: bool) -> Result<Self, TlsConfigError> {
-        let unusable = |error: &dyn fmt::Display| TlsConfigError::Authority(error.to_string());
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(authority.as_bytes()) {
-            let certificate = certificate.map_err(|error| unusable(&error))?;
-            roots.add(certificate).map_err(|error| unusable(&error))?;
-        }
-        if roots.is_empty() {
-            return Err(unusable(&"it holds no certificate"));
-        }
-        Self::trusting(roots, host, resumption)
+        Self::trusting(roots(authority)?, host, resumption)
     }
 
     /// The same, with a hub whose certificate is signed by somebody whom this system trusts: a hub in a cloud, mostly.
@@ -58,10 +50,31 @@ impl ClientTls {
         Self::trusting(roots, host, resumption)
     }
 
+    /// The same for one device, which shows `identity` to a hub that asks for one. Its sessions are not resumed: a ticket is
+    /// for the device that it was given to, and tickets are pooled.
+    #[must_use]
+    pub fn presenting(&self, identity: &ClientIdentity) -> Self {
+        // Each part of it is shared.
+        let mut config = ClientConfig::clone(&self.first);
+        config.client_auth_cert_resolver = identity.shown_once();
+        config.resumption = Resumption::disabled();
+        let config = Arc::new(config);
+        Self { first: Arc::clone(&config), again: config, host: self.host.clone() }
+    }
+
     fn trusting(roots: RootCertStore, host: &str, resumption: bool) -> Result<Self, TlsConfigError> {
+        Self::speaking(DEFAULT_VERSIONS, roots, host, resumption)
+    }
+
+    pub(super) fn speaking(
+        versions: &[&'static SupportedProtocolVersion],
+        roots: RootCertStore,
+        host: &str,
+        resumption: bool,
+    ) -> Result<Self, TlsConfigError> {
         let host = ServerName::try_from(host.to_owned()).map_err(|_| TlsConfigError::Host(host.to_owned()))?;
         let mut first = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(versions)?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let mut again = first.clone();
@@ -92,16 +105,25 @@ pub struct ServerTls(Arc<ServerConfig>);
 
 impl ServerTls {
     /// TLS 1.3 or 1.2, proven by `chain` (DER, the server's own certificate first) and its private `key` (PKCS #8, DER).
-    /// Sessions can be resumed by tickets; the server itself keeps nothing of them.
+    /// Clients are asked for a certificate, and may come without. Sessions can be resumed by tickets; the server itself keeps
+    /// nothing of them.
     ///
     /// # Errors
     /// [`TlsConfigError::Setup`].
     pub fn new(chain: Vec<Vec<u8>>, key: Vec<u8>) -> Result<Self, TlsConfigError> {
+        Self::speaking(DEFAULT_VERSIONS, chain, key)
+    }
+
+    pub(super) fn speaking(
+        versions: &[&'static SupportedProtocolVersion],
+        chain: Vec<Vec<u8>>,
+        key: Vec<u8>,
+    ) -> Result<Self, TlsConfigError> {
         let chain = chain.into_iter().map(CertificateDer::from).collect();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
         let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
+            .with_protocol_versions(versions)?
+            .with_client_cert_verifier(Possession::verifier())
             .with_single_cert(chain, key)?;
         config.ticketer = ring::Ticketer::new()?;
         // Whoever comes back needs one, and each costs a record.
@@ -121,6 +143,20 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
+}
+
+/// The certificates in `pem`, of those who are trusted.
+pub(super) fn roots(pem: &str) -> Result<RootCertStore, TlsConfigError> {
+    let unusable = |error: &dyn fmt::Display| TlsConfigError::Authority(error.to_string());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|error| unusable(&error))?;
+        roots.add(certificate).map_err(|error| unusable(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(unusable(&"it holds no certificate"));
+    }
+    Ok(roots)
 }

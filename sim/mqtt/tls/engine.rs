@@ -5,6 +5,7 @@ use std::fmt;
 
 use bytes::BytesMut;
 use rustls::client::UnbufferedClientConnection;
+use rustls::pki_types::CertificateDer;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus};
 use rustls::{Error, HandshakeKind};
@@ -21,7 +22,7 @@ const RECORD: usize = 16 * 1024;
 pub(in crate::mqtt) struct Engine {
     side: Side,
     /// The head of what is not complete yet, as rustls left it: it finds its place in it again.
-    pub(super) partial: BytesMut,
+    pub(in crate::mqtt) partial: BytesMut,
 }
 
 enum Side {
@@ -80,6 +81,23 @@ impl Engine {
         kind == Some(HandshakeKind::Resumed)
     }
 
+    /// The version of TLS; known once the handshake is over.
+    #[cfg(test)]
+    pub(in crate::mqtt) fn version(&self) -> Option<rustls::ProtocolVersion> {
+        match &self.side {
+            Side::Client(client) => client.protocol_version(),
+            Side::Server(server) => server.protocol_version(),
+        }
+    }
+
+    /// The certificates that the client has shown, once the handshake is over; empty at the client's side.
+    pub(in crate::mqtt) fn client_certificates(&self) -> &[CertificateDer<'static>] {
+        match &self.side {
+            Side::Client(_) => &[],
+            Side::Server(server) => server.peer_certificates().unwrap_or_default(),
+        }
+    }
+
     /// Opens the records in `arrived` (and decrypts in place). What they hold is appended to `plain`, what TLS itself
     /// has to say to `answer`, which has to be sent even after an error. `false` once the peer has said goodbye.
     pub(in crate::mqtt) fn open(
@@ -109,7 +127,10 @@ impl Engine {
                     while self.side.wants_to_say() {
                         let _ = self.side.step(&mut [], Say::Nothing, plain, answer);
                     }
-                    break Err(error.into());
+                    break Err(match self.side {
+                        Side::Client(_) => error.into(),
+                        Side::Server(_) => TlsError::at_hub(error),
+                    });
                 }
             }
         };

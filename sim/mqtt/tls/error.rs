@@ -1,13 +1,19 @@
 //! Why TLS does not come about, in words that name the way out.
 
-use rustls::{CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error};
 
 /// Why TLS cannot be set up at all.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsConfigError {
     /// There is no certificate in what should hold those that are trusted.
-    #[error("the hub's CA is unusable: {0}; it must hold certificates in PEM")]
+    #[error("the CA is unusable: {0}; it must hold certificates in PEM")]
     Authority(String),
+    /// A device's certificate or its key cannot be used.
+    #[error("a device's certificate is unusable: {0}; both it and its private key must be there in PEM")]
+    Identity(String),
+    /// A file of certificates holds none.
+    #[error("it holds no certificate in PEM: {0}")]
+    Certificate(String),
     /// The system trusts nobody.
     #[error(
         "no certificate that this system trusts is to be found ({0}): install them (often the package \
@@ -39,6 +45,15 @@ pub enum TlsError {
     /// The peer's certificate is unusable otherwise.
     #[error("the hub's certificate is unusable: {0}; give the hub a new one and look at the clocks of both machines")]
     Certificate(CertificateError),
+    /// The client's certificate is unusable, or its key is not the client's.
+    #[error("the client's certificate is unusable: {0}")]
+    Client(Error),
+    /// The client does not take the hub's certificate.
+    #[error(
+        "the client does not trust this hub's certificate ({0}): it needs the certificate of the hub's CA \
+         (`twinstorm hub --tls-dir DIR` keeps it in DIR/ca.pem), and has to call the hub by a --host"
+    )]
+    Distrusted(Error),
     /// What came is no TLS.
     #[error(
         "the other end does not speak TLS (from a device: name the port for MQTT over TLS, often 8883, or set \
@@ -62,6 +77,22 @@ pub enum TlsError {
     Failed(Error),
 }
 
+impl TlsError {
+    /// What `error` means at the hub's end.
+    pub(super) fn at_hub(error: Error) -> Self {
+        use AlertDescription::{BadCertificate, CertificateUnknown, DecryptError, UnknownCA};
+        match error {
+            // The last of them from a client that trusts another CA of the same name: an earlier hub's, say.
+            Error::AlertReceived(BadCertificate | CertificateUnknown | UnknownCA | DecryptError) => {
+                Self::Distrusted(error)
+            }
+            Error::InvalidCertificate(_) => Self::Client(error),
+            error => error.into(),
+        }
+    }
+}
+
+/// What an error means at a device's end.
 impl From<Error> for TlsError {
     fn from(error: Error) -> Self {
         match error {

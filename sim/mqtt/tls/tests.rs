@@ -1,18 +1,41 @@
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, date_time_ymd,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, SupportedProtocolVersion};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::config::{provider, roots};
 use super::*;
 use crate::mqtt::{Connect, Connection, ConnectionError, Packet, QoS, Scratch, connect_from, publish};
 
 /// A server's side for `host`, and the certificate that its clients have to trust, in PEM.
 pub(crate) fn server_for(host: &str) -> (ServerTls, String) {
+    let (chain, key, authority) = certificate_for(host);
+    (ServerTls::new(chain, key).unwrap(), authority)
+}
+
+fn certificate_for(host: &str) -> (Vec<Vec<u8>>, Vec<u8>, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![host.to_owned()]).unwrap().self_signed(&key).unwrap();
-    (ServerTls::new(vec![certificate.der().to_vec()], key.serialize_der()).unwrap(), certificate.pem())
+    (vec![certificate.der().to_vec()], key.serialize_der(), certificate.pem())
+}
+
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
+
+/// A client and a server that know one version of TLS alone.
+fn sides_of(version: &'static SupportedProtocolVersion, resumption: bool) -> (ClientTls, ServerTls) {
+    let (chain, key, authority) = certificate_for("hub.test");
+    let client = ClientTls::speaking(&[version], roots(&authority).unwrap(), "hub.test", resumption).unwrap();
+    (client, ServerTls::speaking(&[version], chain, key).unwrap())
 }
 
 fn sides(resumption: bool) -> (ClientTls, ServerTls) {
@@ -218,7 +241,7 @@ async fn a_certificate_of_somebody_elses_is_refused_in_words() {
     let (_, stranger) = server_for("hub.test");
     let (near, far) = refusal("hub.test", &stranger, &server).await;
     assert!(near.contains("not trusted") && near.contains("TWINSTORM_HUB_CA"), "{near}");
-    assert!(far.contains("alert"), "the hub learns why: {far}");
+    assert!(far.contains("does not trust") && far.contains("alert"), "the hub learns why: {far}");
     let (near, _) = refusal("other.test", &authority, &server).await;
     assert!(near.contains("wrong host") && near.contains("hub.test") && near.contains("other.test"), "{near}");
 }
@@ -259,4 +282,112 @@ fn nothing_of_keys_and_tickets_shows_in_a_debug_print() {
     let (client, server) = sides(true);
     let shown = format!("{client:?} {server:?} {:?}", engines(&client, &server));
     assert!(shown.len() < 300, "{shown}");
+}
+
+/// A CA, and the certificate and key of a device that it signs, in PEM.
+fn identity_of(device: &str) -> (String, String, String) {
+    let ca_key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::default();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_pem = ca.self_signed(&ca_key).unwrap().pem();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, device);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2040, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &Issuer::new(ca, ca_key)).unwrap();
+    (ca_pem, certificate.pem(), key.serialize_pem())
+}
+
+#[tokio::test]
+async fn a_hub_sees_the_certificate_that_a_device_shows_and_who_signed_it() {
+    let (ca, certificate, key) = identity_of("d1");
+    let (stranger, ..) = identity_of("d1");
+    let identity = ClientIdentity::from_pem(&certificate, &key).unwrap();
+    let at = |date: &str| date.parse().unwrap();
+    for version in VERSIONS {
+        let (client, server) = sides_of(version, true);
+        // Of two connections, the second would resume the first, if that were allowed.
+        for again in [false, true] {
+            let (near, far) = pair(&client.presenting(&identity), &server, again).await;
+            assert!(!far.is_resumed() && near.client_certificate().is_none());
+            let shown = far.client_certificate().unwrap();
+            assert_eq!(shown.leaf(), &*CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap());
+            let authorities = ClientAuthorities::new(&ca).unwrap();
+            authorities.verify(&shown, at("2030-01-01T00:00:00Z")).unwrap();
+            assert!(authorities.verify(&shown, at("2050-01-01T00:00:00Z")).is_err(), "expired");
+            let error = ClientAuthorities::new(&stranger).unwrap().verify(&shown, at("2030-01-01T00:00:00Z"));
+            assert!(error.unwrap_err().to_string().contains("refused"));
+        }
+        let (_, far) = pair(&client, &server, false).await;
+        assert!(far.client_certificate().is_none(), "none is shown, and none is needed");
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_brings_back_no_other_devices_certificate() {
+    let (_, certificate, key) = identity_of("d1");
+    let identity = ClientIdentity::from_pem(&certificate, &key).unwrap();
+    let (client, server) = sides(true);
+    pair(&client.presenting(&identity), &server, false).await;
+    let (_, far) = pair(&client, &server, true).await;
+    assert!(!far.is_resumed() && far.client_certificate().is_none());
+}
+
+#[tokio::test]
+async fn whoever_shows_a_certificate_without_its_key_is_refused() {
+    let (_, certificate, _) = identity_of("d1");
+    let (_, _, other_key) = identity_of("d1");
+    let error = ClientIdentity::from_pem(&certificate, &other_key).unwrap_err().to_string();
+    assert!(error.contains("a device's certificate is unusable"), "{error}");
+    // A thief would not check.
+    let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+    let key = provider().key_provider.load_private_key(PrivateKeyDer::from_pem_slice(other_key.as_bytes()).unwrap());
+    let thief = ClientIdentity(Arc::new(CertifiedKey::new(chain, key.unwrap())));
+    for version in VERSIONS {
+        let (client, server) = sides_of(version, false);
+        let (near, far) = sockets().await;
+        let mut near = Connection::client(near, &client.presenting(&thief), false).unwrap();
+        let mut far = Connection::server(far, &server).unwrap();
+        let device = async {
+            // With TLS 1.3 the device learns of it only afterwards.
+            let shaken = shake(&mut near).await;
+            let _ = poll_fn(|cx| near.poll_flush(cx)).await;
+            shaken
+        };
+        let (_, error) = tokio::join!(device, shake(&mut far));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("the client's certificate is unusable"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn both_versions_of_tls_are_spoken() {
+    for version in VERSIONS {
+        let (client, server) = sides_of(version, false);
+        let (mut near, mut far) = pair(&client, &server, false).await;
+        assert_eq!((near.tls_version(), far.tls_version()), (Some(version.version), Some(version.version)));
+        let mut scratch = Scratch::default();
+        far.send(&mut scratch, &[message(100_000)]).unwrap();
+        let (_, received) = tokio::join!(poll_fn(|cx| far.poll_flush(cx)), receive(&mut near, 1));
+        assert_eq!(received.unwrap(), [message(100_000)]);
+        assert!(near.is_idle() && far.is_idle(), "idle: no buffer");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_knows_tls_1_2_alone_may_resume_too() {
+    let (client, server) = sides_of(&TLS12, true);
+    for (again, resumed) in [(false, false), (true, true), (true, true)] {
+        let (near, far) = pair(&client, &server, again).await;
+        assert_eq!((near.is_resumed(), far.is_resumed()), (resumed, resumed));
+    }
+}
+
+#[test]
+fn a_device_with_a_certificate_costs_little_more_than_one_without() {
+    // What a connection keeps of its own: the rest is shared.
+    let own = size_of::<ClientConfig>() + 64;
+    assert!(own <= 512, "{own} bytes");
 }

@@ -72,6 +72,8 @@ impl Reach {
     /// What a device says first.
     pub(super) fn hello(&self, id: &str, password: String) -> Packet {
         let mut connect = Connect::new(id);
+        // Nobody here pings.
+        connect.keep_alive = 0;
         connect.set_login(format!("{}/{id}/?api-version=2021-04-12", self.owner.host), password);
         Packet::Connect(connect)
     }

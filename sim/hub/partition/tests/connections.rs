@@ -33,50 +33,6 @@ fn connects_are_answered_with_the_right_code() {
 }
 
 #[test]
-fn a_registered_device_proves_either_of_its_keys_and_no_other() {
-    let mut bench = Bench::new();
-    let keys = (Key::from_bytes([5; 32]), Key::from_bytes([6; 32]));
-    let new = Registration { keys: Keys::Own(Box::new(keys.clone())), ..Registration::default() };
-    bench.partition.create(bench.now, "d", new.clone()).unwrap();
-    for (key, code) in [
-        (keys.0.clone(), ConnectReturnCode::Success),
-        (keys.1, ConnectReturnCode::Success),
-        (bench.derived("d"), ConnectReturnCode::NotAuthorized),
-    ] {
-        let connect = bench.login("d", &key, 60);
-        assert_eq!(bench.connect_with(1, &connect).0, code);
-    }
-    let disabled = Registration { enabled: false, ..new };
-    bench.partition.update(bench.now, "d", disabled, &Precondition::Any).unwrap();
-    bench.drain();
-    assert_eq!(bench.closed.last(), Some(&1), "a disabled device is disconnected");
-    let connect = bench.login("d", &keys.0, 60);
-    assert_eq!(bench.connect_with(2, &connect).0, ConnectReturnCode::NotAuthorized);
-}
-
-#[test]
-fn a_policy_that_may_connects_as_any_registered_device() {
-    let mut bench = Bench::new();
-    bench.partition.create(bench.now, "d", Registration::default()).unwrap();
-    let mut code = |policy: &str, resource: &str, id: &str, forged: bool| {
-        let known = bench.partition.identity.policy(policy).cloned().unwrap();
-        let key = if forged { Key::from_bytes([9; 32]) } else { known.secondary };
-        let expires = bench.partition.wall.at(bench.now) + SECOND;
-        let mut connect = bench.login(id, &key, 60);
-        connect.login.as_mut().unwrap().password = SasToken::sign(resource, expires, Some(policy), &key);
-        bench.connect_with(1, &connect).0
-    };
-    for resource in ["h", "h/devices", "h/devices/d"] {
-        assert_eq!(code("device", resource, "d", false), ConnectReturnCode::Success, "{resource}");
-        assert_eq!(code("iothubowner", resource, "d", false), ConnectReturnCode::Success);
-        assert_eq!(code("service", resource, "d", false), ConnectReturnCode::NotAuthorized);
-        assert_eq!(code("device", resource, "d", true), ConnectReturnCode::NotAuthorized);
-    }
-    assert_eq!(code("device", "h/devices/e", "d", false), ConnectReturnCode::NotAuthorized);
-    assert_eq!(code("device", "h", "stranger", false), ConnectReturnCode::NotAuthorized, "enrolment takes its own key");
-}
-
-#[test]
 fn the_newest_connection_wins_and_the_end_of_the_old_one_changes_nothing() {
     let mut bench = Bench::new();
     bench.connect(1, "d");
@@ -159,4 +115,56 @@ fn silence_and_expired_tokens_end_a_connection() {
     }
     assert_eq!(bench.closed, [2, 3, 1, 3], "the token at 20 s, silence at 90 s, and takeovers");
     assert_eq!(bench.partition.connected(), 1);
+}
+
+#[test]
+fn a_persistent_session_goes_on_without_another_subscribe() {
+    let mut bench = Bench::new();
+    bench.online(1, "d");
+    bench.partition.disconnected(bench.now, ConnectionId(1));
+    assert_eq!(bench.connect(2, "d"), (ConnectReturnCode::Success, true));
+    bench.sent.clear();
+    let patch = TwinPatch::parse(br#"{"properties":{"desired":{"a":1}}}"#).unwrap();
+    bench.partition.patch_twin(bench.now, "d", &patch, &Precondition::Any).unwrap();
+    bench.invoke("d", 5, 0);
+    bench.publish(2, FromDevice::TwinGet { rid: "7" }, " ");
+    let topics: Vec<String> = bench.published().into_iter().map(|(topic, _)| topic).collect();
+    let expected =
+        ["$iothub/twin/PATCH/properties/desired/?$version=2", "$iothub/methods/POST/", "$iothub/twin/res/200/"];
+    assert_eq!(topics.len(), 3, "{topics:?}");
+    assert!(topics.iter().zip(expected).all(|(topic, start)| topic.starts_with(start)), "{topics:?}");
+}
+
+#[test]
+fn many_filters_are_answered_in_order_and_qos_2_is_granted_as_1() {
+    let mut bench = Bench::new();
+    bench.connect(1, "d");
+    let filters = [(FromHub::METHOD_FILTER, QoS::ExactlyOnce), (FromHub::TWIN_RESPONSE_FILTER, QoS::AtLeastOnce)];
+    let filters = filters.map(|(filter, qos)| SubscribeFilter::new(filter.to_owned(), qos));
+    bench.receive(1, Packet::Subscribe(Subscribe::new_many(filters)));
+    let Some((_, Packet::SubAck(ack))) = bench.sent.last() else { panic!("{:?}", bench.sent) };
+    assert_eq!(ack.return_codes, [SubscribeReasonCode::Success(QoS::AtLeastOnce); 2]);
+
+    let flood = (0..100_000).map(|n| SubscribeFilter::new(format!("a/{n}"), QoS::AtMostOnce));
+    bench.receive(1, Packet::Subscribe(Subscribe::new_many(flood)));
+    let Some((_, Packet::SubAck(ack))) = bench.sent.last() else { panic!("{:?}", bench.sent.len()) };
+    assert!(
+        ack.return_codes.len() == 100_000 && ack.return_codes.iter().all(|code| *code == SubscribeReasonCode::Failure)
+    );
+    let subscribed = bench.partition.devices.named("d").unwrap().session.as_ref().unwrap().subscriptions;
+    assert_eq!(size_of_val(&subscribed), 1, "nothing of it is kept");
+}
+
+#[test]
+fn keep_alive_is_capped_and_0_turns_it_off() {
+    for (keep_alive, silence) in [(10, Some(15)), (1178, Some(1767)), (u16::MAX, Some(1767)), (0, None)] {
+        let mut bench = Bench::new();
+        let mut connect = bench.login("d", &bench.derived("d"), 10_000);
+        connect.keep_alive = keep_alive;
+        bench.connect_with(1, &connect);
+        bench.pass(SECOND * (silence.unwrap_or(9_999) - 1));
+        assert!(bench.closed.is_empty(), "{keep_alive}");
+        bench.pass(SECOND);
+        assert_eq!(bench.closed.is_empty(), silence.is_none(), "{keep_alive}");
+    }
 }

@@ -1,12 +1,14 @@
 //! A partition fed by hand: no socket, no clock.
 
 mod connections;
+mod credentials;
 mod held;
 mod methods;
 mod model;
 mod modules;
 mod registry;
 mod search;
+mod telemetry;
 mod twins;
 
 use std::sync::Arc;
@@ -17,15 +19,20 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::methods::{DeviceAnswer, MethodOutcome, MethodRequest};
-use super::{CallId, ConnectionId, Details, Effect, Keys, Partition, Precondition, Registration};
+use super::{
+    CallId, ConnectionId, Credentials, Details, Effect, OwnCredentials, Partition, Precondition, Registration,
+};
 use crate::dialect::azure::{ErrorCode, FromDevice, FromHub, Key, SasToken};
+use crate::hub::certificate::{DeviceCertificate, Thumbprint};
 use crate::hub::config::HubDelays;
 use crate::hub::identity::HubIdentity;
 use crate::hub::query::{Cursor, Plan, parse};
+use crate::hub::telemetry::{AuthMethod, Message};
 use crate::hub::tracking::TrackingIds;
 use crate::hub::twin::{TwinError, TwinPatch};
 use crate::mqtt::{
-    Connect, ConnectReturnCode, Packet, Publish, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode, publish,
+    Connect, ConnectReturnCode, LastWill, Packet, Publish, QoS, Subscribe, SubscribeFilter, SubscribeReasonCode,
+    publish,
 };
 use crate::time::{Nanos, WallClock};
 
@@ -38,6 +45,7 @@ struct Bench {
     sent: Vec<(u64, Packet)>,
     closed: Vec<u64>,
     answers: Vec<(CallId, MethodOutcome)>,
+    messages: Vec<Message>,
 }
 
 impl Bench {
@@ -49,7 +57,7 @@ impl Bench {
         let identity = HubIdentity::generate("h").unwrap();
         let wall = WallClock::new(Timestamp::from_second(1_000_000).unwrap());
         let partition = Partition::new(Arc::new(identity), delays, wall, TrackingIds::new(0));
-        Self { partition, now: Nanos::ZERO, sent: vec![], closed: vec![], answers: vec![] }
+        Self { partition, now: Nanos::ZERO, sent: vec![], closed: vec![], answers: vec![], messages: vec![] }
     }
 
     fn drain(&mut self) {
@@ -57,6 +65,7 @@ impl Bench {
             match effect {
                 Effect::Send { to, packet } => self.sent.push((to.0, packet)),
                 Effect::Close { connection } => self.closed.push(connection.0),
+                Effect::Message(message) => self.messages.push(*message),
                 Effect::Answer { call, outcome } => self.answers.push((call, outcome)),
             }
         }
@@ -89,7 +98,16 @@ impl Bench {
 
     /// The answer to `connect`: its code, and whether a session was present.
     fn connect_with(&mut self, connection: u64, connect: &Connect) -> (ConnectReturnCode, bool) {
-        self.partition.connect(self.now, ConnectionId(connection), connect);
+        self.connect_as(connection, connect, None)
+    }
+
+    fn connect_as(
+        &mut self,
+        connection: u64,
+        connect: &Connect,
+        certificate: Option<&DeviceCertificate>,
+    ) -> (ConnectReturnCode, bool) {
+        self.partition.connect(self.now, ConnectionId(connection), connect, certificate);
         self.drain();
         match self.sent.iter().rev().find(|(to, _)| *to == connection) {
             Some((_, Packet::ConnAck(ack))) => (ack.code, ack.session_present),

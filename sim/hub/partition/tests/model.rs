@@ -6,6 +6,7 @@ mod expected;
 mod operation;
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 use super::super::{Counts, Refusal};
 use super::*;
@@ -152,7 +153,7 @@ impl Pair {
                 let mut connect = part.login(&id, &proof, i64::try_from(life).unwrap());
                 connect.clean_session = clean;
                 connect.keep_alive = keep_alive;
-                part.partition.connect(part.now, ConnectionId(connection), &connect);
+                part.partition.connect(part.now, ConnectionId(connection), &connect, None);
                 self.connections.push(device);
                 self.model.connect(&id, connection, clean, keep_alive, life, key);
             }
@@ -296,8 +297,15 @@ impl Pair {
     }
 }
 
+/// Failures are kept beside this file, as model.regressions, and tried first from then on.
+fn config() -> ProptestConfig {
+    let persistence = FileFailurePersistence::WithSource("regressions");
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(512), failure_persistence: Some(Box::new(persistence)), ..config }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(512)))]
+    #![proptest_config(config())]
 
     #[test]
     fn the_hub_does_what_a_small_model_of_it_does(parts in 1..4_usize, operations in operations()) {

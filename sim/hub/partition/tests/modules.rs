@@ -12,7 +12,7 @@ fn with_module(key: &Key) -> Bench {
 }
 
 fn registration(key: &Key) -> Registration {
-    Registration { keys: Keys::Own(Box::new((key.clone(), key.clone()))), ..Registration::default() }
+    Registration { credentials: Credentials::keys(key.clone(), key.clone()), ..Registration::default() }
 }
 
 fn login(bench: &Bench, key: &Key) -> Connect {

@@ -89,6 +89,7 @@ fn a_device_s_model_is_the_one_it_named_last_and_no_write_of_its_identity_loses_
     }
     bench.partition.update(bench.now, "d", Registration::default(), &Precondition::Any).unwrap();
     assert_eq!(model(&bench), json!("dtmi:a;1"));
+    assert_eq!(bench.query("SELECT modelId FROM devices WHERE modelId = 'dtmi:a;1'", None, 9).0.len(), 1);
 }
 
 #[test]

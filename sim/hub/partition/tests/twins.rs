@@ -120,4 +120,5 @@ fn each_write_moves_the_etag_it_should_and_no_other() {
     let twin: Value = serde_json::from_str(&bench.partition.twin("d").unwrap()).unwrap();
     assert_eq!(twin.pointer("/properties/desired/$metadata/a/b/$lastUpdatedVersion"), Some(&json!(2)));
     assert!(twin.pointer("/properties/reported/$metadata/a/$lastUpdatedVersion").is_none());
+    assert_eq!(twin["x509Thumbprint"], json!({"PrimaryThumbprint": null, "SecondaryThumbprint": null}));
 }

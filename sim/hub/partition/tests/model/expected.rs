@@ -297,6 +297,9 @@ impl Model {
         let n = self.called;
         self.called += 1;
         let Some(device) = self.devices.get(id) else { return self.see(format!("call {n}"), "404001") };
+        if !device.enabled {
+            return self.see(format!("call {n}"), "403012");
+        }
         if takes_methods(device).is_none() && connect == 0 {
             return self.see(format!("call {n}"), "404103 after 0");
         }

@@ -90,15 +90,19 @@ pub(super) enum Condition {
 pub(super) const DEVICES: usize = 3;
 
 pub(super) fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    vec(operation(), 1..40)
+    vec(operation(), 1..60)
+}
+
+/// Mostly the same one: more happens to it then.
+fn device() -> impl Strategy<Value = usize> {
+    prop_oneof![5 => Just(0), 2 => Just(1), 1 => 2..DEVICES]
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let device = || 0..DEVICES;
     prop_oneof![
         6 => connect(),
         10 => (back(), arrival()).prop_map(|(back, packet)| Operation::Receive { back, packet }),
-        1 => back().prop_map(|back| Operation::Break { back }),
+        2 => back().prop_map(|back| Operation::Break { back }),
         5 => (device(), prop::bool::weighted(0.3), prop::option::of(patch()), prop::option::of(patch()), condition())
             .prop_map(|(device, replace, tags, desired, condition)| Operation::Write {
                 device, replace, tags, desired, condition
@@ -107,7 +111,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => (device(), prop::bool::weighted(0.7), condition())
             .prop_map(|(device, enabled, condition)| Operation::Update { device, enabled, condition }),
         1 => (device(), condition()).prop_map(|(device, condition)| Operation::Delete { device, condition }),
-        4 => (device(), select(vec![5, 30]), select(vec![0, 10]))
+        4 => (device(), select(vec![5, 30]), select(vec![0, 10, 10]))
             .prop_map(|(device, response, connect)| Operation::Invoke { device, response, connect }),
         2 => select(vec![1, 4, 5, 10, 30, 89, 90, 2000]).prop_map(Operation::Pass),
     ]
@@ -116,7 +120,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 fn connect() -> impl Strategy<Value = Operation> {
     let key = prop_oneof![8 => Just(Proof::Primary), 1 => Just(Proof::Secondary), 1 => Just(Proof::Wrong)];
     let life = prop_oneof![6 => Just(3600), 2 => Just(20), 1 => Just(0)];
-    (0..DEVICES, any::<bool>(), select(vec![0, 60, 60, 1500]), life, key)
+    (device(), prop::bool::weighted(0.3), select(vec![0, 60, 60, 1500]), life, key)
         .prop_map(|(device, clean, keep_alive, life, key)| Operation::Connect { device, clean, keep_alive, life, key })
 }
 

@@ -1,0 +1,91 @@
+//! Deleting the devices that [`super::provision()`] created, and no other.
+
+use std::collections::HashSet;
+
+use super::client::Client;
+use super::registry::{Pace, Patient, RegistryError, RegistryProgress, Roll, in_batches, refused};
+use crate::dialect::azure::enrolment::{self, BulkReason, Enrolment};
+use crate::dialect::azure::rest;
+use crate::time::Clock;
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Devices that were deleted, or would be.
+    pub deleted: u32,
+    /// Devices that changed under its hands, and were left as they are.
+    pub left: u32,
+}
+
+/// Deletes the devices that carry the mark of `roll`'s fleet, also those beyond its range; with `dry_run` it only tells
+/// how many that are. The index by which they are found may be minutes behind (4): right before its deletion each is
+/// looked at once more, and deleted only if it is still what was looked at.
+///
+/// # Errors
+/// The first thing that went wrong; what was deleted is gone, and the same again goes on from there.
+pub async fn cleanup(
+    client: &Client,
+    roll: &Roll,
+    clock: Clock,
+    dry_run: bool,
+    mut progress: impl FnMut(RegistryProgress),
+) -> Result<Cleaned, RegistryError> {
+    let patient = Patient::new(client);
+    let mut pace = Pace::new(clock, roll.rate);
+    let (mut seen, mut result) = (HashSet::new(), Cleaned::default());
+    loop {
+        // A device that is gone may stand in the index for a while.
+        let found: Vec<u32> = patient.marked(roll).await?.into_iter().filter(|device| seen.insert(*device)).collect();
+        if dry_run {
+            return Ok(Cleaned { deleted: found.len() as u32, left: 0 });
+        }
+        if found.is_empty() {
+            return Ok(result);
+        }
+        let (mut done, of) = ((seen.len() - found.len()) as u32, seen.len() as u32);
+        let mut tell = |done| progress(RegistryProgress { done, of, throttled: patient.throttled() });
+        tell(done);
+        in_batches(&patient, roll, &mut pace, &found, delete, |part: Cleaned, count| {
+            result.deleted += part.deleted;
+            result.left += part.left;
+            done += count;
+            tell(done);
+        })
+        .await?;
+    }
+}
+
+async fn delete(patient: Patient, devices: Vec<Enrolment>) -> Result<Cleaned, RegistryError> {
+    let (mut result, mut ours) = (Cleaned::default(), Vec::new());
+    for Enrolment { id, mark, .. } in devices {
+        let twin = patient.send(rest::get_twin(&id)).await?;
+        match twin.status {
+            200 => {
+                let found = enrolment::found(&twin.body)?;
+                if found.mark.as_deref() == Some(&mark) {
+                    ours.push((id, found.etag));
+                } else {
+                    result.left += 1;
+                }
+            }
+            404 => {}
+            _ => return Err(refused(&twin)),
+        }
+    }
+    if ours.is_empty() {
+        return Ok(result);
+    }
+    let response = patient.send(enrolment::delete(&ours)).await?;
+    let failures = enrolment::failures(response.status, &response.body).map_err(|_| refused(&response))?;
+    result.deleted = ours.len() as u32;
+    for failure in failures {
+        result.deleted = result.deleted.saturating_sub(1);
+        match failure.reason {
+            BulkReason::Unknown => {}
+            BulkReason::Changed => result.left += 1,
+            BulkReason::Exists => {}
+            BulkReason::Other(why) => return Err(RegistryError::Device { id: failure.id, why }),
+        }
+    }
+    Ok(result)
+}
