@@ -113,7 +113,7 @@ pub fn read(
         mqtt = resolve(&address, said_by)?;
         endpoints.mqtt = mqtt.first().copied();
         endpoints.websocket = transport == Transport::Wss;
-        endpoints.tls = transport.is_secure().then(|| HubProof { host: address.host, authority });
+        endpoints.tls = transport.is_secure().then_some(HubProof { host: address.host, authority });
         if fleet.devices_file.is_none() {
             devices = Some(fleet_key(&variable)?.into());
         }
