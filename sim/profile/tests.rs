@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::device::Transport;
+use crate::device::{Auth, Transport};
 use crate::hub::{HubLimits, Tier};
 use crate::mqtt::SourceAddresses;
 use crate::policy::{Backoff, FaultKind, FaultPlan, FaultStage, Jitter, Load, RetryPolicy, Select};
@@ -403,4 +403,25 @@ fn devices_whose_calls_carry_no_id_are_called_once() {
         words.contains("`load.updates` must not exceed `fleet.devices`, 1000, while `firmware.update_id`"),
         "{words}"
     );
+}
+
+#[test]
+fn a_file_may_name_the_devices_and_says_how_they_prove_themselves() {
+    let given = plan("[fleet]\ndevices_file = \"my/devices.csv\"\nauth = \"x509\"").fleet;
+    assert_eq!((given.devices_file, given.auth), (Some("my/devices.csv".into()), Auth::X509));
+    let default = plan("").fleet;
+    assert_eq!((default.devices_file, default.auth), (None, Auth::Sas));
+    for (text, says) in [
+        ("[fleet]\nauth = 'x509'", "`fleet.auth` is `x509` and needs `fleet.devices_file`"),
+        ("[fleet]\nauth = 'none'", "`fleet.auth` cannot be `none`: allowed are `sas`, `x509`"),
+        ("[fleet]\ndevices_file = 7", "`fleet.devices_file` must be a text"),
+        ("[fleet]\ndevices_file = 'a.csv'\nid_prefix = 'b-'", "`fleet.id_prefix` means nothing where"),
+        (
+            "[fleet]\ndevices_file = 'a.csv'\n[[fault]]\nkind = 'no_reply'\nselect = { ids = ['a'] }",
+            "must be a number from 0 to 999 while `fleet.devices_file` names the devices",
+        ),
+    ] {
+        let error = error(text);
+        assert!(error.contains(says), "{text}\n{error}");
+    }
 }

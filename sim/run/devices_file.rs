@@ -1,7 +1,7 @@
 //! A file that names the devices of a fleet, with the key or the certificate of each: CSV with a header.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -105,9 +105,9 @@ pub(super) fn read(path: &Path, devices: u32, auth: Auth) -> Result<Roster, Devi
 /// What is wrong, and where.
 pub(super) fn read_some(path: &Path, devices: Option<u32>, auth: Auth) -> Result<Roster, DevicesFileError> {
     let unreadable = |source| DevicesFileError::Unreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.mode();
-    let mut roster = parse(file, path, devices, auth)?;
+    let text = fs::read_to_string(path).map_err(unreadable)?;
+    let mode = fs::metadata(path).map_err(unreadable)?.mode();
+    let mut roster = parse(&text, path, devices, auth)?;
     if auth == Auth::Sas && mode & 0o077 != 0 {
         let name = path.display();
         roster.warning = Some(format!("{name} holds keys and is open to others: chmod 600 {name}"));
@@ -120,28 +120,30 @@ pub(super) fn read_some(path: &Path, devices: Option<u32>, auth: Auth) -> Result
 /// # Errors
 /// What is wrong, and where.
 pub(super) fn ids(text: &str, path: &Path, auth: Auth) -> Result<Vec<String>, DevicesFileError> {
-    Ok(entries(text.as_bytes(), path, u32::MAX, auth)?.into_iter().map(|entry| entry.id).collect())
+    Ok(entries(text, path, u32::MAX, auth)?.into_iter().map(|entry| entry.id).collect())
 }
 
 /// The first `devices` of a file, or fewer.
-fn entries(text: impl Read, path: &Path, devices: u32, auth: Auth) -> Result<Vec<Entry>, DevicesFileError> {
+fn entries(text: &str, path: &Path, devices: u32, auth: Auth) -> Result<Vec<Entry>, DevicesFileError> {
     let wrong = |line: u64, why: String| DevicesFileError::Line { path: path.to_owned(), line, why };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut reader = ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text);
+    let mut reader = ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text.as_bytes());
     let columns = match reader.headers() {
         Ok(header) => Columns::of(header, auth).map_err(|why| wrong(1, why))?,
-        Err(error) => return Err(broken(path, error)),
+        Err(error) => return Err(broken(text, path, error)),
     };
     let mut entries = Vec::new();
     let mut record = StringRecord::new();
-    while entries.len() < devices as usize && reader.read_record(&mut record).map_err(|error| broken(path, error))? {
-        let line = record.position().map_or(0, csv::Position::line);
+    while entries.len() < devices as usize
+        && reader.read_record(&mut record).map_err(|error| broken(text, path, error))?
+    {
+        let line = record.position().map_or(0, |position| line_of(text, position));
         entries.push(columns.entry(&record, line, folder).map_err(|why| wrong(line, why))?);
     }
     Ok(entries)
 }
 
-fn parse(text: impl Read, path: &Path, devices: Option<u32>, auth: Auth) -> Result<Roster, DevicesFileError> {
+fn parse(text: &str, path: &Path, devices: Option<u32>, auth: Auth) -> Result<Roster, DevicesFileError> {
     let wrong = |line: u64, why: String| DevicesFileError::Line { path: path.to_owned(), line, why };
     let mut entries = entries(text, path, devices.unwrap_or(u32::MAX), auth)?;
     let found = u32::try_from(entries.len()).unwrap_or(u32::MAX);
@@ -167,9 +169,16 @@ fn parse(text: impl Read, path: &Path, devices: Option<u32>, auth: Auth) -> Resu
     Ok(Roster { ids, secrets: secrets.ok_or_else(too_long)?, warning: None })
 }
 
+/// The line of what was read at `position`, which is where the empty lines and the comments before it begin.
+fn line_of(text: &str, position: &csv::Position) -> u64 {
+    let from = usize::try_from(position.byte()).ok().and_then(|byte| text.get(byte..)).unwrap_or_default();
+    let skipped = from.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
+    position.line() + skipped.count() as u64
+}
+
 /// A line that cannot even be cut into columns.
-fn broken(path: &Path, error: csv::Error) -> DevicesFileError {
-    let line = error.position().map_or(1, csv::Position::line);
+fn broken(text: &str, path: &Path, error: csv::Error) -> DevicesFileError {
+    let line = error.position().map_or(1, |position| line_of(text, position));
     let why = match error.into_kind() {
         ErrorKind::Io(source) => return DevicesFileError::Unreadable { path: path.to_owned(), source },
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -233,7 +242,7 @@ mod tests {
     const KEYS: [&str; 2] = ["MDEyMzQ1Njc4OWFiY2RlZg==", "ZmVkY2JhOTg3NjU0MzIxMA=="];
 
     fn read(text: &str, devices: u32, auth: Auth) -> Result<Roster, String> {
-        parse(text.as_bytes(), Path::new("my/devices.csv"), Some(devices), auth).map_err(|error| error.to_string())
+        parse(text, Path::new("my/devices.csv"), Some(devices), auth).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -266,7 +275,11 @@ mod tests {
             ("id,kye\n", Auth::Sas, "columns id, key, certificate, private_key: `kye` is none"),
             (&*good, Auth::Sas, "my/devices.csv:1: a header comes first"),
             ("id,key\na b,x\n", Auth::Sas, "my/devices.csv:2: `a b` is no device id"),
-            ("id,key\n\na,c2VjcmV0\n", Auth::Sas, "my/devices.csv:3: the key of `a`: the key does not have 16 to 64"),
+            (
+                "id,key\r\n\n# none\na,c2VjcmV0\n",
+                Auth::Sas,
+                "my/devices.csv:4: the key of `a`: the key does not have 16 to 64",
+            ),
             ("id,key\na\n", Auth::Sas, "my/devices.csv:2: it has 1 columns and the header 2"),
             ("id,certificate,private_key\na,a.pem,\n", Auth::X509, "my/devices.csv:2: `a` has no private_key"),
             (&*format!("id,key\n{good}b,{}\n{good}", KEYS[1]), Auth::Sas, ":4: device `a` stands in line 2 already"),

@@ -39,7 +39,8 @@ pub enum TlsError {
     Untrusted,
     /// The peer's certificate is for somebody else.
     #[error(
-        "wrong host: {0}; name the hub in TWINSTORM_HUB_MQTT as its certificate does, or start it with that --host"
+        "wrong host: {0}; name the hub as its certificate does (in the connection string, TWINSTORM_HUB_MQTT or TWINSTORM_HUB_REST), or start \
+         it with that --host"
     )]
     WrongHost(Error),
     /// The peer's certificate is unusable otherwise.
