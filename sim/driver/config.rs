@@ -13,7 +13,9 @@ pub struct DriverConfig {
     pub load: Load,
     /// Updates that are planned over the whole fleet; `None`: one for each device.
     pub updates: Option<u64>,
-    /// Method calls in flight at once, per shard.
+    /// How devices are called.
+    pub via: Via,
+    /// Method calls in flight at once, per shard; by jobs: devices of jobs that have not ended.
     pub max_in_flight: u32,
     /// How long the hub waits for a device's answer; whole seconds, 5 to 300.
     #[serde(with = "units::duration")]
@@ -38,6 +40,30 @@ impl DriverConfig {
     #[must_use]
     pub fn updates(&self, devices: u32) -> u64 {
         self.updates.unwrap_or(u64::from(devices))
+    }
+}
+
+/// How devices are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Via {
+    /// One by one.
+    Calls,
+    /// By jobs of the hub.
+    Job {
+        /// Devices of each job, at most.
+        devices: u32,
+    },
+}
+
+impl Via {
+    /// Devices of each job, at most; `None` if the driver calls one by one.
+    #[must_use]
+    pub const fn job_devices(self) -> Option<u32> {
+        match self {
+            Self::Calls => None,
+            Self::Job { devices } => Some(devices),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::random::Seed;
 pub(super) struct Rules {
     /// Retries of the call.
     pub(super) retry: RetryPolicy,
+    /// Whether the hub makes the calls, as part of a job: then nobody knows when each was sent and answered.
+    pub(super) by_job: bool,
     /// How long a stage may take after the previous one was seen.
     pub(super) stage_deadline: Duration,
     /// How long to wait before a twin that could not be read is read again.

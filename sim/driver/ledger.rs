@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::answer::in_words;
 use super::board::Board;
 use super::event::{Effect, Input, Rules};
+use super::part::{Action, Part};
 use super::scribe::Scribe;
 use super::update::Update;
 use crate::dialect::azure::rest::DeltaRow;
@@ -19,34 +20,6 @@ use crate::time::Nanos;
 /// A call that the generator's own loop comes to so late is dropped: it would no longer be the planned load.
 const TOO_LATE: Duration = Duration::from_secs(1);
 
-/// What the edge is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Send the call of this device, and say so with [`Ledger::sent`] and [`Ledger::answered`].
-    Call(u32),
-    /// Read the twin of this device for its update of this number, and answer with [`Ledger::read`].
-    Read(u32, u64),
-}
-
-/// The part of a fleet's load that a ledger takes.
-#[derive(Debug)]
-pub(super) struct Part {
-    /// The devices' ids.
-    pub(super) ids: DeviceIds,
-    /// Its devices.
-    pub(super) range: DeviceRange,
-    /// Devices in the whole fleet.
-    pub(super) devices: u32,
-    /// Updates planned over the whole fleet.
-    pub(super) updates: u64,
-    /// The whole fleet's load.
-    pub(super) load: Load,
-    /// Calls in flight at once.
-    pub(super) max_in_flight: u32,
-    /// Whether twins are polled, so that [`Ledger::next_observed`] is wanted.
-    pub(super) polls: bool,
-}
-
 /// The updates of a range of devices.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -57,6 +30,9 @@ pub(super) struct Ledger {
     /// Updates in progress at once in a closed load.
     share: u32,
     max_in_flight: u32,
+    job_devices: Option<u32>,
+    /// Devices of the job that is being put together.
+    gathered: Vec<u32>,
     /// One place for each device; what stands there is made when the device is called.
     slots: Vec<Option<Box<Slot>>>,
     arrivals: Peekable<Arrivals>,
@@ -88,7 +64,7 @@ struct Slot {
 impl Ledger {
     /// A ledger in which nothing has happened yet.
     pub(super) fn new(rules: Rules, part: Part, mut scribe: Scribe) -> Self {
-        let Part { ids, range, devices, updates, load, max_in_flight, polls } = part;
+        let Part { ids, range, devices, updates, load, max_in_flight, job_devices, polls } = part;
         let arrivals = Arrivals::new(rules.seed, &load, devices, updates, range);
         let planned = arrivals.planned();
         scribe.recorder().plan(planned);
@@ -107,6 +83,8 @@ impl Ledger {
             load,
             share,
             max_in_flight,
+            job_devices,
+            gathered: Vec::new(),
             slots: range.iter().map(|_| None).collect(),
             arrivals: arrivals.peekable(),
             start: None,
@@ -152,7 +130,7 @@ impl Ledger {
         match self.load {
             Load::Open { .. } => {
                 while let Some(arrival) = self.arrivals.next_if(|arrival| start + arrival.due <= now) {
-                    self.due(now, arrival, start + arrival.due);
+                    self.due_by_schedule(now, arrival, start + arrival.due);
                 }
             }
             // A closed load has no due times: a call is due when there is room for it and its device is free.
@@ -161,7 +139,7 @@ impl Ledger {
                     && self.has_room()
                     && let Some(arrival) = self.arrivals.next()
                 {
-                    self.due(now, arrival, now);
+                    self.due(now, arrival, now, None);
                 }
             }
         }
@@ -310,7 +288,22 @@ impl Ledger {
         next.is_some_and(|device| !self.is_busy(device))
     }
 
-    fn due(&mut self, now: Nanos, arrival: Arrival, due: Nanos) {
+    /// A job is due when the first of its updates is; the others come with it.
+    fn due_by_schedule(&mut self, now: Nanos, first: Arrival, due: Nanos) {
+        let Some(devices) = self.job_devices else { return self.due(now, first, due, None) };
+        self.due(now, first, due, Some(first.update));
+        for _ in 1..devices {
+            let Some(arrival) = self.arrivals.next() else { break };
+            self.due(now, arrival, due, Some(first.update));
+        }
+        let gathered = std::mem::take(&mut self.gathered);
+        if !gathered.is_empty() {
+            self.actions.push_back(Action::Job(first.update, gathered));
+        }
+    }
+
+    /// The call of an update is due, by itself or as part of the job that is named after update `job`.
+    fn due(&mut self, now: Nanos, arrival: Arrival, due: Nanos, job: Option<u64>) {
         let device = arrival.device;
         self.scribe.due(now, device);
         if now.since(due) > TOO_LATE {
@@ -327,7 +320,8 @@ impl Ledger {
             // None of the schedule's devices is outside the range; if one were, it would be counted all the same.
             return self.end_uncalled(now, arrival, due, Input::Refused("unknown_device"));
         };
-        *place = Some(Box::new(Slot { update: Update::new(arrival.update, due), offline: 0 }));
+        let update = Update::new(arrival.update, due).in_job(job.unwrap_or(arrival.update));
+        *place = Some(Box::new(Slot { update, offline: 0 }));
         self.in_progress += 1;
         self.handle(now, device, Input::Due(self.board.baseline(device)));
     }
@@ -349,7 +343,10 @@ impl Ledger {
         }
         if self.in_flight < self.max_in_flight {
             self.in_flight += 1;
-            self.actions.push_back(Action::Call(device));
+            match self.job_devices {
+                None => self.actions.push_back(Action::Call(device)),
+                Some(_) => self.gathered.push(device),
+            }
         } else {
             self.backlog.push_back(device);
         }

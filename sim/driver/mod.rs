@@ -10,8 +10,10 @@ mod decision;
 #[expect(clippy::module_inception, reason = "the driver itself, in the room of its parts")]
 mod driver;
 mod event;
+mod job;
 mod ledger;
 mod online;
+mod part;
 mod poll;
 mod provision;
 mod query;
@@ -29,7 +31,7 @@ mod tests;
 
 pub use cleanup::{Cleaned, cleanup};
 pub use client::{Client, ClientError, RestSettings};
-pub use config::{DriverConfig, ObserveConfig, ObserveKind};
+pub use config::{DriverConfig, ObserveConfig, ObserveKind, Via};
 pub use driver::{Driver, DriverError, DriverPlan, Sample};
 pub use online::{GreetError, OnlineError, greet, wait_online};
 pub use provision::{Provisioned, provision};

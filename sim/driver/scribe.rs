@@ -17,19 +17,22 @@ pub(super) struct Scribe {
     truth: Option<Arc<Truth>>,
     tracer: Option<Arc<Tracer>>,
     ids: Option<UpdateIds>,
+    /// Whether the hub makes the calls, so that none of them can be measured.
+    by_job: bool,
     swallow: u32,
 }
 
 impl Scribe {
-    /// A scribe; `ids` where calls carry an id. The first `swallow` outcomes are forgotten, to prove that the census
+    /// A scribe; `ids` where calls carry an id; `by_job` where the hub makes them. The first `swallow` outcomes are forgotten, to prove that the census
     /// tells.
     pub(super) fn new(
         truth: Option<Arc<Truth>>,
         tracer: Option<Arc<Tracer>>,
         ids: Option<UpdateIds>,
+        by_job: bool,
         swallow: u32,
     ) -> Self {
-        Self { recorder: Recorder::default(), truth, tracer, ids, swallow }
+        Self { recorder: Recorder::default(), truth, tracer, ids, by_job, swallow }
     }
 
     /// The recorder, for what belongs to no single update.
@@ -88,6 +91,7 @@ impl Scribe {
     pub(super) fn effect(&mut self, now: Nanos, device: u32, update: &Update, offline: u64, effect: &Effect) {
         match effect {
             Effect::Call | Effect::ReadTwin => {}
+            Effect::Attempt { .. } | Effect::Response { .. } if self.by_job => {}
             Effect::Attempt { failed, service } => {
                 let series = if *failed { Series::MethodServiceError } else { Series::MethodService };
                 self.recorder.record(series, *service);
@@ -167,7 +171,7 @@ impl Scribe {
     fn of(&self, device: u32, update: &Update) -> Option<crate::measure::DeviceTimes> {
         let truth = self.truth.as_ref()?;
         // A call without an id is known to the devices by an empty one.
-        let id = self.ids.as_ref().map(|ids| ids.id(update.number())).unwrap_or_default();
+        let id = self.ids.as_ref().map(|ids| ids.id(update.named())).unwrap_or_default();
         truth.of(device, &id)
     }
 }

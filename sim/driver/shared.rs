@@ -9,7 +9,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::client::{Client, ClientError};
 use super::config::DriverConfig;
-use super::ledger::{Action, Ledger};
+use super::ledger::Ledger;
+use super::part::Action;
 use super::sighting::UpdateIds;
 use crate::dialect::azure::FIRMWARE_UPDATE;
 use crate::dialect::azure::rest::{self, MethodCall};
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     /// Devices in the whole fleet.
     pub(super) devices: u32,
     pub(super) seed: Seed,
+    /// Names this run.
+    pub(super) run_id: String,
     /// How update ids are written, where calls carry one.
     pub(super) update_ids: Option<UpdateIds>,
     pub(super) reads: Semaphore,
@@ -54,7 +57,7 @@ pub(super) struct Shared {
 /// What a device is told with a call.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Payload<'a> {
+pub(super) struct Payload<'a> {
     fw_package_uri: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     update_id: Option<String>,
@@ -98,6 +101,7 @@ impl Shared {
             let shared = Rc::clone(self);
             match action {
                 Action::Call(device) => drop(tokio::task::spawn_local(shared.call(device))),
+                Action::Job(number, devices) => drop(tokio::task::spawn_local(shared.call_by_job(number, devices))),
                 Action::Read(device, number) => drop(tokio::task::spawn_local(shared.read(device, number))),
             }
         }
@@ -115,25 +119,22 @@ impl Shared {
 
     /// Calls `firmwareUpdate` on `device`.
     async fn call(self: Rc<Self>, device: u32) {
-        let request = rest::invoke_method(&self.ids.id(device), &self.method_call(device));
+        let number = self.ledger.borrow().number(device);
+        let request = rest::invoke_method(&self.ids.id(device), &self.method_call(number));
         let limit = self.config.response_timeout + self.config.connect_timeout + MARGIN;
         if !self.apply(|ledger| ledger.sent(self.clock.now(), device)) {
             return;
         }
         let answer = match self.client.send(request, limit).await {
             Ok(response) => rest::method_answer(&response),
-            Err(ClientError::Timeout { .. }) => MethodAnswer::ClientTimeout,
-            Err(error @ ClientError::Broken { .. }) => MethodAnswer::Broken { reason: error.to_string() },
-            // Nothing has left this process.
-            Err(error) => MethodAnswer::Unreachable { reason: error.to_string() },
+            Err(error) => unanswered(error),
         };
         let now = self.clock.now();
         self.apply(|ledger| ledger.answered(now, device, &answer));
     }
 
-    /// The call of `device`: the tutorial's payload, and what this run adds to it.
-    fn method_call(&self, device: u32) -> MethodCall<Payload<'_>> {
-        let number = self.ledger.borrow().number(device);
+    /// The call for update `number`: the tutorial's payload, and what this run adds to it.
+    pub(super) fn method_call(&self, number: Option<u64>) -> MethodCall<Payload<'_>> {
         let update_id = self.update_ids.as_ref().and_then(|ids| Some(ids.id(number?)));
         let (fw_package_uri, fw_version) = (self.config.package_uri.as_str(), self.config.version.as_deref());
         MethodCall {
@@ -183,6 +184,16 @@ impl Shared {
             Err(_) => counters.observer_errors += 1,
         }
         answer
+    }
+}
+
+/// What it means for a call that a request brought no answer.
+pub(super) fn unanswered(error: ClientError) -> MethodAnswer {
+    match error {
+        ClientError::Timeout { .. } => MethodAnswer::ClientTimeout,
+        ClientError::Broken { .. } => MethodAnswer::Broken { reason: error.to_string() },
+        // Nothing has left this process.
+        _ => MethodAnswer::Unreachable { reason: error.to_string() },
     }
 }
 

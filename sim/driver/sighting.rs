@@ -121,6 +121,13 @@ pub(super) struct Shown {
     pub(super) content: u64,
 }
 
+impl Shown {
+    /// The name of the latest stage; before the first one the device waits.
+    pub(super) fn name(&self) -> &'static str {
+        self.stage.map_or("waiting", FirmwareStatus::as_str)
+    }
+}
+
 /// Judges a report of an update that has `shown` something before. `version` is the one that the call asked for.
 pub(super) fn judge(
     report: &TwinReport,
@@ -209,6 +216,14 @@ pub(super) fn content(report: &TwinReport) -> u64 {
     report.fw_version.hash(&mut hasher);
     report.error.as_ref().map(|error| (&error.stage, &error.code)).hash(&mut hasher);
     hasher.finish()
+}
+
+/// `stage/code`, as the device says; texts of a device are cut so that they cannot swell a report.
+pub(super) fn failure_detail(report: &TwinReport) -> String {
+    match &report.error {
+        Some(error) => [&error.stage, &error.code].map(|text| text.chars().take(40).collect::<String>()).join("/"),
+        None => "unknown".to_owned(),
+    }
 }
 
 const fn rank(status: FirmwareStatus) -> u8 {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::answer::CallFailure;
 use super::decision::Decision;
 use super::event::{Effect, Input, Rules};
-use super::sighting::{Baseline, Owner, Shown, Sighting, Violation, content, judge, owner};
+use super::sighting::{Baseline, Owner, Shown, Sighting, Violation, content, failure_detail, judge, owner};
 use crate::dialect::{MethodAnswer, TwinReport};
 use crate::policy::{FirmwareStatus, Outcome};
 use crate::random::Domain;
@@ -41,6 +41,8 @@ enum Phase {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Update {
     number: u64,
+    /// The number in the id that its call carries: its own, or that of the first update of its job.
+    named: u64,
     due: Nanos,
     phase: Phase,
     /// Attempts sent.
@@ -64,7 +66,18 @@ pub(super) struct Update {
 impl Update {
     /// Update `number`, due at `due`.
     pub(super) fn new(number: u64, due: Nanos) -> Self {
-        Self { number, due, ..Self::default() }
+        Self { number, named: number, due, ..Self::default() }
+    }
+
+    /// The same as part of the job that is named after update `first`: a job has one payload for all of its devices,
+    /// so that the id which each echoes is the job's.
+    pub(super) fn in_job(self, first: u64) -> Self {
+        Self { named: first, ..self }
+    }
+
+    /// The number in the id that its call carries.
+    pub(super) const fn named(&self) -> u64 {
+        self.named
     }
 
     /// Its number.
@@ -154,7 +167,7 @@ impl Update {
                 self.respond(false, effects);
                 effects.push(Effect::Decided(Decision::Observe));
                 // A stage may have been seen before the answer came; then that moment is the latest.
-                self.previous = self.previous.or(Some(now));
+                self.previous = if rules.by_job { self.previous } else { self.previous.or(Some(now)) };
                 self.observe(now, rules);
             }
             Err((failure, retry_after)) => self.fail(now, failure, retry_after, rules, effects),
@@ -213,7 +226,7 @@ impl Update {
             self.baseline = Baseline { version: report.version, updated: report.last_updated };
             return;
         }
-        let owner = owner(report, self.number, &rules.ids, self.baseline);
+        let owner = owner(report, self.named, &rules.ids, self.baseline);
         if owner == Owner::Other {
             return effects.push(Effect::Decided(Decision::OtherUpdate));
         }
@@ -290,19 +303,19 @@ impl Update {
                 self.phase = Phase::Rereading(reads, now + rules.read_again);
             }
             // The device knows of this update, though it has shown no stage of it yet.
-            (Some(report), Some(_)) if report.update_id.as_deref().is_some_and(|id| rules.ids.is(id, self.number)) => {
+            (Some(report), Some(_)) if report.update_id.as_deref().is_some_and(|id| rules.ids.is(id, self.named)) => {
                 effects.push(Effect::Decided(Decision::TwinShowsIt));
                 self.observe(now, rules);
             }
             (_, Some(failure)) => self.give_up(failure, effects),
             (None, None) => {
                 effects.push(Effect::Decided(Decision::Unread));
-                self.end(Outcome::Stuck, format!("{}/unread", self.stage_detail()), effects);
+                self.end(Outcome::Stuck, format!("{}/unread", self.shown.name()), effects);
             }
             (Some(report), None) => {
                 effects.push(Effect::Decided(Decision::NoProgress(report.connected)));
                 let outcome = if report.connected == Some(false) { Outcome::LostDevice } else { Outcome::Stuck };
-                self.end(outcome, self.stage_detail().to_owned(), effects);
+                self.end(outcome, self.shown.name().to_owned(), effects);
             }
         }
     }
@@ -343,7 +356,7 @@ impl Update {
                 Self::stopped_uncalled(outcome).to_owned()
             }
             (_, Phase::Ready | Phase::Calling | Phase::Waiting(_)) => "calling".to_owned(),
-            _ => self.stage_detail().to_owned(),
+            _ => self.shown.name().to_owned(),
         };
         effects.push(Effect::Decided(Decision::Stopped));
         self.end(outcome, detail, effects);
@@ -377,19 +390,6 @@ impl Update {
         self.may_run = true;
         self.doubt = None;
         self.phase = Phase::Observing(now + rules.stage_deadline);
-    }
-
-    /// The last stage seen; before the first one the device waits.
-    fn stage_detail(&self) -> &'static str {
-        self.shown.stage.map_or("waiting", FirmwareStatus::as_str)
-    }
-}
-
-/// `stage/code`, as the device says; texts of a device are cut so that they cannot swell a report.
-fn failure_detail(report: &TwinReport) -> String {
-    match &report.error {
-        Some(error) => [&error.stage, &error.code].map(|text| text.chars().take(40).collect::<String>()).join("/"),
-        None => "unknown".to_owned(),
     }
 }
 

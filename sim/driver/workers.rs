@@ -14,13 +14,15 @@ use super::client::Client;
 use super::config::ObserveKind;
 use super::driver::{Command, DriverError, DriverPlan, Sample};
 use super::event::Rules;
-use super::ledger::{Ledger, Part};
+use super::ledger::Ledger;
+use super::part::Part;
 use super::query::Cursor;
 use super::scribe::Scribe;
 use super::shared::Shared;
 use super::sighting::UpdateIds;
 use super::{poll, query};
 use crate::measure::Gauges;
+use crate::policy::RetryPolicy;
 use crate::time::Nanos;
 
 /// The thread's name, in results too.
@@ -111,15 +113,18 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
     let DriverPlan { config, seed, devices, range, ids, run_id, clock, truth, tracer, swallow_outcomes, .. } = plan;
     let update_ids = UpdateIds::new(&run_id);
     let carried = config.update_id.then(|| update_ids.clone());
+    let by_job = config.via.job_devices().is_some();
     let rules = Rules {
-        retry: config.retry_method,
+        // A job calls each of its devices once; what is tried again is the request for it.
+        retry: if by_job { RetryPolicy::NEVER } else { config.retry_method },
+        by_job,
         stage_deadline: config.observe.stage_deadline,
         read_again: config.observe.interval * 4,
         version: config.version.clone(),
         ids: update_ids,
         seed,
     };
-    let scribe = Scribe::new(truth, tracer, carried.clone(), swallow_outcomes);
+    let scribe = Scribe::new(truth, tracer, carried.clone(), by_job, swallow_outcomes);
     let part = Part {
         ids: ids.clone(),
         range,
@@ -127,6 +132,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         updates: config.updates(devices),
         load: config.load,
         max_in_flight: config.max_in_flight,
+        job_devices: config.via.job_devices(),
         polls: config.observe.kind == ObserveKind::Poll,
     };
     let ledger = Ledger::new(rules, part, scribe);
@@ -139,6 +145,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         range,
         devices,
         seed,
+        run_id,
         update_ids: carried,
         reads: Shared::read_permits(),
         rearm: Notify::new(),

@@ -11,6 +11,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod identity;
+mod jobs;
 mod json;
 mod listener;
 mod lobby;
@@ -18,6 +19,7 @@ mod partition;
 mod ports;
 mod query;
 mod rest;
+mod scan;
 mod server;
 mod telemetry;
 mod throttle;

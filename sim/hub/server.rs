@@ -13,6 +13,7 @@ use super::authority::Authority;
 use super::config::HubConfig;
 use super::error::HubError;
 use super::identity::HubIdentity;
+use super::jobs::JobDesk;
 use super::ports::{Port, Ports};
 use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
@@ -177,6 +178,8 @@ impl BoundHub {
         }
         let client_ca = config.client_ca.as_deref().map(read_authorities).transpose()?;
         // A hub that cannot start all of its workers is dropped here, which stops those that run.
+        let (jobs, inbox) = JobDesk::new();
+        let mut inbox = Some(inbox);
         let mut hub = Hub { addresses, authority, throttles: throttles.clone(), stop, threads: Vec::new() };
         // Ends with the last of its senders: dropped before the hub, which waits for its thread.
         let telemetry = match &config.telemetry {
@@ -195,6 +198,8 @@ impl BoundHub {
                 tls: tls.clone(),
                 mailbox,
                 peers: peers.clone(),
+                jobs: jobs.clone(),
+                job_inbox: inbox.take(),
                 identity: Arc::clone(&identity),
                 delays: config.slow,
                 client_ca: client_ca.clone(),

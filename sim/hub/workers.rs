@@ -16,6 +16,7 @@ use tokio::task::spawn_local;
 use super::config::{DoorLimits, HubDelays};
 use super::endpoint::{self, Arrival, Outbox};
 use super::identity::HubIdentity;
+use super::jobs::{self, JobBook, JobDesk, JobInbox};
 use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::ports::{Port, Ports};
@@ -111,7 +112,8 @@ impl Peers {
     }
 }
 
-fn stopping() -> Refusal {
+/// What is answered while the hub stops.
+pub(super) fn stopping() -> Refusal {
     Refusal::new(ErrorCode::ServiceUnavailable, "the hub is stopping")
 }
 
@@ -124,6 +126,9 @@ pub(super) struct WorkerSeat {
     pub(super) tls: Option<ServerTls>,
     pub(super) mailbox: mpsc::Receiver<Message>,
     pub(super) peers: Peers,
+    pub(super) jobs: JobDesk,
+    /// What the clerk of jobs is asked, on the worker that he is on.
+    pub(super) job_inbox: Option<JobInbox>,
     pub(super) identity: Arc<HubIdentity>,
     pub(super) delays: HubDelays,
     pub(super) client_ca: Option<ClientAuthorities>,
@@ -161,6 +166,8 @@ impl WorkerSeat {
             tls,
             mailbox,
             peers,
+            jobs,
+            job_inbox,
             identity,
             delays,
             client_ca,
@@ -194,7 +201,7 @@ impl WorkerSeat {
             door,
             clock,
         });
-        let service = rest::Service::new(Rc::clone(&worker), identity, clock, TrackingIds::new(2 * index + 1));
+        let service = rest::Service::new(Rc::clone(&worker), jobs, identity, clock, TrackingIds::new(2 * index + 1));
         let service = Rc::new(service);
         let listening = (|| {
             for (port, tls) in [(ports.mqtt, None), (ports.mqtts, tls.clone())] {
@@ -212,6 +219,11 @@ impl WorkerSeat {
         let is_listening = listening.is_ok();
         // Whoever starts the hub waits for it.
         let _ = started.send(listening);
+        if let Some(inbox) = job_inbox {
+            let active = worker.throttles.as_ref().and_then(|throttles| throttles.concurrent_jobs());
+            let book = JobBook::new(clock.wall(), active);
+            spawn_local(jobs::serve(Rc::clone(&worker), book, inbox));
+        }
         if is_listening {
             Rc::clone(&worker).serve(mailbox, stopped).await;
         }

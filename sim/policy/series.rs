@@ -123,6 +123,21 @@ impl Series {
         matches!(self, Self::MethodDelivery | Self::TwinVisible(_) | Self::UpdateOverhead)
     }
 
+    /// Whether it needs calls that the driver itself makes: in a job the hub makes them, and tells of each no more than
+    /// how it ended.
+    #[must_use]
+    pub const fn needs_calls(self) -> bool {
+        matches!(
+            self,
+            Self::MethodResponse
+                | Self::MethodResponseError
+                | Self::MethodService
+                | Self::MethodServiceError
+                | Self::MethodDelivery
+                | Self::Transition(Downloading)
+        )
+    }
+
     /// Whether only the fleet can measure it.
     #[must_use]
     pub const fn needs_fleet(self) -> bool {

@@ -11,10 +11,11 @@ use super::reader::Section;
 use super::{Invalid, ProfileError};
 
 /// Name and text of every profile that is compiled in. The first one is the base that others are laid over.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("quickstart", include_str!("../../profiles/quickstart.toml")),
     ("tutorial", include_str!("../../profiles/tutorial.toml")),
     ("first-faults", include_str!("../../profiles/first-faults.toml")),
+    ("scheduled-job", include_str!("../../profiles/scheduled-job.toml")),
     ("tier-s1", include_str!("../../profiles/tier-s1.toml")),
     ("hundred-thousand", include_str!("../../profiles/hundred-thousand.toml")),
     ("million", include_str!("../../profiles/million.toml")),

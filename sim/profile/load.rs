@@ -4,17 +4,25 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::reader::{Field, Section};
+use crate::device::FleetConfig;
+use crate::dialect::azure::jobs::MAX_CONDITION;
+use crate::driver::Via;
 use crate::policy::{ArrivalKind, DeviceIds, Load, Ramp};
 
 /// A schedule is walked in whole by every shard; so many updates take a second.
 const MAX_UPDATES: u64 = 100_000_000;
 /// Updates in progress in a closed load that does not say how many.
 const IN_FLIGHT: u32 = 100;
+/// Devices of a job, unless the profile says otherwise.
+const JOB_DEVICES: u32 = 100;
+/// The most that it may say; the length of their ids may allow fewer.
+const MAX_JOB_DEVICES: u32 = 700;
 
 pub(super) struct LoadSection {
     pub(super) load: Load,
     pub(super) updates: Option<u64>,
     pub(super) hold: Duration,
+    pub(super) via: Via,
     pub(super) max_in_flight: u32,
     pub(super) response_timeout: Duration,
     pub(super) connect_timeout: Duration,
@@ -26,13 +34,15 @@ enum Kind {
     Closed,
 }
 
-pub(super) fn read(field: &Field<'_>, devices: u32, carries_ids: bool) -> Result<LoadSection, Problem> {
+pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, carries_ids: bool) -> Result<LoadSection, Problem> {
     let section = field.section(&[
         "kind",
         "in_flight",
         "rate",
         "arrivals",
         "ramp",
+        "via",
+        "job_devices",
         "updates",
         "hold",
         "max_in_flight",
@@ -44,9 +54,10 @@ pub(super) fn read(field: &Field<'_>, devices: u32, carries_ids: bool) -> Result
         Kind::Open => open(&section, &kind)?,
         Kind::Closed => closed(&section, &kind)?,
     };
-    let updates = section.optional("updates").map(|field| updates(&field, devices, carries_ids)).transpose()?;
+    let updates = section.optional("updates").map(|field| updates(&field, fleet.devices, carries_ids)).transpose()?;
     let hold = section.required("hold")?.duration(Duration::ZERO..=Duration::from_secs(86_400))?;
     let max_in_flight = section.required("max_in_flight")?.integer(1..=1_000_000_u32)?;
+    let via = via(&section, &load, updates, fleet, max_in_flight)?;
     // 2.2: the hub takes 5 to 300 s for the response timeout and 0 to 300 s for the connect timeout.
     let response_timeout = section.required("response_timeout")?.seconds(5..=300)?;
     let connect = section.required("connect_timeout")?;
@@ -58,7 +69,50 @@ pub(super) fn read(field: &Field<'_>, devices: u32, carries_ids: bool) -> Result
             connect.problem(format_args!("must not exceed `load.response_timeout`, {limit}s: hubs refuse that"))
         );
     }
-    Ok(LoadSection { load, updates, hold, max_in_flight, response_timeout, connect_timeout })
+    Ok(LoadSection { load, updates, hold, via, max_in_flight, response_timeout, connect_timeout })
+}
+
+fn via(
+    section: &Section<'_>,
+    load: &Load,
+    updates: Option<u64>,
+    fleet: &FleetConfig,
+    max_in_flight: u32,
+) -> Result<Via, Problem> {
+    let field = section.required("via")?;
+    let by_job = field.choice(&[("calls", false), ("job", true)])?;
+    if !by_job {
+        section.meaningless("job_devices", &field, "while `load.via` is \"calls\"")?;
+        return Ok(Via::Calls);
+    }
+    if load.rate().is_none() {
+        return Err(field.problem(
+            "cannot be `job` in a closed load: a job begins with all of its devices, not with one when another has \
+             ended; set `load.kind` to \"open\"",
+        ));
+    }
+    if updates.is_some_and(|updates| updates > u64::from(fleet.devices)) {
+        let devices = fleet.devices;
+        return Err(field.problem(format_args!(
+            "cannot be `job` with more `load.updates` than `fleet.devices`, {devices}: a job calls a device once"
+        )));
+    }
+    let size = section.optional("job_devices");
+    // The hub's condition names each device: 'id', and a comma.
+    let each = fleet.id_prefix.chars().count() + 7 + 3;
+    let most = u32::try_from((MAX_CONDITION - 15) / each).unwrap_or(u32::MAX).min(max_in_flight);
+    match size {
+        None => Ok(Via::Job { devices: JOB_DEVICES.min(most) }),
+        Some(size) => {
+            let devices = size.integer(1..=MAX_JOB_DEVICES)?;
+            if devices > most {
+                return Err(size.problem(format_args!(
+                    "must not exceed {most}: no more ids fit into a job's condition, or than `load.max_in_flight`"
+                )));
+            }
+            Ok(Via::Job { devices })
+        }
+    }
 }
 
 fn open(section: &Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {

@@ -9,7 +9,7 @@ use super::fleet::FleetSection;
 use super::reader::{Field, Section};
 use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
 use crate::device::{FirmwareConfig, FleetConfig};
-use crate::driver::{DriverConfig, ObserveKind};
+use crate::driver::{DriverConfig, ObserveKind, Via};
 use crate::policy::{ArrivalKind, Backoff, Fault, FaultKind, Load, Threshold, units};
 use crate::random::Seed;
 
@@ -76,14 +76,15 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let retries = retry::read(&root.required("retry")?)?;
     let FleetSection { fleet, shards, max_descriptors } = fleet::read(&root.required("fleet")?, &retries)?;
     let firmware = firmware::read(&root.required("firmware")?)?;
-    let load = load::read(&root.required("load")?, fleet.devices, firmware.update_id)?;
+    let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet))?;
-    let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field))?;
+    let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, load.via))?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {
         load: load.load,
         updates: load.updates,
+        via: load.via,
         max_in_flight: load.max_in_flight,
         response_timeout: load.response_timeout,
         connect_timeout: load.connect_timeout,
@@ -144,6 +145,10 @@ impl Plan {
         let load = match self.driver.load {
             Load::Open { rate, .. } => format!("{rate} method calls/s"),
             Load::Closed { in_flight } => format!("{in_flight} updates in progress"),
+        };
+        let load = match self.driver.via {
+            Via::Calls => load,
+            Via::Job { devices } => format!("{load} in jobs of {devices}"),
         };
         match self.driver.updates {
             Some(updates) => format!("{load}, {updates} updates in all"),

@@ -125,7 +125,7 @@ fn an_error_shows_the_line_and_what_is_allowed() {
       | 	           ^
     ");
     insta::assert_snapshot!(error("[load]\nrat = \"200/s\"\n"), @r#"
-    my.toml:2: unknown key `rat` in `load`: allowed are kind, in_flight, rate, arrivals, ramp, updates, hold, max_in_flight, response_timeout, connect_timeout
+    my.toml:2: unknown key `rat` in `load`: allowed are kind, in_flight, rate, arrivals, ramp, via, job_devices, updates, hold, max_in_flight, response_timeout, connect_timeout
       |
     2 | rat = "200/s"
       | ^^^
@@ -220,6 +220,18 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[load]\nrate = nan", 2, "must be from 0.001/s"),
         ("[load]\nin_flight = 3", 2, "means nothing in an open load"),
         ("[load]\nkind = 'closed'\nrate = 3", 3, "means nothing in a closed load"),
+        ("[load]\nvia = 'mail'", 2, "allowed are `calls`, `job`"),
+        ("[load]\njob_devices = 5", 2, "means nothing while `load.via` is \"calls\""),
+        ("[load]\nvia = 'job'\njob_devices = 701", 3, "must be from 1 to 700"),
+        ("[load]\nvia = 'job'\njob_devices = 600", 3, "must not exceed 584"),
+        ("[load]\nvia = 'job'\nmax_in_flight = 50\njob_devices = 60", 4, "must not exceed 50"),
+        ("[load]\nvia = 'job'\nupdates = 2000", 2, "a job calls a device once"),
+        ("[load]\nkind = 'closed'\nvia = 'job'", 3, "cannot be `job` in a closed load"),
+        (
+            "[load]\nvia = 'job'\n[[threshold]]\nexpr = 'method.service.p50 < 1s'",
+            4,
+            "the hub makes the calls, and `method.service` is not measured",
+        ),
         ("[load]\nramp = { from = 1 }", 2, "the key `load.ramp.over` is missing"),
         ("[load]\nramp = { from = 1, over = '0s' }", 2, "must be from 1ms"),
         ("[load]\nresponse_timeout = '4s'", 2, "must be whole seconds from 5s to 300s"),
@@ -315,7 +327,7 @@ fn a_device_may_say_nothing_of_its_version() {
 fn a_profile_is_a_built_in_name_or_a_file() {
     let error = load("quikstart", &[]).unwrap_err().to_string();
     assert!(
-        error.contains("built in are quickstart, tutorial, first-faults, tier-s1, hundred-thousand, million"),
+        error.contains("quickstart, tutorial, first-faults, scheduled-job, tier-s1, hundred-thousand, million"),
         "{error}"
     );
     assert!(error.contains("`./quikstart.toml`"), "{error}");

@@ -8,7 +8,7 @@ use crate::policy::Series;
 
 /// Whether there was a driver, which alone plans updates and observes them.
 pub(super) fn has_driver(result: &RunResult) -> bool {
-    !result.absent.contains(&Series::MethodResponse)
+    !result.absent.contains(&Series::UpdateTotal)
 }
 
 /// Rate, observer, generator, hub, and the command that repeats the run.

@@ -193,6 +193,10 @@ fn series(result: &RunResult) -> Vec<String> {
     if !result.absent.is_empty() {
         let absent: Vec<&str> = result.absent.iter().map(|series| series.name()).collect();
         lines.extend(paragraph("  not measurable in this run: ", absent, ", "));
+        if result.plan["driver"]["via"]["kind"] == "job" {
+            let why = "a job tells of a call no more than how it ended, not when it was due, sent and answered";
+            lines.push(format!("  {why}"));
+        }
     }
     titled("Durations", lines)
 }
@@ -269,7 +273,7 @@ mod tests {
     fn a_fleet_alone_is_not_told_of_what_only_a_driver_does() {
         let mut result = sample();
         result.census = crate::measure::Census::default();
-        result.absent.push(Series::MethodResponse);
+        result.absent.push(Series::UpdateTotal);
         let text = render(&result);
         for word in ["\nUpdates", "\nRate", "\nObserver", "planned"] {
             assert!(!text.contains(word), "{word}: {text}");

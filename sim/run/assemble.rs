@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use super::placement::Placement;
 use super::tally::{Part, Tally, cautious_p99_us};
+use crate::driver::{DriverConfig, Via};
 use crate::measure::{
     FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, ThrottleCount, Usage,
     Verdict, cores,
 };
-use crate::policy::{Arrivals, DeviceRange, Load, Series};
+use crate::policy::{Arrivals, DeviceRange, Series};
 use crate::profile::Plan;
 use crate::shard::Roles;
 
@@ -73,7 +74,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         verdict: Verdict::Pass,
         exit_code: 0,
         census: total.census.clone(),
-        absent: absent(roles, &plan.driver.load),
+        absent: absent(roles, &plan.driver),
         series: total.series.clone(),
         rate: rate(&plan, roles, &tally),
         generator,
@@ -118,13 +119,15 @@ fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
     parts.map(row).collect()
 }
 
-/// The series that cannot be measured with these roles and this load.
-fn absent(roles: Roles, load: &Load) -> Vec<Series> {
+/// The series that cannot be measured with these roles and this way of calling.
+fn absent(roles: Roles, driver: &DriverConfig) -> Vec<Series> {
     Series::ALL
         .into_iter()
         .filter(|series| {
-            if *series == Series::ScheduleLag && load.rate().is_none() {
+            if *series == Series::ScheduleLag && driver.load.rate().is_none() {
                 // A closed load has no due times.
+                true
+            } else if series.needs_calls() && driver.via != Via::Calls {
                 true
             } else if series.needs_both_ends() {
                 !(roles.fleet && roles.driver)
@@ -154,8 +157,13 @@ fn rate(plan: &Plan, roles: Roles, tally: &Tally) -> RateResult {
     if !roles.driver || tally.total.counters.calls_due == 0 {
         return RateResult::default();
     }
-    let per_second = |calls: u64, seconds: f64| (calls > 1 && seconds > 0.0).then(|| (calls - 1) as f64 / seconds);
-    let offered_per_s = schedule_span(plan)
+    // Behind the last call there is no gap; the calls of a job come together, when the first of them is due.
+    let devices = u64::from(plan.driver.via.job_devices().unwrap_or(1));
+    let before_last = plan.updates().saturating_sub(1) / devices * devices;
+    let together = plan.updates() - before_last;
+    let per_second =
+        |calls: u64, seconds: f64| (calls > together && seconds > 0.0).then(|| (calls - together) as f64 / seconds);
+    let offered_per_s = Arrivals::span(plan.seed, &plan.driver.load, before_last + 1)
         .and_then(|(first, last)| per_second(plan.updates(), last.saturating_sub(first).as_secs_f64()));
     let achieved_per_s = tally
         .total

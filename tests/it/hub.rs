@@ -3,6 +3,7 @@
 mod access;
 mod configurations;
 mod digital_twins;
+mod jobs;
 mod modules;
 mod queries;
 mod registry;

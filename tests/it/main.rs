@@ -12,6 +12,7 @@ mod layers;
 mod mishaps;
 mod parsers;
 mod run;
+mod scheduled;
 mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;

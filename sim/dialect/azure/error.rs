@@ -34,6 +34,7 @@ pub enum ErrorCode {
     ConfigurationNotFound = 404_301,
     OperationNotAllowedInCurrentState = 405_102,
     DeviceAlreadyExists = 409_001,
+    JobAlreadyExists = 409_104,
     ModuleAlreadyExistsOnDevice = 409_301,
     ConfigurationAlreadyExists = 409_401,
     PreconditionFailed = 412_001,

@@ -5,6 +5,7 @@ mod connection_string;
 mod device;
 pub mod enrolment;
 mod error;
+pub mod jobs;
 mod key;
 mod properties;
 pub mod rest;

@@ -71,11 +71,11 @@ pub struct MethodCall<P = Value> {
     pub connect_timeout_in_seconds: u64,
 }
 
-fn path(path: std::fmt::Arguments<'_>) -> String {
+pub(super) fn path(path: std::fmt::Arguments<'_>) -> String {
     format!("{path}?api-version={API_VERSION}")
 }
 
-fn segment(id: &str) -> impl std::fmt::Display {
+pub(super) fn segment(id: &str) -> impl std::fmt::Display {
     utf8_percent_encode(id, SEGMENT)
 }
 

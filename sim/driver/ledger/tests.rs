@@ -8,6 +8,7 @@ use crate::policy::FirmwareStatus::{Applying, Completed, Downloading};
 use crate::policy::{ArrivalKind, Backoff, Outcome, RetryPolicy, Series};
 use crate::random::Seed;
 
+mod jobs;
 mod rounds;
 
 const FLEET: u32 = 20;
@@ -41,6 +42,7 @@ fn many(
     updates: u64,
 ) -> Ledger {
     let rules = Rules {
+        by_job: false,
         retry,
         stage_deadline: Duration::from_secs(60),
         read_again: Duration::from_secs(1),
@@ -49,8 +51,8 @@ fn many(
         seed: Seed(seed),
     };
     let ids = DeviceIds::new("sim-");
-    let part = Part { ids, range, devices: FLEET, load, updates, max_in_flight, polls: false };
-    let mut ledger = Ledger::new(rules, part, Scribe::new(truth, None, Some(UpdateIds::new("run")), 0));
+    let part = Part { ids, range, devices: FLEET, load, updates, max_in_flight, job_devices: None, polls: false };
+    let mut ledger = Ledger::new(rules, part, Scribe::new(truth, None, Some(UpdateIds::new("run")), false, 0));
     ledger.begin(Nanos::ZERO);
     ledger
 }

@@ -13,6 +13,7 @@ const KEYS: &[(FirmwareStatus, i64)] = &[(Downloading, 11), (Applying, 12)];
 fn rules(attempts: u32) -> Rules {
     let backoff = if attempts > 1 { Backoff::Fixed { delay: 2 * SECOND } } else { Backoff::None };
     Rules {
+        by_job: false,
         retry: RetryPolicy { backoff, max_attempts: Some(attempts) },
         stage_deadline: 60 * SECOND,
         read_again: SECOND,

@@ -25,7 +25,7 @@ mod twins;
 pub(super) use counters::Counters;
 pub(super) use credentials::{Credentials, OwnCredentials};
 pub(super) use device::Details;
-pub(super) use methods::{MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};
+pub(super) use methods::{DeviceAnswer, MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};
 pub(super) use refusal::{Precondition, Refusal};
 pub(super) use registry::{Counts, Registration};
 pub(super) use search::Slice;

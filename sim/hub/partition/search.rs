@@ -56,6 +56,8 @@ impl Partition {
                 let within = |device: &&Device| last.as_deref().is_none_or(|last| &*device.id <= last);
                 self.slice(plan, limit, self.devices.range_by_id(from).take_while(within).map(by_id))
             }
+            // Those are not here.
+            Source::Job(_) => Slice::default(),
             Source::Updated { since, until } => {
                 let from = match after {
                     Some(Cursor::Updated(at, id)) => Bound::Excluded((*at, Arc::clone(id))),

@@ -14,6 +14,8 @@ pub(in crate::hub) enum Cursor {
     Updated(i64, Arc<str>),
     /// So many rows further: where rows are made anew for each page, and in the same order.
     Row(usize),
+    /// In order of jobs by number, then of the devices of each.
+    Job(u64, usize),
 }
 
 /// What a continuation token says.
@@ -36,6 +38,7 @@ impl Place {
             Cursor::Id(id) => format!("i/{asked}/{left}/{id}"),
             Cursor::Updated(at, id) => format!("u/{asked}/{left}/{at}/{id}"),
             Cursor::Row(row) => format!("r/{asked}/{left}/{row}"),
+            Cursor::Job(number, row) => format!("j/{asked}/{left}/{number}/{row}"),
         })
     }
 
@@ -52,6 +55,10 @@ impl Place {
                 Cursor::Updated(at.parse().ok()?, id.into())
             }
             "r" => Cursor::Row(place.parse().ok()?),
+            "j" => {
+                let (number, row) = place.split_once('/')?;
+                Cursor::Job(number.parse().ok()?, row.parse().ok()?)
+            }
             _ => return None,
         };
         Some(Self { cursor, asked: asked.parse().ok()?, left })
@@ -70,8 +77,9 @@ mod tests {
             Cursor::Updated(7, "".into()),
             Cursor::Updated(7, "a/b".into()),
             Cursor::Row(12),
+            Cursor::Job(3, 4),
         ];
-        for (cursor, left) in cursors.into_iter().zip([None, Some(0), Some(7), None, Some(1)]) {
+        for (cursor, left) in cursors.into_iter().zip([None, Some(0), Some(7), None, Some(1), None]) {
             let place = Place { cursor, asked: 9, left };
             assert_eq!(Place::decode(&place.encode()), Some(place));
         }

@@ -15,7 +15,7 @@ mod token;
 pub(super) use aggregate::{Groups, MAX_GROUPS};
 pub(super) use cursor::{Cursor, Place};
 pub(super) use evaluate::{Field, Row, matches, write_row};
-pub(super) use parse::parse;
+pub(super) use parse::{parse, parse_condition};
 pub(super) use path::Path;
 pub(super) use plan::{Plan, Source};
 pub(super) use syntax::{Collection, Grouping, Select};

@@ -41,6 +41,19 @@ pub(in crate::hub) fn parse(text: &str) -> Result<Query, QueryError> {
     Ok(Query { select, top, from: parser.from, condition })
 }
 
+/// Reads the condition of a job: what would stand behind WHERE, or `*` for all devices.
+pub(in crate::hub) fn parse_condition(text: &str) -> Result<Query, QueryError> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, from: Collection::Devices };
+    let condition = if parser.accept(&Token::Star) { None } else { Some(parser.condition()?) };
+    match parser.peek() {
+        Token::End => {
+            let id = Projection { name: "deviceId".to_owned(), value: Operand::Path(Path::DeviceId) };
+            Ok(Query { select: Select::Fields(vec![id]), top: None, from: Collection::Devices, condition })
+        }
+        _ => Err(parser.unexpected("the end, AND or OR")),
+    }
+}
+
 /// What stands between SELECT and FROM, with the word at which it begins.
 struct Item {
     name: String,

@@ -25,6 +25,8 @@ pub(in crate::hub) enum Source {
     Updated { since: i64, until: i64 },
     /// Ids from the first to the last, both included, in order.
     Range { first: String, last: Option<String> },
+    /// The devices of this job.
+    Job(String),
 }
 
 impl Plan {
@@ -39,9 +41,11 @@ impl Plan {
         // A module lies under another id than its device's, by which it is asked for.
         let by_id = query.from == Collection::Devices;
         let ids = conjuncts.iter().filter(|_| by_id).filter_map(ids).min_by_key(Vec::len);
+        let job = conjuncts.iter().filter(|_| query.from == Collection::Jobs).find_map(job).map(Source::Job);
         let updated = conjuncts.iter().filter_map(updated).max();
         let updated = updated.map(|since| Source::Updated { since, until: i64::MAX });
-        let source = ids.map(Source::Ids).or(updated).unwrap_or_else(|| range(if by_id { conjuncts } else { &[] }));
+        let source =
+            ids.map(Source::Ids).or(job).or(updated).unwrap_or_else(|| range(if by_id { conjuncts } else { &[] }));
         let Query { select, top, from, condition } = query;
         Self { source, condition, select, from, top }
     }
@@ -85,6 +89,16 @@ fn ids(condition: &Condition) -> Option<Vec<String>> {
     ids.sort_unstable();
     ids.dedup();
     Some(ids)
+}
+
+/// The job that the condition names.
+fn job(condition: &Condition) -> Option<String> {
+    match bound(condition)? {
+        (Path::Job(segments), Comparison::Equal, literal) if segments.iter().eq(["jobId"]) => {
+            text(literal).map(str::to_owned)
+        }
+        _ => None,
+    }
 }
 
 /// The earliest last update that the condition allows, if it bounds it.
@@ -166,6 +180,8 @@ mod tests {
     fn modules_are_not_found_by_the_ids_of_their_devices() {
         let plan = Plan::new(parse("SELECT * FROM devices.modules WHERE deviceId = 'a'").unwrap());
         assert_eq!((plan.source, plan.from), (range("", None), Collection::Modules));
+        let jobs = "SELECT * FROM devices.jobs WHERE devices.jobs.status = 'failed' AND 'x' = devices.jobs.jobId";
+        assert_eq!(Plan::new(parse(jobs).unwrap()).source, Source::Job("x".into()));
     }
 
     #[test]

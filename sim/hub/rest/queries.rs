@@ -11,6 +11,7 @@ use crate::dialect::azure::ErrorCode;
 use crate::dialect::azure::rest::{CONTINUATION, ITEM_TYPE, MAX_ITEM_COUNT};
 use crate::hub::partition::{Refusal, Slice};
 use crate::hub::query::{Collection, Cursor, Grouping, Groups, MAX_GROUPS, Place, Plan, Select, parse};
+use crate::hub::scan::{scan, slice};
 
 /// Rows of a page, unless the client asks for another number.
 const DEFAULT_PAGE: usize = 100;
@@ -32,20 +33,14 @@ impl Service {
             .map_err(|error| invalid(format!("the body is not {{\"query\":\"..\"}}: {error}")))?;
         let plan = Plan::new(parse(&body.query)?);
         let page = page_size(headers)?;
-        let place = match text(headers, CONTINUATION).filter(|token| !token.is_empty()) {
-            None => None,
-            Some(token) => {
-                let unreadable = || invalid(format!("{CONTINUATION} is none of this hub's"));
-                Some(Place::decode(token).ok_or_else(unreadable)?)
-            }
-        };
+        let place = place(headers)?;
+        if plan.from == Collection::Jobs {
+            return self.query_jobs(plan, place, page).await;
+        }
         let asked = place.as_ref().map_or_else(|| self.wall().as_microsecond(), |place| place.asked);
         let left = place.as_ref().map_or(plan.top, |place| place.left);
         let after = place.map(|place| place.cursor);
         let limit = page.min(left.unwrap_or(usize::MAX));
-        if plan.from == Collection::Jobs {
-            return Ok(page_of("DeviceJob", "[]".to_owned(), None));
-        }
         let plan = Arc::new(plan.asked_at(asked));
         let rows = if let Select::Groups(grouping) = &plan.select {
             self.groups(&plan, grouping, after, limit).await?
@@ -62,7 +57,7 @@ impl Service {
         let mut slices = Vec::new();
         for worker in 0..self.worker.peers.len() {
             // One row more than a page tells whether another page follows.
-            slices.extend(self.collect(worker, plan, after.clone(), limit + 1).await?);
+            slices.extend(scan(&self.worker, worker, plan, after.clone(), limit + 1).await?);
         }
         let mut rows: Vec<_> = slices.iter().flat_map(Slice::rows).collect();
         // Those of one partition are in order already, which makes this one look at each.
@@ -85,7 +80,7 @@ impl Service {
         for worker in 0..self.worker.peers.len() {
             let mut from = None;
             loop {
-                let slice = self.slice(worker, plan, from, usize::MAX).await?;
+                let slice = slice(&self.worker, worker, plan, from, usize::MAX).await?;
                 groups.merge(grouping, slice.groups);
                 if groups.len() > MAX_GROUPS {
                     let message = format!(
@@ -106,40 +101,6 @@ impl Service {
         let rows: Vec<String> = groups.rows(grouping).skip(before).take(limit).collect();
         Ok(Rows { body: array(rows.iter().map(String::as_str)), next: more.then(|| Cursor::Row(before + limit)) })
     }
-
-    /// The first `limit` rows of one partition, slice by slice, so that its devices need not wait for all of them.
-    async fn collect(
-        &self,
-        worker: usize,
-        plan: &Arc<Plan>,
-        mut after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Vec<Slice>, Refusal> {
-        let mut slices = Vec::new();
-        let mut wanted = limit;
-        loop {
-            let slice = self.slice(worker, plan, after, wanted).await?;
-            wanted -= slice.len();
-            after = slice.next.clone();
-            slices.push(slice);
-            if after.is_none() || wanted == 0 {
-                return Ok(slices);
-            }
-            // Whoever else is on this thread comes first.
-            tokio::task::yield_now().await;
-        }
-    }
-
-    async fn slice(
-        &self,
-        worker: usize,
-        plan: &Arc<Plan>,
-        after: Option<Cursor>,
-        limit: usize,
-    ) -> Result<Slice, Refusal> {
-        let plan = Arc::clone(plan);
-        self.worker.visit(worker, move |partition, _| partition.search(&plan, after.as_ref(), limit)).await
-    }
 }
 
 /// How many rows of a page are asked for.
@@ -151,7 +112,14 @@ pub(super) fn page_size(headers: &HeaderMap) -> Result<usize, Refusal> {
     }
 }
 
-fn array<'a>(rows: impl Iterator<Item = &'a str> + Clone) -> String {
+/// Where the answer goes on, if this is not its first page.
+pub(super) fn place(headers: &HeaderMap) -> Result<Option<Place>, Refusal> {
+    let token = text(headers, CONTINUATION).filter(|token| !token.is_empty());
+    let unreadable = || invalid(format!("{CONTINUATION} is none of this hub's"));
+    token.map(|token| Place::decode(token).ok_or_else(unreadable)).transpose()
+}
+
+pub(super) fn array<'a>(rows: impl Iterator<Item = &'a str> + Clone) -> String {
     let mut body = String::with_capacity(2 + rows.clone().map(|row| row.len() + 1).sum::<usize>());
     body.push('[');
     for (n, row) in rows.enumerate() {
@@ -164,7 +132,7 @@ fn array<'a>(rows: impl Iterator<Item = &'a str> + Clone) -> String {
     body
 }
 
-fn page_of(item_type: &str, body: String, next: Option<String>) -> Answer {
+pub(super) fn page_of(item_type: &str, body: String, next: Option<String>) -> Answer {
     let mut answer = Answer::ok(body);
     answer.headers.push((ITEM_TYPE, item_type.to_owned()));
     answer.headers.extend(next.map(|next| (CONTINUATION, next)));

@@ -15,6 +15,7 @@ use super::throttling::Waiting;
 use super::{configurations, exports, feedback};
 use crate::dialect::azure::ErrorCode;
 use crate::hub::identity::HubIdentity;
+use crate::hub::jobs::JobDesk;
 use crate::hub::partition::{Precondition, Refusal};
 use crate::hub::tracking::TrackingIds;
 use crate::hub::workers::Worker;
@@ -23,6 +24,7 @@ use crate::time::Clock;
 /// What answers requests on one worker.
 pub(in crate::hub) struct Service {
     pub(super) worker: Rc<Worker>,
+    pub(super) jobs: JobDesk,
     pub(super) waiting: Rc<Waiting>,
     door: Door,
     clock: Clock,
@@ -33,11 +35,12 @@ impl Service {
     /// The service side of the hub `identity`; its error answers go by `tracking`.
     pub(in crate::hub) fn new(
         worker: Rc<Worker>,
+        jobs: JobDesk,
         identity: Arc<HubIdentity>,
         clock: Clock,
         tracking: TrackingIds,
     ) -> Self {
-        Self { worker, waiting: Rc::default(), door: Door::new(identity), clock, tracking }
+        Self { worker, jobs, waiting: Rc::default(), door: Door::new(identity), clock, tracking }
     }
 
     /// What a request's head asks for, if it may: the parts of its path, decoded.
@@ -87,6 +90,10 @@ impl Service {
             (&Method::GET, ["devices"]) => self.list_devices(query).await?,
             (&Method::POST, ["devices"]) => self.bulk(body).await?,
             (&Method::POST, ["devices", "query"]) => self.query(&head.headers, body).await?,
+            (&Method::GET, ["jobs", "v2", "query"]) => self.list_jobs(&head.headers, query).await?,
+            (&Method::PUT, ["jobs", "v2", id]) => self.schedule_job(id, body).await?,
+            (&Method::GET, ["jobs", "v2", id]) => self.get_job(id).await?,
+            (&Method::POST, ["jobs", "v2", id, "cancel"]) => self.cancel_job(id).await?,
             (&Method::GET, ["devices", id]) => self.get_device(id).await?,
             (&Method::PUT, ["devices", id]) => self.put_device(id, body, precondition()).await?,
             (&Method::DELETE, ["devices", id]) => self.delete_device(id, precondition()).await?,

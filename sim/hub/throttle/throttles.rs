@@ -111,6 +111,11 @@ impl Throttles {
         self.devices.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Jobs that may be active at once, where the tier says so.
+    pub(in crate::hub) const fn concurrent_jobs(&self) -> Option<usize> {
+        self.limits.concurrent_jobs
+    }
+
     /// What a refusal says about when to come back, if it says so.
     pub(in crate::hub) fn retry_after(&self, room_in: Duration) -> Option<Duration> {
         self.limits.retry_after.then_some(room_in)

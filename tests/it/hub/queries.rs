@@ -23,11 +23,15 @@ impl Bench {
         }
     }
 
-    /// Registers `count` devices `d00`, `d01`, ... whose tag `site` goes round `a`, `b`, `c`, and whose tag `n` counts.
+    /// Registers `count` devices `d00`, `d01`, ... whose tag `site` goes round `a`, `b`, `c`, and whose tag `n` counts;
+    /// with derived keys.
     pub(super) async fn register(&self, count: usize) {
         for n in 0..count {
             let id = format!("d{n:02}");
-            assert_eq!(self.plain("PUT", &format!("/devices/{id}"), &[], json!({})).await.status, 200);
+            let key = self.identity.fleet_key.derive(&id).to_base64();
+            let keys = json!({"symmetricKey": {"primaryKey": key, "secondaryKey": key}});
+            let identity = json!({"authentication": keys});
+            assert_eq!(self.plain("PUT", &format!("/devices/{id}"), &[], identity).await.status, 200);
             let site = ["a", "b", "c"][n % 3];
             let twin = self.plain("PATCH", &format!("/twins/{id}"), &[], json!({"tags": {"site": site, "n": n}})).await;
             assert_eq!(twin.status, 200);
