@@ -1,5 +1,6 @@
 """azure-iot-device against the hub: every call that it offers over MQTT, over TLS and over WebSocket."""
 
+import base64
 import json
 import threading
 
@@ -34,8 +35,10 @@ def test_it_connects_and_comes_back(hub, name, options):
     assert it.failures == []
 
 
-@client("send_message", "body, properties, content type, 256 KiB")
-def test_telemetry_is_acknowledged(hub, name, options):
+@client("send_message", "body, properties, content type, 255 KiB: kept by `--telemetry` as they were sent")
+def test_telemetry_is_acknowledged_and_kept(start_hub, name, options, tmp_path):
+    file = tmp_path / "telemetry.ndjson"
+    hub = start_hub("--telemetry", file)
     message = Message(json.dumps({"t": 21.5}), message_id="m-1", content_encoding="utf-8", content_type="application/json")
     message.correlation_id = "c/1?&="
     message.custom_properties["alert level"] = "high & dry"
@@ -43,7 +46,20 @@ def test_telemetry_is_acknowledged(hub, name, options):
         # Each returns when the hub's PUBACK is there.
         it.client.send_message(message)
         it.client.send_message("plain text, ünïcode")
-        it.client.send_message(Message(b"\0" * (255 * 1024)))
+        it.client.send_message(Message(b"\xff" * (255 * 1024)))
+    # What was acknowledged is in the file when the hub has ended.
+    hub.stop()
+    first, second, third = map(json.loads, file.read_text().splitlines())
+    assert (first["deviceId"], first["body"]) == (name, {"t": 21.5})
+    assert first["properties"] == {"alert level": "high & dry"}
+    assert first["systemProperties"].items() >= {
+        ("message-id", "m-1"),
+        ("correlation-id", "c/1?&="),
+        ("content-type", "application/json"),
+        ("content-encoding", "utf-8"),
+    }
+    assert second["body"] == "plain text, ünïcode"
+    assert base64.b64decode(third["body"]) == b"\xff" * (255 * 1024)
 
 
 @client("get_twin")

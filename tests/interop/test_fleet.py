@@ -103,11 +103,13 @@ def test_a_job_updates_a_hundred_of_our_devices(hub):
         wait_until(lambda: count(registry, done) == 100, "every update is completed", pause=0.2)
 
 
-@together("updates of devices that follow the tutorial, by our driver", "azure-iot-device, our driver")
-@TRANSPORTS
-@pytest.mark.parametrize("observe", ["query", "poll"])
-def test_our_driver_updates_devices_of_the_sdk(hub, tmp_path, transport, observe):
-    prefix = f"theirs-{transport}-{observe}-"
+@together("updates of devices that follow the tutorial, by calls and by jobs of our driver", "azure-iot-device, our driver")
+@pytest.mark.parametrize(
+    ("transport", "observe", "via"),
+    [("tls", "query", "calls"), ("wss", "query", "calls"), ("wss", "poll", "calls"), ("tls", "query", "job")],
+)
+def test_our_driver_updates_devices_of_the_sdk(hub, tmp_path, transport, observe, via):
+    prefix = f"theirs-{transport}-{observe}-{via}-"
     devices = [
         Program(
             [sys.executable, DEVICE, "--ca", hub.tls_dir / "ca.pem", "--wait", 1] + ["--websockets"] * (transport == "wss"),
@@ -118,7 +120,7 @@ def test_our_driver_updates_devices_of_the_sdk(hub, tmp_path, transport, observe
     try:
         driver = twinstorm(
             *("drive", "quickstart", "--devices", 2, "--rate", 10, "--out", tmp_path / "out"),
-            *("--set", f"fleet.id_prefix={prefix}", "--set", f"observe.kind={observe}"),
+            *("--set", f"fleet.id_prefix={prefix}", "--set", f"observe.kind={observe}", "--set", f"load.via={via}"),
             *("--set", 'threshold=[{ expr = "census.completed.pct >= 100" }, { expr = "update.total.max < 1h" }]'),
             environment=hub.environment,
         )
