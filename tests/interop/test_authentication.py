@@ -195,7 +195,9 @@ def test_a_connection_ends_with_its_token(hub, name):
 )
 def test_a_policy_permits_what_it_permits(hub, name, policy, may):
     hub.registry().create_device_with_sas(name, PRIMARY, SECONDARY, "enabled")
-    registry = IoTHubRegistryManager.from_connection_string(hub.environment[f"IOTHUB_CONNECTION_STRING_{policy.upper()}"])
+    registry = IoTHubRegistryManager.from_connection_string(
+        hub.environment[f"IOTHUB_CONNECTION_STRING_{policy.upper()}"]
+    )
     calls = {
         "read": lambda: registry.get_device(name),
         "write": lambda: registry.create_device_with_sas(f"{name}-2", PRIMARY, SECONDARY, "enabled"),

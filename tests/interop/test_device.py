@@ -14,6 +14,7 @@ from support.program import wait_until
 from support.rows import client
 from support.service import PRIMARY, SECONDARY, desired, method, plain
 
+
 @pytest.fixture(params=["tls", "wss"])
 def options(request):
     return {"websockets": request.param == "wss"}
@@ -39,7 +40,9 @@ def test_it_connects_and_comes_back(hub, name, options):
 def test_telemetry_is_acknowledged_and_kept(start_hub, name, options, tmp_path):
     file = tmp_path / "telemetry.ndjson"
     hub = start_hub("--telemetry", file)
-    message = Message(json.dumps({"t": 21.5}), message_id="m-1", content_encoding="utf-8", content_type="application/json")
+    message = Message(
+        json.dumps({"t": 21.5}), message_id="m-1", content_encoding="utf-8", content_type="application/json"
+    )
     message.correlation_id = "c/1?&="
     message.custom_properties["alert level"] = "high & dry"
     with device(hub, name, **options) as it:

@@ -93,7 +93,9 @@ def test_a_job_updates_a_hundred_of_our_devices(hub):
                 max_execution_time_in_seconds=300,
             ),
         )
-        job = wait_until(lambda: (it := jobs.get_scheduled_job(job_id)).status == "completed" and it, "the job", pause=0.2)
+        job = wait_until(
+            lambda: (it := jobs.get_scheduled_job(job_id)).status == "completed" and it, "the job", pause=0.2
+        )
         assert job.device_job_statistics.device_count == 100
         assert job.device_job_statistics.succeeded_count == 100
         each = query(registry, f"SELECT * FROM devices.jobs WHERE devices.jobs.jobId = '{job_id}'", max_item_count=1000)
@@ -103,7 +105,9 @@ def test_a_job_updates_a_hundred_of_our_devices(hub):
         wait_until(lambda: count(registry, done) == 100, "every update is completed", pause=0.2)
 
 
-@together("updates of devices that follow the tutorial, by calls and by jobs of our driver", "azure-iot-device, our driver")
+@together(
+    "updates of devices that follow the tutorial, by calls and by jobs of our driver", "azure-iot-device, our driver"
+)
 @pytest.mark.parametrize(
     ("transport", "observe", "via"),
     [("tls", "query", "calls"), ("wss", "query", "calls"), ("wss", "poll", "calls"), ("tls", "query", "job")],
@@ -112,7 +116,8 @@ def test_our_driver_updates_devices_of_the_sdk(hub, tmp_path, transport, observe
     prefix = f"theirs-{transport}-{observe}-{via}-"
     devices = [
         Program(
-            [sys.executable, DEVICE, "--ca", hub.tls_dir / "ca.pem", "--wait", 1] + ["--websockets"] * (transport == "wss"),
+            [sys.executable, DEVICE, "--ca", hub.tls_dir / "ca.pem", "--wait", 1]
+            + ["--websockets"] * (transport == "wss"),
             {"IOTHUB_DEVICE_CONNECTION_STRING": hub.device_connection_string(f"{prefix}{n:07}")},
         )
         for n in range(2)

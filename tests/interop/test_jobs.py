@@ -61,7 +61,10 @@ def test_a_method_is_scheduled(hub, jobs, job_id, name):
     with device(hub, f"{name}-0") as one, device(hub, f"{name}-1") as two:
         one.listen(), two.listen()
         request = method_job(
-            job_id, [f"{name}-0", f"{name}-1", f"{name}-off"], method("ping", {"n": 1}), start_time=datetime.now(timezone.utc)
+            job_id,
+            [f"{name}-0", f"{name}-1", f"{name}-off"],
+            method("ping", {"n": 1}),
+            start_time=datetime.now(timezone.utc),
         )
         made = jobs.create_scheduled_job(job_id, request)
         assert (made.job_id, made.type) == (job_id, "scheduleDeviceMethod")
@@ -82,7 +85,10 @@ def test_a_twin_update_is_scheduled(hub, jobs, job_id, name):
         jobs.create_scheduled_job(
             job_id,
             JobRequest(
-                job_id=job_id, type="scheduleUpdateTwin", update_twin=twin, query_condition=f"deviceId = '{name}'",
+                job_id=job_id,
+                type="scheduleUpdateTwin",
+                update_twin=twin,
+                query_condition=f"deviceId = '{name}'",
                 max_execution_time_in_seconds=60,
             ),
         )
@@ -132,7 +138,10 @@ def test_a_job_is_cancelled(jobs, hub, job_id, name):
         jobs.cancel_scheduled_job(job_id)
 
 
-@service("query_scheduled_jobs", result="crashes in the SDK: it wants an object where the other SDKs, and hubs, have an array")
+@service(
+    "query_scheduled_jobs",
+    result="crashes in the SDK: it wants an object where the other SDKs, and hubs, have an array",
+)
 def test_jobs_cannot_be_listed_with_this_sdk(jobs, hub):
     from msrest.exceptions import DeserializationError
 
@@ -146,7 +155,9 @@ def test_jobs_cannot_be_listed_with_this_sdk(jobs, hub):
 @service("create_import_export_job", result="refused, 400: there is no storage account")
 def test_nothing_is_imported(jobs):
     with refused(400, "BlobContainerValidationError"):
-        jobs.create_import_export_job(JobProperties(type="export", output_blob_container_uri="https://example.com/none"))
+        jobs.create_import_export_job(
+            JobProperties(type="export", output_blob_container_uri="https://example.com/none")
+        )
 
 
 @service("get_import_export_jobs", result="works: there are none")

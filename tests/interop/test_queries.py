@@ -123,7 +123,14 @@ def test_reported_properties_are_found(hub, registry, name):
 @service("query_iot_hub", "what is no query", result="refused, 400")
 @pytest.mark.parametrize(
     "text",
-    ["", "SELECT", "SELECT * FROM twins", "SELECT * FROM devices WHERE", "SELECT * FROM devices ORDER BY deviceId", "x" * 8193],
+    [
+        "",
+        "SELECT",
+        "SELECT * FROM twins",
+        "SELECT * FROM devices WHERE",
+        "SELECT * FROM devices ORDER BY deviceId",
+        "x" * 8193,
+    ],
     ids=["empty", "select", "twins", "where", "order-by", "long"],
 )
 def test_what_is_no_query_is_refused(registry, text):

@@ -61,7 +61,9 @@ def test_a_device_with_thumbprints_is_created(registry, name):
 
 @service("create_device_with_certificate_authority")
 def test_a_device_of_a_ca_is_created(registry, name):
-    assert registry.create_device_with_certificate_authority(name, "enabled").authentication.type == "certificateAuthority"
+    assert (
+        registry.create_device_with_certificate_authority(name, "enabled").authentication.type == "certificateAuthority"
+    )
 
 
 @service("update_device_with_sas")
@@ -115,7 +117,9 @@ def test_ids_may_hold_whatever_the_rules_allow(registry, hub, name):
     registry.delete_device(odd)
 
 
-@client("connect", "of ids with `#` or `+`: reads and methods", result="works; the SDK itself cannot send telemetry of them")
+@client(
+    "connect", "of ids with `#` or `+`: reads and methods", result="works; the SDK itself cannot send telemetry of them"
+)
 def test_ids_may_hold_wildcards(registry, hub, name):
     odd = name + "-#+"
     create(registry, odd)
@@ -179,10 +183,7 @@ def test_devices_are_made_and_changed_in_bulk(registry, name):
     names = [f"{name}-{n}" for n in range(100)]
     sas = AuthenticationMechanism(type="sas", symmetric_key=SymmetricKey(primary_key=PRIMARY, secondary_key=SECONDARY))
     done = registry.bulk_create_or_update_devices(
-        [
-            bulk(each, "create", status="enabled", authentication=sas, tags={"site": "a"})
-            for each in names
-        ]
+        [bulk(each, "create", status="enabled", authentication=sas, tags={"site": "a"}) for each in names]
     )
     assert done.is_successful and not done.errors
     assert registry.get_device(names[99]).authentication.symmetric_key.primary_key == PRIMARY

@@ -25,7 +25,11 @@ def answers(call, times):
         return list(pool.map(one, range(times)))
 
 
-@service("every call", "beyond the throttle of a tier: a burst passes, some wait", result="then refused, 429 without Retry-After")
+@service(
+    "every call",
+    "beyond the throttle of a tier: a burst passes, some wait",
+    result="then refused, 429 without Retry-After",
+)
 @pytest.mark.parametrize("tier", ["F1", "S1"])
 def test_a_tier_refuses_what_is_too_much(start_hub, tier):
     hub = start_hub("--tier", tier)
@@ -36,10 +40,16 @@ def test_a_tier_refuses_what_is_too_much(start_hub, tier):
     refused = [headers for status, headers in seen if status == 429]
     assert 20 <= len(passed) <= 24 and len(passed) + len(refused) == 40
     for headers in refused:
-        assert headers["iothub-errorcode"] in ("ThrottlingException", "ThrottleBacklogLimitExceeded", "ThrottlingBacklogTimeout")
+        assert headers["iothub-errorcode"] in (
+            "ThrottlingException",
+            "ThrottleBacklogLimitExceeded",
+            "ThrottlingBacklogTimeout",
+        )
         assert "Retry-After" not in headers
     metrics = requests.get(f"https://{hub.address}/metrics", timeout=10).text
-    assert any("throttl" in line and not line.startswith("#") and not line.endswith(" 0") for line in metrics.splitlines())
+    assert any(
+        "throttl" in line and not line.startswith("#") and not line.endswith(" 0") for line in metrics.splitlines()
+    )
 
 
 @together("a throttled hub: devices, twins and methods go on while queries are refused")

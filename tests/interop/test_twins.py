@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from azure.iot.hub.models import Twin
 from azure.iot.device.exceptions import ClientError
+from azure.iot.hub.models import Twin
 
 from support.devices import device, module
 from support.rows import client, service
@@ -47,7 +47,9 @@ def test_a_twin_is_patched(registry, made):
     first = registry.update_twin(made, Twin(tags={"site": {"floor": 1, "room": "a"}}))
     twin = desired({"level": 1, "gone": {"soon": True}})
     second = registry.update_twin(made, twin, first.etag)
-    third = registry.update_twin(made, Twin.from_dict({"tags": {"site": {"room": None}}, "properties": {"desired": {"gone": None}}}))
+    third = registry.update_twin(
+        made, Twin.from_dict({"tags": {"site": {"room": None}}, "properties": {"desired": {"gone": None}}})
+    )
     assert third.tags == {"site": {"floor": 1}}
     assert plain(third.properties.desired) == {"level": 1}
     assert third.properties.desired["$version"] == 3
@@ -202,7 +204,10 @@ def test_timeouts_have_ranges(registry, made, timeouts):
 @client("IoTHubModuleClient", "twin, desired patches, telemetry, methods")
 @pytest.mark.parametrize("websockets", [False, True], ids=["tls", "wss"])
 def test_a_module_does_what_a_device_does(hub, registry, with_module, websockets):
-    with module(hub, with_module, "m", PRIMARY, websockets=websockets) as it, device(hub, with_module, PRIMARY) as its_device:
+    with (
+        module(hub, with_module, "m", PRIMARY, websockets=websockets) as it,
+        device(hub, with_module, PRIMARY) as its_device,
+    ):
         it.listen()
         its_device.listen()
         it.client.send_message("telemetry of a module")

@@ -1,5 +1,5 @@
-"""The device of Microsoft's tutorial "Use device management to initiate a device firmware update (Python)", written anew
-on today's azure-iot-device.
+"""The device of Microsoft's tutorial "Use device management to initiate a device firmware update (Python)", written
+anew on today's azure-iot-device.
 
 It connects, reports that it stands by, and when `firmwareUpdate` is called it answers at once and goes through the
 update in the background, one reported property after another.
