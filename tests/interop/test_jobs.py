@@ -8,7 +8,7 @@ from azure.iot.hub.models import JobProperties, JobRequest, Twin
 from support.devices import device
 from support.program import wait_until
 from support.rows import service
-from support.service import PRIMARY, SECONDARY, desired, method, plain, query, refused, values
+from support.service import PRIMARY, SECONDARY, desired, method, query, refused, values
 
 
 @pytest.fixture
