@@ -59,6 +59,8 @@ async fn ten_thousand_strangers_cost_little_and_disturb_nobody() {
         }
         assert!(!witness.is_finished(), "the good device is still connected");
         let growth = memory(pid, "VmHWM") - resident;
+        // More of them wait than there are places, so the first have to go.
+        eventually("the hub sends strangers away", || hub.running.said().contains("said nothing"));
         println!("{FLOOD} strangers: {growth} KiB of memory, {} descriptors", descriptors(pid) - open);
         assert!(growth < MAX_GROWTH, "{growth} KiB");
         growths.push(growth);
@@ -70,7 +72,6 @@ async fn ten_thousand_strangers_cost_little_and_disturb_nobody() {
     reach.is_undisturbed().await;
     let said = hub.running.said();
     assert!(said.lines().count() < 20, "a flood is no reason to write so much: {said}");
-    assert!(said.contains("said nothing"), "{said}");
     witness.abort();
 }
 
