@@ -14,6 +14,8 @@ pub type Target = fn(&[u8]);
 
 /// All targets; each has a folder of its name in `tests/fuzz/corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("configurations", hub::fuzz::configurations),
+    ("digital-twins", hub::fuzz::digital_twins),
     ("message-properties", message_properties),
     ("mqtt-connect", mqtt::fuzz::connect),
     ("mqtt-packets", mqtt::fuzz::packets),

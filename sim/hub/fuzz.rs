@@ -1,4 +1,4 @@
-//! What holds for any query and any patch of a twin.
+//! What holds for any query, any patch of a twin and any content of a configuration.
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a target fails by panicking")]
 
@@ -7,10 +7,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::configurations::{Content, ContentBody};
 use super::partition::{Partition, Registration};
 use super::query::{Plan, Select, Source, parse};
 use super::tracking::TrackingIds;
-use super::twin::{Properties, Twin, TwinPatch};
+use super::twin::{Properties, Twin, TwinPatch, digital_patch, digital_twin};
 use super::{HubDelays, HubIdentity};
 use crate::time::{Nanos, WallClock};
 
@@ -71,6 +72,39 @@ pub(crate) fn twin_patches(data: &[u8]) {
         if let Ok(Value::Object(patch)) = serde_json::from_slice(line) {
             device_reports(&mut twin, &patch, at);
         }
+        within_limits(&twin);
+    }
+}
+
+/// Each line is a JSON patch. It is refused and changes nothing, or it changes a twin within its limits, which then has
+/// a digital twin.
+pub(crate) fn digital_twins(data: &[u8]) {
+    let at = Timestamp::from_second(1_000_000).unwrap();
+    let mut twin = Twin::new(at);
+    let reported = json!({"thermostat": {"__t": "c", "max": 30}, "interval": {"value": 4, "ac": 200, "av": 1}});
+    device_reports(&mut twin, reported.as_object().unwrap(), at);
+    for line in data.split(|byte| *byte == b'\n') {
+        let Ok(patch) = serde_json::from_slice(line) else { continue };
+        let Ok(desired) = digital_patch(&patch, &twin) else { continue };
+        service_writes(&mut twin, &TwinPatch { tags: None, desired: Some(desired) }, at);
+        within_limits(&twin);
+        let document = digital_twin("d", Some("dtmi:a;1"), &twin);
+        assert!(document["$metadata"]["thermostat"].is_null() && document["thermostat"]["max"] == 30, "{document}");
+    }
+}
+
+/// Content is refused, or each of its patches fits a new twin.
+pub(crate) fn configurations(data: &[u8]) {
+    let at = Timestamp::from_second(1_000_000).unwrap();
+    let Ok(body) = serde_json::from_slice::<ContentBody>(data) else { return };
+    let patches = match body.read() {
+        Ok(Content::Twins(_, patch)) => vec![patch],
+        Ok(Content::Modules(modules)) => modules.into_iter().map(|(_, patch)| patch).collect(),
+        Err(_) => return,
+    };
+    for patch in patches {
+        let mut twin = Twin::new(at);
+        twin.merge(&patch, at).unwrap();
         within_limits(&twin);
     }
 }

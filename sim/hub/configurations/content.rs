@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::dialect::azure::ErrorCode;
+use crate::hub::json::insert_at;
 use crate::hub::partition::Refusal;
 use crate::hub::query::Collection;
-use crate::hub::twin::{Twin, TwinPatch};
+use crate::hub::twin::{MAX_NAMES, Twin, TwinPatch};
 
 /// The module that every edge device's content must name.
 const EDGE_AGENT: &str = "$edgeAgent";
@@ -58,12 +59,23 @@ impl ContentBody {
 fn patch(content: &Map<String, Value>) -> Result<TwinPatch, Refusal> {
     let mut desired = Map::new();
     for (key, value) in content {
-        let wrong = || invalid(format!("`{key}` is not `properties.desired` nor below it, or contradicts another key"));
+        let wrong = || {
+            let key: String = key.chars().take(200).collect();
+            let names = format!("at most {MAX_NAMES} names below it");
+            invalid(format!("`{key}` is not `properties.desired` nor {names}, or contradicts another key"))
+        };
         let rest = key.strip_prefix("properties.desired").ok_or_else(wrong)?;
         let value = value.clone();
         match (rest.strip_prefix('.'), value) {
             (None, Value::Object(object)) if rest.is_empty() => desired.extend(object),
-            (Some(path), value) => insert(&mut desired, path, value).ok_or_else(wrong)?,
+            (Some(path), value) => {
+                // One more than are allowed tells enough.
+                let names: Vec<&str> = path.split('.').take(MAX_NAMES + 1).collect();
+                if names.len() > MAX_NAMES {
+                    return Err(wrong());
+                }
+                insert_at(&mut desired, &names, value).ok_or_else(wrong)?;
+            }
             _ => return Err(wrong()),
         }
     }
@@ -73,20 +85,6 @@ fn patch(content: &Map<String, Value>) -> Result<TwinPatch, Refusal> {
         .merge(&patch, Timestamp::UNIX_EPOCH)
         .map_err(|error| invalid(error.to_string()))?;
     Ok(patch)
-}
-
-/// Puts `value` at `path`; `None` if something that is no object is in the way.
-fn insert(object: &mut Map<String, Value>, path: &str, value: Value) -> Option<()> {
-    match path.split_once('.') {
-        None => {
-            object.insert(path.to_owned(), value);
-            Some(())
-        }
-        Some((first, rest)) => {
-            let inner = object.entry(first).or_insert_with(|| Value::Object(Map::new()));
-            insert(inner.as_object_mut()?, rest, value)
-        }
-    }
 }
 
 fn invalid(message: String) -> Refusal {
@@ -126,6 +124,8 @@ mod tests {
             json!({"deviceContent": {"properties.desired": 1}}),
             json!({"deviceContent": {"properties.desired.a": 1, "properties.desired.a.b": 1}}),
             json!({"deviceContent": {"properties.desired.a b": 1}}),
+            json!({"deviceContent": {format!("properties.desired{}", ".a".repeat(12)): 1}}),
+            json!({"moduleContent": {format!("properties.desired{}", ".a".repeat(20_000)): 1}}),
             json!({"modulesContent": {"$edgeHub": {}}}),
             json!({"modulesContent": {"$edgeAgent": 1}}),
         ] {

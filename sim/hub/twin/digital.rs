@@ -2,18 +2,23 @@
 
 use serde_json::{Map, Value, json};
 
+use super::limits::MAX_NAMES;
 use super::properties::Properties;
 use super::record::Twin;
+use crate::hub::json::insert_at;
 
 /// What marks an object of a twin as a component, and not as a value.
 const COMPONENT: (&str, &str) = ("__t", "c");
+
+/// The most steps of a change. A whole twin has hardly more properties.
+const MAX_STEPS: usize = 1000;
 
 /// Why a change of a digital twin is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(in crate::hub) enum DigitalError {
     #[error("the body is not a JSON patch of add, replace and remove: {0}")]
     Patch(String),
-    #[error("`{0}` is not the path of a property: `/property` or `/component/property`")]
+    #[error("`{0}` is not the path of a property: `/property` or `/component/property`, of at most {MAX_NAMES} names")]
     Path(String),
 }
 
@@ -99,6 +104,10 @@ fn copy(metadata: &Map<String, Value>, name: &str, from: &str, to: &str, facts: 
 pub(in crate::hub) fn digital_patch(patch: &Value, twin: &Twin) -> Result<Map<String, Value>, DigitalError> {
     let wrong = |why: &str| DigitalError::Patch(why.to_owned());
     let steps = patch.as_array().ok_or_else(|| wrong("it is not an array"))?;
+    if steps.len() > MAX_STEPS {
+        return Err(wrong(&format!("{} steps; {MAX_STEPS} are allowed", steps.len())));
+    }
+    let documents = [&twin.desired, &twin.reported].map(|properties| object(properties.text()));
     let mut desired = Map::new();
     for step in steps {
         let path = step.get("path").and_then(Value::as_str).ok_or_else(|| wrong("a step has no `path`"))?;
@@ -107,23 +116,15 @@ pub(in crate::hub) fn digital_patch(patch: &Value, twin: &Twin) -> Result<Map<St
             Some("remove") => Value::Null,
             _ => return Err(wrong("`op` of a step is none of them")),
         };
-        let no_path = || DigitalError::Path(path.to_owned());
-        let names: Vec<String> = path.strip_prefix('/').ok_or_else(no_path)?.split('/').map(unescaped).collect();
-        if names.iter().any(|name| name.is_empty() || name.starts_with('$')) {
-            return Err(no_path());
-        }
-        insert(&mut desired, &names, as_component(value)).ok_or_else(no_path)?;
+        let no_path = || DigitalError::Path(path.chars().take(200).collect());
+        let names = names(path).ok_or_else(no_path)?;
+        insert_at(&mut desired, &names, as_component(value)).ok_or_else(no_path)?;
         let first = names.first().map(String::as_str).unwrap_or_default();
-        if names.len() > 1 && [&twin.desired, &twin.reported].into_iter().any(|part| has_component(part, first)) {
-            insert(&mut desired, &[first.to_owned(), COMPONENT.0.to_owned()], COMPONENT.1.into())
-                .ok_or_else(no_path)?;
+        if names.len() > 1 && documents.iter().any(|document| document.get(first).is_some_and(is_component)) {
+            insert_at(&mut desired, &[first, COMPONENT.0], COMPONENT.1.into()).ok_or_else(no_path)?;
         }
     }
     Ok(desired)
-}
-
-fn has_component(properties: &Properties, name: &str) -> bool {
-    object(properties.text()).get(name).is_some_and(is_component)
 }
 
 /// A whole component is written with `$metadata`, and kept with a mark of its own.
@@ -136,18 +137,11 @@ fn as_component(mut value: Value) -> Value {
     value
 }
 
-fn insert(object: &mut Map<String, Value>, names: &[String], value: Value) -> Option<()> {
-    match names {
-        [] => None,
-        [last] => {
-            object.insert(last.clone(), value);
-            Some(())
-        }
-        [first, rest @ ..] => {
-            let inner = object.entry(first).or_insert_with(|| Value::Object(Map::new()));
-            insert(inner.as_object_mut()?, rest, value)
-        }
-    }
+/// The names of a path. No more are looked at than are allowed.
+fn names(path: &str) -> Option<Vec<String>> {
+    let names: Vec<_> = path.strip_prefix('/')?.split('/').take(MAX_NAMES + 1).map(unescaped).collect();
+    let is_legal = |name: &String| !name.is_empty() && !name.starts_with('$');
+    (names.len() <= MAX_NAMES && names.iter().all(is_legal)).then_some(names)
 }
 
 fn unescaped(name: &str) -> String {
@@ -233,7 +227,10 @@ mod tests {
             (json!([{"op": "move", "path": "/a", "from": "/b"}]), false),
             (json!([{"op": "remove"}]), false),
             (json!([{"op": "remove", "path": "a"}]), true),
+            (json!(vec![json!({"op": "add", "path": "/a", "value": 1}); 1001]), false),
             (json!([{"op": "remove", "path": "/a//b"}]), true),
+            (json!([{"op": "add", "path": "/a".repeat(12), "value": 1}]), true),
+            (json!([{"op": "add", "path": "/a".repeat(8000), "value": 1}]), true),
             (json!([{"op": "remove", "path": "/$metadata"}]), true),
             (json!([{"op": "add", "path": "/a", "value": 1}, {"op": "add", "path": "/a/b", "value": 1}]), true),
         ] {

@@ -8,6 +8,11 @@ const MAX_KEY: usize = 1024;
 const MAX_TEXT: usize = 4096;
 /// Deepest nesting of objects below the root of a part.
 const MAX_DEPTH: usize = 10;
+/// How many names the longest path of a value has: those of the objects that it lies in, and its own.
+pub(in crate::hub) const MAX_NAMES: usize = MAX_DEPTH + 1;
+/// How many arrays may lie in one another. No limit is documented; with the objects they stay far below what a JSON
+/// parser takes, so that every document can be read back, a whole twin around it.
+const MAX_ARRAYS: usize = 32;
 /// Integers lie in -2^52..2^52.
 const INTEGERS: std::ops::Range<i64> = -(1 << 52)..1 << 52;
 /// How many digits the longest of them have.
@@ -68,6 +73,8 @@ pub(in crate::hub) enum TwinError {
     Digits(String),
     #[error("`{0}` lies deeper than {MAX_DEPTH} objects")]
     Deep(String),
+    #[error("`{0}` lies in more than {MAX_ARRAYS} arrays")]
+    Arrays(String),
     #[error("`{0}` is an array that holds null")]
     NullInArray(String),
     #[error("`{}` would grow to {size} bytes; {max} are allowed", part.name())]
@@ -76,7 +83,7 @@ pub(in crate::hub) enum TwinError {
 
 /// Checks the keys and values of `patch`, the document of `part` or a change of it.
 pub(super) fn check(part: Part, patch: &Map<String, Value>) -> Result<(), TwinError> {
-    check_object(&mut vec![part.name()], 0, patch)
+    check_object(&mut vec![part.name()], (0, 0), patch)
 }
 
 /// Refuses integers of more digits than any legal one has in `json`, which must be well-formed: a parser takes those
@@ -129,8 +136,11 @@ pub(super) fn check_size(part: Part, text: &str) -> Result<(), TwinError> {
     Ok(())
 }
 
-fn check_object<'a>(path: &mut Vec<&'a str>, depth: usize, object: &'a Map<String, Value>) -> Result<(), TwinError> {
-    if depth > MAX_DEPTH {
+/// How many objects and arrays there are around a value.
+type Depth = (usize, usize);
+
+fn check_object<'a>(path: &mut Vec<&'a str>, depth: Depth, object: &'a Map<String, Value>) -> Result<(), TwinError> {
+    if depth.0 > MAX_DEPTH {
         return Err(TwinError::Deep(path.join(".")));
     }
     for (key, value) in object {
@@ -147,7 +157,7 @@ fn check_object<'a>(path: &mut Vec<&'a str>, depth: usize, object: &'a Map<Strin
     Ok(())
 }
 
-fn check_value<'a>(path: &mut Vec<&'a str>, depth: usize, value: &'a Value) -> Result<(), TwinError> {
+fn check_value<'a>(path: &mut Vec<&'a str>, (objects, arrays): Depth, value: &'a Value) -> Result<(), TwinError> {
     match value {
         Value::Null | Value::Bool(_) => Ok(()),
         Value::Number(number) if number.is_f64() => Ok(()),
@@ -157,11 +167,12 @@ fn check_value<'a>(path: &mut Vec<&'a str>, depth: usize, value: &'a Value) -> R
         },
         Value::String(text) if text.len() > MAX_TEXT => Err(TwinError::LongText(path.join("."))),
         Value::String(_) => Ok(()),
+        Value::Array(_) if arrays >= MAX_ARRAYS => Err(TwinError::Arrays(path.join("."))),
         Value::Array(items) => items.iter().try_for_each(|item| match item {
             Value::Null => Err(TwinError::NullInArray(path.join("."))),
-            item => check_value(path, depth, item),
+            item => check_value(path, (objects, arrays + 1), item),
         }),
-        Value::Object(object) => check_object(path, depth + 1, object),
+        Value::Object(object) => check_object(path, (objects + 1, arrays), object),
     }
 }
 
@@ -196,6 +207,10 @@ mod tests {
         (0..depth).fold(json!(1), |inner, _| json!({ "a": inner }))
     }
 
+    fn arrays(depth: usize) -> Value {
+        (0..depth).fold(json!(1), |inner, _| json!([inner]))
+    }
+
     #[test]
     fn what_the_limits_allow_passes() {
         for document in [
@@ -205,6 +220,7 @@ mod tests {
             json!({"t": "x".repeat(4096)}),
             json!({"k".repeat(1024): 1}),
             nested(11),
+            json!({"a": arrays(32)}),
         ] {
             assert_eq!(check(Part::Reported, &map(document)), Ok(()));
         }
@@ -226,6 +242,7 @@ mod tests {
             (json!({"n": u64::MAX}), TwinError::Integer(reported(".n"))),
             (json!({"l": [1, [null]]}), TwinError::NullInArray(reported(".l"))),
             (nested(12), TwinError::Deep(reported(&".a".repeat(11)))),
+            (json!({"a": {"b": [{"c": arrays(32)}]}}), TwinError::Arrays(reported(".a.b.c"))),
         ] {
             assert_eq!(check(Part::Reported, &map(document)), Err(error));
         }

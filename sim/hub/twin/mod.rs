@@ -8,7 +8,7 @@ mod properties;
 mod record;
 
 pub(super) use digital::{DigitalError, digital_patch, digital_twin};
-pub(super) use limits::{TwinError, check_digits};
+pub(super) use limits::{MAX_NAMES, TwinError, check_digits};
 pub(super) use lookup::find;
 pub(super) use properties::Properties;
 pub(super) use record::{NEVER, Twin, TwinPatch, etag};
