@@ -52,6 +52,11 @@ impl Gate {
         wait
     }
 
+    fn refuse_admitted(&mut self) {
+        self.admitted = self.admitted.saturating_sub(1);
+        self.refused += 1;
+    }
+
     fn passes_after(&mut self, wait: Duration) {
         self.admitted += 1;
         self.delayed += u64::from(!wait.is_zero());
@@ -84,6 +89,11 @@ impl Throttles {
     /// bounds how many wait.
     pub(in crate::hub) fn admit_patiently(&self, now: Nanos, operation: Operation) -> Duration {
         self.gate(operation).map_or(Duration::ZERO, |mut gate| gate.admit_patiently(now))
+    }
+
+    /// An operation that its throttle let through is refused after all: by a limit of how many there may be at once.
+    pub(in crate::hub) fn refuse_admitted(&self, operation: Operation) {
+        self.gate(operation).iter_mut().for_each(|gate| gate.refuse_admitted());
     }
 
     /// Whether the day's quota has room for another message; what asks and finds none is refused.
@@ -194,6 +204,9 @@ mod tests {
         let counts = throttles.counts();
         assert_eq!((counts.len(), counts[0].operation.as_str()), (2, "twin_read"));
         assert_eq!((counts[0].admitted, counts[0].delayed, counts[0].refused, counts[0].wait_ms_total), (4, 3, 1, 600));
+        throttles.refuse_admitted(Operation::TwinRead);
+        let count = &throttles.counts()[0];
+        assert_eq!((count.admitted, count.refused), (3, 2), "each is counted once");
     }
 
     #[test]
