@@ -18,6 +18,8 @@ pub(super) enum CallFailure {
     NoResponse,
     /// 429.
     Throttled,
+    /// 429004: as many jobs as may be have not ended.
+    TooManyJobs,
     /// 403002: the day's messages are spent.
     QuotaSpent,
     /// Any other HTTP status.
@@ -41,6 +43,11 @@ impl CallFailure {
             MethodAnswer::Throttled { retry_after } => Err((Self::Throttled, retry_after)),
             MethodAnswer::Hub { code: Some(code), .. } if code == ErrorCode::IotHubQuotaExceeded.number() => {
                 Err((Self::QuotaSpent, None))
+            }
+            MethodAnswer::Hub { code: Some(code), retry_after, .. }
+                if code == ErrorCode::ThrottlingMaxActiveJobCountExceeded.number() =>
+            {
+                Err((Self::TooManyJobs, retry_after))
             }
             MethodAnswer::Hub { status, retry_after, .. } => Err((Self::Hub(status), retry_after)),
             MethodAnswer::Unreachable { .. } => Err((Self::Unreachable, None)),
@@ -67,7 +74,7 @@ impl CallFailure {
             Self::Rejected(_) => Outcome::Rejected,
             Self::NotOnline => Outcome::NotOnline,
             Self::NoResponse => Outcome::NoResponse,
-            Self::Throttled | Self::QuotaSpent => Outcome::Throttled,
+            Self::Throttled | Self::TooManyJobs | Self::QuotaSpent => Outcome::Throttled,
             Self::Hub(_) | Self::Unreachable | Self::Broken | Self::ClientTimeout => Outcome::HubError,
         }
     }
@@ -78,6 +85,7 @@ impl CallFailure {
             Self::NotOnline | Self::NoResponse | Self::Throttled => String::new(),
             Self::Rejected(status) => status.to_string(),
             Self::Hub(status) => status.to_string(),
+            Self::TooManyJobs => ErrorCode::ThrottlingMaxActiveJobCountExceeded.name(),
             Self::QuotaSpent => "quota_spent".to_owned(),
             Self::Unreachable => "unreachable".to_owned(),
             Self::Broken => "broken".to_owned(),
@@ -93,6 +101,7 @@ impl fmt::Display for CallFailure {
             Self::NotOnline => f.write_str("device not online (404103)"),
             Self::NoResponse => f.write_str("no answer from the device (504101)"),
             Self::Throttled => f.write_str("throttled (429)"),
+            Self::TooManyJobs => f.write_str("too many jobs at once (429004)"),
             Self::QuotaSpent => f.write_str("the hub's quota of messages is spent (403002)"),
             Self::Hub(status) => write!(f, "the hub's error {status}"),
             Self::Unreachable => f.write_str("the hub cannot be reached"),
@@ -117,6 +126,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn too_many_jobs_are_told_from_other_throttles() {
+        let answer = MethodAnswer::Hub { status: 429, code: Some(429_004), retry_after: None };
+        assert_eq!(CallFailure::of(&answer), Err((CallFailure::TooManyJobs, None)));
+    }
+
+    #[test]
     fn a_spent_quota_is_told_from_other_refusals() {
         let of = |code| CallFailure::of(&MethodAnswer::Hub { status: 403, code, retry_after: None });
         assert_eq!(of(Some(403_002)), Err((CallFailure::QuotaSpent, None)));
@@ -126,7 +141,8 @@ mod tests {
     #[test]
     fn each_failure_has_its_outcome_and_its_chance_of_another_try() {
         use CallFailure::{
-            Broken, ClientTimeout, Hub, NoResponse, NotOnline, QuotaSpent, Rejected, Throttled, Unreachable,
+            Broken, ClientTimeout, Hub, NoResponse, NotOnline, QuotaSpent, Rejected, Throttled, TooManyJobs,
+            Unreachable,
         };
         // failure, outcome, detail, worth another try, may have started the update all the same
         for (failure, outcome, detail, transient, started) in [
@@ -134,6 +150,7 @@ mod tests {
             (NotOnline, Outcome::NotOnline, "", true, false),
             (NoResponse, Outcome::NoResponse, "", true, true),
             (Throttled, Outcome::Throttled, "", true, false),
+            (TooManyJobs, Outcome::Throttled, "ThrottlingMaxActiveJobCountExceeded", true, false),
             (QuotaSpent, Outcome::Throttled, "quota_spent", false, false),
             (Hub(400), Outcome::HubError, "400", false, false),
             (Hub(401), Outcome::HubError, "401", false, false),

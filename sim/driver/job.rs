@@ -52,7 +52,7 @@ impl Shared {
                 Ok(response) if response.status == 200 => return Ok(()),
                 // An earlier attempt got through, and its answer was lost.
                 Ok(response) if attempts > 1 && jobs::is_there_already(&response) => return Ok(()),
-                Ok(response) => rest::method_answer(&response),
+                Ok(response) => jobs::refusal(&response),
                 Err(error) => unanswered(error),
             };
             let Err((failure, retry_after)) = CallFailure::of(&answer) else { return Err(answer) };

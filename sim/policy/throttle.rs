@@ -55,8 +55,7 @@ impl Throttle {
     /// An operation of `cost` units comes at `now`. What is delayed goes on in the order in which it came; what is
     /// refused leaves no trace. An operation that costs more than burst and queue together is always refused.
     pub fn admit(&mut self, now: Nanos, cost: u32) -> Admission {
-        let full_at = self.full_at.max(now) + time(f64::from(cost), self.limit.rate);
-        let wait = full_at.since(now).saturating_sub(self.whole);
+        let (full_at, wait) = self.drawn(now, cost);
         if wait > self.limit.queue {
             return Admission::Refuse { room_in: wait - self.limit.queue };
         }
@@ -64,10 +63,18 @@ impl Throttle {
         if wait.is_zero() { Admission::Now } else { Admission::Delay(wait) }
     }
 
-    /// The limit that it keeps.
-    #[must_use]
-    pub const fn limit(&self) -> Limit {
-        self.limit
+    /// How long an operation waits that must not be refused: its queue has no end, and is left at the limit's rate all
+    /// the same. Whoever asks bounds how many wait.
+    pub fn admit_patiently(&mut self, now: Nanos, cost: u32) -> Duration {
+        let (full_at, wait) = self.drawn(now, cost);
+        self.full_at = full_at;
+        wait
+    }
+
+    /// When the bucket were full if `cost` more were drawn, and how long that has to be waited for.
+    fn drawn(&self, now: Nanos, cost: u32) -> (Nanos, Duration) {
+        let full_at = self.full_at.max(now) + time(f64::from(cost), self.limit.rate);
+        (full_at, full_at.since(now).saturating_sub(self.whole))
     }
 }
 
@@ -117,6 +124,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn who_is_patient_is_let_through_at_the_rate_however_many_wait(
+            rate in 0.3..5_000.0_f64,
+            burst in 1.0..500.0_f64,
+            gaps in prop::collection::vec(0..50_u64, 1..500),
+        ) {
+            let mut throttle = Throttle::new(Limit { rate, burst, queue: Duration::from_millis(10) });
+            let (mut now, mut gone) = (0, Vec::new());
+            for gap in gaps {
+                now += gap;
+                gone.push((at(now) + throttle.admit_patiently(at(now), 1)).as_secs_f64());
+            }
+            prop_assert!(gone.is_sorted(), "nobody overtakes");
+            for (first, start) in gone.iter().enumerate() {
+                for (count, end) in gone[first..].iter().enumerate() {
+                    let allowed = burst + rate * (end - start);
+                    prop_assert!(count as f64 <= allowed + 1e-2, "{count} in {start}..{end}");
+                }
+            }
+        }
+
         #[test]
         fn no_window_lets_more_through_than_burst_and_rate_and_nobody_overtakes_or_waits_too_long(
             rate in 0.3..5_000.0_f64,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::rest::{MethodCall, Request, Response, path, segment};
+use super::rest::{self, MethodCall, Request, Response, path, segment};
 use super::{ErrorCode, ServiceError};
 use crate::dialect::MethodAnswer;
 
@@ -41,8 +41,24 @@ pub fn schedule_method(
 /// Whether this answer to [`schedule_method`] says that there is such a job already.
 #[must_use]
 pub fn is_there_already(response: &Response) -> bool {
+    is_refused_with(ErrorCode::JobAlreadyExists, response)
+}
+
+/// Reads the refusal of a new job. That too many jobs have not ended is told from other throttles, for it is waited for
+/// in another way: it is [`MethodAnswer::Hub`] with 429004.
+#[must_use]
+pub fn refusal(response: &Response) -> MethodAnswer {
+    let code = ErrorCode::ThrottlingMaxActiveJobCountExceeded;
+    if is_refused_with(code, response) {
+        let (status, retry_after) = (response.status, response.retry_after);
+        return MethodAnswer::Hub { status, code: Some(code.number()), retry_after };
+    }
+    rest::method_answer(response)
+}
+
+/// The code is a number of its own, or a name within the words (2.3).
+fn is_refused_with(code: ErrorCode, response: &Response) -> bool {
     let error = ServiceError::parse(response.status, &response.body);
-    let code = ErrorCode::JobAlreadyExists;
     response.status == code.status() && (error.code == Some(code.number()) || error.message.contains(&code.name()))
 }
 
@@ -138,16 +154,16 @@ pub fn answers(body: &[u8]) -> Result<Vec<(String, MethodAnswer)>, serde_json::E
 fn failure(code: &Value) -> MethodAnswer {
     let text = code.as_str().map_or_else(|| code.to_string(), str::to_owned);
     let number = text.parse::<u32>().ok();
+    let refused =
+        |code: ErrorCode| MethodAnswer::Hub { status: code.status(), code: Some(code.number()), retry_after: None };
     let is = |code: ErrorCode| number == Some(code.number()) || text == code.name();
     match number.map(|number| number / 1000) {
         _ if is(ErrorCode::DeviceNotOnline) => MethodAnswer::NotOnline,
         _ if is(ErrorCode::GatewayTimeout) => MethodAnswer::NoResponse,
         Some(429) => MethodAnswer::Throttled { retry_after: None },
         _ if text.contains("Throttl") => MethodAnswer::Throttled { retry_after: None },
-        _ if is(ErrorCode::DeviceNotFound) => {
-            let code = ErrorCode::DeviceNotFound;
-            MethodAnswer::Hub { status: code.status(), code: Some(code.number()), retry_after: None }
-        }
+        _ if is(ErrorCode::DeviceNotFound) => refused(ErrorCode::DeviceNotFound),
+        _ if is(ErrorCode::IotHubQuotaExceeded) => refused(ErrorCode::IotHubQuotaExceeded),
         Some(status @ 400..=599) => {
             let status = u16::try_from(status).unwrap_or(500);
             MethodAnswer::Hub { status, code: number, retry_after: None }
@@ -178,6 +194,17 @@ mod tests {
     }
 
     #[test]
+    fn too_many_jobs_at_once_are_told_from_other_throttles() {
+        let refusal = |name: &str| {
+            let body = json!({ "Message": format!("ErrorCode:{name};words"), "ExceptionMessage": "" }).to_string();
+            refusal(&Response { status: 429, retry_after: None, continuation: None, body: body.into() })
+        };
+        let expected = MethodAnswer::Hub { status: 429, code: Some(429_004), retry_after: None };
+        assert_eq!(refusal("ThrottlingMaxActiveJobCountExceeded"), expected);
+        assert_eq!(refusal("ThrottlingException"), MethodAnswer::Throttled { retry_after: None });
+    }
+
+    #[test]
     fn each_row_says_how_its_call_ended() {
         let hub = |status, code| MethodAnswer::Hub { status, code, retry_after: None };
         for (row, expected) in [
@@ -193,6 +220,7 @@ mod tests {
                 Some(MethodAnswer::Throttled { retry_after: None }),
             ),
             (json!({"status": "failed", "error": {"code": "DeviceNotFound"}}), Some(hub(404, Some(404_001)))),
+            (json!({"status": "failed", "error": {"code": "IotHubQuotaExceeded"}}), Some(hub(403, Some(403_002)))),
             (json!({"status": "failed", "error": {"code": 403_800}}), Some(hub(403, Some(403_800)))),
             (json!({"status": "failed"}), Some(hub(500, None))),
             (json!({"status": "running"}), None),

@@ -3,6 +3,8 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 
+use tokio::task::spawn_local;
+
 use super::link::{Link, flush};
 use super::throttling;
 use crate::dialect::azure::Username;
@@ -30,8 +32,16 @@ pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: Listener) {
 /// Takes over a connection from another worker.
 pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
     match Connection::attach(arrival.connection) {
-        Ok(connection) => Link::start(worker, connection, &arrival.connect),
+        Ok(connection) if worker.throttles.is_none() => Link::start(worker, connection, &arrival.connect),
+        Ok(connection) => drop(spawn_local(start(Rc::clone(worker), connection, arrival.connect))),
         Err(error) => tracing::warn!(%error, "cannot take over an MQTT connection"),
+    }
+}
+
+/// Starts a connection that has found its worker, as soon as the throttles let it in.
+async fn start(worker: Rc<Worker>, mut connection: Connection, connect: Connect) {
+    if throttling::lets_in(&worker, &mut connection, &connect).await {
+        Link::start(&worker, connection, &connect);
     }
 }
 
@@ -78,17 +88,15 @@ pub(in crate::hub) async fn welcome(worker: Rc<Worker>, mut connection: Connecti
         Ok(Err(error)) => return turned_away(&worker, &error),
         Err(_) => return tracing::debug!(?patience, "closed: no CONNECT in time"),
     };
-    // Whom the throttles hold back has said something, and their queue has a bound of its own.
-    let _place = place.filter(|_| worker.throttles.is_none());
-    if !throttling::lets_in(&worker, &mut connection).await {
-        return;
-    }
     // A client that cannot name its device is refused here as well as anywhere.
     let username = connect.login.as_ref().and_then(|login| Username::parse(&login.username).ok());
     let device = username.map_or_else(|| connect.client_id.clone(), |username| username.device);
     let owner = worker.peers.owner(&device);
     if owner == worker.index {
-        return Link::start(&worker, connection, &connect);
+        // Nothing is waited for before the partition knows the client; then a throttle's queue, which has a bound of its
+        // own, is no place among strangers.
+        drop(place);
+        return start(worker, connection, connect).await;
     }
     match connection.detach() {
         Ok(connection) => worker.peers.adopt(owner, Arrival { connection, connect }).await,

@@ -112,7 +112,7 @@ impl Link {
 }
 
 /// What a client that has no password shows instead.
-fn certificate(worker: &Worker, connection: &Connection, connect: &Connect) -> Option<DeviceCertificate> {
+pub(super) fn certificate(worker: &Worker, connection: &Connection, connect: &Connect) -> Option<DeviceCertificate> {
     connect.login.as_ref().filter(|login| login.password.is_empty())?;
     let shown = connection.client_certificate()?;
     let is_trusted = worker.client_ca.as_ref().is_some_and(|authorities| {

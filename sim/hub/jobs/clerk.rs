@@ -103,11 +103,15 @@ async fn find(worker: &Worker, plan: Plan) -> Result<Vec<Arc<str>>, Refusal> {
     Ok(ids)
 }
 
-/// Does the job's work to one device, once the hub's tier allows it (8.1). What it costs is billed (8.2).
+/// Does the job's work to one device, once the hub's tier allows it (8.1). What it costs is billed, while the
+/// messages of the day last (8.2).
 async fn operate(worker: &Worker, device: &str, work: Arc<Work>) -> Result<Option<DeviceAnswer>, Refusal> {
     if let Some(throttles) = &worker.throttles {
         let wait = throttles.admit_patiently(worker.clock.now(), Operation::JobDevice);
         tokio::time::sleep_until(worker.clock.instant(worker.clock.now() + wait)).await;
+        if !throttles.has_quota(worker.clock.now()) {
+            return Err(Refusal::quota_exceeded());
+        }
         throttles.bill(worker.clock.now(), work.size());
     }
     if let Work::Method(request) = &*work {

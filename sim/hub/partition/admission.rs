@@ -49,6 +49,16 @@ impl Partition {
         Ok(Admitted { device, expires, method, model_id: username.model_id, will })
     }
 
+    /// Whether a client that asks to be connected would be.
+    pub(in crate::hub) fn is_proven(
+        &mut self,
+        now: Nanos,
+        connect: &Connect,
+        certificate: Option<&DeviceCertificate>,
+    ) -> bool {
+        self.admit(now, connect, certificate).is_ok()
+    }
+
     /// Who proves to be `username`.
     fn prove(
         &mut self,

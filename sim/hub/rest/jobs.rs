@@ -18,6 +18,7 @@ use crate::dialect::azure::ErrorCode;
 use crate::hub::jobs::{Filter, JobRequest, MAX_EXECUTION, Work};
 use crate::hub::partition::{Precondition, Refusal};
 use crate::hub::query::{Place, Plan};
+use crate::hub::throttle::Operation;
 use crate::hub::twin::TwinPatch;
 
 /// How long a job may run unless it says otherwise.
@@ -44,7 +45,15 @@ struct Body<'a> {
 impl Service {
     pub(super) async fn schedule_job(&self, id: &str, body: &[u8]) -> Result<Answer, Refusal> {
         let request = read(id, body)?;
-        let receipt = self.jobs.visit(move |book, now| book.schedule(now, request)).await??;
+        let receipt = self.jobs.visit(move |book, now| book.schedule(now, request)).await?;
+        // Jobs that may be active at once are a limit of the tier (8.1): who looks for the cause finds it with the others.
+        let too_many = |refusal: &Refusal| refusal.code == ErrorCode::ThrottlingMaxActiveJobCountExceeded;
+        if receipt.as_ref().is_err_and(too_many)
+            && let Some(throttles) = &self.worker.throttles
+        {
+            throttles.refuse_admitted(Operation::Job);
+        }
+        let receipt = receipt?;
         Ok(Answer::ok(receipt.to_string()))
     }
 

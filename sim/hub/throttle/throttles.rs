@@ -36,21 +36,31 @@ struct Gate {
 }
 
 impl Gate {
-    fn admit(&mut self, now: Nanos, cost: u32, patient: bool) -> Admission {
-        let admission = match self.throttle.admit(now, cost) {
-            Admission::Refuse { .. } if patient => Admission::Delay(self.throttle.limit().queue),
-            admission => admission,
-        };
+    fn admit(&mut self, now: Nanos, cost: u32) -> Admission {
+        let admission = self.throttle.admit(now, cost);
         match admission {
-            Admission::Now => self.admitted += 1,
-            Admission::Delay(wait) => {
-                self.admitted += 1;
-                self.delayed += 1;
-                self.waited = self.waited.saturating_add(wait);
-            }
+            Admission::Now => self.passes_after(Duration::ZERO),
+            Admission::Delay(wait) => self.passes_after(wait),
             Admission::Refuse { .. } => self.refused += 1,
         }
         admission
+    }
+
+    fn admit_patiently(&mut self, now: Nanos) -> Duration {
+        let wait = self.throttle.admit_patiently(now, 1);
+        self.passes_after(wait);
+        wait
+    }
+
+    fn refuse_admitted(&mut self) {
+        self.admitted = self.admitted.saturating_sub(1);
+        self.refused += 1;
+    }
+
+    fn passes_after(&mut self, wait: Duration) {
+        self.admitted += 1;
+        self.delayed += u64::from(!wait.is_zero());
+        self.waited = self.waited.saturating_add(wait);
     }
 }
 
@@ -72,15 +82,18 @@ impl Throttles {
 
     /// What becomes of an operation that costs so many units.
     pub(in crate::hub) fn admit(&self, now: Nanos, operation: Operation, cost: u32) -> Admission {
-        self.gate(operation).map_or(Admission::Now, |mut gate| gate.admit(now, cost, false))
+        self.gate(operation).map_or(Admission::Now, |mut gate| gate.admit(now, cost))
     }
 
-    /// How long an operation waits that must not be refused: beyond the queue, as long as the last one in it.
+    /// How long an operation waits that must not be refused: its queue may be longer than that of others. Whoever asks
+    /// bounds how many wait.
     pub(in crate::hub) fn admit_patiently(&self, now: Nanos, operation: Operation) -> Duration {
-        match self.gate(operation).map(|mut gate| gate.admit(now, 1, true)) {
-            Some(Admission::Delay(wait) | Admission::Refuse { room_in: wait }) => wait,
-            Some(Admission::Now) | None => Duration::ZERO,
-        }
+        self.gate(operation).map_or(Duration::ZERO, |mut gate| gate.admit_patiently(now))
+    }
+
+    /// An operation that its throttle let through is refused after all: by a limit of how many there may be at once.
+    pub(in crate::hub) fn refuse_admitted(&self, operation: Operation) {
+        self.gate(operation).iter_mut().for_each(|gate| gate.refuse_admitted());
     }
 
     /// Whether the day's quota has room for another message; what asks and finds none is refused.
@@ -185,12 +198,15 @@ mod tests {
         for _ in 0..4 {
             waits.push(throttles.admit_patiently(Nanos::ZERO, Operation::TwinRead));
         }
-        assert_eq!(waits, [Duration::ZERO, SECOND / 10, SECOND / 10, SECOND / 10], "never refused, never longer");
+        assert_eq!(waits, [Duration::ZERO, SECOND / 10, SECOND / 5, SECOND * 3 / 10], "never refused, never faster");
         assert!(matches!(throttles.admit(Nanos::ZERO, Operation::TwinRead, 1), Admission::Refuse { .. }));
         assert_eq!(throttles.admit(Nanos::ZERO, Operation::Registry, 9_999), Admission::Now);
         let counts = throttles.counts();
         assert_eq!((counts.len(), counts[0].operation.as_str()), (2, "twin_read"));
-        assert_eq!((counts[0].admitted, counts[0].delayed, counts[0].refused, counts[0].wait_ms_total), (4, 3, 1, 300));
+        assert_eq!((counts[0].admitted, counts[0].delayed, counts[0].refused, counts[0].wait_ms_total), (4, 3, 1, 600));
+        throttles.refuse_admitted(Operation::TwinRead);
+        let count = &throttles.counts()[0];
+        assert_eq!((count.admitted, count.refused), (3, 2), "each is counted once");
     }
 
     #[test]

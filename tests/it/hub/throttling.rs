@@ -101,6 +101,53 @@ async fn connections_wait_for_their_turn_and_beyond_it_they_are_told_to_come_bac
 }
 
 #[tokio::test]
+async fn strangers_use_up_nothing_of_what_devices_may() {
+    let limit = Limit { rate: NEVER, burst: 1.0, queue: Duration::ZERO };
+    let bench = Bench::limited(limits(&[(Operation::Connect, limit)]));
+    for id in ["a", "b", "c", "d"] {
+        let error = bench.device(id, &bench.identity.fleet_key.derive("another")).end().await;
+        let expected = ConnectReturnCode::NotAuthorized;
+        assert!(matches!(error, ConnectionError::ConnectionRefused(code) if code == expected), "{error}");
+    }
+    assert_eq!(bench.limited_on("connect"), (0, 0, 0));
+    bench.online("a").await;
+    assert_eq!(bench.limited_on("connect"), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn jobs_beyond_those_that_may_be_active_are_refused_and_counted() {
+    let limit = Limit { rate: 100.0, burst: 100.0, queue: Duration::ZERO };
+    let bench = Bench::limited(HubLimits { concurrent_jobs: Some(0), ..limits(&[(Operation::Job, limit)]) });
+    let twin = json!({"etag": "*", "tags": {"a": 1}});
+    let job = json!({"jobId": "a", "type": "scheduleUpdateTwin", "updateTwin": twin, "queryCondition": "*"});
+    let answer = bench.plain("PUT", "/jobs/v2/a", &[], job).await;
+    let body = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(answer.status == 429 && body.contains("ThrottlingMaxActiveJobCountExceeded"), "{body}");
+    assert_eq!(bench.limited_on("job"), (0, 0, 1));
+}
+
+#[tokio::test]
+async fn jobs_do_nothing_once_the_day_is_spent() {
+    let bench = Bench::limited(HubLimits { messages_per_day: Some(1), ..limits(&[]) });
+    let devices = json!([{"id": "a"}, {"id": "b"}]);
+    assert_eq!(bench.plain("POST", "/devices", &[], devices).await.status, 200);
+    let twin = json!({"etag": "*", "tags": {"a": 1}});
+    let job = json!({"jobId": "a", "type": "scheduleUpdateTwin", "updateTwin": twin, "queryCondition": "*"});
+    assert_eq!(bench.plain("PUT", "/jobs/v2/a", &[], job).await.status, 200);
+    let statistics = async {
+        loop {
+            let job: Value = serde_json::from_slice(&bench.get("/jobs/v2/a").await.1.body).unwrap();
+            if ["completed", "failed"].contains(&job["status"].as_str().unwrap()) {
+                return job["deviceJobStatistics"].clone();
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let statistics = tokio::time::timeout(PATIENCE, statistics).await.unwrap();
+    assert_eq!((&statistics["succeededCount"], &statistics["failedCount"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
 async fn once_the_day_is_spent_devices_are_dropped_and_services_are_told_so() {
     let bench = Bench::limited(HubLimits { messages_per_day: Some(1), ..limits(&[]) });
     let mut device = bench.online("d").await;
