@@ -5,8 +5,9 @@ use rumqttc::mqttbytes::check;
 
 use super::packet::{Connect, Packet, PacketError};
 
-/// The largest CONNECT, in bytes. Host, ids and token take less than 2 KiB; whoever sends more wants something else.
-const MAX_CONNECT: usize = 8 * 1024;
+/// The largest CONNECT, in bytes. Host, ids and token take less than 2 KiB, the rest is for a will. MQTT would allow one
+/// of 64 KiB, but what strangers send is kept, for as many of them as there are places.
+pub const MAX_CONNECT: usize = 8 * 1024;
 
 /// What the first byte of CONNECT is.
 const CONNECT: u8 = 0x10;
