@@ -15,7 +15,8 @@ pub struct HubIdentity {
     /// Master key from which device keys derive.
     pub fleet_key: Key,
     /// Whether these are the keys of a hub that ran before, under the same name. It had sessions of which this one knows
-    /// nothing, and devices that come back take for granted what they had subscribed to (1.7).
+    /// nothing, and devices that come back take for granted what they had subscribed to (1.7): for its first ten minutes
+    /// it assumes that of those that enrol themselves.
     pub restarted: bool,
 }
 

@@ -41,6 +41,8 @@ pub(super) enum Complaint {
     NotMqtt,
     /// It is no HTTP.
     NotHttp,
+    /// Its CONNECT is larger than is read of a stranger.
+    LargeConnect,
 }
 
 /// Work on a partition.
@@ -192,7 +194,7 @@ impl WorkerSeat {
             outboxes: RefCell::default(),
             replies: RefCell::default(),
             connections: Cell::new(0),
-            complaints: <[Warning; 3]>::default(),
+            complaints: <[Warning; 4]>::default(),
             armed: Cell::new(Nanos::ZERO),
             alarm: Notify::new(),
             client_ca,
@@ -245,7 +247,7 @@ pub(super) struct Worker {
     outboxes: RefCell<HashMap<ConnectionId, Rc<Outbox>>>,
     replies: RefCell<HashMap<CallId, oneshot::Sender<MethodOutcome>>>,
     connections: Cell<u64>,
-    complaints: [Warning; 3],
+    complaints: [Warning; 4],
     /// When the timer rings.
     armed: Cell<Nanos>,
     /// Rings before that, because something is due earlier.

@@ -5,8 +5,9 @@ use rumqttc::mqttbytes::check;
 
 use super::packet::{Connect, Packet, PacketError};
 
-/// The largest CONNECT, in bytes. Host, ids and token take less than 2 KiB; whoever sends more wants something else.
-const MAX_CONNECT: usize = 8 * 1024;
+/// The largest CONNECT, in bytes. Host, ids and token take less than 2 KiB, the rest is for a will. MQTT would allow one
+/// of 64 KiB, but what strangers send is kept, for as many of them as there are places.
+pub const MAX_CONNECT: usize = 8 * 1024;
 
 /// What the first byte of CONNECT is.
 const CONNECT: u8 = 0x10;
@@ -33,6 +34,8 @@ pub(super) fn read_connect(buffer: &mut BytesMut) -> Result<Option<Connect>, Pac
     // All bytes of the length but the last have their highest bit set.
     let start = 2 + buffer.iter().skip(1).take_while(|byte| **byte >= 0x80).count();
     match &buffer[start..end] {
+        // 3.1.2.3 of MQTT: the lowest flag is reserved, which the codec does not look at.
+        [0, 4, b'M', b'Q', b'T', b'T', 4, flags, ..] if flags & 1 != 0 => return Err(PacketError::MalformedPacket),
         [0, 4, b'M', b'Q', b'T', b'T', 4, ..] => {}
         [0, 4, b'M', b'Q', b'T', b'T', level, ..] => return Err(PacketError::InvalidProtocolLevel(*level)),
         _ => return Err(PacketError::InvalidProtocol),
@@ -67,6 +70,15 @@ mod tests {
             assert_eq!(read_connect(&mut bytes).unwrap().unwrap().client_id, "d");
             assert_eq!(bytes[..], [0xc0, 0]);
         }
+    }
+
+    #[test]
+    fn a_reserved_flag_makes_no_connect() {
+        let read = |flags| {
+            read_connect(&mut [b"\x10\x0d\x00\x04MQTT\x04", &[flags][..], b"\x00\x3c\x00\x01d"].concat()[..].into())
+        };
+        assert_eq!(read(2).unwrap().unwrap().client_id, "d");
+        assert!(matches!(read(3), Err(PacketError::MalformedPacket)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod tls;
 mod websocket;
 
 pub use connection::{ByteStream, Connection, ConnectionError, Detached, Scratch};
+pub use greeting::MAX_CONNECT;
 pub use packet::{
     ConnAck, Connect, ConnectReturnCode, LastWill, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish,
     QoS, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe, kind, publish,

@@ -45,7 +45,8 @@ pub fn publish(topic: String, qos: QoS, pkid: u16, payload: Bytes) -> Packet {
 ///
 /// # Errors
 /// [`PacketError::InsufficientBytes`] if it is not there in full, others if it is no packet. The codec does not look at
-/// the flags that are reserved; whoever sets them does not speak MQTT 3.1.1 (2.2.2 of it).
+/// all that MQTT 3.1.1 forbids: flags that are reserved (2.2.2 of it), bodies of packets that have none (3.12 to 3.14),
+/// subscribing to nothing (3.8.3, 3.10.3), U+0000 in a topic (1.5.3). Whoever sends it speaks something else.
 pub(super) fn read_packet(buffer: &mut BytesMut) -> Result<Packet, PacketError> {
     const PUBLISH: u8 = 3;
     let is_legal = |first: u8| match (first >> 4, first & 0x0f) {
@@ -54,15 +55,43 @@ pub(super) fn read_packet(buffer: &mut BytesMut) -> Result<Packet, PacketError> 
         (6 | 8 | 10, flags) => flags == 2,
         (_, flags) => flags == 0,
     };
-    if !buffer.first().is_none_or(|first| is_legal(*first)) {
-        return Err(PacketError::MalformedPacket);
+    match buffer[..] {
+        [first, ..] if !is_legal(first) => return Err(PacketError::MalformedPacket),
+        // PINGREQ, PINGRESP and DISCONNECT.
+        [0xc0 | 0xd0 | 0xe0, length, ..] if length != 0 => return Err(PacketError::MalformedPacket),
+        _ => {}
     }
-    Packet::read(buffer, MAX_PACKET)
+    let packet = Packet::read(buffer, MAX_PACKET)?;
+    let is_malformed = match &packet {
+        Packet::Publish(publish) => publish.topic.contains('\0'),
+        Packet::Subscribe(subscribe) => subscribe.filters.is_empty(),
+        Packet::Unsubscribe(unsubscribe) => unsubscribe.topics.is_empty(),
+        _ => false,
+    };
+    if is_malformed { Err(PacketError::MalformedPacket) } else { Ok(packet) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_codec_lets_through_and_mqtt_forbids_is_no_packet() {
+        for bytes in [
+            &b"\xc0\x01a"[..],
+            b"\xd0\x01a",
+            b"\xe0\x01a",
+            b"\x82\x02\x00\x01",
+            b"\xa2\x02\x00\x01",
+            b"\x30\x05\x00\x03a\x00b",
+        ] {
+            let error = read_packet(&mut bytes.into()).unwrap_err();
+            assert!(!matches!(error, PacketError::InsufficientBytes(_)), "{bytes:?}: {error}");
+        }
+        for bytes in [&b"\xc0\x00"[..], b"\xe0\x00", b"\xa2\x05\x00\x01\x00\x01a", b"\x30\x04\x00\x01a\x00"] {
+            assert!(read_packet(&mut bytes.into()).is_ok(), "{bytes:?}");
+        }
+    }
 
     #[test]
     fn reserved_flags_make_no_packet() {

@@ -12,7 +12,8 @@ use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
 use crate::hub::workers::{Complaint, Worker};
 use crate::mqtt::{
-    ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, Packet, PacketError, TlsError,
+    ConnAck, Connect, ConnectReturnCode, Connection, ConnectionError, Detached, MAX_CONNECT, Packet, PacketError,
+    TlsError,
 };
 
 /// A connection on its way to another worker.
@@ -63,6 +64,11 @@ pub(in crate::hub) fn turned_away(worker: &Worker, error: &ConnectionError) {
         ConnectionError::Packet(PacketError::InvalidPacketType(1)) => {
             let why = "it speaks TLS at a port for plain MQTT: name the one of --mqtts";
             worker.complain(Complaint::NotMqtt, &why);
+        }
+        // It may be a device with a large will: legal, but it gets no CONNACK that could tell.
+        ConnectionError::Packet(PacketError::PayloadSizeLimitExceeded(size)) => {
+            let why = format_args!("its CONNECT of {size} bytes is larger than the {MAX_CONNECT} that are read");
+            worker.complain(Complaint::LargeConnect, &why);
         }
         error => tracing::debug!(%error, "a connection ended before its CONNECT"),
     }

@@ -16,6 +16,8 @@ use crate::time::Nanos;
 /// A device that may connect.
 pub(super) struct Admitted {
     pub(super) device: Slot,
+    /// Whether it has enrolled itself just now.
+    pub(super) is_new: bool,
     /// When what it proved itself by is void.
     pub(super) expires: Nanos,
     pub(super) method: AuthMethod,
@@ -45,8 +47,9 @@ impl Partition {
             return Err(ConnectReturnCode::BadClientId);
         }
         let will = Will::of(connect, &id).map_err(|IllegalWill| ConnectReturnCode::NotAuthorized)?;
+        let is_new = self.devices.slot(&id).is_none();
         let (device, expires, method) = self.prove(now, &username, password, certificate)?;
-        Ok(Admitted { device, expires, method, model_id: username.model_id, will })
+        Ok(Admitted { device, is_new, expires, method, model_id: username.model_id, will })
     }
 
     /// Whether a client that asks to be connected would be.

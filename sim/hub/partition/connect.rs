@@ -1,5 +1,7 @@
 //! Sessions (1.5, 1.6), and one connection for each device (1.7).
 
+use std::time::Duration;
+
 use super::admission::Admitted;
 use super::device::{Session, Subscriptions};
 use super::state::{ConnectionId, Effect, Partition};
@@ -7,6 +9,10 @@ use crate::hub::certificate::DeviceCertificate;
 use crate::hub::warning::excerpt;
 use crate::mqtt::{ConnAck, Connect, ConnectReturnCode, Packet};
 use crate::time::Nanos;
+
+/// How long after its start a hub that restarted takes a device for one that it knew before. SDKs come back within
+/// minutes; who comes later is more likely to be new.
+const COME_BACK: Duration = Duration::from_secs(600);
 
 impl Partition {
     /// A device asks to be connected, over TLS perhaps with a certificate. The answer is sent; on a refusal the
@@ -33,7 +39,7 @@ impl Partition {
     }
 
     fn open(&mut self, now: Nanos, connection: ConnectionId, connect: &Connect, admitted: Admitted) {
-        let Admitted { device: slot, expires, method, model_id, will } = admitted;
+        let Admitted { device: slot, is_new, expires, method, model_id, will } = admitted;
         let at = self.wall.at(now);
         let Some(device) = self.devices.get_mut(slot) else { return };
         let mut previous = device.session.take();
@@ -42,8 +48,9 @@ impl Partition {
         // 1.5, 1.6: clean session 0 goes on with the subscriptions of the session before.
         let kept = previous.filter(|session| session.persistent && !connect.clean_session);
         // Official SDKs subscribe once and never again: to those of a hub that forgot them by restarting, nothing would
-        // come any more.
-        let forgotten = (self.identity.restarted && !connect.clean_session).then_some(Subscriptions::USUAL);
+        // come any more. Whoever enrols himself now may be one of them, and at most once.
+        let is_back = self.identity.restarted && is_new && now.since(Nanos::ZERO) < COME_BACK;
+        let forgotten = (is_back && !connect.clean_session).then_some(Subscriptions::USUAL);
         let subscriptions = kept.map(|session| session.subscriptions).or(forgotten);
         let present = subscriptions.is_some();
         device.session = Some(Session {

@@ -73,6 +73,12 @@ impl Credentials {
             .is_some_and(|(primary, secondary)| token.is_signed_by(&primary) || token.is_signed_by(&secondary))
     }
 
+    /// Whether the device `id` has the key that derives from the master key, by which it could enrol itself.
+    pub(super) fn may_enrol(&self, id: &str, master: &Key) -> bool {
+        let derived = master.derive(id);
+        self.pair(id, master).is_some_and(|(primary, secondary)| primary == derived || secondary == derived)
+    }
+
     /// Whether `certificate` is one of the device `id`.
     pub(super) fn accept(&self, certificate: &DeviceCertificate, id: &str) -> bool {
         match self {

@@ -7,6 +7,7 @@ mod connect;
 mod connections;
 mod counters;
 mod credentials;
+mod deleted;
 mod device;
 mod devices;
 mod digital;

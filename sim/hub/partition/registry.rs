@@ -142,8 +142,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Removes the device `id` with its modules. It cannot enrol itself again: who deletes a device wants to be rid of
-    /// it.
+    /// Removes the device `id` with its modules. It cannot enrol itself again, as long as that is remembered: who
+    /// deletes a device wants to be rid of it.
     pub(in crate::hub) fn delete(&mut self, id: &str, precondition: &Precondition) -> Result<(), Refusal> {
         let device = self.devices.named(id).ok_or_else(|| Refusal::unknown(id))?;
         precondition.check_delete(&etag(device.identity.etag))?;
@@ -151,7 +151,10 @@ impl Partition {
         for module in modules {
             self.remove(&module);
         }
-        if let Some(device) = self.remove(id) {
+        // One with keys of its own does not come back by enrolling itself.
+        if let Some(device) = self.remove(id)
+            && device.identity.credentials.may_enrol(id, &self.identity.fleet_key)
+        {
             self.deleted.insert(device.id);
         }
         Ok(())

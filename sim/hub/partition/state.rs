@@ -1,11 +1,12 @@
 //! The state of a partition, its effects and its deadlines.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::connections::Connections;
 use super::counters::Counters;
+use super::deleted::Deleted;
 use super::devices::Devices;
 use super::held::Held;
 use super::methods::{Calls, MethodOutcome};
@@ -55,9 +56,8 @@ pub(in crate::hub) struct Partition {
     /// Identities created so far: tells a device from an earlier one of the same id.
     pub(super) generation: u64,
     pub(super) disabled: usize,
-    /// Ids that a service has deleted and not created again: these cannot enrol themselves. As many as there were
-    /// devices, at most.
-    pub(super) deleted: HashSet<Arc<str>>,
+    /// Ids that a service has deleted and not created again: these cannot enrol themselves.
+    pub(super) deleted: Deleted,
     /// The configurations of the whole hub; those of the first partition only are in use.
     pub(in crate::hub) configurations: ConfigurationBook,
     /// Names its error answers.
@@ -95,7 +95,7 @@ impl Partition {
             calls: Calls::default(),
             generation: 0,
             disabled: 0,
-            deleted: HashSet::new(),
+            deleted: Deleted::default(),
             configurations: ConfigurationBook::default(),
             tracking,
             keeps_telemetry: false,

@@ -78,6 +78,33 @@ fn a_hub_that_restarted_takes_devices_to_be_subscribed_that_do_not_subscribe_aga
 }
 
 #[test]
+fn a_hub_that_restarted_assumes_nothing_of_devices_that_it_knows_or_that_come_late() {
+    let mut bench = Bench::new();
+    Arc::make_mut(&mut bench.partition.identity).restarted = true;
+    let clean = |bench: &Bench, id: &str| {
+        let mut clean = bench.login(id, &bench.derived(id), 3600);
+        clean.clean_session = true;
+        clean
+    };
+    // After a clean session, before and after it: once only.
+    assert!(bench.connect(1, "once").1);
+    let connect = clean(&bench, "once");
+    assert!(!bench.connect_with(2, &connect).1);
+    let connect = clean(&bench, "clean");
+    assert!(!bench.connect_with(3, &connect).1);
+    bench.partition.create(bench.now, "created", Registration::default()).unwrap();
+    for (n, id) in (4..).zip(["once", "clean", "created"]) {
+        assert_eq!(bench.connect(n, id), (ConnectReturnCode::Success, false), "{id}");
+    }
+    bench.pass(600 * SECOND);
+    assert_eq!(bench.connect(7, "late"), (ConnectReturnCode::Success, false));
+    for id in ["once", "clean", "created", "late"] {
+        bench.invoke(id, 5, 0);
+    }
+    assert_eq!(bench.refused(), [(ErrorCode::DeviceNotOnline, Some(0)); 4]);
+}
+
+#[test]
 fn unknown_filters_and_bad_packets_are_refused() {
     let mut bench = Bench::new();
     bench.connect(1, "d");

@@ -37,6 +37,22 @@ fn deleting_a_device_closes_its_connection_and_forgets_its_twin() {
 }
 
 #[test]
+fn only_deleted_devices_that_could_enrol_themselves_are_remembered() {
+    let mut bench = Bench::new();
+    let key = |byte| Key::from_bytes([byte; 32]);
+    for (id, keys, is_remembered) in [
+        ("own", Credentials::keys(key(1), key(2)), false),
+        ("derived", Credentials::Derived, true),
+        ("named", Credentials::keys(bench.derived("named"), key(2)), true),
+    ] {
+        let new = Registration { credentials: keys, ..Registration::default() };
+        bench.partition.create(bench.now, id, new).unwrap();
+        bench.partition.delete(id, &Precondition::Any).unwrap();
+        assert_eq!(bench.partition.deleted.contains(id), is_remembered, "{id}");
+    }
+}
+
+#[test]
 fn what_a_deleted_device_left_behind_never_reaches_the_device_that_takes_its_place() {
     let mut bench = Bench::new();
     bench.online(1, "old");
