@@ -54,9 +54,7 @@ pub fn schedule_method(
 /// Whether this answer to [`schedule_method`] says that there is such a job already.
 #[must_use]
 pub fn is_there_already(response: &Response) -> bool {
-    let error = ServiceError::parse(response.status, &response.body);
-    let code = ErrorCode::JobAlreadyExists;
-    response.status == code.status() && (error.code == Some(code.number()) || error.message.contains(&code.name()))
+    ServiceError::parse(response.status, &response.body).is(ErrorCode::JobAlreadyExists)
 }
 
 /// Asks how a job is doing.
