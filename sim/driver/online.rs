@@ -47,13 +47,14 @@ pub enum GreetError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The hub does not accept the service's key.
-    #[error("the hub refuses the service's key ({status}: {message}); check IOTHUB_CONNECTION_STRING and its policy")]
-    Unauthorized {
-        /// HTTP status.
-        status: u16,
-        /// The hub's words.
-        message: String,
-    },
+    #[error(
+        "the hub refuses the service's key (401: {0}); check IOTHUB_CONNECTION_STRING: its HostName must be the hub's own \
+         name, as tokens are signed for that, and its policy must have the rights RegistryRead and ServiceConnect"
+    )]
+    Unauthorized(String),
+    /// The hub refuses something else: 403.
+    #[error("the hub refuses the service (403): {0}")]
+    Forbidden(String),
 }
 
 /// Waits until every device of `range` has been seen connected, for `limit` at most, or until no further one has come
@@ -109,9 +110,8 @@ pub async fn wait_online(
 pub async fn greet(client: &Client) -> Result<(), GreetError> {
     match fetch(client, rest::service_statistics()).await {
         Err(ReadError::Client(error)) => Err(GreetError::Client(error)),
-        Err(ReadError::Status { status: status @ (401 | 403), message }) => {
-            Err(GreetError::Unauthorized { status, message })
-        }
+        Err(ReadError::Status { status: 401, message }) => Err(GreetError::Unauthorized(message)),
+        Err(ReadError::Status { status: 403, message }) => Err(GreetError::Forbidden(message)),
         _ => Ok(()),
     }
 }

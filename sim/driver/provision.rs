@@ -179,6 +179,10 @@ mod tests {
         let full = json!({"isSuccessful": false, "errors": [{"deviceId": "sim-0000003", "errorCode": 403_002}]});
         for (reply, words) in [
             (Reply::new(401, Value::Null), "refuses the service's key"),
+            (
+                Reply::new(403, json!({"Message": "ErrorCode:IotHubQuotaExceeded;x"})),
+                "403: its quota of messages is spent",
+            ),
             (Reply::new(400, full), "refuses `sim-0000003`: 403002"),
             (Reply::new(400, json!({"Message": "ErrorCode:ArgumentInvalid;bad", "ExceptionMessage": ""})), "bad"),
             (Reply::new(412, json!({"Message": "ErrorCode:PreconditionFailed;stale"})), "stale"),

@@ -61,9 +61,10 @@ pub enum RegistryError {
     Client(#[from] ClientError),
     /// The hub does not accept the service's key.
     #[error(
-        "the hub refuses the service's key ({0}); check the connection string, and that its policy may write the registry"
+        "the hub refuses the service's key (401: {0}); check the connection string: its HostName must be the hub's own name, \
+         and its policy must be one that may write the registry"
     )]
-    Unauthorized(u16),
+    Unauthorized(String),
     /// The hub refused the request.
     #[error("the hub answered {status}: {message}")]
     Refused {
@@ -113,9 +114,12 @@ impl Patient {
             let (pause, least, error) = match self.client.send(request.clone(), LIMIT).await {
                 Ok(response) => match response.status {
                     200 | 400 | 404 => return Ok(response),
-                    status @ (401 | 403) => return Err(RegistryError::Unauthorized(status)),
+                    401 => {
+                        let message = ServiceError::parse(401, &response.body).in_words();
+                        return Err(RegistryError::Unauthorized(message));
+                    }
                     status => {
-                        let message = ServiceError::parse(status, &response.body).message;
+                        let message = ServiceError::parse(status, &response.body).in_words();
                         let error = RegistryError::Refused { status, message };
                         let pause = match status {
                             429 => {

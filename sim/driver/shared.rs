@@ -12,8 +12,8 @@ use super::config::DriverConfig;
 use super::ledger::Ledger;
 use super::part::Action;
 use super::sighting::UpdateIds;
-use crate::dialect::azure::FIRMWARE_UPDATE;
 use crate::dialect::azure::rest::{self, MethodCall};
+use crate::dialect::azure::{FIRMWARE_UPDATE, ServiceError};
 use crate::dialect::{MethodAnswer, TwinReport};
 use crate::measure::TraceEvent;
 use crate::policy::{DeviceIds, DeviceRange};
@@ -204,7 +204,7 @@ pub(super) async fn fetch(client: &Client, request: rest::Request) -> Result<res
         200 => Ok(response),
         429 => Err(ReadError::Throttled(response.retry_after)),
         status => {
-            let message = crate::dialect::azure::ServiceError::parse(status, &response.body).message;
+            let message = ServiceError::parse(status, &response.body).in_words();
             Err(ReadError::Status { status, message })
         }
     }

@@ -268,6 +268,26 @@ async fn waiting_for_devices_ends_with_all_of_them_or_says_who_is_missing() {
     assert!(matches!(refused, Err(OnlineError::Refused(_))), "{refused:?}");
 }
 
+#[tokio::test]
+async fn only_a_401_is_told_as_a_wrong_key() {
+    let says =
+        |code: &str, text: &str| json!({ "Message": format!("ErrorCode:{code};{text}"), "ExceptionMessage": "" });
+    for (status, body, words) in [
+        (
+            401,
+            says("IotHubUnauthorizedAccess", "for another resource"),
+            "another resource); check IOTHUB_CONNECTION_STRING: its HostName",
+        ),
+        (403, says("IotHubQuotaExceeded", "too many"), "(403): its quota of messages is spent"),
+        (403, says("IotHubForbidden", "this address is filtered"), "(403): ErrorCode:IotHubForbidden;this address"),
+    ] {
+        let hub = ScriptedHub::start(move |_| ready(Reply::new(status, body.clone()))).await;
+        let error = greet(&hub.client()).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert_eq!(matches!(error, GreetError::Unauthorized(_)), status == 401);
+    }
+}
+
 #[test]
 fn an_unusable_address_is_told_and_no_secret_is() {
     for (url, words) in [

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::error::Problem;
 use super::reader::{Field, Section};
 use crate::device::FleetConfig;
-use crate::dialect::azure::jobs::MAX_CONDITION;
+use crate::dialect::azure::jobs;
 use crate::driver::Via;
 use crate::policy::{ArrivalKind, DeviceIds, Load, Ramp};
 
@@ -98,9 +98,10 @@ fn via(
         )));
     }
     let size = section.optional("job_devices");
-    // The hub's condition names each device: 'id', and a comma.
-    let each = fleet.id_prefix.chars().count() + 7 + 3;
-    let most = u32::try_from((MAX_CONDITION - 15) / each).unwrap_or(u32::MAX).min(max_in_flight);
+    // The hub's condition names each device. The ids in a file are looked at when that is read.
+    let length = fleet.id_prefix.chars().count() + 7;
+    let fit = fleet.devices_file.is_none().then(|| jobs::ids_that_fit(std::iter::repeat(length)));
+    let most = fit.and_then(|fit| u32::try_from(fit).ok()).unwrap_or(MAX_JOB_DEVICES).min(max_in_flight);
     match size {
         None => Ok(Via::Job { devices: JOB_DEVICES.min(most) }),
         Some(size) => {

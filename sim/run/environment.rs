@@ -9,6 +9,9 @@ use crate::shard::{Credentials, Endpoints, HubProof, Roles};
 
 /// The service's connection string.
 pub const CONNECTION_STRING: &str = "IOTHUB_CONNECTION_STRING";
+/// What that holds. The policy `service` alone is not enough: runs read twins by queries, others write the registry.
+pub(super) const OWNER: &str = "the connection string of the hub's policy iothubowner, or of another with the rights \
+                                RegistryRead and ServiceConnect (and RegistryWrite to provision)";
 /// The master key of the fleet, base64.
 pub const FLEET_KEY: &str = "TWINSTORM_FLEET_KEY";
 /// Where the hub listens for MQTT: `mqtts://host:port` for TLS, `wss://host:port` for WebSocket over TLS,
@@ -76,9 +79,8 @@ pub fn read(
     let need = |name: &'static str, meaning: &'static str| {
         given(name).ok_or(EnvironmentError::Missing { variable: name, meaning })
     };
-    let service =
-        ConnectionString::parse(&need(CONNECTION_STRING, "the connection string of the hub's service policy")?)
-            .map_err(|why| EnvironmentError::Unusable { variable: CONNECTION_STRING, why: why.to_string() })?;
+    let service = ConnectionString::parse(&need(CONNECTION_STRING, OWNER)?)
+        .map_err(|why| EnvironmentError::Unusable { variable: CONNECTION_STRING, why: why.to_string() })?;
     let authority = given(HUB_CA).map(|text| authority(&text)).transpose()?;
     let (rest, said_by) = match given(HUB_REST) {
         Some(url) => (rest_url(&url)?, HUB_REST),

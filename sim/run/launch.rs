@@ -43,6 +43,9 @@ pub(super) async fn launch(
         let hub = elsewhere.as_mut().ok_or(PreflightError::DevicesFile)?;
         let roster = devices_file::read(path, plan.fleet.devices, plan.fleet.auth)?;
         (ids, warning) = (roster.ids, roster.warning);
+        if options.roles.driver {
+            preflight::jobs(plan, &ids)?;
+        }
         hub.credentials.devices = Some(roster.secrets).filter(|_| options.roles.fleet);
     }
     let hub = elsewhere.as_ref().and_then(|hub| Some(hub.mqtt.first()?.ip()));

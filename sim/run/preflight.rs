@@ -8,7 +8,9 @@ use tokio::time::timeout;
 
 use super::environment::Elsewhere;
 use super::placement::{Impossible, Placement};
+use crate::dialect::azure::jobs;
 use crate::measure::{ProcessError, raise_descriptor_limit};
+use crate::policy::DeviceIds;
 use crate::profile::Plan;
 use crate::shard::Roles;
 
@@ -30,6 +32,15 @@ pub enum PreflightError {
     /// Devices of a file on a hub that knows none of them.
     #[error("fleet.devices_file names devices of a hub elsewhere, not of an embedded one: take --hub azure")]
     DevicesFile,
+    /// Ids of a file that are too long for jobs of so many devices.
+    #[error(
+        "load.job_devices must not exceed {most} with the ids of fleet.devices_file: a job's condition names each of its \
+         devices, and no more of the longest ids fit into it"
+    )]
+    JobDevices {
+        /// Devices whose ids always fit.
+        most: usize,
+    },
     /// Load on a hub elsewhere.
     #[error(
         "{address} is not on this machine: this puts up to {load} on it. If you may put that load on it, say so with \
@@ -49,6 +60,19 @@ pub(super) fn placement(plan: &Plan, roles: Roles) -> Result<Placement, Prefligh
     let limit = raise_descriptor_limit()?;
     let limit = plan.max_descriptors.map_or(limit, |most| limit.min(u64::from(most)));
     Ok(Placement::of(plan, roles, limit)?)
+}
+
+/// Refuses jobs whose condition would be too long, whichever of `plan`'s devices, which have these `ids`, came together.
+pub(super) fn jobs(plan: &Plan, ids: &DeviceIds) -> Result<(), PreflightError> {
+    let Some(together) = plan.driver.via.job_devices() else { return Ok(()) };
+    let mut lengths: Vec<usize> = (0..plan.fleet.devices).map(|device| ids.id(device).chars().count()).collect();
+    lengths.sort_unstable_by(|a, b| b.cmp(a));
+    lengths.truncate(together as usize);
+    let wanted = lengths.len();
+    match jobs::ids_that_fit(lengths) {
+        most if most < wanted => Err(PreflightError::JobDevices { most }),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses to put `load` on a hub elsewhere unless the user owns it; returns whether the hub is on this machine.
@@ -79,6 +103,27 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
+    use crate::profile::{self, Override};
+
+    #[test]
+    fn jobs_over_more_ids_than_fit_are_refused_with_the_figure() {
+        let long = |device: u32| format!("{device:0128}");
+        let ids = DeviceIds::listed((0..100).map(long)).unwrap();
+        for (sets, most) in [
+            (&[][..], Some(62)),
+            (&["load.job_devices=62"], None),
+            (&["load.job_devices=63"], Some(62)),
+            (&["fleet.devices=62"], None),
+        ] {
+            let all = ["fleet.devices=100"];
+            let sets: Vec<_> = all.iter().chain(sets).map(|set| Override::set(set).unwrap()).collect();
+            let plan = profile::load("scheduled-job", &sets).unwrap();
+            let refused = jobs(&plan, &ids).err().map(|error| error.to_string());
+            let says = most.map(|most: usize| format!("load.job_devices must not exceed {most} with"));
+            assert_eq!(refused.is_some(), says.is_some(), "{sets:?}");
+            assert!(refused.zip(says).is_none_or(|(refused, says)| refused.starts_with(&says)), "{sets:?}");
+        }
+    }
 
     #[tokio::test]
     async fn of_several_addresses_the_first_that_answers_is_taken() {

@@ -144,8 +144,7 @@ impl Work {
 }
 
 fn nowhere() -> RunError {
-    let meaning = "the connection string of the hub's service policy";
-    EnvironmentError::Missing { variable: environment::CONNECTION_STRING, meaning }.into()
+    EnvironmentError::Missing { variable: environment::CONNECTION_STRING, meaning: environment::OWNER }.into()
 }
 
 /// Who the devices are, and what they prove themselves by.

@@ -27,10 +27,10 @@ impl Work {
     /// look. An order to stop ends it wherever it is, except between taking measurements and keeping them.
     pub(super) async fn prepare(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
         let beat = Beat { say: self.say.clone(), gauges: Rc::new(Cell::new(self.pending.gauges)) };
+        if let Err(word) = unless_told(orders, &beat, self.greet()).await? {
+            return Ok(word);
+        }
         if self.assignment.roles.fleet {
-            if let Err(word) = unless_told(orders, &beat, self.greet()).await? {
-                return Ok(word);
-            }
             self.fleet = Some(self.start_fleet()?);
             match self.connect(orders).await? {
                 Word::Go => {}

@@ -150,6 +150,26 @@ impl ServiceError {
     }
 }
 
+impl ServiceError {
+    /// Whether the hub's code is `code`, which some envelopes carry by name alone.
+    #[must_use]
+    pub fn is(&self, code: ErrorCode) -> bool {
+        let named = || self.message.contains(&code.name());
+        self.status == code.status() && (self.code == Some(code.number()) || named())
+    }
+
+    /// The hub's words, and what they mean where they do not say it.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match &self.message {
+            message if self.is(ErrorCode::IotHubQuotaExceeded) => {
+                format!("its quota of messages is spent until midnight UTC: {message}")
+            }
+            message => message.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

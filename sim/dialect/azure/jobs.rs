@@ -5,18 +5,31 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::rest::{self, MethodCall, Request, Response, path, segment};
+use super::rest::{self, MethodCall, Request, Response, path, quoted, segment};
 use super::{ErrorCode, ServiceError};
 use crate::dialect::MethodAnswer;
 
 /// How long a condition may be, in characters: as long as a query (4).
-pub const MAX_CONDITION: usize = 8192;
+const MAX_CONDITION: usize = 8192;
 
 /// The condition that names these devices.
 #[must_use]
 pub fn condition(ids: impl Iterator<Item = String>) -> String {
-    let ids: Vec<String> = ids.map(|id| format!("'{id}'")).collect();
+    let ids: Vec<String> = ids.map(|id| quoted(&id)).collect();
     format!("deviceId IN [{}]", ids.join(","))
+}
+
+/// How many ids fit into a condition: as many of the first as their `lengths`, in characters, allow.
+#[must_use]
+pub fn ids_that_fit(lengths: impl IntoIterator<Item = usize>) -> usize {
+    // The words around the ids, but for the comma that the last of them lacks.
+    let words = condition(std::iter::empty()).len() - 1;
+    let ends = lengths.into_iter().scan(words, |end, length| {
+        // Each stands in quotes, with a comma behind it.
+        *end += length + 3;
+        Some(*end)
+    });
+    ends.take_while(|end| *end <= MAX_CONDITION).count()
 }
 
 /// Schedules a method call, at once, for every device that `condition` holds for.
@@ -56,10 +69,8 @@ pub fn refusal(response: &Response) -> MethodAnswer {
     rest::method_answer(response)
 }
 
-/// The code is a number of its own, or a name within the words (2.3).
 fn is_refused_with(code: ErrorCode, response: &Response) -> bool {
-    let error = ServiceError::parse(response.status, &response.body);
-    response.status == code.status() && (error.code == Some(code.number()) || error.message.contains(&code.name()))
+    ServiceError::parse(response.status, &response.body).is(code)
 }
 
 /// Asks how a job is doing.
@@ -181,6 +192,8 @@ mod tests {
     fn a_job_names_its_devices_and_is_read_back() {
         let ids = ["a-1", "a-2"].map(str::to_owned).into_iter();
         assert_eq!(condition(ids), "deviceId IN ['a-1','a-2']");
+        // The hub's language has text in either quotes, and no id holds a double one.
+        assert_eq!(condition(["it's".to_owned()].into_iter()), r#"deviceId IN ["it's"]"#);
         for (body, expected) in [
             (r#"{"status":"queued"}"#, JobState::Unfinished),
             (r#"{"jobId":"x","type":"unknown","status":"unknown"}"#, JobState::Unfinished),
@@ -202,6 +215,16 @@ mod tests {
         let expected = MethodAnswer::Hub { status: 429, code: Some(429_004), retry_after: None };
         assert_eq!(refusal("ThrottlingMaxActiveJobCountExceeded"), expected);
         assert_eq!(refusal("ThrottlingException"), MethodAnswer::Throttled { retry_after: None });
+    }
+
+    #[test]
+    fn as_many_ids_fit_as_their_lengths_allow() {
+        for length in [1, 11, 60, 128] {
+            let fit = ids_that_fit(std::iter::repeat(length));
+            let characters = |ids: usize| condition((0..ids).map(|_| "x".repeat(length))).len();
+            assert!(characters(fit) <= MAX_CONDITION && characters(fit + 1) > MAX_CONDITION, "{fit} of {length}");
+        }
+        assert_eq!(ids_that_fit([3, 4]), 2, "there are no more");
     }
 
     #[test]

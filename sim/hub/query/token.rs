@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn words_are_told_apart() {
         assert_eq!(
-            words("a.$b-1 <= 1.5e-3,'x\\'y' \"z\" <> != 0x1e - 1"),
+            words("a.$b-1 <= 1.5e-3,'x\\'y' \"it's\" <> != 0x1e - 1"),
             [
                 Token::Name("a".into()),
                 Token::Dot,
@@ -178,7 +178,7 @@ mod tests {
                 Token::Number(0.0015),
                 Token::Comma,
                 Token::Text("x'y".into()),
-                Token::Text("z".into()),
+                Token::Text("it's".into()),
                 Token::Compare(Comparison::NotEqual),
                 Token::Compare(Comparison::NotEqual),
                 Token::Number(30.0),
