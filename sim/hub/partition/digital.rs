@@ -35,7 +35,7 @@ impl From<DigitalError> for Refusal {
     fn from(error: DigitalError) -> Self {
         let code = match error {
             DigitalError::Patch(_) => ErrorCode::InvalidDigitalTwinJsonPatch,
-            DigitalError::Path(_) => ErrorCode::InvalidDigitalTwinPatchPath,
+            DigitalError::Path(_) | DigitalError::Missing(_) => ErrorCode::InvalidDigitalTwinPatchPath,
         };
         Self::new(code, error.to_string())
     }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
@@ -72,8 +73,7 @@ struct Operation {
 
 impl Service {
     pub(super) async fn bulk(&self, body: &[u8]) -> Result<Answer, Refusal> {
-        let items: Vec<Item> = serde_json::from_slice(body).map_err(unreadable)?;
-        check_digits(body)?;
+        let items: Vec<&RawValue> = serde_json::from_slice(body).map_err(unreadable)?;
         if items.len() > BULK_MAX {
             let message = format!("{} identities in one request; {BULK_MAX} are allowed", items.len());
             return Err(Refusal::new(ErrorCode::TooManyDevices, message));
@@ -82,6 +82,13 @@ impl Service {
         let mut shares: Vec<Vec<(usize, Operation)>> = (0..self.worker.peers.len()).map(|_| Vec::new()).collect();
         let mut seen = HashSet::new();
         for (n, item) in items.into_iter().enumerate() {
+            let item = match Item::read(item) {
+                Ok(item) => item,
+                Err(error) => {
+                    errors.push((n, error));
+                    continue;
+                }
+            };
             let subject = Subject { device: item.id.clone(), module: item.module_id.clone() };
             let mode = item.import_mode;
             let operation =
@@ -109,6 +116,17 @@ impl Service {
 }
 
 impl Item {
+    /// The item that `json` says; else its error in the form of the answer, with what can be made out: the other items
+    /// are done nevertheless.
+    fn read(json: &RawValue) -> Result<Self, Value> {
+        let item = serde_json::from_str(json.get()).map_err(unreadable);
+        item.and_then(|item| Ok(check_digits(json.get().as_bytes()).map(|()| item)?)).map_err(|refusal| {
+            let given: Value = serde_json::from_str(json.get()).unwrap_or_default();
+            let text = |key: &str| given.get(key).and_then(Value::as_str);
+            error(text("id"), text("moduleId"), text("importMode").unwrap_or("create"), &refusal)
+        })
+    }
+
     fn operation(self, subject: Subject) -> Result<Operation, Refusal> {
         // What is found under an id with a `/` is a module, and is named otherwise here.
         for id in [Some(&subject.device), subject.module.as_ref()].into_iter().flatten() {
@@ -199,12 +217,17 @@ impl Subject {
             ImportMode::Delete | ImportMode::DeleteIfMatch => "delete",
             ImportMode::UpdateTwin | ImportMode::UpdateTwinIfMatch => "updateTwin",
         };
-        json!({
-            "deviceId": self.device,
-            "moduleId": self.module,
-            "errorCode": refusal.code.number(),
-            "errorStatus": refusal.message,
-            "operation": operation,
-        })
+        error(Some(&self.device), self.module.as_deref(), operation, refusal)
     }
+}
+
+/// One of the answer's errors.
+fn error(device: Option<&str>, module: Option<&str>, operation: &str, refusal: &Refusal) -> Value {
+    json!({
+        "deviceId": device,
+        "moduleId": module,
+        "errorCode": refusal.code.number(),
+        "errorStatus": refusal.message,
+        "operation": operation,
+    })
 }

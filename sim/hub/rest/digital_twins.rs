@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::answer::{Answer, Failure};
 use super::devices::unreadable;
-use super::methods::call;
+use super::methods::{RESPONSE_TIMEOUT, call};
 use super::router::Service;
 use crate::dialect::azure::ErrorCode;
 use crate::dialect::azure::rest::{COMMAND_STATUS, REQUEST_ID};
@@ -64,7 +64,7 @@ fn read(name: &str, query: &str, body: &[u8]) -> Result<crate::hub::partition::M
     if !payload.is_empty() {
         serde_json::from_str::<serde::de::IgnoredAny>(payload).map_err(unreadable)?;
     }
-    call(name, payload, seconds("responseTimeoutInSeconds", 30)?, seconds("connectTimeoutInSeconds", 0)?)
+    call(name, payload, seconds("responseTimeoutInSeconds", RESPONSE_TIMEOUT)?, seconds("connectTimeoutInSeconds", 0)?)
 }
 
 fn quoted(etag: &str) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hyper::HeaderMap;
 use jiff::Timestamp;
+use jiff::fmt::temporal::Pieces;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::Value;
@@ -139,8 +140,8 @@ fn read(id: &str, body: &[u8]) -> Result<JobRequest, Refusal> {
         return Err(refuse(format!("queryCondition has more than {MAX_CONDITION} characters")));
     }
     let start = body.start_time.as_deref().filter(|text| !text.is_empty()).map(|text| {
-        text.parse::<Timestamp>()
-            .map_err(|_| refuse(format!("startTime `{}` is no time in ISO 8601 with a zone", text.escape_debug())))
+        start_time(text)
+            .ok_or_else(|| refuse(format!("startTime `{}` is no time in ISO 8601 with a zone", text.escape_debug())))
     });
     let seconds = body.max_execution_time_in_seconds.unwrap_or(DEFAULT_EXECUTION);
     let most = MAX_EXECUTION.as_secs();
@@ -155,6 +156,16 @@ fn read(id: &str, body: &[u8]) -> Result<JobRequest, Refusal> {
         start: start.transpose()?,
         max_execution: Duration::from_secs(seconds),
     })
+}
+
+/// The last hours of year 9999, which some languages call the end of time, are none of [`Timestamp`]'s: they are read as
+/// its last, so that they are refused as too far ahead.
+fn start_time(text: &str) -> Option<Timestamp> {
+    let last = || {
+        let pieces = Pieces::parse(text).ok()?;
+        (pieces.offset().is_some() && pieces.date().year() == 9999).then_some(Timestamp::MAX)
+    };
+    text.parse().ok().or_else(last)
 }
 
 /// 6: a twin is changed only if the etag fits, so there must be one.
@@ -207,6 +218,18 @@ mod tests {
         assert!(matches!(&*request.work, Work::Twin(patch, Precondition::Any) if patch.tags.is_some()));
         assert_eq!(request.update.unwrap().get(), r#"{"etag":"*","tags":{"a":1}}"#);
         assert_eq!(request.start, Some("2026-01-01T00:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn the_end_of_time_is_a_time() {
+        for (text, start) in [
+            ("9999-12-31T23:59:59Z", Some(Timestamp::MAX)),
+            ("9999-12-31T23:59:59.9999999+00:00", Some(Timestamp::MAX)),
+            ("9999-12-31T23:59:59", None),
+            ("2026-01-01T00:00:00", None),
+        ] {
+            assert_eq!(start_time(text), start, "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::answer::{Answer, Failure};
@@ -19,14 +21,21 @@ struct Body<'a> {
     /// `None` only if it is missing: `null` is a payload too (2.1).
     #[serde(default, borrow, deserialize_with = "present")]
     payload: Option<&'a RawValue>,
-    #[serde(default = "default_response_timeout")]
-    response_timeout_in_seconds: i64,
-    #[serde(default)]
-    connect_timeout_in_seconds: i64,
+    #[serde(default, deserialize_with = "seconds")]
+    response_timeout_in_seconds: Option<i64>,
+    #[serde(default, deserialize_with = "seconds")]
+    connect_timeout_in_seconds: Option<i64>,
 }
 
-const fn default_response_timeout() -> i64 {
-    30
+/// The response timeout of a call that says none, in seconds.
+pub(super) const RESPONSE_TIMEOUT: i64 = 30;
+
+/// `null` is none, and `5.0` is 5: not every language tells them apart.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(deserializer)? else { return Ok(None) };
+    let written = number.to_string();
+    let whole = written.strip_suffix(".0").unwrap_or(&written);
+    whole.parse().map(Some).map_err(|_| D::Error::custom(format!("{number} is not a whole number of seconds")))
 }
 
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -47,7 +56,8 @@ pub(super) fn read(body: &[u8]) -> Result<MethodRequest, Refusal> {
     let refuse = |message: String| Refusal::new(ErrorCode::ArgumentInvalid, message);
     let body: Body<'_> =
         serde_json::from_slice(body).map_err(|error| refuse(format!("the call is unreadable: {error}")))?;
-    let (response, connect) = (body.response_timeout_in_seconds, body.connect_timeout_in_seconds);
+    let response = body.response_timeout_in_seconds.unwrap_or(RESPONSE_TIMEOUT);
+    let connect = body.connect_timeout_in_seconds.unwrap_or_default();
     call(&body.method_name, body.payload.map_or("", RawValue::get), response, connect)
 }
 
@@ -92,6 +102,13 @@ mod tests {
         let request = read(br#"{"methodName":"m","timeout":5}"#).unwrap();
         assert_eq!((request.response_timeout.as_secs(), request.connect_timeout.as_secs()), (30, 0));
         assert_eq!(request.payload, "");
+        let request = |response: &str, connect: &str| {
+            let more = format!(r#""responseTimeoutInSeconds":{response},"connectTimeoutInSeconds":{connect}"#);
+            let request = read(format!(r#"{{"methodName":"m",{more}}}"#).as_bytes()).unwrap();
+            (request.response_timeout.as_secs(), request.connect_timeout.as_secs())
+        };
+        assert_eq!(request("null", "null"), (30, 0));
+        assert_eq!(request("5.0", "0.0"), (5, 0));
         for (payload, expected) in [("null", "null"), (r#"{"a": 1.0}"#, r#"{"a": 1.0}"#), ("\"\"", "\"\"")] {
             let body = format!(r#"{{"methodName":"m","payload":{payload},"connectTimeoutInSeconds":30}}"#);
             assert_eq!(read(body.as_bytes()).unwrap().payload, expected);
@@ -106,6 +123,8 @@ mod tests {
             (r#"{"methodName":"a b"}"#.to_owned(), "method name"),
             (r#"{"payload":1}"#.to_owned(), "methodName"),
             ("[".to_owned(), "unreadable"),
+            (r#"{"methodName":"m","responseTimeoutInSeconds":5.5}"#.to_owned(), "whole number"),
+            (r#"{"methodName":"m","responseTimeoutInSeconds":1e300}"#.to_owned(), "whole number"),
             (r#"{"methodName":"m","responseTimeoutInSeconds":4}"#.to_owned(), "[5; 300]"),
             (r#"{"methodName":"m","responseTimeoutInSeconds":301}"#.to_owned(), "[5; 300]"),
             (r#"{"methodName":"m","connectTimeoutInSeconds":31}"#.to_owned(), "[0; 30]"),

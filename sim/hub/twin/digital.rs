@@ -20,6 +20,8 @@ pub(in crate::hub) enum DigitalError {
     Patch(String),
     #[error("`{0}` is not the path of a property: `/property` or `/component/property`, of at most {MAX_NAMES} names")]
     Path(String),
+    #[error("there is nothing at `{0}` to replace or remove")]
+    Missing(String),
 }
 
 /// The digital twin of the device `id` that follows `model`.
@@ -111,13 +113,17 @@ pub(in crate::hub) fn digital_patch(patch: &Value, twin: &Twin) -> Result<Map<St
     let mut desired = Map::new();
     for step in steps {
         let path = step.get("path").and_then(Value::as_str).ok_or_else(|| wrong("a step has no `path`"))?;
-        let value = match step.get("op").and_then(Value::as_str) {
+        let operation = step.get("op").and_then(Value::as_str);
+        let value = match operation {
             Some("add" | "replace") => step.get("value").cloned().ok_or_else(|| wrong("a step has no `value`"))?,
             Some("remove") => Value::Null,
             _ => return Err(wrong("`op` of a step is none of them")),
         };
         let no_path = || DigitalError::Path(path.chars().take(200).collect());
         let names = names(path).ok_or_else(no_path)?;
+        if operation != Some("add") && !exists(&names, &desired, &documents) {
+            return Err(DigitalError::Missing(path.to_owned()));
+        }
         insert_at(&mut desired, &names, as_component(value)).ok_or_else(no_path)?;
         let first = names.first().map(String::as_str).unwrap_or_default();
         if names.len() > 1 && documents.iter().any(|document| document.get(first).is_some_and(is_component)) {
@@ -125,6 +131,27 @@ pub(in crate::hub) fn digital_patch(patch: &Value, twin: &Twin) -> Result<Map<St
         }
     }
     Ok(desired)
+}
+
+/// Whether there is something at the path `names` once `changes` are made to the desired properties. What the device
+/// reported counts as well: it stands in the digital twin, so SDKs replace it.
+fn exists(names: &[String], changes: &Map<String, Value>, documents: &[Map<String, Value>]) -> bool {
+    let mut changed = changes;
+    for (n, name) in names.iter().enumerate() {
+        match changed.get(name) {
+            None => return documents.iter().any(|document| stands_in(document, names)),
+            Some(Value::Null) => return false,
+            Some(Value::Object(inner)) => changed = inner,
+            Some(_) => return n + 1 == names.len(),
+        }
+    }
+    true
+}
+
+fn stands_in(document: &Map<String, Value>, names: &[String]) -> bool {
+    let mut names = names.iter();
+    let first = names.next().and_then(|name| document.get(name));
+    names.try_fold(first, |value, name| Some(value?.get(name))).flatten().is_some()
 }
 
 /// A whole component is written with `$metadata`, and kept with a mark of its own.
@@ -139,13 +166,16 @@ fn as_component(mut value: Value) -> Value {
 
 /// The names of a path. No more are looked at than are allowed.
 fn names(path: &str) -> Option<Vec<String>> {
-    let names: Vec<_> = path.strip_prefix('/')?.split('/').take(MAX_NAMES + 1).map(unescaped).collect();
+    let names: Vec<String> =
+        path.strip_prefix('/')?.split('/').take(MAX_NAMES + 1).map(unescaped).collect::<Option<_>>()?;
     let is_legal = |name: &String| !name.is_empty() && !name.starts_with('$');
     (names.len() <= MAX_NAMES && names.iter().all(is_legal)).then_some(names)
 }
 
-fn unescaped(name: &str) -> String {
-    name.replace("~1", "/").replace("~0", "~")
+/// `~0` and `~1` stand for what a name cannot hold; `~` before anything else is an error.
+fn unescaped(name: &str) -> Option<String> {
+    let is_legal = name.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
+    is_legal.then(|| name.replace("~1", "/").replace("~0", "~"))
 }
 
 #[cfg(test)]
@@ -206,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_json_patch_becomes_one_of_the_desired_properties() {
-        let twin = twin(json!({}), &json!({"thermostat": {"__t": "c"}, "plain": {"x": 1}}));
+        let twin = twin(json!({"old": 1}), &json!({"thermostat": {"__t": "c", "target": 1}, "plain": {"x": 1}}));
         let patch = json!([
             {"op": "add", "path": "/interval", "value": 5},
             {"op": "replace", "path": "/thermostat/target", "value": 21.5},
@@ -227,6 +257,8 @@ mod tests {
             (json!([{"op": "move", "path": "/a", "from": "/b"}]), false),
             (json!([{"op": "remove"}]), false),
             (json!([{"op": "remove", "path": "a"}]), true),
+            (json!([{"op": "add", "path": "/~2", "value": 1}]), true),
+            (json!([{"op": "add", "path": "/a~", "value": 1}]), true),
             (json!(vec![json!({"op": "add", "path": "/a", "value": 1}); 1001]), false),
             (json!([{"op": "remove", "path": "/a//b"}]), true),
             (json!([{"op": "add", "path": "/a".repeat(12), "value": 1}]), true),
@@ -236,6 +268,25 @@ mod tests {
         ] {
             let error = digital_patch(&patch, &twin).unwrap_err();
             assert_eq!(matches!(error, DigitalError::Path(_)), is_path, "{patch}: {error}");
+        }
+    }
+
+    #[test]
+    fn only_what_there_is_can_be_replaced_or_removed() {
+        let twin = twin(json!({"a": {"b": 1}, "c": 1}), &json!({"r": {"s": 1}}));
+        let step = |op: &str, path: &str| json!({"op": op, "path": path, "value": 1});
+        for (steps, is_legal) in [
+            (json!([step("remove", "/a/b"), step("replace", "/c"), step("replace", "/r/s")]), true),
+            (json!([step("add", "/n/m"), step("replace", "/n/m"), step("remove", "/n"), step("add", "/n")]), true),
+            (json!([step("remove", "/n")]), false),
+            (json!([step("replace", "/a/n")]), false),
+            (json!([step("replace", "/c/b")]), false),
+            (json!([step("remove", "/c"), step("replace", "/c")]), false),
+            (json!([step("remove", "/a"), step("remove", "/a/b")]), false),
+            (json!([step("add", "/n"), step("replace", "/n/m")]), false),
+        ] {
+            let missing = matches!(digital_patch(&steps, &twin), Err(DigitalError::Missing(_)));
+            assert_eq!(missing, !is_legal, "{steps}");
         }
     }
 }

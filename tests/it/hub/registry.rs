@@ -113,6 +113,19 @@ async fn every_import_mode_does_its_work_and_reports_each_error() {
         let document: Value = serde_json::from_slice(&document.body).unwrap();
         assert_eq!(document.pointer(pointer), Some(&expected), "{path}: {document}");
     }
+    let (status, codes, errors) = bulk(json!([
+        {"id": "f"},
+        {"id": "g", "importMode": "createOrUpdate"},
+        {"id": "h", "status": 1},
+        7,
+        {"id": "i", "properties": {"desired": {"a": 12_345_678_901_234_567_890_u64}}},
+    ]))
+    .await;
+    assert_eq!((status, codes.len()), (400, 4));
+    let of: Vec<_> = errors.iter().map(|error| (error["deviceId"].as_str(), error["operation"].as_str())).collect();
+    let create = Some("create");
+    assert_eq!(of, [(Some("g"), Some("createOrUpdate")), (Some("h"), create), (None, create), (Some("i"), create)]);
+    assert_eq!(bench.plain("GET", "/devices/f", &[], Value::Null).await.status, 200, "the others are done");
     let (status, codes, _) = bulk(json!([
         {"id": "d", "importMode": "deleteIfMatchETag", "eTag": "AAAAAAAAAAI="},
         {"id": "e", "importMode": "delete"},
