@@ -139,6 +139,22 @@ fn once_the_day_is_spent_devices_are_dropped_until_midnight() {
 }
 
 #[test]
+fn an_edge_device_is_refused_as_a_whole_where_its_modules_have_no_room() {
+    let edge = || Registration { details: Details { is_edge: true, ..Details::default() }, ..Registration::default() };
+    let mut bench = limited(&[], |limits| limits.devices = Some(2));
+    for _ in 0..2 {
+        let refusal = bench.partition.create(bench.now, "e", edge()).unwrap_err();
+        assert_eq!((refusal.code, bench.partition.devices.len()), (ErrorCode::TooManyDevices, 0));
+    }
+    bench.online(1, "d");
+    let disabled = Registration { enabled: false, ..edge() };
+    let refusal = bench.partition.update(bench.now, "d", disabled, &Precondition::Any).unwrap_err();
+    assert_eq!((refusal.code, bench.partition.devices.len()), (ErrorCode::TooManyDevices, 1));
+    assert_eq!(bench.partition.identity("d").unwrap()["status"], "enabled", "nothing has changed");
+    bench.partition.create(bench.now, "c", Registration::default()).unwrap();
+}
+
+#[test]
 fn a_hub_has_no_more_devices_than_it_may() {
     let mut bench = limited(&[], |limits| limits.devices = Some(2));
     for id in ["a", "b"] {
