@@ -123,6 +123,19 @@ fn what_waits_ends_with_its_device() {
 }
 
 #[test]
+fn a_device_created_again_inherits_nothing_that_waits() {
+    let mut bench = limited(&[Operation::TwinUpdate], |_| {});
+    bench.online(1, "d");
+    for n in 0..2 {
+        bench.publish(1, FromDevice::ReportedPatch { rid: "p" }, &format!("{{\"n\":{n}}}"));
+    }
+    bench.partition.delete("d", &Precondition::Any).unwrap();
+    bench.partition.create(bench.now, "d", Registration::default()).unwrap();
+    bench.pass(SECOND);
+    assert_eq!(bench.partition.devices.named("d").map(|device| device.twin.reported.version()), Some(1));
+}
+
+#[test]
 fn once_the_day_is_spent_devices_are_dropped_until_midnight() {
     let mut bench = limited(&[], |limits| limits.messages_per_day = Some(2));
     bench.online(1, "d");
