@@ -32,6 +32,8 @@ struct HeldPacket {
     connection: ConnectionId,
     /// Whose it is. The connection may be gone when its time has come, and even the device.
     device: Arc<str>,
+    /// Tells it from a later one of the same id, which has said nothing of this.
+    generation: u64,
     publish: Publish,
 }
 
@@ -51,13 +53,16 @@ impl Held {
         self.packets.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at)
     }
 
+    fn has_room(&self, bytes: usize) -> bool {
+        self.packets.len() < MAX_PACKETS && self.bytes + bytes <= MAX_BYTES
+    }
+
     /// Keeps a packet until `at`; `false` if there is no room for it.
     fn keep(&mut self, at: Nanos, packet: HeldPacket) -> bool {
-        let bytes = self.bytes + packet.bytes();
-        if self.packets.len() >= MAX_PACKETS || bytes > MAX_BYTES {
+        if !self.has_room(packet.bytes()) {
             return false;
         }
-        self.bytes = bytes;
+        self.bytes += packet.bytes();
         self.last += 1;
         self.packets.insert((at, self.last), packet);
         true
@@ -92,6 +97,11 @@ impl Partition {
         self.release_held(now);
         let (Packet::Publish(publish), Some(throttles)) = (packet, &self.throttles) else { return false };
         let Some(topic) = FromDevice::parse(&publish.topic) else { return false };
+        if matches!(topic, FromDevice::TwinGet { .. }) && !self.held.has_room(publish.topic.len()) {
+            // Its queue has no other end. It is not charged: those that come in vain would make it longer for the rest.
+            self.close_full(now, connection, device);
+            return true;
+        }
         match verdict(throttles, now, topic, publish) {
             Verdict::Pass => return false,
             Verdict::Hold(wait) => {
@@ -100,10 +110,10 @@ impl Partition {
                     // Nobody reads it.
                     publish.payload = Bytes::new();
                 }
-                let packet = HeldPacket { connection, device: Arc::clone(device), publish };
+                let generation = self.devices.named(device).map_or(0, |device| device.identity.generation);
+                let packet = HeldPacket { connection, device: Arc::clone(device), generation, publish };
                 if !self.held.keep(now + wait, packet) {
-                    tracing::warn!(device = &**device, "closed: too many packets wait for the hub's throttles");
-                    self.close(now, connection);
+                    self.close_full(now, connection, device);
                 }
             }
             Verdict::Refuse(operation) => self.refuse_held(now, connection, device, operation, topic, publish),
@@ -124,14 +134,22 @@ impl Partition {
 
     /// Handles what the throttles let go on by now.
     pub(super) fn release_held(&mut self, now: Nanos) {
-        while let Some(HeldPacket { connection, device, publish }) = self.held.take_due(now) {
+        while let Some(HeldPacket { connection, device, generation, publish }) = self.held.take_due(now) {
             let Some(slot) = self.devices.slot(&device) else { continue };
+            if self.devices.get(slot).is_none_or(|device| device.identity.generation != generation) {
+                continue;
+            }
             // Who has gone without waiting for an answer needs none; what he has said is done all the same.
             let is_there = self.connections.device(connection) == Some(slot);
             if is_there || !matches!(FromDevice::parse(&publish.topic), Some(FromDevice::TwinGet { .. })) {
                 self.published(now, connection, slot, &device, &publish);
             }
         }
+    }
+
+    fn close_full(&mut self, now: Nanos, connection: ConnectionId, device: &str) {
+        tracing::warn!(device, "closed: too many packets wait for the hub's throttles");
+        self.close(now, connection);
     }
 
     fn refuse_held(

@@ -44,12 +44,17 @@ impl Partition {
         self.register(now, &id, new)
     }
 
-    /// Registers the modules that every edge device has, as far as `device` has them not.
+    /// Registers the modules that every edge device has, as far as `device` has them not: all of them or
+    /// none.
     pub(super) fn register_edge_modules(&mut self, now: Nanos, device: &str) -> Result<(), Refusal> {
-        for module in ["$edgeAgent", "$edgeHub"] {
-            let id = format!("{device}/{module}");
-            if self.devices.slot(&id).is_none() {
-                self.register(now, &id, Registration::managed_by_edge())?;
+        let missing = ["$edgeAgent", "$edgeHub"].map(|module| format!("{device}/{module}"));
+        let missing = missing.iter().filter(|id| self.devices.slot(id).is_none()).cloned().collect::<Vec<_>>();
+        for (n, id) in missing.iter().enumerate() {
+            if let Err(refusal) = self.register(now, id, Registration::managed_by_edge()) {
+                for registered in &missing[..n] {
+                    self.remove(registered);
+                }
+                return Err(refusal);
             }
         }
         Ok(())

@@ -77,10 +77,15 @@ impl Partition {
         if self.devices.slot(id).is_some() {
             return Err(Refusal::new(ErrorCode::DeviceAlreadyExists, format!("device `{id}` is registered already")));
         }
-        self.deleted.remove(id);
         let is_edge = new.details.is_edge;
         self.register(now, id, new)?;
-        if is_edge { self.register_edge_modules(now, id) } else { Ok(()) }
+        if is_edge && let Err(refusal) = self.register_edge_modules(now, id) {
+            // There is all of it or nothing.
+            self.remove(id);
+            return Err(refusal);
+        }
+        self.deleted.remove(id);
+        Ok(())
     }
 
     /// Registers a device or module under an id that is free.
@@ -117,8 +122,13 @@ impl Partition {
         precondition: &Precondition,
     ) -> Result<(), Refusal> {
         let at = self.wall.at(now);
-        let device = self.devices.named_mut(id).ok_or_else(|| Refusal::unknown(id))?;
+        let device = self.devices.named(id).ok_or_else(|| Refusal::unknown(id))?;
         precondition.check(&etag(device.identity.etag))?;
+        // What may fail comes before anything is changed.
+        if new.details.is_edge {
+            self.register_edge_modules(now, id)?;
+        }
+        let device = self.devices.named_mut(id).ok_or_else(|| Refusal::unknown(id))?;
         let identity = &mut device.identity;
         self.disabled = self.disabled + usize::from(!new.enabled) - usize::from(!identity.enabled);
         if identity.enabled != new.enabled {
@@ -128,9 +138,6 @@ impl Partition {
         identity.enabled = new.enabled;
         identity.details = new.details.settled(id, identity.details.as_deref(), at).boxed();
         identity.credentials = new.credentials;
-        if identity.details.as_ref().is_some_and(|details| details.is_edge) {
-            self.register_edge_modules(now, id)?;
-        }
         if !new.enabled {
             let modules = self.devices.modules_of(id);
             let connections: Vec<_> =

@@ -123,6 +123,19 @@ fn what_waits_ends_with_its_device() {
 }
 
 #[test]
+fn a_device_created_again_inherits_nothing_that_waits() {
+    let mut bench = limited(&[Operation::TwinUpdate], |_| {});
+    bench.online(1, "d");
+    for n in 0..2 {
+        bench.publish(1, FromDevice::ReportedPatch { rid: "p" }, &format!("{{\"n\":{n}}}"));
+    }
+    bench.partition.delete("d", &Precondition::Any).unwrap();
+    bench.partition.create(bench.now, "d", Registration::default()).unwrap();
+    bench.pass(SECOND);
+    assert_eq!(bench.partition.devices.named("d").map(|device| device.twin.reported.version()), Some(1));
+}
+
+#[test]
 fn once_the_day_is_spent_devices_are_dropped_until_midnight() {
     let mut bench = limited(&[], |limits| limits.messages_per_day = Some(2));
     bench.online(1, "d");
@@ -136,6 +149,22 @@ fn once_the_day_is_spent_devices_are_dropped_until_midnight() {
     bench.online(2, "d");
     bench.publish(2, FromDevice::ReportedPatch { rid: "p" }, r#"{"n":1}"#);
     assert_eq!(topics(&bench), ["$iothub/twin/res/204/?$rid=p&$version=3"]);
+}
+
+#[test]
+fn an_edge_device_is_refused_as_a_whole_where_its_modules_have_no_room() {
+    let edge = || Registration { details: Details { is_edge: true, ..Details::default() }, ..Registration::default() };
+    let mut bench = limited(&[], |limits| limits.devices = Some(2));
+    for _ in 0..2 {
+        let refusal = bench.partition.create(bench.now, "e", edge()).unwrap_err();
+        assert_eq!((refusal.code, bench.partition.devices.len()), (ErrorCode::TooManyDevices, 0));
+    }
+    bench.online(1, "d");
+    let disabled = Registration { enabled: false, ..edge() };
+    let refusal = bench.partition.update(bench.now, "d", disabled, &Precondition::Any).unwrap_err();
+    assert_eq!((refusal.code, bench.partition.devices.len()), (ErrorCode::TooManyDevices, 1));
+    assert_eq!(bench.partition.identity("d").unwrap()["status"], "enabled", "nothing has changed");
+    bench.partition.create(bench.now, "c", Registration::default()).unwrap();
 }
 
 #[test]
