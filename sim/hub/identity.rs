@@ -72,9 +72,17 @@ impl HubIdentity {
     /// Whether `token`, whoever signed it, is for `path` (without its first slash) of this hub. A device names the host
     /// without the REST port: it does not know that port.
     pub(super) fn is_covered(&self, token: &SasToken, path: &str) -> bool {
-        let name = self.host.rsplit_once(':').map_or(&*self.host, |(name, _)| name);
-        token.covers(&self.host, path) || token.covers(name, path)
+        token.covers(&self.host, path) || token.covers(without_port(&self.host), path)
     }
+
+    /// Whether `host` is this hub, whatever the port: devices take the one name for user name and token.
+    pub(super) fn is_named(&self, host: &str) -> bool {
+        without_port(host).eq_ignore_ascii_case(without_port(&self.host))
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
 /// A key from the operating system's random numbers.
@@ -118,5 +126,9 @@ mod tests {
         assert!(identity.is_covered(&token("Hub.Example"), "devices/d"));
         assert!(!identity.is_covered(&token("hub.example:8444"), "devices/d"));
         assert!(!identity.is_covered(&token("hub"), "devices/d"));
+        for host in ["hub.example", "HUB.Example:8883", "hub.example:8443"] {
+            assert!(identity.is_named(host), "{host}");
+        }
+        assert!(!["hub", "evil", "hub.example.org", ""].iter().any(|host| identity.is_named(host)));
     }
 }

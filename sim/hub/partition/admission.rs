@@ -79,7 +79,9 @@ impl Partition {
             return self.admit_certificate(&id, certificate);
         }
         let token = SasToken::parse(password).map_err(|_| ConnectReturnCode::NotAuthorized)?;
-        if token.is_expired(self.wall.at(now)) || !self.identity.is_covered(&token, &username.resource()) {
+        let is_covered =
+            self.identity.is_named(&username.host) && self.identity.is_covered(&token, &username.resource());
+        if token.is_expired(self.wall.at(now)) || !is_covered {
             return Err(ConnectReturnCode::NotAuthorized);
         }
         let device = match self.devices.slot(&id) {

@@ -19,6 +19,7 @@ fn connects_are_answered_with_the_right_code() {
         (change(&bench, &|connect| username(connect, "d")), ConnectReturnCode::BadUserNamePassword),
         (change(&bench, &|connect| connect.client_id = "e".into()), ConnectReturnCode::BadClientId),
         (change(&bench, &|connect| username(connect, "h/d/m/?a=b")), ConnectReturnCode::BadClientId),
+        (change(&bench, &|connect| username(connect, "evil/d/?api-version=1")), ConnectReturnCode::NotAuthorized),
         (change(&bench, &|connect| password(connect, "")), ConnectReturnCode::NotAuthorized),
         (bench.login("d", &wrong, 60), ConnectReturnCode::NotAuthorized),
         (bench.login("d", &bench.derived("d"), 0), ConnectReturnCode::NotAuthorized),
