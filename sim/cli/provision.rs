@@ -20,7 +20,8 @@ pub(super) struct Provision {
     ca_signed: bool,
 }
 
-/// Deletes the devices that `provision` created for a profile, and no other.
+/// Deletes the devices that `provision` created with this fleet.id_prefix and this key, whichever profile it was for, and
+/// no other; with `--devices N` (or fleet.devices set) only the first N of them.
 #[derive(Debug, Args)]
 pub(super) struct Cleanup {
     #[command(flatten)]
@@ -51,25 +52,33 @@ struct Common {
 
 impl Provision {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
-        finish(run::provision(self.common.options(self.ca_signed)?))
+        finish(run::provision(self.common.options(self.ca_signed, true)?))
     }
 }
 
 impl Cleanup {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
-        finish(run::cleanup(self.common.options(false)?))
+        let planned_only = self.common.options.says_how_many();
+        finish(run::cleanup(self.common.options(false, planned_only)?))
     }
 }
 
 impl Common {
-    fn options(self, by_authority: bool) -> Result<RegistryOptions, CommandError> {
+    fn options(self, by_authority: bool, planned_only: bool) -> Result<RegistryOptions, CommandError> {
         let rate = self.rate.map(|rate| match units::parse_rate(&rate) {
             Ok(rate) if rate > 0.0 => Ok(rate),
             Ok(_) => Err(CommandError::usage("--rate must be above 0")),
             Err(error) => Err(CommandError::usage(format!("--rate: {error}"))),
         });
+        if self.options.hub.as_deref() == Some("embedded") {
+            return Err(CommandError::usage(
+                "--hub embedded: an embedded hub creates its devices itself; leave --hub out, and name the hub in \
+                 IOTHUB_CONNECTION_STRING",
+            ));
+        }
         Ok(RegistryOptions {
             plan: self.options.plan(&self.profile)?.without_embedded_hub(),
+            planned_only,
             keys: self.keys,
             rate: rate.transpose()?,
             by_authority,

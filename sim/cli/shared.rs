@@ -18,7 +18,7 @@ pub(super) struct DeviceOptions {
     devices: Option<String>,
     /// The hub: `embedded`, or `azure` for the one that the environment names (hub.kind)
     #[arg(long, value_name = "HUB")]
-    hub: Option<String>,
+    pub(super) hub: Option<String>,
     /// Set a value of the profile, e.g. `--set load.rate=200` (a TOML value or bare text)
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
@@ -57,6 +57,14 @@ impl DeviceOptions {
     /// Loads the profile with every override; those of the environment yield to those of the command line.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
         self.with(profile, &[])
+    }
+
+    /// Whether the number of devices was asked for, rather than being the profile's.
+    pub(super) fn says_how_many(&self) -> bool {
+        let sets = |set: &String| set.split('=').next().is_some_and(|key| key.trim() == "fleet.devices");
+        self.devices.is_some()
+            || self.set.iter().any(sets)
+            || std::env::var_os(format!("{}FLEET__DEVICES", Override::ENVIRONMENT)).is_some()
     }
 
     /// The same with `more` flags, the keys that they stand for, and their values.

@@ -17,7 +17,7 @@ pub struct Cleaned {
     pub left: u32,
 }
 
-/// Deletes the devices that carry the mark of `roll`'s fleet, also those beyond its range; with `dry_run` it only tells
+/// Deletes the devices that carry the mark of `roll`'s fleet and are in its range; with `dry_run` it only tells
 /// how many that are. The index by which they are found may be minutes behind (4): right before its deletion each is
 /// looked at once more, and deleted only if it is still what was looked at.
 ///
@@ -35,7 +35,12 @@ pub async fn cleanup(
     let (mut seen, mut result) = (HashSet::new(), Cleaned::default());
     loop {
         // A device that is gone may stand in the index for a while.
-        let found: Vec<u32> = patient.marked(roll).await?.into_iter().filter(|device| seen.insert(*device)).collect();
+        let found: Vec<u32> = patient
+            .marked(roll)
+            .await?
+            .into_iter()
+            .filter(|device| roll.range.contains(*device) && seen.insert(*device))
+            .collect();
         if dry_run {
             return Ok(Cleaned { deleted: found.len() as u32, left: 0 });
         }

@@ -223,9 +223,9 @@ mod tests {
             })
         })
         .await;
-        let dry = cleanup(&hub.client(), &roll(2), Clock::start(), true, |_| ()).await.unwrap();
+        let dry = cleanup(&hub.client(), &roll(5), Clock::start(), true, |_| ()).await.unwrap();
         assert_eq!((dry.deleted, asked_for.lock().unwrap().len()), (4, 0));
-        let done = cleanup(&hub.client(), &roll(2), Clock::start(), false, |_| ()).await.unwrap();
+        let done = cleanup(&hub.client(), &roll(5), Clock::start(), false, |_| ()).await.unwrap();
         assert_eq!((done.deleted, done.left), (1, 2));
         let wanted = json!([
             {"id": "sim-0000000", "importMode": "deleteIfMatchETag", "eTag": "e0"},

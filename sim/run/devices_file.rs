@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use csv::{ErrorKind, ReaderBuilder, StringRecord};
+use csv::{ReaderBuilder, StringRecord};
 
 use crate::device::Auth;
 use crate::dialect::azure::{CertificateFiles, DeviceSecrets, Key, is_device_id};
@@ -52,6 +52,12 @@ pub enum DevicesFileError {
         path: PathBuf,
         /// The system's word.
         source: io::Error,
+    },
+    /// Somebody else makes keys.
+    #[error("another `provision --keys {}` is under way: wait until it has ended", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
     },
     /// There are two.
     #[error("--keys {} and fleet.devices_file both name devices: take one", path.display())]
@@ -104,55 +110,95 @@ pub(super) fn read(path: &Path, devices: u32, auth: Auth) -> Result<Roster, Devi
 /// # Errors
 /// What is wrong, and where.
 pub(super) fn read_some(path: &Path, devices: Option<u32>, auth: Auth) -> Result<Roster, DevicesFileError> {
-    let unreadable = |source| DevicesFileError::Unreadable { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map_err(unreadable)?;
-    let mode = fs::metadata(path).map_err(unreadable)?.mode();
-    let mut roster = parse(&text, path, devices, auth)?;
-    if auth == Auth::Sas && mode & 0o077 != 0 {
-        let name = path.display();
-        roster.warning = Some(format!("{name} holds keys and is open to others: chmod 600 {name}"));
-    }
+    let mut roster = parse(&text(path)?, path, devices, auth)?;
+    roster.warning = warning(path, auth)?;
     Ok(roster)
 }
 
-/// The ids in a file, in its order.
+/// What the user should know of the file at `path`.
+///
+/// # Errors
+/// It is not there any more.
+pub(super) fn warning(path: &Path, auth: Auth) -> Result<Option<String>, DevicesFileError> {
+    let mode =
+        fs::metadata(path).map_err(|source| DevicesFileError::Unreadable { path: path.to_owned(), source })?.mode();
+    let name = path.display();
+    let open = auth == Auth::Sas && mode & 0o077 != 0;
+    Ok(open.then(|| format!("{name} holds keys and is open to others: chmod 600 {name}")))
+}
+
+/// The text of the file at `path`.
+///
+/// # Errors
+/// It cannot be read, or is not UTF-8.
+pub(super) fn text(path: &Path) -> Result<String, DevicesFileError> {
+    let bytes = fs::read(path).map_err(|source| DevicesFileError::Unreadable { path: path.to_owned(), source })?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count() as u64;
+        DevicesFileError::Line { path: path.to_owned(), line, why: "it is not UTF-8".to_owned() }
+    })
+}
+
+/// The ids in a file of keys, in its order.
 ///
 /// # Errors
 /// What is wrong, and where.
-pub(super) fn ids(text: &str, path: &Path, auth: Auth) -> Result<Vec<String>, DevicesFileError> {
-    Ok(entries(text, path, u32::MAX, auth)?.into_iter().map(|entry| entry.id).collect())
+pub(super) fn ids(text: &str, path: &Path) -> Result<Vec<String>, DevicesFileError> {
+    Ok(entries(text, path, u32::MAX, Auth::Sas)?.into_iter().map(|entry| entry.id).collect())
+}
+
+/// Those of a file of keys, whose text this is, that `wanted` says of by their ids.
+///
+/// # Errors
+/// What is wrong, and where.
+pub(super) fn keyed(text: &str, path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Roster, DevicesFileError> {
+    let mut entries = entries(text, path, u32::MAX, Auth::Sas)?;
+    entries.retain(|entry| wanted(&entry.id));
+    gather(entries, path, Auth::Sas)
 }
 
 /// The first `devices` of a file, or fewer.
 fn entries(text: &str, path: &Path, devices: u32, auth: Auth) -> Result<Vec<Entry>, DevicesFileError> {
     let wrong = |line: u64, why: String| DevicesFileError::Line { path: path.to_owned(), line, why };
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut reader = ReaderBuilder::new().trim(csv::Trim::All).comment(Some(b'#')).from_reader(text.as_bytes());
-    let columns = match reader.headers() {
-        Ok(header) => Columns::of(header, auth).map_err(|why| wrong(1, why))?,
-        Err(error) => return Err(broken(text, path, error)),
-    };
+    let mut reader = ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
+    // The text is in memory and UTF-8, and columns are counted below: nothing is left that could fail.
+    let failed = |_| wrong(1, "it is no CSV".to_owned());
+    let header = reader.headers().map_err(failed)?.clone();
+    let columns = Columns::of(&header, auth).map_err(|why| wrong(1, why))?;
     let mut entries = Vec::new();
     let mut record = StringRecord::new();
-    while entries.len() < devices as usize
-        && reader.read_record(&mut record).map_err(|error| broken(text, path, error))?
-    {
-        let line = record.position().map_or(0, |position| line_of(text, position));
+    while entries.len() < devices as usize && reader.read_record(&mut record).map_err(failed)? {
+        let (from, line) = record.position().map_or((0, 0), |position| (byte(position), line_of(text, position)));
+        let raw = text.get(from..byte(reader.position())).unwrap_or_default();
+        // An open quote takes in the lines that follow.
+        if raw.matches('"').count() % 2 == 1 || record.iter().any(|field| field.contains('\n')) {
+            return Err(wrong(line, "a quote is not closed".to_owned()));
+        }
+        if record.len() != header.len() {
+            return Err(wrong(line, format!("it has {} columns and the header {}", record.len(), header.len())));
+        }
         entries.push(columns.entry(&record, line, folder).map_err(|why| wrong(line, why))?);
     }
     Ok(entries)
 }
 
 fn parse(text: &str, path: &Path, devices: Option<u32>, auth: Auth) -> Result<Roster, DevicesFileError> {
-    let wrong = |line: u64, why: String| DevicesFileError::Line { path: path.to_owned(), line, why };
-    let mut entries = entries(text, path, devices.unwrap_or(u32::MAX), auth)?;
+    let entries = entries(text, path, devices.unwrap_or(u32::MAX), auth)?;
     let found = u32::try_from(entries.len()).unwrap_or(u32::MAX);
     if let Some(wanted) = devices.filter(|wanted| found < *wanted) {
         return Err(DevicesFileError::TooFew { path: path.to_owned(), found, wanted });
     }
+    gather(entries, path, auth)
+}
+
+/// The devices of `entries`, each of which may be there once.
+fn gather(mut entries: Vec<Entry>, path: &Path, auth: Auth) -> Result<Roster, DevicesFileError> {
+    let wrong = |line: u64, why: String| DevicesFileError::Line { path: path.to_owned(), line, why };
     entries.sort_unstable_by(|a, b| (&a.id, a.line).cmp(&(&b.id, b.line)));
     if let Some([first, second]) = entries.array_windows().find(|[first, second]| first.id == second.id) {
-        return Err(wrong(second.line, format!("device `{}` stands in line {} already", first.id, first.line)));
+        return Err(wrong(second.line, format!("its device stands in line {} already", first.line)));
     }
     let too_long = || wrong(0, "its ids, keys or paths are longer than 4 GiB together".to_owned());
     let ids = DeviceIds::listed(entries.iter().map(|entry| &entry.id)).ok_or_else(too_long)?;
@@ -169,25 +215,14 @@ fn parse(text: &str, path: &Path, devices: Option<u32>, auth: Auth) -> Result<Ro
     Ok(Roster { ids, secrets: secrets.ok_or_else(too_long)?, warning: None })
 }
 
-/// The line of what was read at `position`, which is where the empty lines and the comments before it begin.
-fn line_of(text: &str, position: &csv::Position) -> u64 {
-    let from = usize::try_from(position.byte()).ok().and_then(|byte| text.get(byte..)).unwrap_or_default();
-    let skipped = from.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#'));
-    position.line() + skipped.count() as u64
+fn byte(position: &csv::Position) -> usize {
+    usize::try_from(position.byte()).unwrap_or(usize::MAX)
 }
 
-/// A line that cannot even be cut into columns.
-fn broken(text: &str, path: &Path, error: csv::Error) -> DevicesFileError {
-    let line = error.position().map_or(1, |position| line_of(text, position));
-    let why = match error.into_kind() {
-        ErrorKind::Io(source) => return DevicesFileError::Unreadable { path: path.to_owned(), source },
-        ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("it has {len} columns and the header {expected_len}")
-        }
-        ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
-        _ => "it is no CSV".to_owned(),
-    };
-    DevicesFileError::Line { path: path.to_owned(), line, why }
+/// The line of what was read at `position`, which is where the empty lines before it begin.
+fn line_of(text: &str, position: &csv::Position) -> u64 {
+    let from = text.get(byte(position)..).unwrap_or_default();
+    position.line() + from.lines().take_while(|line| line.is_empty()).count() as u64
 }
 
 impl Columns {
@@ -196,6 +231,9 @@ impl Columns {
             // A file without a header has a key there, or something as secret.
             let shown = if is_device_id(other) && other.len() < 16 { format!("`{other}`") } else { "this".to_owned() };
             return Err(format!("a header comes first, with the columns {}: {shown} is none", COLUMNS.join(", ")));
+        }
+        if let Some(twice) = COLUMNS.iter().find(|name| header.iter().filter(|column| column == *name).count() > 1) {
+            return Err(format!("the header has the column `{twice}` twice"));
         }
         let find = |name: &str| header.iter().position(|column| column == name);
         let need = |name: &str| {
@@ -212,21 +250,21 @@ impl Columns {
 
     fn entry(&self, record: &StringRecord, line: u64, folder: &Path) -> Result<Entry, String> {
         let column = |index: usize| record.get(index).unwrap_or_default();
+        // No field is quoted: where columns are swapped a key stands in any of them.
         let id = column(self.id).to_owned();
         if !is_device_id(&id) {
-            return Err(format!(
-                "`{id}` is no device id: allowed are 1 to 128 letters, digits and the characters - . + % _ # * ? ! ( ) \
-                 , : = @ $ '"
-            ));
+            return Err("what stands in column `id` is no device id: allowed are 1 to 128 letters, digits and the \
+                        characters - . + % _ # * ? ! ( ) , : = @ $ '"
+                .to_owned());
         }
         let path = |what: &str, index: usize| match column(index) {
-            "" => Err(format!("`{id}` has no {what}")),
+            "" => Err(format!("column `{what}` is empty")),
             // Relative to the file that names it, wherever the program was started.
             path => Ok(folder.join(path).to_string_lossy().into_owned()),
         };
         let proof = match self.private_key {
             None => {
-                let key = Key::from_base64(column(self.proof)).map_err(|why| format!("the key of `{id}`: {why}"))?;
+                let key = Key::from_base64(column(self.proof)).map_err(|why| format!("column `key`: {why}"))?;
                 (key.reveal().to_vec(), String::new())
             }
             Some(index) => (path("certificate", self.proof)?.into_bytes(), path("private_key", index)?),
@@ -247,10 +285,10 @@ mod tests {
 
     #[test]
     fn devices_stand_in_the_order_of_their_ids() {
-        let text = format!("key, id\n{}, pump#2\n# none\n{}, Pump-1\nnothing of this, is read\n", KEYS[0], KEYS[1]);
+        let text = format!("key, id\n{}, #pump\n\n{}, Pump-1\nnothing of this, is read\n", KEYS[0], KEYS[1]);
         let roster = read(&text, 2, Auth::Sas).unwrap();
-        assert_eq!([roster.ids.id(0), roster.ids.id(1)], ["Pump-1", "pump#2"]);
-        assert_eq!(roster.secrets.key(1, "pump#2"), Key::from_base64(KEYS[0]).ok());
+        assert_eq!([roster.ids.id(0), roster.ids.id(1)], ["#pump", "Pump-1"]);
+        assert_eq!(roster.secrets.key(0, "#pump"), Key::from_base64(KEYS[0]).ok());
     }
 
     #[test]
@@ -274,15 +312,20 @@ mod tests {
             ("id,key\n", Auth::X509, "my/devices.csv:1: the header lacks the column `certificate`"),
             ("id,kye\n", Auth::Sas, "columns id, key, certificate, private_key: `kye` is none"),
             (&*good, Auth::Sas, "my/devices.csv:1: a header comes first"),
-            ("id,key\na b,x\n", Auth::Sas, "my/devices.csv:2: `a b` is no device id"),
+            ("id,key\na b,x\n", Auth::Sas, "my/devices.csv:2: what stands in column `id` is no device id"),
+            (&*format!("key,id\n{good}"), Auth::Sas, "my/devices.csv:2: column `key`: "),
+            (&*format!("key,id\na,{}/x\n", KEYS[0]), Auth::Sas, "my/devices.csv:2: what stands in column `id`"),
+            (&*format!("id,key\n{good}id,\"x\n{good}"), Auth::Sas, "my/devices.csv:3: a quote is not closed"),
+            (&*format!("id,key\nb,\"{}\n{good}", KEYS[1]), Auth::Sas, "my/devices.csv:2: a quote is not closed"),
+            (&*format!("id,key,key\n{good}"), Auth::Sas, "my/devices.csv:1: the header has the column `key` twice"),
             (
-                "id,key\r\n\n# none\na,c2VjcmV0\n",
+                "id,key\r\n\n\r\n#a,c2VjcmV0\n",
                 Auth::Sas,
-                "my/devices.csv:4: the key of `a`: the key does not have 16 to 64",
+                "my/devices.csv:4: column `key`: the key does not have 16 to 64",
             ),
             ("id,key\na\n", Auth::Sas, "my/devices.csv:2: it has 1 columns and the header 2"),
-            ("id,certificate,private_key\na,a.pem,\n", Auth::X509, "my/devices.csv:2: `a` has no private_key"),
-            (&*format!("id,key\n{good}b,{}\n{good}", KEYS[1]), Auth::Sas, ":4: device `a` stands in line 2 already"),
+            ("id,certificate,private_key\na,a.pem,\n", Auth::X509, "my/devices.csv:2: column `private_key` is empty"),
+            (&*format!("id,key\n{good}b,{}\n{good}", KEYS[1]), Auth::Sas, ":4: its device stands in line 2 already"),
             (&*format!("id,key\n{good}"), Auth::Sas, "has 1 devices and the fleet 3: add some, or take `--devices 1`"),
         ] {
             let error = read(text, 3, auth).unwrap_err();
@@ -297,6 +340,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("devices.csv");
         std::fs::write(&path, format!("id,key\na,{}\n", KEYS[0])).unwrap();
+        std::fs::write(folder.path().join("bytes.csv"), b"id,key\na,b\nc,\xff\n").unwrap();
+        let error = super::read(&folder.path().join("bytes.csv"), 1, Auth::Sas).unwrap_err().to_string();
+        assert!(error.ends_with("bytes.csv:3: it is not UTF-8"), "{error}");
         for (mode, told) in [(0o644, true), (0o600, false)] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let roster = super::read(&path, 1, Auth::Sas).unwrap();

@@ -9,11 +9,11 @@ use tokio::select;
 
 use super::devices_file::{self, DevicesFileError};
 use super::environment::{self, EnvironmentError};
+use super::keys_file::KeysFile;
 use super::options::{RunError, RunSummary};
+use super::preflight;
 use super::print::Notes;
 use super::signals::StopSignal;
-use super::{keys_file, preflight};
-use crate::device::Auth;
 use crate::dialect::azure::DeviceSecrets;
 use crate::dialect::azure::enrolment::Enrolment;
 use crate::driver::{self, Client, Enrol, RegistryError, RegistryProgress, RestSettings, Roll};
@@ -41,6 +41,8 @@ pub struct RegistryOptions {
     pub rate: Option<f64>,
     /// Whether the hub knows certificates by the CA that signed them rather than one by one.
     pub by_authority: bool,
+    /// Whether the devices are those of the plan and no more; [`cleanup`] takes all that are there otherwise.
+    pub planned_only: bool,
     /// Only tell what would be done.
     pub dry_run: bool,
     /// Whether the user confirmed that load may go to a hub elsewhere.
@@ -111,6 +113,8 @@ pub fn cleanup(options: RegistryOptions) -> Result<RunSummary, RunError> {
 
 /// What both need.
 struct Work {
+    /// Locked as long as the work lasts.
+    _keys: Option<KeysFile>,
     client: Client,
     roll: Roll,
     clock: Clock,
@@ -128,7 +132,8 @@ impl Work {
             None => format!("{} devices, as many registry operations/s as it takes", plan.fleet.devices),
         };
         preflight::target(&hub, load, options.owns_hub)?;
-        let (ids, secrets) = roster(options, creates)?;
+        let keys = options.keys.as_deref().map(|path| KeysFile::open(path, creates && !options.dry_run)).transpose()?;
+        let (ids, secrets) = roster(options, keys.as_ref(), creates)?;
         let by_authority = options.by_authority;
         let known = ids.clone();
         let enrol: Enrol = Arc::new(move |device| enrolment(&secrets, device, known.id(device), by_authority));
@@ -137,9 +142,10 @@ impl Work {
         let authority = hub.endpoints.rest_authority.take();
         let settings = RestSettings { url, authority, connection, connect_timeout: CONNECT_LIMIT };
         let client = Client::new(&settings, clock).map_err(RegistryError::from)?;
-        let range = DeviceRange { start: 0, end: plan.fleet.devices };
+        let end = if options.planned_only { plan.fleet.devices } else { u32::MAX };
+        let range = DeviceRange { start: 0, end };
         let roll = Roll { ids, range, enrol, rate: options.rate };
-        Ok(Self { client, roll, clock, host: hub.endpoints.host })
+        Ok(Self { _keys: keys, client, roll, clock, host: hub.endpoints.host })
     }
 }
 
@@ -148,26 +154,27 @@ fn nowhere() -> RunError {
 }
 
 /// Who the devices are, and what they prove themselves by.
-fn roster(options: &RegistryOptions, creates: bool) -> Result<(DeviceIds, DeviceSecrets), RunError> {
+fn roster(
+    options: &RegistryOptions,
+    keys: Option<&KeysFile>,
+    creates: bool,
+) -> Result<(DeviceIds, DeviceSecrets), RunError> {
     let fleet = &options.plan.fleet;
     let ids = DeviceIds::new(fleet.id_prefix.as_str());
-    let (path, auth) = match (&options.keys, &fleet.devices_file) {
-        (Some(path), Some(_)) => return Err(DevicesFileError::Both { path: path.clone() }.into()),
-        (Some(path), None) => {
-            if creates {
-                keys_file::complete(path, &ids, fleet.devices)?;
-            }
-            (path, Auth::Sas)
+    let devices = options.planned_only.then_some(fleet.devices);
+    let roster = match (keys, &fleet.devices_file) {
+        (Some(_), Some(_)) => {
+            let path = options.keys.clone().unwrap_or_default();
+            return Err(DevicesFileError::Both { path }.into());
         }
-        (None, Some(path)) => (path, fleet.auth),
+        (Some(keys), None) if creates => keys.complete(&ids, fleet.devices)?,
+        (Some(keys), None) => keys.read(&ids, devices)?,
+        (None, Some(path)) => devices_file::read_some(path, devices, fleet.auth)?,
         (None, None) => {
             let master = environment::fleet_key(|name| std::env::var(name).ok())?;
             return Ok((ids, master.into()));
         }
     };
-    // Whoever cleans up means all that the file names.
-    let devices = if creates { Some(fleet.devices) } else { None };
-    let roster = devices_file::read_some(path, devices, auth)?;
     if let Some(warning) = &roster.warning {
         super::print::note(warning);
     }
