@@ -310,7 +310,8 @@ impl Update {
             (_, Some(failure)) => self.give_up(failure, effects),
             (None, None) => {
                 effects.push(Effect::Decided(Decision::Unread));
-                self.end(Outcome::Stuck, format!("{}/unread", self.shown.name()), effects);
+                // That the device stands still was not seen: it is the hub that failed.
+                self.end(Outcome::HubError, CallFailure::Unreachable.detail(), effects);
             }
             (Some(report), None) => {
                 effects.push(Effect::Decided(Decision::NoProgress(report.connected)));
