@@ -13,8 +13,8 @@ pub(super) fn write_text(text: &str, out: &mut String) {
 }
 
 /// Puts `value` at the path `names` of `object`, with what objects it takes on the way; `None` if something that is no
-/// object is in the way, or there are no names. Whoever asks bounds how many there are: each is a level that takes stack
-/// once the tree is read, written or dropped.
+/// object is in the way, or there are no names. Whoever asks bounds how many there are: each is a level that takes
+/// stack once the tree is read, written or dropped.
 pub(super) fn insert_at(mut object: &mut Map<String, Value>, names: &[impl AsRef<str>], value: Value) -> Option<()> {
     let (last, parents) = names.split_last()?;
     for name in parents {

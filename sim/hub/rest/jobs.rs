@@ -158,8 +158,8 @@ fn read(id: &str, body: &[u8]) -> Result<JobRequest, Refusal> {
     })
 }
 
-/// The last hours of year 9999, which some languages call the end of time, are none of [`Timestamp`]'s: they are read as
-/// its last, so that they are refused as too far ahead.
+/// The last hours of year 9999, which some languages call the end of time, are none of [`Timestamp`]'s: they are read
+/// as its last, so that they are refused as too far ahead.
 fn start_time(text: &str) -> Option<Timestamp> {
     let last = || {
         let pieces = Pieces::parse(text).ok()?;
