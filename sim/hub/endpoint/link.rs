@@ -70,8 +70,13 @@ impl Link {
             if self.connection.poll_flush(cx)?.is_pending() {
                 break;
             }
-            match self.take_in(|connection, scratch, packets| connection.poll_receive(cx, scratch, packets))? {
-                Poll::Ready(result) => result?,
+            let received = self.take_in(|connection, scratch, packets| {
+                connection.poll_receive(cx, scratch, packets).map_ok(|()| packets.is_empty())
+            })?;
+            match received {
+                // A part of a packet is a sign of life as well.
+                Poll::Ready(Ok(true)) => self.worker.with(|partition, now| partition.heard(now, self.id)),
+                Poll::Ready(result) => _ = result?,
                 Poll::Pending => break,
             }
         }

@@ -21,6 +21,14 @@ use crate::time::Nanos;
 const MAX_RID: usize = 1024;
 
 impl Partition {
+    /// A part of a packet has come in: whoever sends a large one slowly is not silent (1.5).
+    pub(in crate::hub) fn heard(&mut self, now: Nanos, connection: ConnectionId) {
+        let slot = self.connections.device(connection);
+        if let Some(device) = slot.and_then(|slot| self.devices.get_mut(slot)) {
+            device.heard = Some(now);
+        }
+    }
+
     /// A packet has come in.
     pub(in crate::hub) fn receive(&mut self, now: Nanos, connection: ConnectionId, packet: Packet) {
         let Some(slot) = self.connections.device(connection) else { return };

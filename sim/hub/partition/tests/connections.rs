@@ -132,6 +132,19 @@ fn unknown_filters_and_bad_packets_are_refused() {
 }
 
 #[test]
+fn a_part_of_a_packet_breaks_the_silence() {
+    let mut bench = Bench::new();
+    bench.connect(1, "slow");
+    for _ in 0..3 {
+        bench.pass(80 * SECOND);
+        bench.partition.heard(bench.now, ConnectionId(1));
+    }
+    assert!(bench.closed.is_empty());
+    bench.pass(91 * SECOND);
+    assert_eq!(bench.closed, [1]);
+}
+
+#[test]
 fn silence_and_expired_tokens_end_a_connection() {
     let mut bench = Bench::new();
     bench.connect(1, "quiet");
