@@ -3,18 +3,23 @@
 use std::collections::HashSet;
 
 use super::client::Client;
+use super::provision::NAMED;
 use super::registry::{Pace, Patient, RegistryError, RegistryProgress, Roll, in_batches, refused};
-use crate::dialect::azure::enrolment::{self, BulkReason, Enrolment};
+use crate::dialect::azure::enrolment::{self, BulkReason, Enrolment, Proof};
 use crate::dialect::azure::rest;
 use crate::time::Clock;
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// Devices that were deleted, or would be.
     pub deleted: u32,
     /// Devices that changed under its hands, and were left as they are.
     pub left: u32,
+    /// Devices that have another secret than they were created with, and were left as they are.
+    pub rekeyed: u32,
+    /// The first few of them.
+    pub named: Vec<String>,
 }
 
 /// Deletes the devices that carry the mark of `roll`'s fleet and are in its range; with `dry_run` it only tells
@@ -42,7 +47,7 @@ pub async fn cleanup(
             .filter(|device| roll.range.contains(*device) && seen.insert(*device))
             .collect();
         if dry_run {
-            return Ok(Cleaned { deleted: found.len() as u32, left: 0 });
+            return Ok(Cleaned { deleted: found.len() as u32, ..Cleaned::default() });
         }
         if found.is_empty() {
             return Ok(result);
@@ -53,6 +58,10 @@ pub async fn cleanup(
         in_batches(&patient, roll, &mut pace, &found, delete, |part: Cleaned, count| {
             result.deleted += part.deleted;
             result.left += part.left;
+            result.rekeyed += part.rekeyed;
+            result.named.extend(part.named);
+            result.named.sort_unstable();
+            result.named.truncate(NAMED);
             done += count;
             tell(done);
         })
@@ -62,15 +71,25 @@ pub async fn cleanup(
 
 async fn delete(patient: Patient, devices: Vec<Enrolment>) -> Result<Cleaned, RegistryError> {
     let (mut result, mut ours) = (Cleaned::default(), Vec::new());
-    for Enrolment { id, mark, .. } in devices {
+    for Enrolment { id, mark, proof } in devices {
         let twin = patient.send(rest::get_twin(&id)).await?;
         match twin.status {
             200 => {
                 let found = enrolment::found(&twin.body)?;
-                if found.mark.as_deref() == Some(&mark) {
-                    ours.push((id, found.etag));
-                } else {
+                if found.mark.as_deref() != Some(&mark) {
                     result.left += 1;
+                    continue;
+                }
+                // A mark outlives a change of the key. The etag is of before: a change from now on keeps the device.
+                let identity = patient.send(enrolment::identity(&id)).await?;
+                match identity.status {
+                    200 if still_proves(&identity.body, &proof)? => ours.push((id, found.etag)),
+                    200 => {
+                        result.rekeyed += 1;
+                        result.named.push(id);
+                    }
+                    404 => {}
+                    _ => return Err(refused(&identity)),
                 }
             }
             404 => {}
@@ -93,4 +112,10 @@ async fn delete(patient: Patient, devices: Vec<Enrolment>) -> Result<Cleaned, Re
         }
     }
     Ok(result)
+}
+
+/// Whoever cleans up does not say whether certificates are known one by one or by their CA.
+fn still_proves(identity: &[u8], proof: &Proof) -> Result<bool, serde_json::Error> {
+    let by_authority = matches!(proof, Proof::Thumbprint(_)) && enrolment::proves(identity, &Proof::Authority)?;
+    Ok(by_authority || enrolment::proves(identity, proof)?)
 }

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::connector::Connector;
 use crate::dialect::azure::rest::{self, CONTINUATION};
 use crate::dialect::azure::{ConnectionString, SasToken};
-use crate::mqtt::{ClientTls, TlsConfigError};
+use crate::mqtt::{ClientTls, TlsConfigError, TlsError};
 use crate::time::{Clock, Nanos};
 
 /// Life of a service token; a new one is signed after four fifths of it.
@@ -146,12 +146,11 @@ impl Client {
         let request = builder
             .body(Full::new(Bytes::from(request.body)))
             .map_err(|error| ClientError::Request(error.to_string()))?;
-        let answer = self
-            .0
-            .http
-            .request(request)
-            .await
-            .map_err(|error| if error.is_connect() { self.unreachable(&error) } else { self.broken(&error) })?;
+        let answer = self.0.http.request(request).await.map_err(|error| match untrusted(&error) {
+            Some(error) => ClientError::Tls(error.to_string()),
+            None if error.is_connect() => self.unreachable(&error),
+            None => self.broken(&error),
+        })?;
         let (head, body) = answer.into_parts();
         let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
         Ok(rest::Response {
@@ -205,6 +204,14 @@ fn in_words(error: &(dyn Error + 'static)) -> String {
         cause = deeper;
     }
     cause.to_string()
+}
+
+/// What is wrong with the hub's certificate, if that is what `error` came of: no further attempt mends it.
+fn untrusted<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
+    std::iter::successors(Some(error), |error| (*error).source()).find_map(|error| {
+        let error = error.downcast_ref::<TlsError>()?;
+        matches!(error, TlsError::Untrusted | TlsError::WrongHost(_) | TlsError::Certificate(_)).then_some(error)
+    })
 }
 
 /// When to come back, from the header's seconds; a date is not understood, and no hub sends one.

@@ -6,7 +6,7 @@ use crate::dialect::azure::enrolment::{self, BulkReason, Enrolment};
 use crate::time::Clock;
 
 /// Devices in the way that are named.
-const NAMED: usize = 5;
+pub(super) const NAMED: usize = 5;
 
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,10 +19,14 @@ pub struct Provisioned {
     pub in_the_way: u32,
     /// The first few of them.
     pub named: Vec<String>,
+    /// Devices among those found that are disabled, and were left as they are.
+    pub disabled: u32,
+    /// The first few of them.
+    pub named_disabled: Vec<String>,
 }
 
-/// Creates the devices of `roll` that the hub has not got yet; with `dry_run` it only tells how many that are. One that
-/// is there with the same secret is left as it is, and so is one with another, which is told.
+/// Creates the devices of `roll` that the hub has not got yet; with `dry_run` it only tells how many that are at most, by
+/// the marks of those that are there. One that is there with the same secret is left as it is, and so is one with another, which is told.
 ///
 /// # Errors
 /// The first thing that went wrong; what was created stays, and the same again goes on from there.
@@ -40,23 +44,26 @@ pub async fn provision(
             *known = true;
         }
     }
-    let todo: Vec<u32> =
-        roll.range.iter().zip(&known).filter(|(_, known)| !**known).map(|(device, _)| device).collect();
-    let mut result = Provisioned { found: roll.range.len() - todo.len() as u32, ..Provisioned::default() };
+    let (there, todo): (Vec<_>, Vec<_>) = roll.range.iter().zip(known).partition(|(_, known)| *known);
+    let numbers = |devices: Vec<(u32, bool)>| devices.into_iter().map(|(device, _)| device).collect::<Vec<u32>>();
+    let (there, todo) = (numbers(there), numbers(todo));
+    let mut result = Provisioned::default();
     if dry_run {
-        result.created = todo.len() as u32;
+        (result.created, result.found) = (todo.len() as u32, there.len() as u32);
         return Ok(result);
     }
-    let mut done = result.found;
+    let mut done = 0;
     let mut tell = |done| progress(RegistryProgress { done, of: roll.range.len(), throttled: patient.throttled() });
     tell(done);
     let mut pace = Pace::new(clock, roll.rate);
-    in_batches(&patient, roll, &mut pace, &todo, create, |part, count| {
+    let mut absorb = |part, count| {
         result.absorb(part);
         done += count;
         tell(done);
-    })
-    .await?;
+    };
+    in_batches(&patient, roll, &mut pace, &todo, create, &mut absorb).await?;
+    // A mark outlives a change of the key.
+    in_batches(&patient, roll, &mut pace, &there, look, &mut absorb).await?;
     Ok(result)
 }
 
@@ -69,14 +76,7 @@ async fn create(patient: Patient, batch: Vec<Enrolment>) -> Result<Provisioned, 
         match (failure.reason, device) {
             (BulkReason::Exists, Some(device)) => {
                 result.created = result.created.saturating_sub(1);
-                let identity = patient.send(enrolment::identity(&device.id)).await?;
-                // One that is gone again by now is in nobody's way, but not created either.
-                if identity.status == 200 && enrolment::proves(&identity.body, &device.proof)? {
-                    result.found += 1;
-                } else {
-                    result.in_the_way += 1;
-                    result.named.push(device.id.clone());
-                }
+                result.compare(&patient, device).await?;
             }
             (BulkReason::Other(why), _) => return Err(RegistryError::Device { id: failure.id, why }),
             (reason, _) => return Err(RegistryError::Device { id: failure.id, why: format!("{reason:?}") }),
@@ -85,14 +85,42 @@ async fn create(patient: Patient, batch: Vec<Enrolment>) -> Result<Provisioned, 
     Ok(result)
 }
 
+/// Looks at devices that are there.
+async fn look(patient: Patient, batch: Vec<Enrolment>) -> Result<Provisioned, RegistryError> {
+    let mut result = Provisioned::default();
+    for device in &batch {
+        result.compare(&patient, device).await?;
+    }
+    Ok(result)
+}
+
 impl Provisioned {
+    async fn compare(&mut self, patient: &Patient, device: &Enrolment) -> Result<(), RegistryError> {
+        let identity = patient.send(enrolment::identity(&device.id)).await?;
+        // One that is gone again by now is in nobody's way, but not created either.
+        if identity.status != 200 || !enrolment::proves(&identity.body, &device.proof)? {
+            self.in_the_way += 1;
+            self.named.push(device.id.clone());
+            return Ok(());
+        }
+        self.found += 1;
+        if !enrolment::enabled(&identity.body)? {
+            self.disabled += 1;
+            self.named_disabled.push(device.id.clone());
+        }
+        Ok(())
+    }
+
     fn absorb(&mut self, part: Self) {
         self.created += part.created;
         self.found += part.found;
         self.in_the_way += part.in_the_way;
-        self.named.extend(part.named);
-        self.named.sort_unstable();
-        self.named.truncate(NAMED);
+        self.disabled += part.disabled;
+        for (named, more) in [(&mut self.named, part.named), (&mut self.named_disabled, part.named_disabled)] {
+            named.extend(more);
+            named.sort_unstable();
+            named.truncate(NAMED);
+        }
     }
 }
 
@@ -126,7 +154,7 @@ mod tests {
             let token = SasToken::parse(&asked.authorization).unwrap();
             assert!(token.is_signed_by(&Key::from_bytes([7; 32])));
             let identity =
-                |key: Key| json!({"authentication": {"type": "sas", "symmetricKey": {"primaryKey": key.to_base64()}}});
+                |key: Key| json!({"status": "disabled", "authentication": {"type": "sas", "symmetricKey": {"primaryKey": key.to_base64()}}});
             ready(match asked.what.as_str() {
                 "POST /devices/query" => Reply::new(
                     200,
@@ -138,6 +166,8 @@ mod tests {
                     ]),
                 ),
                 "GET /devices/sim-0000000" => Reply::new(200, identity(master().derive("sim-0000000"))),
+                // Its key was changed since it was marked.
+                "GET /devices/sim-0000003" => Reply::new(200, identity(Key::from_bytes([9; 32]))),
                 "GET /devices/sim-0000001" => Reply::new(200, identity(Key::from_bytes([9; 32]))),
                 _ => {
                     seen.lock().unwrap().push(asked.body);
@@ -156,11 +186,12 @@ mod tests {
         let mut told = Vec::new();
         // One batch first, so that the script knows which it is.
         let first = provision(&hub.client(), &roll(100), Clock::start(), false, |now| told.push(now)).await.unwrap();
-        let named = vec!["sim-0000001".to_owned()];
-        assert_eq!(first, Provisioned { created: 97, found: 2, in_the_way: 1, named });
+        let named = ["sim-0000001", "sim-0000003"].map(str::to_owned).to_vec();
+        let named_disabled = vec!["sim-0000000".to_owned()];
+        assert_eq!(first, Provisioned { created: 97, found: 1, in_the_way: 2, named, disabled: 1, named_disabled });
         assert_eq!(told.last().map(|now| (now.done, now.of)), Some((100, 100)));
         let more = provision(&hub.client(), &roll(250), Clock::start(), false, |_| ()).await.unwrap();
-        assert_eq!((more.created, more.found), (249, 1));
+        assert_eq!((more.created, more.found, more.in_the_way), (249, 0, 1));
         let batches = asked_for.lock().unwrap();
         let sizes: Vec<usize> = batches.iter().map(|batch| batch.as_array().unwrap().len()).collect();
         assert_eq!((sizes[0], sizes.len(), sizes.iter().sum::<usize>()), (99, 4, 99 + 249));
@@ -202,19 +233,26 @@ mod tests {
         let asked_for = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&asked_for);
         let twin = |mark: &str, etag: &str| json!({"deviceEtag": etag, "tags": {"twinstorm": {"fleet": mark}}});
-        // An index that is behind: of four devices with the mark one is gone, one is somebody else's by now, and one
+        let identity =
+            |key: Key| json!({"authentication": {"type": "sas", "symmetricKey": {"primaryKey": key.to_base64()}}});
+        // An index that is behind: of five devices with the mark one is gone, one is somebody else's by now, and one
         // changes right before it is deleted.
         let hub = ScriptedHub::start(move |asked: Asked| {
             let ours = master().mark();
             ready(match asked.what.as_str() {
                 "POST /devices/query" => Reply::new(
                     200,
-                    (0..5).map(|n| json!({"deviceId": format!("sim-000000{n}"), "fleet": if n < 4 { &*ours } else { "another" }})).collect(),
+                    (0..6).map(|n| json!({"deviceId": format!("sim-000000{n}"), "fleet": if n != 4 { &*ours } else { "another" }})).collect(),
                 ),
                 "GET /twins/sim-0000000" => Reply::new(200, twin(&ours, "e0")),
                 "GET /twins/sim-0000001" => Reply::new(404, json!({"Message": "ErrorCode:DeviceNotFound;gone"})),
                 "GET /twins/sim-0000002" => Reply::new(200, twin("another", "e2")),
                 "GET /twins/sim-0000003" => Reply::new(200, twin(&ours, "e3")),
+                "GET /twins/sim-0000005" => Reply::new(200, twin(&ours, "e5")),
+                "GET /devices/sim-0000000" => Reply::new(200, identity(master().derive("sim-0000000"))),
+                "GET /devices/sim-0000003" => Reply::new(200, identity(master().derive("sim-0000003"))),
+                // Its key was changed since it was marked.
+                "GET /devices/sim-0000005" => Reply::new(200, identity(Key::from_bytes([9; 32]))),
                 _ => {
                     seen.lock().unwrap().push(asked.body);
                     let errors = json!([{"deviceId": "sim-0000003", "errorCode": 412_001}]);
@@ -223,10 +261,11 @@ mod tests {
             })
         })
         .await;
-        let dry = cleanup(&hub.client(), &roll(5), Clock::start(), true, |_| ()).await.unwrap();
-        assert_eq!((dry.deleted, asked_for.lock().unwrap().len()), (4, 0));
-        let done = cleanup(&hub.client(), &roll(5), Clock::start(), false, |_| ()).await.unwrap();
+        let dry = cleanup(&hub.client(), &roll(6), Clock::start(), true, |_| ()).await.unwrap();
+        assert_eq!((dry.deleted, asked_for.lock().unwrap().len()), (5, 0));
+        let done = cleanup(&hub.client(), &roll(6), Clock::start(), false, |_| ()).await.unwrap();
         assert_eq!((done.deleted, done.left), (1, 2));
+        assert_eq!((done.rekeyed, done.named), (1, vec!["sim-0000005".to_owned()]));
         let wanted = json!([
             {"id": "sim-0000000", "importMode": "deleteIfMatchETag", "eTag": "e0"},
             {"id": "sim-0000003", "importMode": "deleteIfMatchETag", "eTag": "e3"},

@@ -16,7 +16,7 @@ use super::print::Notes;
 use super::signals::StopSignal;
 use crate::dialect::azure::DeviceSecrets;
 use crate::dialect::azure::enrolment::Enrolment;
-use crate::driver::{self, Client, Enrol, RegistryError, RegistryProgress, RestSettings, Roll};
+use crate::driver::{self, Client, Enrol, Provisioned, RegistryError, RegistryProgress, RestSettings, Roll};
 use crate::mqtt::first_certificate;
 use crate::policy::{DeviceIds, DeviceRange};
 use crate::profile::Plan;
@@ -68,18 +68,30 @@ pub fn provision(options: RegistryOptions) -> Result<RunSummary, RunError> {
         };
         let done = done?;
         let host = &work.host;
-        let words = if options.dry_run { "would be created" } else { "created" };
-        let mut table = format!("{} devices {words} on {host}, {} were there already", done.created, done.found);
+        let Provisioned { created, found, .. } = done;
+        let mut table = if options.dry_run {
+            format!("at most {created} devices would be created on {host}, {found} carry their mark already")
+        } else {
+            format!("{created} devices created on {host}, {found} were there already")
+        };
         if done.in_the_way > 0 {
             table.push_str(&format!(
                 "\n{} are there with other keys and were left as they are: {}{}; delete them, or take another \
                  fleet.id_prefix",
                 done.in_the_way,
                 done.named.join(", "),
-                if done.in_the_way as usize > done.named.len() { ", ..." } else { "" }
+                dots(done.in_the_way, &done.named)
             ));
         }
-        let exit = if done.in_the_way > 0 { ExitCode::Error } else { ExitCode::Success };
+        if done.disabled > 0 {
+            table.push_str(&format!(
+                "\n{} of these are disabled and were left as they are: {}{}; enable them, or the hub lets none of them in",
+                done.disabled,
+                done.named_disabled.join(", "),
+                dots(done.disabled, &done.named_disabled)
+            ));
+        }
+        let exit = if done.in_the_way > 0 || done.disabled > 0 { ExitCode::Error } else { ExitCode::Success };
         Ok(RunSummary { table, exit })
     })
 }
@@ -103,12 +115,26 @@ pub fn cleanup(options: RegistryOptions) -> Result<RunSummary, RunError> {
         };
         let done = done?;
         let words = if options.dry_run { "would be deleted" } else { "deleted" };
-        let mut table = format!("{} devices {words} on {}", done.deleted, work.host);
+        let most = if options.dry_run { "at most " } else { "" };
+        let mut table = format!("{most}{} devices {words} on {}", done.deleted, work.host);
         if done.left > 0 {
             table.push_str(&format!("; {} are not what was provisioned any more and were left as they are", done.left));
         }
+        if done.rekeyed > 0 {
+            table.push_str(&format!(
+                "\n{} have other keys by now and were left as they are: {}{}",
+                done.rekeyed,
+                done.named.join(", "),
+                dots(done.rekeyed, &done.named)
+            ));
+        }
         Ok(RunSummary { table, exit: ExitCode::Success })
     })
+}
+
+/// Tells that there are more than those that are named.
+fn dots(count: u32, named: &[String]) -> &'static str {
+    if count as usize > named.len() { ", ..." } else { "" }
 }
 
 /// What both need.

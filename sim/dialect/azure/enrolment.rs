@@ -214,6 +214,15 @@ pub fn identity(id: &str) -> Request {
     get_identity(id)
 }
 
+/// Whether a hub lets the device with this identity in at all.
+///
+/// # Errors
+/// What makes it none that a hub would send.
+pub fn enabled(identity: &[u8]) -> Result<bool, serde_json::Error> {
+    let identity: Value = serde_json::from_slice(identity)?;
+    Ok(identity["status"] != "disabled")
+}
+
 /// Whether the device with this identity proves itself by `proof`.
 ///
 /// # Errors
