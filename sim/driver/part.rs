@@ -5,7 +5,7 @@ use crate::policy::{DeviceIds, DeviceRange, Load};
 /// What the edge is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Send the call of this device, and say so with `Ledger::sent` and [`Ledger::answered`].
+    /// Send the call of this device, and say so with `Ledger::sent` and `Ledger::answered`.
     Call(u32),
     /// Have these devices called by a job that is named after the update of this number, and say so of each.
     Job(u64, Vec<u32>),
