@@ -30,6 +30,8 @@ pub enum Input {
     Lost(String),
     /// The load starts at this moment (it may lie ahead).
     LoadStarts(Nanos),
+    /// Every fault is lifted: from now on nothing goes wrong on purpose.
+    Heal,
     /// The device is to go for good.
     Stop,
 }
@@ -60,6 +62,8 @@ pub enum Event {
     Ready,
     /// The device gave up connecting.
     GaveUp,
+    /// A fault has taken the device for good: it will not come back, healed or not.
+    Gone,
     /// Something went wrong, in words without secrets.
     Failed(String),
     /// This machine has run out of something that a connection needs: what, and the way out.

@@ -110,6 +110,14 @@ impl Fleet {
         }
     }
 
+    /// Lifts every fault of every device, for good.
+    pub async fn heal(&self) {
+        for worker in &self.workers {
+            // As above.
+            let _ = worker.commands.send(Command::Heal).await;
+        }
+    }
+
     /// What was measured since the last sample, and how things stand.
     pub async fn sample(&self) -> FleetSample {
         let mut whole = FleetSample::default();

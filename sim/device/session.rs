@@ -66,6 +66,8 @@ pub struct Session<D> {
     refused: Option<Box<Option<String>>>,
     /// Bit n: fault n of the plan has struck the present update.
     struck: u64,
+    /// Whether every fault has been lifted.
+    healed: bool,
     /// Whether the first `standBy` was made, and whether it was acknowledged.
     greeted: bool,
     reported: bool,
@@ -88,6 +90,7 @@ impl<D: DeviceDialect> Session<D> {
             updates: 0,
             refused: None,
             struck: 0,
+            healed: false,
             greeted: false,
             reported: false,
             settings,
@@ -127,6 +130,7 @@ impl<D: DeviceDialect> Session<D> {
     pub fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::LoadStarts(at) => self.load_start = at,
+            Input::Heal => self.heal(now),
             Input::Stop => self.stop(now, out),
             Input::Opened { since } => self.opened(now, since, out),
             Input::Starved(shortage) => self.starved(now, shortage, out),
@@ -159,6 +163,13 @@ impl<D: DeviceDialect> Session<D> {
             }
         }
         self.send_report(now, out);
+    }
+
+    /// Lifts every fault. What one has done to the present update stays done.
+    fn heal(&mut self, now: Nanos) {
+        self.healed = true;
+        self.absences = Absences::default();
+        self.absence_changes = now;
     }
 
     /// Sends the next report, if its turn has come.

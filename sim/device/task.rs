@@ -32,6 +32,7 @@ struct Task<D> {
     /// What the timer is set to; [`Nanos::MAX`] if it is not running.
     armed: Nanos,
     told_load_start: bool,
+    told_heal: bool,
     told_stop: bool,
     shows: Option<FirmwareStatus>,
     reporting: bool,
@@ -50,9 +51,11 @@ pub(super) fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32
     let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
     let session = Session::new(Rc::clone(&worker.settings), device, traced);
     let link = Link::Closed;
-    let (armed, told_load_start, told_stop, shows, reporting) = (Nanos::MAX, false, false, None, false);
+    let (armed, shows, reporting) = (Nanos::MAX, None, false);
+    let (told_load_start, told_heal, told_stop) = (false, false, false);
     let worker = Alive::new(worker);
-    let mut task = Task { worker, session, device, link, armed, told_load_start, told_stop, shows, reporting };
+    let mut task =
+        Task { worker, session, device, link, armed, told_load_start, told_heal, told_stop, shows, reporting };
     // The block uses what was made before it: what an `async fn` moves on from its arguments would be kept twice.
     async move {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
@@ -97,6 +100,10 @@ impl<D: DeviceDialect + 'static> Task<D> {
         {
             self.told_load_start = true;
             self.session.handle(now, Input::LoadStarts(at), &mut buffers.out);
+        }
+        if !self.told_heal && self.worker.worker().healing.get() {
+            self.told_heal = true;
+            self.session.handle(now, Input::Heal, &mut buffers.out);
         }
         if !self.told_stop && self.worker.worker().stopping.get() {
             self.told_stop = true;
@@ -231,6 +238,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
             Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
             Event::Ready => books.gauges.ready += 1,
             Event::GaveUp => books.gauges.gave_up += 1,
+            Event::Gone => books.gauges.gone += 1,
             Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
             Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
             Event::Sample(series, duration) => {

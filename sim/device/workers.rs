@@ -32,6 +32,7 @@ const LAG_EVERY: Duration = Duration::from_millis(50);
 /// What a worker is told.
 pub(super) enum Command {
     LoadStarts(Nanos),
+    Heal,
     Sample(oneshot::Sender<Sample>),
     Failures(oneshot::Sender<Vec<Failure>>),
     Stop { grace: Duration, reply: oneshot::Sender<Sample> },
@@ -67,6 +68,7 @@ pub(super) struct Worker<D> {
     pub(super) connecting: Arc<Semaphore>,
     pub(super) pace: RefCell<ConnectPace>,
     pub(super) load_start: Cell<Option<Nanos>>,
+    pub(super) healing: Cell<bool>,
     pub(super) stopping: Cell<bool>,
     pub(super) buffers: RefCell<Buffers>,
     /// For handshakes, which go on while a device is polled and `buffers` is taken.
@@ -189,6 +191,10 @@ where
                     worker.wake_all();
                 }
             }
+            Command::Heal => {
+                worker.healing.set(true);
+                worker.wake_all();
+            }
             Command::Sample(reply) => worker.answer(reply),
             Command::Failures(reply) => {
                 // Whoever asked may have gone meanwhile; that is no concern of the worker's.
@@ -282,6 +288,7 @@ impl<D> Worker<D> {
             connecting: Arc::new(Semaphore::new(share.connecting)),
             pace: RefCell::new(pace),
             load_start: Cell::new(None),
+            healing: Cell::new(false),
             stopping: Cell::new(false),
             buffers: RefCell::default(),
             handshakes: RefCell::default(),

@@ -105,7 +105,8 @@ impl Ledger {
 
     /// The load starts at `at`.
     pub(super) fn begin(&mut self, at: Nanos) {
-        self.start.get_or_insert(at);
+        let start = *self.start.get_or_insert(at);
+        self.scribe.begin(start);
     }
 
     /// When [`Ledger::tick`] has something to do.
@@ -219,6 +220,9 @@ impl Ledger {
         let uncalled = self.planned - self.ended;
         self.ended = self.planned;
         self.scribe.uncalled(now, self.range, outcome, uncalled);
+        if let Some(start) = self.start.filter(|_| self.scribe.has_phases()) {
+            self.arrivals.by_ref().for_each(|arrival| self.scribe.uncalled_of_phase(start + arrival.due, outcome));
+        }
         self.actions.clear();
         self.backlog.clear();
     }
@@ -305,7 +309,7 @@ impl Ledger {
     /// The call of an update is due, by itself or as part of the job that is named after update `job`.
     fn due(&mut self, now: Nanos, arrival: Arrival, due: Nanos, job: Option<u64>) {
         let device = arrival.device;
-        self.scribe.due(now, device);
+        self.scribe.due(now, device, due);
         if now.since(due) > TOO_LATE {
             self.scribe.recorder().counters().dropped += 1;
             return self.end_uncalled(now, arrival, due, Input::Refused("generator_late"));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Effect;
+use super::phases::{PhaseBook, PhasePlan};
 use super::sighting::UpdateIds;
 use super::update::Update;
 use crate::measure::{Measurements, Recorder, TraceEvent, Tracer, Truth};
@@ -20,6 +21,8 @@ pub(super) struct Scribe {
     /// Whether the hub makes the calls, so that none of them can be measured.
     by_job: bool,
     swallow: u32,
+    /// Where the run is a drill.
+    phases: Option<Box<PhaseBook>>,
 }
 
 impl Scribe {
@@ -32,7 +35,24 @@ impl Scribe {
         by_job: bool,
         swallow: u32,
     ) -> Self {
-        Self { recorder: Recorder::default(), truth, tracer, ids, by_job, swallow }
+        Self { recorder: Recorder::default(), truth, tracer, ids, by_job, swallow, phases: None }
+    }
+
+    /// The same, which also writes down by phase what `plan` wants so.
+    pub(super) fn with_phases(self, plan: Option<PhasePlan>) -> Self {
+        Self { phases: plan.map(|plan| Box::new(PhaseBook::new(plan))), ..self }
+    }
+
+    /// The load starts at `at`.
+    pub(super) fn begin(&mut self, at: Nanos) {
+        if let Some(phases) = &mut self.phases {
+            phases.begin(at);
+        }
+    }
+
+    /// Whether updates are told apart by phase.
+    pub(super) const fn has_phases(&self) -> bool {
+        self.phases.is_some()
     }
 
     /// The recorder, for what belongs to no single update.
@@ -68,9 +88,12 @@ impl Scribe {
         after
     }
 
-    /// The call was due.
-    pub(super) fn due(&mut self, now: Nanos, device: u32) {
+    /// The call was due at `due`.
+    pub(super) fn due(&mut self, now: Nanos, device: u32, due: Nanos) {
         self.recorder.counters().calls_due += 1;
+        if let Some(phases) = &self.phases {
+            phases.due(&mut self.recorder, due);
+        }
         self.note(device, now, || TraceEvent::Due);
     }
 
@@ -80,7 +103,7 @@ impl Scribe {
         if update.attempts() == 1 {
             self.recorder.sent(now);
             if let Some(lag) = lag {
-                self.recorder.record(Series::ScheduleLag, lag);
+                self.record(update, Series::ScheduleLag, lag);
             }
         }
         self.note(device, now, || TraceEvent::CallSent { attempt: update.attempts() });
@@ -94,12 +117,12 @@ impl Scribe {
             Effect::Attempt { .. } | Effect::Response { .. } if self.by_job => {}
             Effect::Attempt { failed, service } => {
                 let series = if *failed { Series::MethodServiceError } else { Series::MethodService };
-                self.recorder.record(series, *service);
+                self.record(update, series, *service);
                 self.delivery(device, update);
             }
             Effect::Response { failed, response } => {
                 let series = if *failed { Series::MethodResponseError } else { Series::MethodResponse };
-                self.recorder.record(series, *response);
+                self.record(update, series, *response);
             }
             Effect::Seen { status, version, transition } => {
                 self.seen(now, device, update, *status, *transition);
@@ -116,17 +139,17 @@ impl Scribe {
     fn delivery(&mut self, device: u32, update: &Update) {
         let received = self.of(device, update).and_then(|times| times.received);
         if let Some(received) = received.filter(|&received| received >= update.sent_at()) {
-            self.recorder.record(Series::MethodDelivery, received.since(update.sent_at()));
+            self.record(update, Series::MethodDelivery, received.since(update.sent_at()));
         }
     }
 
     fn seen(&mut self, now: Nanos, device: u32, update: &Update, status: FirmwareStatus, transition: Option<Duration>) {
         if let Some(transition) = transition {
-            self.recorder.record(Series::Transition(status), transition);
+            self.record(update, Series::Transition(status), transition);
         }
         let published = self.of(device, update).and_then(|times| times.published[status as usize]);
         if let Some(published) = published {
-            self.recorder.record(Series::TwinVisible(status), now.since(published));
+            self.record(update, Series::TwinVisible(status), now.since(published));
         }
     }
 
@@ -135,12 +158,12 @@ impl Scribe {
         let total = now.since(update.due());
         match outcome {
             Outcome::Completed => {
-                self.recorder.record(Series::UpdateTotal, total);
+                self.record(update, Series::UpdateTotal, total);
                 if let Some(times) = times {
-                    self.recorder.record(Series::UpdateOverhead, total.saturating_sub(times.chosen));
+                    self.record(update, Series::UpdateOverhead, total.saturating_sub(times.chosen));
                 }
             }
-            Outcome::Failed | Outcome::RolledBack => self.recorder.record(Series::UpdateTotalError, total),
+            Outcome::Failed | Outcome::RolledBack => self.record(update, Series::UpdateTotalError, total),
             _ => {}
         }
         self.note(device, now, || TraceEvent::Ended { outcome, detail: detail.to_owned() });
@@ -151,6 +174,17 @@ impl Scribe {
         let injected = times.map_or(0, |times| times.injected) | offline;
         let faults = (0..Truth::MAX_FAULTS).filter(|fault| injected >> fault & 1 == 1);
         self.recorder.outcome(outcome, detail, faults);
+        if let Some(phases) = &self.phases {
+            phases.ended(&mut self.recorder, update.due(), outcome, detail);
+        }
+    }
+
+    /// A duration of `update`.
+    fn record(&mut self, update: &Update, series: Series, duration: Duration) {
+        self.recorder.record(series, duration);
+        if let Some(phases) = &self.phases {
+            phases.record(&mut self.recorder, update.due(), series, duration);
+        }
     }
 
     /// So many updates end in `outcome` before they were called.
@@ -166,6 +200,14 @@ impl Scribe {
         let swallowed = count.min(u64::from(self.swallow));
         self.swallow -= u32::try_from(swallowed).unwrap_or(self.swallow);
         self.recorder.outcomes(outcome, detail, count - swallowed);
+    }
+
+    /// One of those was due at `due`.
+    pub(super) fn uncalled_of_phase(&mut self, due: Nanos, outcome: Outcome) {
+        if let Some(phases) = &self.phases {
+            phases.due(&mut self.recorder, due);
+            phases.ended(&mut self.recorder, due, outcome, Update::stopped_uncalled(outcome));
+        }
     }
 
     fn of(&self, device: u32, update: &Update) -> Option<crate::measure::DeviceTimes> {

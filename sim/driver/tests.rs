@@ -46,6 +46,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
         clock: Clock::start(),
         truth: None,
         tracer: None,
+        phases: None,
         swallow_outcomes: 0,
     }
 }

@@ -110,7 +110,9 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
 }
 
 fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Shared {
-    let DriverPlan { config, seed, devices, range, ids, run_id, clock, truth, tracer, swallow_outcomes, .. } = plan;
+    let DriverPlan {
+        config, seed, devices, range, ids, run_id, clock, truth, tracer, swallow_outcomes, phases, ..
+    } = plan;
     let update_ids = UpdateIds::new(&run_id);
     let carried = config.update_id.then(|| update_ids.clone());
     let by_job = config.via.job_devices().is_some();
@@ -124,7 +126,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         ids: update_ids,
         seed,
     };
-    let scribe = Scribe::new(truth, tracer, carried.clone(), by_job, swallow_outcomes);
+    let scribe = Scribe::new(truth, tracer, carried.clone(), by_job, swallow_outcomes).with_phases(phases);
     let part = Part {
         ids: ids.clone(),
         range,

@@ -1,6 +1,7 @@
 //! What is measured: recorders, the census, the truth that devices leave behind, process health, and the result.
 
 mod census;
+mod drill;
 mod histogram;
 mod machine;
 mod process;
@@ -11,12 +12,13 @@ mod trace;
 mod truth;
 
 pub use census::Census;
+pub use drill::{DrillResult, FaultSpan, HealResult, PhaseData, PhaseResult, SteadyResult};
 pub use histogram::SeriesData;
 pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
-    FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
+    FaultRow, GeneratorHealth, HubHealth, Interval, LoadSpan, ObserverHealth, RateResult, RunResult, ShardResult,
     ThresholdResult, Verdict,
 };
 pub use throttled::ThrottleCount;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Census, SeriesData};
-use crate::policy::{FirmwareStatus, Outcome, Series};
+use super::{Census, PhaseData, SeriesData};
+use crate::policy::{DrillPhase, FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
 /// What one worker has measured since it was last read. Never shared: the worker records, and hands everything over
@@ -34,6 +34,8 @@ pub struct Measurements {
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
     pub sent_span: Option<(Nanos, Nanos)>,
+    /// What belongs to the updates of each phase of a drill; empty without one.
+    pub phases: BTreeMap<DrillPhase, PhaseData>,
 }
 
 /// Plain counts.
@@ -80,6 +82,8 @@ pub struct Gauges {
     pub calls_in_flight: u32,
     /// Devices that are connected and have a report that the hub has not answered yet.
     pub reporting: u32,
+    /// Devices that a fault has taken for good.
+    pub gone: u32,
 }
 
 /// How late a worker's event loop ran its timers.
@@ -103,6 +107,11 @@ impl Recorder {
     /// Counts the outcome of `count` updates into which no fault was injected.
     pub fn outcomes(&mut self, outcome: Outcome, detail: &str, count: u64) {
         self.measurements.census.add(outcome, detail, count);
+    }
+
+    /// What belongs to the updates of a phase of a drill, to add to.
+    pub fn phase(&mut self, phase: DrillPhase) -> &mut PhaseData {
+        self.measurements.phases.entry(phase).or_default()
     }
 
     /// The counts, to add to.
@@ -164,6 +173,9 @@ impl Measurements {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
         }
         self.merge_span(other.sent_span);
+        for (phase, data) in &other.phases {
+            self.phases.entry(*phase).or_default().merge(data);
+        }
     }
 
     /// Adds another part's measurements for good. What is not there yet is moved: a histogram has 200 KB.
@@ -223,6 +235,7 @@ impl Gauges {
         self.gave_up += other.gave_up;
         self.calls_in_flight += other.calls_in_flight;
         self.reporting += other.reporting;
+        self.gone += other.gone;
         for (sum, part) in self.stages.iter_mut().zip(other.stages) {
             *sum += part;
         }
@@ -241,6 +254,7 @@ mod tests {
         recorder.outcome(Outcome::Failed, "applying/boot_failed", [1]);
         recorder.sent(Nanos::new(5));
         recorder.injected(1);
+        recorder.phase(DrillPhase::During).census.planned = 1;
         let first = recorder.take();
         recorder.take_back(&first);
         assert_eq!(recorder.take(), first, "what was taken back is handed over again");
@@ -255,6 +269,8 @@ mod tests {
         assert_eq!((whole.faults[&(1, Outcome::Failed)], whole.injected[&1]), (1, 1));
         assert_eq!(whole.counters.calls_sent, 2);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
+        whole.merge(&first);
+        assert_eq!(whole.phases[&DrillPhase::During].census.planned, 2);
     }
 
     #[test]

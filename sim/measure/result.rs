@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Census, SeriesData, ThrottleCount};
+use super::{Census, DrillResult, SeriesData, ThrottleCount};
 use crate::policy::{Outcome, Series};
 
 /// Everything that is known of a finished run.
@@ -56,6 +56,10 @@ pub struct RunResult {
     pub faults: Vec<FaultRow>,
     /// The thresholds, judged.
     pub thresholds: Vec<ThresholdResult>,
+    /// From the start of the load to the end of its last update; `None` if it never started.
+    pub load: Option<LoadSpan>,
+    /// What the drill showed, if it was one.
+    pub drill: Option<DrillResult>,
 }
 
 /// What a run proved.
@@ -64,13 +68,24 @@ pub struct RunResult {
 pub enum Verdict {
     /// Every threshold held.
     Pass,
-    /// A threshold was broken.
+    /// A threshold was broken, or an assertion of a drill.
     Fail,
+    /// After a drill's faults things were not as they had been before.
+    NotRecovered,
     /// The figures do not count; until they have been judged, they do not either.
     #[default]
     Invalid,
     /// The run was stopped.
     Aborted,
+}
+
+/// When there was load, in seconds since the run started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoadSpan {
+    /// When the first call could be due.
+    pub from_s: f64,
+    /// When the last update had ended.
+    pub to_s: f64,
 }
 
 /// One second of a run.

@@ -79,7 +79,7 @@ pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Plan, Pro
 /// What a profile takes over from quickstart: the values of the sections' keys. What makes quickstart this one
 /// profile (its name, description, faults and thresholds) stays with it.
 fn defaults(mut quickstart: Table) -> Table {
-    for own in ["name", "description", "fault", "threshold"] {
+    for own in ["name", "description", "fault", "threshold", "drill"] {
         quickstart.remove(own);
     }
     quickstart

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::drill::Schedule;
 use super::error::Problem;
 use super::fleet::FleetSection;
+use super::metric::Scene;
 use super::reader::{Field, Section};
-use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
+use super::{HubPlan, ReportPlan, drill, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
 use crate::device::{FirmwareConfig, FleetConfig};
 use crate::driver::{DriverConfig, ObserveKind, Via};
-use crate::policy::{ArrivalKind, Backoff, Fault, FaultKind, Load, Threshold, units};
+use crate::policy::{ArrivalKind, Backoff, Drill, Fault, FaultKind, Load, Threshold, units};
 use crate::random::Seed;
 
 /// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
@@ -41,12 +43,15 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What must hold in the end.
     pub thresholds: Vec<Threshold>,
+    /// What is to be proven, if the run is a drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
     /// Where results go.
     pub report: ReportPlan,
 }
 
 /// The keys of a document.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "name",
     "description",
     "seed",
@@ -58,6 +63,7 @@ pub(super) const KEYS: [&str; 12] = [
     "observe",
     "fault",
     "threshold",
+    "drill",
     "report",
 ];
 
@@ -79,7 +85,10 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet))?;
-    let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, load.via))?;
+    let scene = Scene { via: load.via, faults: &faults };
+    let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
+    let schedule = Schedule { seed, devices: fleet.devices, load: &load };
+    let drill = root.optional("drill").map(|field| drill::read(&field, scene, &schedule)).transpose()?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {
         load: load.load,
@@ -108,6 +117,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         hold,
         faults,
         thresholds,
+        drill,
         report,
     })
 }

@@ -9,10 +9,11 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::drill_json::DrillJson;
 use super::{ReportError, Reporter, hdr};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, SeriesData,
-    ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, Interval, LoadSpan, ObserverHealth, RateResult, RunResult,
+    SeriesData, ShardResult, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series, Statistic};
 
@@ -75,10 +76,14 @@ struct Document {
     observer: ObserverHealth,
     faults: Vec<FaultRow>,
     thresholds: Vec<ThresholdResult>,
+    #[serde(default)]
+    load: Option<LoadSpan>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drill: Option<DrillJson>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CensusJson {
+pub(super) struct CensusJson {
     planned: u64,
     /// Every outcome, the ones that did not happen too.
     #[serde(flatten)]
@@ -87,7 +92,7 @@ struct CensusJson {
 }
 
 #[derive(Serialize, Deserialize)]
-struct SeriesJson {
+pub(super) struct SeriesJson {
     count: u64,
     min_us: Option<u64>,
     mean_us: Option<u64>,
@@ -104,11 +109,10 @@ struct SeriesJson {
 
 /// A series under its name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct SeriesName(Series);
+pub(super) struct SeriesName(Series);
 
 impl Document {
     fn from_result(result: &RunResult) -> Result<Self, ReportError> {
-        let series = result.series.iter().map(|(series, data)| Ok((SeriesName(*series), SeriesJson::from_data(data)?)));
         Ok(Self {
             schema: SCHEMA.to_owned(),
             name: result.name.clone(),
@@ -125,7 +129,7 @@ impl Document {
             census: CensusJson::from_census(&result.census),
             census_by: result.census.details.clone(),
             absent: result.absent.iter().copied().map(SeriesName).collect(),
-            series: series.collect::<Result<_, ReportError>>()?,
+            series: from_series(&result.series)?,
             intervals: result.intervals.clone(),
             rate: result.rate,
             generator: result.generator.clone(),
@@ -134,12 +138,12 @@ impl Document {
             observer: result.observer.clone(),
             faults: result.faults.clone(),
             thresholds: result.thresholds.clone(),
+            load: result.load,
+            drill: result.drill.as_ref().map(DrillJson::from_drill).transpose()?,
         })
     }
 
     fn into_result(self) -> Result<RunResult, ReportError> {
-        let series = self.series.into_iter();
-        let series = series.map(|(name, series)| Ok((name.0, hdr::decode(&series.hdr, series.saturated)?)));
         Ok(RunResult {
             name: self.name,
             started_at: self.started_at,
@@ -154,7 +158,7 @@ impl Document {
             exit_code: self.exit_code,
             census: self.census.into_census(self.census_by),
             absent: self.absent.into_iter().map(|name| name.0).collect(),
-            series: series.collect::<Result<_, ReportError>>()?,
+            series: into_series(self.series)?,
             intervals: self.intervals,
             rate: self.rate,
             generator: self.generator,
@@ -163,17 +167,33 @@ impl Document {
             observer: self.observer,
             faults: self.faults,
             thresholds: self.thresholds,
+            load: self.load,
+            drill: self.drill.map(DrillJson::into_drill).transpose()?,
         })
     }
 }
 
+/// Distributions as they are written.
+pub(super) fn from_series(
+    series: &BTreeMap<Series, SeriesData>,
+) -> Result<BTreeMap<SeriesName, SeriesJson>, ReportError> {
+    series.iter().map(|(series, data)| Ok((SeriesName(*series), SeriesJson::from_data(data)?))).collect()
+}
+
+/// The same read again.
+pub(super) fn into_series(
+    series: BTreeMap<SeriesName, SeriesJson>,
+) -> Result<BTreeMap<Series, SeriesData>, ReportError> {
+    series.into_iter().map(|(name, series)| Ok((name.0, hdr::decode(&series.hdr, series.saturated)?))).collect()
+}
+
 impl CensusJson {
-    fn from_census(census: &Census) -> Self {
+    pub(super) fn from_census(census: &Census) -> Self {
         let outcomes = Outcome::ALL.into_iter().map(|outcome| (outcome, census.count(outcome))).collect();
         Self { planned: census.planned, outcomes, unaccounted: census.unaccounted() }
     }
 
-    fn into_census(mut self, details: BTreeMap<Outcome, BTreeMap<String, u64>>) -> Census {
+    pub(super) fn into_census(mut self, details: BTreeMap<Outcome, BTreeMap<String, u64>>) -> Census {
         self.outcomes.retain(|_, count| *count > 0);
         Census { planned: self.planned, outcomes: self.outcomes, details }
     }
@@ -248,7 +268,8 @@ mod tests {
         assert_eq!(
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
-             census_by absent series intervals rate generator hub shards observer faults thresholds"
+             census_by absent series intervals rate generator hub shards observer faults thresholds \
+             load drill"
         );
         let inner = keys(4).join(" ");
         assert!(

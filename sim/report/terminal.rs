@@ -51,6 +51,7 @@ impl Terminal {
         let (word, tone) = match result.verdict {
             Verdict::Pass => ("PASS", Tone::Good),
             Verdict::Fail => ("FAIL", Tone::Bad),
+            Verdict::NotRecovered => ("NOT RECOVERED", Tone::Bad),
             Verdict::Invalid => ("INVALID", Tone::Bad),
             Verdict::Aborted => ("ABORTED", Tone::Doubtful),
         };

@@ -9,8 +9,8 @@ use super::placement::Placement;
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::{DriverConfig, Via};
 use crate::measure::{
-    FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, ThrottleCount, Usage,
-    Verdict, cores,
+    DrillResult, FaultRow, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, RateResult, RunResult, ShardResult,
+    ThrottleCount, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, Series};
 use crate::profile::Plan;
@@ -32,12 +32,13 @@ pub(super) struct Facts {
     pub(super) throttled: Vec<ThrottleCount>,
     pub(super) hub_on_same_machine: bool,
     pub(super) placement: Placement,
+    pub(super) load: Option<LoadSpan>,
+    pub(super) drill: Option<DrillResult>,
 }
 
 /// The result of a run, not judged yet.
 pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
-    let Facts { plan, roles, command, started_at, duration_s, own, hub, throttled, hub_on_same_machine, placement } =
-        facts;
+    let Facts { plan, roles, command, started_at, duration_s, own, hub, throttled, placement, load, drill, .. } = facts;
     // A single shard is a thread of the coordinator's process, several are processes beside it.
     let shards = shards(&placement, &tally);
     let others = if shards.len() > 1 { tally.parts.iter().map(|part| part.usage).collect() } else { Vec::new() };
@@ -52,7 +53,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         descriptors_peak: tally.parts.iter().map(|part| part.descriptors).max().unwrap_or_default(),
         schedule_lag_p99_us: micros(Series::ScheduleLag),
         dropped: total.counters.dropped,
-        hub_on_same_machine,
+        hub_on_same_machine: facts.hub_on_same_machine,
         loop_lag_p99_us: total
             .loop_lag
             .iter()
@@ -99,6 +100,8 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         },
         faults: fault_rows(&plan, roles, &tally),
         thresholds: Vec::new(),
+        load,
+        drill,
         intervals: tally.intervals.into(),
     }
 }

@@ -5,9 +5,10 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::assemble::{self, Facts};
+use super::drill::{self, Conduct};
 use super::hubs::Hubs;
 use super::launch::launch;
 use super::live::{Live, Status};
@@ -18,7 +19,7 @@ use super::placement::Placement;
 use super::print;
 use super::signals::StopSignal;
 use super::tally::Tally;
-use crate::measure::{Tracer, Usage};
+use crate::measure::{LoadSpan, Tracer, Usage};
 use crate::policy::Outcome;
 use crate::report::{self, Reporter};
 use crate::shard::{FromShard, Progress, StopReason};
@@ -62,6 +63,11 @@ pub(super) struct Coordinator {
     pub(super) reasons: Vec<String>,
     /// Warnings that were given.
     pub(super) said: BTreeSet<String>,
+    /// When the load started, and when it was over.
+    pub(super) load_start: Option<Nanos>,
+    pub(super) load_end: Option<Nanos>,
+    /// Where the run is a drill.
+    pub(super) conduct: Conduct,
 }
 
 /// How far a run is.
@@ -71,6 +77,11 @@ pub(super) enum Phase {
     /// The load starts, or has started, at this moment.
     Running {
         since: Instant,
+    },
+    /// Every fault of a drill is lifted, and the fleet has until then to be whole again.
+    Healing {
+        until: Instant,
+        reason: StopReason,
     },
     Stopping {
         reason: StopReason,
@@ -83,6 +94,7 @@ impl Coordinator {
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         second.tick().await;
         while !self.members.are_over() {
+            let turn_at = self.turn_at();
             tokio::select! {
                 // What was said is heard before anybody is held to be silent.
                 biased;
@@ -90,6 +102,7 @@ impl Coordinator {
                 Some((shard, word)) = self.members.hear() => self.on_word(shard, word).await?,
                 _ = second.tick() => self.on_second(),
                 hub = self.hubs.lose() => self.on_hub_gone(hub).await,
+                () = moment(turn_at) => self.on_turn(),
             }
             self.go_on()?;
         }
@@ -153,9 +166,14 @@ impl Coordinator {
                 }
                 let start = self.clock.now() + START_LEAD + self.options.plan.hold;
                 self.phase = Phase::Running { since: self.clock.instant(start) };
+                self.load_start = Some(start);
+                self.conduct.begin(&self.tally.gauges());
                 self.members.start_at(self.clock.wall().at(start));
             }
-            Phase::Running { .. } if self.members.all_at(State::Finished) => self.stop(StopReason::Finished),
+            Phase::Running { .. } if self.members.all_at(State::Finished) => {
+                self.end_load(StopReason::Finished, false);
+            }
+            Phase::Healing { .. } => self.look_whether_whole(),
             _ => {}
         }
         Ok(())
@@ -192,6 +210,7 @@ impl Coordinator {
             }
         }
         self.tally.add(shard, progress);
+        self.conduct.hear(shard);
     }
 
     fn on_second(&mut self) {
@@ -213,13 +232,15 @@ impl Coordinator {
     }
 
     fn on_signal(&mut self) {
-        self.stop(StopReason::Interrupted);
+        self.end_load(StopReason::Interrupted, true);
+        let healing = matches!(self.phase, Phase::Healing { .. });
         if self.options.roles.driver {
-            self.live.say("stopping: writing what there is; Ctrl-C again leaves at once");
+            let first = if healing { "healing the fleet, then " } else { "" };
+            self.live.say(&format!("stopping: {first}writing what there is; Ctrl-C again leaves at once"));
         }
     }
 
-    fn stop(&mut self, reason: StopReason) {
+    pub(super) fn stop(&mut self, reason: StopReason) {
         self.phase = Phase::Stopping { reason };
         self.members.stop(reason, |_| true);
     }
@@ -273,9 +294,11 @@ impl Coordinator {
                 if now < since {
                     ("holding", Some(since.duration_since(now) + whole))
                 } else {
-                    ("running", whole.checked_sub(now.duration_since(since)))
+                    let phase = plan.drill.as_ref().map_or("running", |drill| self.phase_in_words(drill, since));
+                    (phase, whole.checked_sub(now.duration_since(since)))
                 }
             }
+            Phase::Healing { .. } => ("healing", None),
             Phase::Stopping { .. } => ("stopping", None),
         };
         let driver = self.options.roles.driver;
@@ -299,7 +322,14 @@ impl Coordinator {
         if !roles.driver && self.tally.gauges().connected == 0 {
             self.reasons.push("no device was connected in the end".to_owned());
         }
+        let load = self.load_start.map(|start| {
+            let end = self.load_end.unwrap_or(now).max(start);
+            LoadSpan { from_s: start.as_secs_f64(), to_s: end.as_secs_f64() }
+        });
+        let drill = self.options.plan.drill.clone();
         let facts = Facts {
+            drill: drill::result(&self.options.plan, &self.options.command, load, self.conduct, &self.tally),
+            load,
             plan: self.options.plan,
             roles,
             command: self.options.command,
@@ -317,7 +347,7 @@ impl Coordinator {
         let thresholds = if roles.driver { thresholds } else { Vec::new() };
         let interrupted = self.phase == Phase::Stopping { reason: StopReason::Interrupted };
         let ending = Ending { aborted: interrupted && roles.driver, mishaps: self.reasons };
-        let exit = verdict::conclude(&mut result, &thresholds, &ending);
+        let exit = verdict::conclude(&mut result, &thresholds, drill.as_ref(), &ending);
         // https://no-color.org
         let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let terminal = report::Terminal { color };
@@ -333,5 +363,13 @@ impl Coordinator {
         // Last, so that a hub that does not stop holds up nothing but the end.
         self.hubs.stop();
         Ok(RunSummary { table, exit })
+    }
+}
+
+/// Waits for a moment; for ever if there is none.
+async fn moment(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
     }
 }

@@ -6,6 +6,7 @@ use tokio::select;
 
 use super::assemble;
 use super::coordinator::{Coordinator, Phase};
+use super::drill::Conduct;
 use super::follow::tracer;
 use super::hubs::Hubs;
 use super::live::Live;
@@ -31,6 +32,7 @@ pub(super) async fn launch(
     clock: Clock,
     mut signals: StopSignal,
 ) -> Result<Coordinator, RunError> {
+    preflight::drill(&mut options)?;
     let plan = &options.plan;
     let placement = preflight::placement(plan, options.roles)?;
     let mut elsewhere = match plan.hub {
@@ -138,5 +140,8 @@ pub(super) async fn launch(
         phase: Phase::Connecting,
         reasons: Vec::new(),
         said: BTreeSet::new(),
+        load_start: None,
+        load_end: None,
+        conduct: Conduct::default(),
     })
 }

@@ -131,14 +131,14 @@ fn line(status: &Status) -> String {
 }
 
 fn lines(status: &Status) -> String {
-    let mut text = format!("{:<12}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
+    let mut text = format!("{:<14}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
     if status.devices > 0 {
-        let _ = write!(text, "\n{:<12}{}/{} connected", "devices", status.gauges.connected, status.devices);
-        let _ = write!(text, "\n{:<12}{}", "stages", stages(&status.gauges));
+        let _ = write!(text, "\n{:<14}{}/{} connected", "devices", status.gauges.connected, status.devices);
+        let _ = write!(text, "\n{:<14}{}", "stages", stages(&status.gauges));
     }
     let load = load(status);
     if !load.is_empty() {
-        let _ = write!(text, "\n{:<12}{load}", "updates");
+        let _ = write!(text, "\n{:<14}{load}", "updates");
     }
     text
 }

@@ -113,6 +113,13 @@ impl Members {
         }
     }
 
+    /// Lifts every fault; stops calling as well, if it is to `abort`.
+    pub(super) fn heal(&mut self, abort: bool) {
+        for member in self.members.iter_mut().filter(|member| member.is_at_work()) {
+            member.carrier.tell(ToShard::Heal { abort });
+        }
+    }
+
     /// Stops those of the living that `which` holds for, for this `reason`. An interrupt also hurries those that are
     /// stopping already.
     pub(super) fn stop(&mut self, reason: StopReason, which: impl Fn(&Member) -> bool) {
@@ -152,6 +159,11 @@ impl Members {
     pub(super) fn all_at(&self, state: State) -> bool {
         let mut at_work = self.members.iter().filter(|member| member.is_at_work()).peekable();
         at_work.peek().is_some() && at_work.all(|member| member.state == state)
+    }
+
+    /// Whether one of those that are at work is one of `shards`.
+    pub(super) fn any_at_work(&self, which: impl Fn(usize) -> bool) -> bool {
+        self.members.iter().enumerate().any(|(shard, member)| member.is_at_work() && which(shard))
     }
 
     /// Whether nothing more is to be heard of any.

@@ -1,5 +1,5 @@
 //! The messages between a coordinator and its shards:
-//! `Hello -> Assign -> Ready -> StartAt -> Progress* -> Stop -> Result`. They hold plain data only, so that the same
+//! `Hello -> Assign -> Ready -> StartAt -> Progress* -> Heal? -> Stop -> Result`. They hold plain data only, so that the same
 //! few serve a thread, a process and another machine. Between processes each is a line of JSON.
 
 use std::net::SocketAddr;
@@ -22,6 +22,11 @@ pub enum ToShard {
     Assign(Box<Assignment>),
     /// The load starts then, by wall time; every shard gets the same moment.
     StartAt(Timestamp),
+    /// Lift every fault; how the fleet comes back is told by `Progress`, ten times a second.
+    Heal {
+        /// Whether to stop calling as well: what is unfinished ends as `aborted`.
+        abort: bool,
+    },
     /// Stop calling, bring everything to an end, answer with `Result`.
     Stop(StopReason),
 }
@@ -181,7 +186,7 @@ mod tests {
 
     use super::*;
     use crate::dialect::azure::Key;
-    use crate::policy::{FirmwareStatus, Outcome, Series};
+    use crate::policy::{DrillPhase, FirmwareStatus, Outcome, Series};
     use crate::profile::{self, Override};
     use crate::shard::lines::{read_line, write_line};
 
@@ -211,6 +216,9 @@ mod tests {
         measurements.injected.insert(1, 2);
         measurements.loop_lag.entry("driver".to_owned()).or_default().0.record(second);
         measurements.sent_span = Some((Nanos::ZERO + second, Nanos::ZERO + 2 * second));
+        let phase = measurements.phases.entry(DrillPhase::After).or_default();
+        phase.census.record(Outcome::Completed, "");
+        phase.series.entry(Series::UpdateTotal).or_default().record(second);
         assert_eq!(travelled(&progress), progress);
         let trace = FromShard::Trace(
             Nanos::ZERO,

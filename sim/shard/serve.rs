@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::time::{interval, sleep_until};
+use tokio::time::{Interval, interval, sleep_until};
 
 use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
 use crate::device::Fleet;
-use crate::driver::{Client, Driver, DriverPlan, RestSettings};
+use crate::driver::{Client, Driver, DriverPlan, PhasePlan, RestSettings};
 use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
-use crate::policy::{DeviceIds, Outcome};
+use crate::policy::{DeviceIds, DrillPhases, Outcome};
 use crate::profile::HubPlan;
 use crate::time::{Clock, Nanos};
 
@@ -94,6 +94,10 @@ impl Work {
                     // Its answers hold all that had changed when it was asked: nothing becomes visible late.
                     config.observe.overlap.get_or_insert(Duration::ZERO);
                 }
+                let phases = plan.drill.as_ref().map(|drill| PhasePlan {
+                    phases: DrillPhases::of(&plan.faults, drill.recovery),
+                    series: drill.series(),
+                });
                 let plan = DriverPlan {
                     config,
                     seed: plan.seed,
@@ -105,6 +109,7 @@ impl Work {
                     clock,
                     truth: truth.clone(),
                     tracer: tracer.clone(),
+                    phases,
                     swallow_outcomes: assignment.swallow_outcomes,
                 };
                 Some(Driver::start(plan).map_err(in_words)?)
@@ -140,6 +145,7 @@ impl Work {
     /// Waits for the start and runs the load, until it is told to stop.
     async fn carry_load(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
         let mut finished = false;
+        let mut healing: Option<Interval> = None;
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -152,9 +158,17 @@ impl Work {
                             driver.start_at(at).await.map_err(in_words)?;
                         }
                     }
+                    Some(ToShard::Heal { abort }) => {
+                        self.heal(abort).await?;
+                        healing = Some(interval(LOOK));
+                    }
                     Some(ToShard::Assign(_)) => {}
                     order => return Ok(Word::of(order)),
                 },
+                () = tick(&mut healing) => {
+                    self.look().await?;
+                    self.tell_gauges();
+                }
                 // Said at once, so that nobody waits for the next second.
                 ended = finished_of(self.driver.as_ref()), if !finished => {
                     ended?;
@@ -169,6 +183,26 @@ impl Work {
                 }
             }
         }
+    }
+
+    /// Lifts every fault of the devices; if it is to `abort`, ends every update.
+    async fn heal(&mut self, abort: bool) -> Result<(), String> {
+        if let Some(driver) = self.driver.as_ref().filter(|_| abort) {
+            let sample = driver.stop(Outcome::Aborted).await.map_err(in_words)?;
+            self.pending.measurements.absorb(sample.measurements);
+        }
+        if let Some(fleet) = &self.fleet {
+            fleet.heal().await;
+        }
+        Ok(())
+    }
+
+    /// Tells how things stand between two progresses. What finds no room is left out: the next tells more.
+    fn tell_gauges(&self) {
+        let now = self.clock.now();
+        let Progress { gauges, finished, .. } = self.pending;
+        let progress = Progress { from: now, until: now, gauges, finished, ..Progress::default() };
+        let _ = self.say.try_send(FromShard::Progress(Box::new(progress)));
     }
 
     /// Takes what the actors have measured since the last look.
@@ -296,6 +330,14 @@ impl Word {
             Some(ToShard::Stop(reason)) => Self::Stop(reason),
             _ => Self::Gone,
         }
+    }
+}
+
+/// The next turn of a clock; never without one.
+async fn tick(clock: &mut Option<Interval>) {
+    match clock {
+        Some(clock) => drop(clock.tick().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -1,61 +1,23 @@
-//! Thresholds against a result.
+//! Conditions against a result.
 
-use crate::measure::{RunResult, SeriesData, ThresholdResult};
-use crate::policy::{Comparison, Metric, Statistic, Threshold};
+use super::observe::{Scope, observe};
+use crate::measure::{RunResult, ThresholdResult};
+use crate::policy::Threshold;
 
 /// Judges every threshold.
 #[must_use]
 pub fn judge(thresholds: &[Threshold], result: &RunResult) -> Vec<ThresholdResult> {
-    thresholds
-        .iter()
-        .map(|threshold| {
-            let (observed, judged_by) = observe(threshold, result);
-            ThresholdResult {
-                expr: threshold.to_string(),
-                observed,
-                judged_by: judged_by.map(|statistic| statistic.name().to_owned()),
-                ok: observed.map(|observed| threshold.comparison.holds(observed, threshold.limit)),
-            }
-        })
-        .collect()
+    thresholds.iter().map(|threshold| judge_in(threshold, Scope::Run, result)).collect()
 }
 
-/// The observed value in the metric's unit, and the statistic that stood in for the one asked for.
-fn observe(threshold: &Threshold, result: &RunResult) -> (Option<f64>, Option<Statistic>) {
-    let value = match threshold.metric {
-        Metric::Series(series, statistic) => {
-            if result.absent.contains(&series) {
-                return (None, None);
-            }
-            return match result.series.get(&series) {
-                Some(data) => of_series(data, statistic, threshold.comparison),
-                // Nothing happened that this series would have measured: a count of 0, and no other value.
-                None => ((statistic == Statistic::Count).then_some(0.0), None),
-            };
-        }
-        Metric::Census(outcome) => Some(result.census.count(outcome) as f64),
-        Metric::CensusPercent(outcome) => result.census.percent(outcome),
-        Metric::RateAchieved => result.rate.achieved_per_s,
-        Metric::GeneratorCpu => Some(result.generator.cpu_percent),
-    };
-    (value, None)
-}
-
-/// A percentile with too few samples is no number; but it lies between minimum and maximum, and the one of these
-/// that is worse for the threshold judges in its place. What holds for that one holds for the percentile.
-fn of_series(data: &SeriesData, statistic: Statistic, comparison: Comparison) -> (Option<f64>, Option<Statistic>) {
-    let value = data.statistic(statistic);
-    let worse = match comparison {
-        Comparison::Less | Comparison::LessOrEqual => Statistic::Max,
-        Comparison::Greater | Comparison::GreaterOrEqual => Statistic::Min,
-        Comparison::Equal | Comparison::NotEqual => return (value, None),
-    };
-    match value {
-        Some(_) => (value, None),
-        None => {
-            let stand_in = data.statistic(worse);
-            (stand_in, stand_in.map(|_| worse))
-        }
+/// Judges one, of the whole run or of a part of it.
+pub(super) fn judge_in(threshold: &Threshold, scope: Scope<'_>, result: &RunResult) -> ThresholdResult {
+    let (observed, judged_by) = observe(&threshold.metric, threshold.comparison, scope, result);
+    ThresholdResult {
+        expr: threshold.to_string(),
+        observed,
+        judged_by: judged_by.map(|statistic| statistic.name().to_owned()),
+        ok: observed.map(|observed| threshold.comparison.holds(observed, threshold.limit)),
     }
 }
 

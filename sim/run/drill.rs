@@ -1,0 +1,173 @@
+//! The conduct of a drill: its limit, and the healing that comes after its last update, whatever became of it.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+use super::coordinator::{Coordinator, Phase};
+use super::tally::Tally;
+use crate::measure::{DrillResult, FaultSpan, Gauges, HealResult, LoadSpan, PhaseResult};
+use crate::policy::{Drill, DrillPhase, DrillPhases};
+use crate::profile::Plan;
+use crate::shard::StopReason;
+use crate::time::Nanos;
+
+/// What a coordinator knows of the drill that it runs.
+#[derive(Debug, Default)]
+pub(super) struct Conduct {
+    /// Devices that had come online, and those that were gone already, when the load started.
+    before: u32,
+    gone_before: u32,
+    /// When the faults were lifted.
+    began: Option<Nanos>,
+    /// Shards that have told since how their devices fare.
+    heard: BTreeSet<usize>,
+    /// How it went, once it is over.
+    healed: Option<HealResult>,
+    overran: bool,
+}
+
+impl Conduct {
+    /// Notes how things stand as the load starts. Who has reported once was online, also if a fault took it away since.
+    pub(super) const fn begin(&mut self, gauges: &Gauges) {
+        self.before = gauges.ready.saturating_sub(gauges.gave_up);
+        self.gone_before = gauges.gone;
+    }
+
+    /// Shard number `shard` has told how things stand.
+    pub(super) fn hear(&mut self, shard: usize) {
+        if self.began.is_some() {
+            self.heard.insert(shard);
+        }
+    }
+
+    /// Devices that are still to come back, and those that never will.
+    const fn missing_and_gone(&self, gauges: &Gauges) -> (u32, u32) {
+        let gone = gauges.gone.saturating_sub(self.gone_before);
+        (self.before.saturating_sub(gauges.connected + gone), gone)
+    }
+
+    /// Ends the healing at `now`.
+    fn end(&mut self, now: Nanos, gauges: &Gauges) {
+        let (missing, gone) = self.missing_and_gone(gauges);
+        let Some(began) = self.began.filter(|_| self.healed.is_none()) else { return };
+        let (whole, began_s) = (missing == 0, began.as_secs_f64());
+        let took_s = whole.then(|| now.since(began).as_secs_f64());
+        self.healed = Some(HealResult { began_s, took_s, whole, missing, gone });
+    }
+}
+
+impl Coordinator {
+    /// The load is over for this `reason`: what is unfinished is to `abort`, or there is nothing unfinished. A drill then
+    /// heals its fleet before it stops.
+    pub(super) fn end_load(&mut self, reason: StopReason, abort: bool) {
+        let now = self.clock.now();
+        self.load_end.get_or_insert(now);
+        let heal = self.options.plan.drill.as_ref().map(|drill| drill.heal);
+        match heal.filter(|_| matches!(self.phase, Phase::Running { .. }) && self.members.any_at_work(|_| true)) {
+            Some(heal) => {
+                self.conduct.began = Some(now);
+                self.members.heal(abort);
+                self.phase = Phase::Healing { until: self.clock.instant(now + heal), reason };
+            }
+            None => self.stop(reason),
+        }
+    }
+
+    /// When a drill goes on whether or not anything is heard: at its limit, or when it has waited for its fleet for long
+    /// enough.
+    pub(super) fn turn_at(&self) -> Option<Instant> {
+        match (self.phase, &self.options.plan.drill) {
+            (Phase::Running { since }, Some(drill)) => Some(since + drill.limit),
+            (Phase::Healing { until, .. }, _) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// What [`Coordinator::turn_at`] waits for has come.
+    pub(super) fn on_turn(&mut self) {
+        if let (Phase::Running { .. }, Some(drill)) = (self.phase, &self.options.plan.drill) {
+            self.live.say(&format!(
+                "the drill has not ended within its limit, {} s: stopping it",
+                drill.limit.as_secs_f64()
+            ));
+            self.conduct.overran = true;
+            self.end_load(StopReason::Finished, true);
+        } else {
+            self.end_healing();
+        }
+    }
+
+    /// Ends the healing if the fleet is whole again, by what all of its shards have told since.
+    pub(super) fn look_whether_whole(&mut self) {
+        let untold = self.members.any_at_work(|shard| !self.conduct.heard.contains(&shard));
+        if !untold && self.conduct.missing_and_gone(&self.tally.gauges()).0 == 0 {
+            self.end_healing();
+        }
+    }
+
+    fn end_healing(&mut self) {
+        if let Phase::Healing { reason, .. } = self.phase {
+            self.conduct.end(self.clock.now(), &self.tally.gauges());
+            self.stop(reason);
+        }
+    }
+
+    /// What stands in the live view for the load of a drill.
+    pub(super) fn phase_in_words(&self, drill: &Drill, since: Instant) -> &'static str {
+        let passed = Instant::now().saturating_duration_since(since);
+        match DrillPhases::of(&self.options.plan.faults, drill.recovery).at(passed) {
+            DrillPhase::Before => "before faults",
+            DrillPhase::During => "during faults",
+            DrillPhase::After => "after faults",
+        }
+    }
+}
+
+/// What a drill showed; its expressions are still to be judged. `load` is when there was load.
+pub(super) fn result(
+    plan: &Plan,
+    command: &str,
+    load: Option<LoadSpan>,
+    conduct: Conduct,
+    tally: &Tally,
+) -> Option<DrillResult> {
+    let drill = plan.drill.as_ref()?;
+    let (phases, timeline) =
+        load.map(|load| (phases(plan, drill, load, tally), timeline(plan, load))).unwrap_or_default();
+    let seed = plan.seed.0;
+    let says_seed = command.split(' ').any(|word| word == "--seed" || word.starts_with("--seed="));
+    Some(DrillResult {
+        claim: drill.claim.clone(),
+        phases,
+        timeline,
+        steady: Vec::new(),
+        assertions: Vec::new(),
+        heal: conduct.healed,
+        overran: conduct.overran,
+        replay: if says_seed { command.to_owned() } else { format!("{command} --seed {seed}") },
+    })
+}
+
+/// The phases that began.
+fn phases(plan: &Plan, drill: &Drill, load: LoadSpan, tally: &Tally) -> Vec<PhaseResult> {
+    let spans = DrillPhases::of(&plan.faults, drill.recovery);
+    let phase = |name: DrillPhase| {
+        let (from, to) = spans.span(name)?;
+        let from_s = load.from_s + from.as_secs_f64();
+        let to_s = to.map_or(load.to_s, |to| load.to_s.min(load.from_s + to.as_secs_f64()));
+        let data = tally.total.phases.get(&name).cloned().unwrap_or_default();
+        (from_s < load.to_s).then_some(PhaseResult { name, from_s, to_s, data })
+    };
+    DrillPhase::ALL.into_iter().filter_map(phase).collect()
+}
+
+/// The faults that began. One that the load outlived has ended; the others were ended by the healing.
+fn timeline(plan: &Plan, load: LoadSpan) -> Vec<FaultSpan> {
+    let span = |fault: &crate::policy::Fault| {
+        let from_s = load.from_s + fault.at.as_secs_f64();
+        let to_s = fault.lasts.map(|lasts| from_s + lasts.as_secs_f64()).filter(|to| *to < load.to_s);
+        (from_s < load.to_s).then(|| FaultSpan { name: fault.kind.name().to_owned(), from_s, to_s })
+    };
+    plan.faults.iter().filter_map(span).collect()
+}
