@@ -260,19 +260,41 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     truth.chose(device, delay);
                 }
             }
+            Event::Accepted => {
+                if let Some(truth) = truth {
+                    truth.accepted(device);
+                }
+            }
+            Event::FailedItself => {
+                if let Some(truth) = truth {
+                    truth.failed_itself(device);
+                }
+            }
             Event::Injected(fault) => {
-                books.recorder.injected(fault);
-                if let Some(truth) = truth {
-                    truth.injected(device, fault);
+                // What afflicts a device struck it when that began, and lets its update go on once it is over.
+                let (strikes, terminal) = worker.settings.faults.strikes(fault);
+                let counts = truth.is_none_or(|truth| truth.injected(device, fault, terminal));
+                if strikes {
+                    books.recorder.strike(fault);
+                    if !counts {
+                        books.recorder.too_late(fault);
+                    }
                 }
             }
-            Event::Offline(fault) => {
-                // The driver counts the updates that this strikes: a device that is away learns of none.
-                let fault = fault.map(|fault| fault as usize);
+            Event::Afflicted(fault) => {
+                books.recorder.strike(fault);
                 if let Some(truth) = truth {
-                    truth.set_offline(device, fault);
+                    truth.afflicted(device, fault);
                 }
             }
+            Event::Relieved(fault, after) => {
+                books.recorder.recovery(fault, after);
+                if let Some(truth) = truth {
+                    truth.relieved(device, fault);
+                }
+            }
+            Event::Found(fault, after) => books.recorder.found(fault, after),
+            Event::LostUnexplained => books.recorder.counters().losses_unexplained += 1,
             Event::Trace(event) => {
                 if let Some(tracer) = &worker.tracer {
                     tracer.note(device, now, || event);

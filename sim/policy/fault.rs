@@ -180,6 +180,14 @@ impl FaultPlan {
         })
     }
 
+    /// Whether a fault, by its index, strikes updates one by one, rather than afflict devices whatever they do; and
+    /// whether it then decides how they end.
+    #[must_use]
+    pub fn strikes(&self, fault: usize) -> (bool, bool) {
+        let strikes = self.faults.get(fault).is_some_and(|(fault, _)| fault.kind != FaultKind::Offline);
+        (strikes, strikes)
+    }
+
     /// Whether any fault takes devices away at a time of its own, whatever they are doing.
     #[must_use]
     pub fn takes_offline(&self) -> bool {
