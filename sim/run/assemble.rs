@@ -197,7 +197,7 @@ fn fault_rows(plan: &Plan, roles: Roles, tally: &Tally) -> Vec<FaultRow> {
         let counts = tally.total.faults.get(&index).cloned().unwrap_or_default();
         FaultRow {
             kind: fault.kind.name().to_owned(),
-            expected: fault.kind.outcome().as_str().to_owned(),
+            expected: fault.kind.outcomes().iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>().join(" or "),
             injected: counts.injected(),
             observed: counts.observed,
         }
