@@ -2,6 +2,7 @@
 
 mod census;
 mod drill;
+mod fault_counts;
 mod histogram;
 mod machine;
 mod process;
@@ -13,6 +14,7 @@ mod truth;
 
 pub use census::Census;
 pub use drill::{DrillResult, FaultSpan, HealResult, PhaseData, PhaseResult, SteadyResult};
+pub use fault_counts::FaultCounts;
 pub use histogram::SeriesData;
 pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};

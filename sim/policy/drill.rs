@@ -18,6 +18,10 @@ pub struct Drill {
     /// What must hold of the whole run, or of one phase.
     #[serde(rename = "assert")]
     pub assertions: Vec<Assertion>,
+    /// Updates that are due so long before the first fault belong to `during` already: what would still be in progress
+    /// when it begins meets it.
+    #[serde(with = "units::duration")]
+    pub lead: Duration,
     /// What the fleet gets to recover, from the end of the last fault: updates due within it belong to `during`.
     #[serde(with = "units::duration")]
     pub recovery: Duration,
@@ -43,7 +47,7 @@ pub struct Assertion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DrillPhase {
-    /// No fault has begun yet.
+    /// No fault has begun yet, or will while the update is in progress.
     Before,
     /// A fault is active, or the fleet is recovering from one.
     During,
@@ -80,6 +84,19 @@ impl Drill {
         series
     }
 
+    /// Its phases with these `faults`.
+    #[must_use]
+    pub fn phases(&self, faults: &[Fault]) -> DrillPhases {
+        let during = faults.iter().map(|fault| fault.at).min().unwrap_or(Duration::MAX);
+        // One without an end has no latest end either.
+        let ends: Option<Vec<Duration>> = faults.iter().map(Fault::ends).collect();
+        let last = ends.and_then(|ends| ends.into_iter().max());
+        DrillPhases {
+            during: if faults.is_empty() { during } else { during.saturating_sub(self.lead) },
+            after: last.map(|last| last.saturating_add(self.recovery)),
+        }
+    }
+
     /// Whether an abort of the roll-out is what the drill wants to see.
     #[must_use]
     pub fn asserts_abort(&self) -> bool {
@@ -106,15 +123,6 @@ impl DrillPhase {
 }
 
 impl DrillPhases {
-    /// Those of a drill with these `faults`, whose fleet gets `recovery` after the last of them.
-    #[must_use]
-    pub fn of(faults: &[Fault], recovery: Duration) -> Self {
-        let during = faults.iter().map(|fault| fault.at).min().unwrap_or(Duration::MAX);
-        let ends = faults.iter().map(|fault| fault.lasts.map(|lasts| fault.at.saturating_add(lasts)));
-        let last = ends.reduce(|last, end| last.zip(end).map(|(last, end)| last.max(end))).flatten();
-        Self { during, after: last.map(|last| last.saturating_add(recovery)) }
-    }
-
     /// The phase of an update that is due at `due`.
     #[must_use]
     pub fn at(&self, due: Duration) -> DrillPhase {
@@ -184,18 +192,30 @@ impl From<Assertion> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{FaultKind, Select};
+    use crate::policy::FaultKind;
 
     fn second(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
     }
 
     fn fault(at: u64, lasts: Option<u64>) -> Fault {
-        Fault { kind: FaultKind::NoReply, select: Select::All, at: second(at), lasts: lasts.map(second) }
+        Fault { at: second(at), lasts: lasts.map(second), ..Fault::new(FaultKind::NoReply) }
+    }
+
+    fn drill(lead: u64, assertions: &[&str]) -> Drill {
+        Drill {
+            claim: String::new(),
+            steady: vec!["schedule.lag.p99 < 10ms".parse().unwrap()],
+            assertions: assertions.iter().map(|text| text.parse().unwrap()).collect(),
+            lead: second(lead),
+            recovery: second(5),
+            heal: second(1),
+            limit: second(1),
+        }
     }
 
     fn phases(faults: &[Fault]) -> DrillPhases {
-        DrillPhases::of(faults, second(5))
+        drill(0, &[]).phases(faults)
     }
 
     #[test]
@@ -222,6 +242,8 @@ mod tests {
         let open = phases(&[fault(10, None), fault(11, Some(10))]);
         assert_eq!((open.at(second(9)), open.at(second(1000))), (DrillPhase::Before, DrillPhase::During));
         assert_eq!((open.span(DrillPhase::During), open.span(DrillPhase::After)), (Some((second(10), None)), None));
+        let early = drill(3, &[]).phases(&[fault(10, Some(2))]);
+        assert_eq!((early.at(second(6)), early.at(second(7))), (DrillPhase::Before, DrillPhase::During));
         let start = phases(&[fault(0, Some(2))]);
         assert_eq!((start.at(second(0)), start.span(DrillPhase::Before)), (DrillPhase::During, None));
         let none = phases(&[]);
@@ -240,15 +262,7 @@ mod tests {
 
     #[test]
     fn a_drill_knows_its_series_and_whether_it_wants_an_abort() {
-        let drill = |assertions: &[&str]| Drill {
-            claim: String::new(),
-            steady: vec!["schedule.lag.p99 < 10ms".parse().unwrap()],
-            assertions: assertions.iter().map(|text| text.parse().unwrap()).collect(),
-            recovery: second(1),
-            heal: second(1),
-            limit: second(1),
-        };
-        let named = drill(&["update.total.p99 < 10s", "during: method.response.error.count > 0", "reconnect.p99 < 9s"]);
+        let named = drill(0, &["update.total.p99 < 10s", "during: method.response.error.count > 0", "reconnect.p99 < 9s"]);
         assert_eq!(
             named.series(),
             [
@@ -266,7 +280,7 @@ mod tests {
             ("rollout.aborted >= 0", false),
             ("rollout.waves == 1", false),
         ] {
-            assert_eq!(drill(&[text]).asserts_abort(), wants, "{text}");
+            assert_eq!(drill(0, &[text]).asserts_abort(), wants, "{text}");
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Schedule<'a> {
 }
 
 pub(super) fn read(field: &Field<'_>, scene: Scene<'_>, schedule: &Schedule<'_>) -> Result<Drill, Problem> {
-    let section = field.section(&["claim", "steady", "assert", "recovery", "heal", "limit"])?;
+    let section = field.section(&["claim", "steady", "assert", "lead", "recovery", "heal", "limit"])?;
     let claim = section.required("claim")?;
     let text = claim.text()?.trim();
     if text.is_empty() {
@@ -36,6 +36,7 @@ pub(super) fn read(field: &Field<'_>, scene: Scene<'_>, schedule: &Schedule<'_>)
         claim: text.to_owned(),
         steady,
         assertions,
+        lead: duration("lead", Duration::ZERO, Duration::ZERO..=HOUR)?,
         recovery: duration("recovery", RECOVERY, Duration::ZERO..=HOUR)?,
         heal: duration("heal", HEAL, Duration::ZERO..=HOUR)?,
         limit: duration("limit", LIMIT, Duration::from_secs(1)..=24 * HOUR)?,
@@ -91,7 +92,7 @@ fn phases(field: &Field<'_>, drill: &Drill, scene: Scene<'_>, schedule: &Schedul
              depends on how quick the hub is",
         ));
     }
-    let phases = DrillPhases::of(scene.faults, drill.recovery);
+    let phases = drill.phases(scene.faults);
     let wanted = |phase| {
         let asserted = drill.assertions.iter().any(|assertion| assertion.phase == Some(phase));
         phase == DrillPhase::During || !drill.steady.is_empty() || asserted

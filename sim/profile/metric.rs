@@ -25,31 +25,18 @@ impl Scene<'_> {
                 "cannot be judged while `load.via` is \"job\": the hub makes the calls, and `{series}` is not measured"
             )));
         }
-        let faults = names(self.faults);
+        let faults: Vec<&str> = self.faults.iter().map(|fault| fault.name.as_str()).collect();
         known(field, "fault", metric.fault(), &faults)?;
-        let operations: Vec<String> = Operation::ALL.iter().map(|operation| operation.name().to_owned()).collect();
-        known(field, "operation", metric.operation(), &operations)
+        known(field, "operation", metric.operation(), &Operation::ALL.map(Operation::name))
     }
 }
 
-fn known(field: &Field<'_>, what: &str, name: Option<&str>, names: &[String]) -> Result<(), Problem> {
+fn known(field: &Field<'_>, what: &str, name: Option<&str>, names: &[&str]) -> Result<(), Problem> {
     match name {
-        Some(name) if !names.iter().any(|known| known == name) => {
+        Some(name) if !names.contains(&name) => {
             let allowed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             Err(field.problem(format_args!("names the unknown {what} `{name}`: there are {allowed}")))
         }
         _ => Ok(()),
     }
-}
-
-/// The names of `faults`: their kinds, numbered from the second of a kind on.
-fn names(faults: &[Fault]) -> Vec<String> {
-    let name = |index: usize| {
-        let kind = faults[index].kind.name();
-        match faults[..index].iter().filter(|fault| fault.kind.name() == kind).count() {
-            0 => kind.to_owned(),
-            before => format!("{kind}-{}", before + 1),
-        }
-    };
-    (0..faults.len()).map(name).collect()
 }

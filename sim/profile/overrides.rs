@@ -23,7 +23,8 @@ impl Override {
     /// What the environment's variables that are overrides begin with.
     pub const ENVIRONMENT: &'static str = "TWINSTORM_SET_";
 
-    /// The argument of `--set`: `section.key=VALUE`; `fault.0.select=all` reaches into a list.
+    /// The argument of `--set`: `section.key=VALUE`; `fault.0.select=all` reaches into a list, `fault.hub_down.at=3s` by the
+    /// name of what is in it.
     ///
     /// # Errors
     /// There is no `=` in it, or no key before it.
@@ -114,9 +115,11 @@ fn put_below(parent: &mut Node, whole: &str, path: &[&str], node: Node) -> Resul
         Value::Table(table) => put(table, whole, path, node),
         Value::List(items) => {
             let count = items.len();
-            let Some((index, rest)) = path.split_first().and_then(|(index, rest)| Some((index.parse().ok()?, rest)))
-            else {
-                let message = format!("`{prefix}` is a list: reach into it by number, e.g. `{prefix}.0.…`");
+            let index = |name: &str| name.parse().ok().or_else(|| named(items, name));
+            let Some((index, rest)) = path.split_first().and_then(|(name, rest)| Some((index(name)?, rest))) else {
+                let message = format!(
+                    "`{prefix}` is a list: reach into it by number, e.g. `{prefix}.0.…`, or by the name of what it holds"
+                );
                 return Err(Problem::new(&node.origin, message));
             };
             match (items.get_mut::<usize>(index), rest.is_empty()) {
@@ -144,6 +147,25 @@ fn put_below(parent: &mut Node, whole: &str, path: &[&str], node: Node) -> Resul
             Err(Problem::new(&node.origin, message))
         }
     }
+}
+
+/// The place in a list of what has this name: one of its own, or else that of its kind, numbered from the second on.
+fn named(items: &[Node], name: &str) -> Option<usize> {
+    let text = |item: &Node, key: &str| match &item.value {
+        Value::Table(table) => match &table.get(key)?.node.value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut names: Vec<String> = Vec::new();
+    for item in items {
+        let kind = text(item, "kind").unwrap_or_default();
+        let numbered = (2..).map(|number| format!("{kind}-{number}"));
+        let unused = || std::iter::once(kind.clone()).chain(numbered).find(|name| !names.contains(name));
+        names.push(text(item, "name").or_else(unused).unwrap_or_default());
+    }
+    names.iter().position(|known| known == name)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::coordinator::{Coordinator, Phase};
 use super::tally::Tally;
 use crate::measure::{DrillResult, FaultSpan, Gauges, HealResult, LoadSpan, PhaseResult};
-use crate::policy::{Drill, DrillPhase, DrillPhases};
+use crate::policy::{Drill, DrillPhase, Fault};
 use crate::profile::Plan;
 use crate::shard::StopReason;
 use crate::time::Nanos;
@@ -116,7 +116,7 @@ impl Coordinator {
     /// What stands in the live view for the load of a drill.
     pub(super) fn phase_in_words(&self, drill: &Drill, since: Instant) -> &'static str {
         let passed = Instant::now().saturating_duration_since(since);
-        match DrillPhases::of(&self.options.plan.faults, drill.recovery).at(passed) {
+        match drill.phases(&self.options.plan.faults).at(passed) {
             DrillPhase::Before => "before faults",
             DrillPhase::During => "during faults",
             DrillPhase::After => "after faults",
@@ -151,7 +151,7 @@ pub(super) fn result(
 
 /// The phases that began.
 fn phases(plan: &Plan, drill: &Drill, load: LoadSpan, tally: &Tally) -> Vec<PhaseResult> {
-    let spans = DrillPhases::of(&plan.faults, drill.recovery);
+    let spans = drill.phases(&plan.faults);
     let phase = |name: DrillPhase| {
         let (from, to) = spans.span(name)?;
         let from_s = load.from_s + from.as_secs_f64();
@@ -164,10 +164,10 @@ fn phases(plan: &Plan, drill: &Drill, load: LoadSpan, tally: &Tally) -> Vec<Phas
 
 /// The faults that began. One that the load outlived has ended; the others were ended by the healing.
 fn timeline(plan: &Plan, load: LoadSpan) -> Vec<FaultSpan> {
-    let span = |fault: &crate::policy::Fault| {
+    let span = |fault: &Fault| {
         let from_s = load.from_s + fault.at.as_secs_f64();
         let to_s = fault.lasts.map(|lasts| from_s + lasts.as_secs_f64()).filter(|to| *to < load.to_s);
-        (from_s < load.to_s).then(|| FaultSpan { name: fault.kind.name().to_owned(), from_s, to_s })
+        (from_s < load.to_s).then(|| FaultSpan { name: fault.name.clone(), from_s, to_s })
     };
     plan.faults.iter().filter_map(span).collect()
 }

@@ -10,7 +10,7 @@ use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
 use crate::device::Fleet;
 use crate::driver::{Client, Driver, DriverPlan, PhasePlan, RestSettings};
 use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
-use crate::policy::{DeviceIds, DrillPhases, Outcome};
+use crate::policy::{DeviceIds, Outcome};
 use crate::profile::HubPlan;
 use crate::time::{Clock, Nanos};
 
@@ -95,7 +95,7 @@ impl Work {
                     config.observe.overlap.get_or_insert(Duration::ZERO);
                 }
                 let phases = plan.drill.as_ref().map(|drill| PhasePlan {
-                    phases: DrillPhases::of(&plan.faults, drill.recovery),
+                    phases: drill.phases(&plan.faults),
                     series: drill.series(),
                 });
                 let plan = DriverPlan {
