@@ -262,7 +262,8 @@ mod tests {
 
     #[test]
     fn a_drill_knows_its_series_and_whether_it_wants_an_abort() {
-        let named = drill(0, &["update.total.p99 < 10s", "during: method.response.error.count > 0", "reconnect.p99 < 9s"]);
+        let named =
+            drill(0, &["update.total.p99 < 10s", "during: method.response.error.count > 0", "reconnect.p99 < 9s"]);
         assert_eq!(
             named.series(),
             [

@@ -135,3 +135,76 @@ fn in_words(phase: DrillPhase, phases: &DrillPhases, updates: u64) -> String {
         None => format!("no `{phase}`"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::parse;
+
+    /// 1000 updates at 100/s, and a fault from 3 s to 5 s.
+    const FAULT: &str = "[[fault]]\nkind = 'offline'\nselect = 'all'\nat = '3s'\nfor = '2s'\n";
+
+    fn drill(faults: &str, keys: &str) -> Result<Drill, String> {
+        let text = format!("[load]\narrivals = 'constant'\n{faults}[drill]\n{keys}");
+        parse("my.toml", &text, &[]).map(|plan| plan.drill.unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_drill_is_read_with_its_defaults() {
+        let steady = "steady = ['update.total.p99 < 10s', 'connected.pct >= 99']\nrecovery = '2s'";
+        let assert =
+            "assert = ['during: census.completed.pct >= 90', 'faults.offline.updates > 3', 'rate.achieved > 9']";
+        let drill = drill(FAULT, &format!("claim = ' it works '\n{steady}\n{assert}")).unwrap();
+        assert_eq!((drill.claim.as_str(), drill.steady.len(), drill.assertions.len()), ("it works", 2, 3));
+        assert_eq!((drill.lead, drill.recovery), (Duration::ZERO, Duration::from_secs(2)));
+        assert_eq!((drill.heal, drill.limit), (HEAL, LIMIT));
+        assert_eq!(parse("my.toml", "", &[]).unwrap().drill, None);
+    }
+
+    #[test]
+    fn what_cannot_be_judged_is_refused() {
+        let faults = format!("{FAULT}[[fault]]\nkind = 'offline'\nselect = 'all'\nat = '3s'\n");
+        for (faults, keys, says) in [
+            (FAULT, "", "the key `drill.claim` is missing"),
+            (FAULT, "claim = ' '", "`drill.claim` must say what the drill proves"),
+            (FAULT, "claim = 'x'\nsteady = ['speed > 1']", "`drill.steady.0` is wrong: unknown metric `speed`"),
+            (FAULT, "claim = 'x'\nsteady = ['rate.achieved > 1']", "`rate.achieved` is known of the whole run alone"),
+            (FAULT, "claim = 'x'\nsteady = ['twin.ack.completed.p50 < 1s']", "devices measure `twin.ack.completed`"),
+            (FAULT, "claim = 'x'\nassert = ['amid: census.stuck == 0']", "`drill.assert.0` is wrong: unknown phase"),
+            (FAULT, "claim = 'x'\nassert = ['after: generator.cpu < 9']", "known of the whole run alone"),
+            (FAULT, "claim = 'x'\nassert = ['faults.ofline.updates > 1']", "unknown fault `ofline`: there are offline"),
+            (FAULT, "claim = 'x'\nlimit = '5s'", "has a `limit` of 5 s, and its last update is due after 10.0 s"),
+            ("", "claim = 'x'", "`drill` needs a [[fault]]"),
+            (&faults, "claim = 'x'\nsteady = ['census.stuck == 0']", "a fault without `for` never ends"),
+        ] {
+            let error = drill(faults, keys).unwrap_err();
+            assert!(error.contains(says), "{keys}\n{error}");
+        }
+        let closed = format!("[load]\nkind = 'closed'\n{FAULT}[drill]\nclaim = 'x'");
+        assert!(parse("my.toml", &closed, &[]).unwrap_err().to_string().contains("needs `load.kind` = \"open\""));
+        let job = format!(
+            "[load]\nvia = 'job'\n{FAULT}[drill]\nclaim = 'x'\nrecovery = '1s'\nsteady = ['method.response.p99 < 1s']"
+        );
+        assert!(parse("my.toml", &job, &[]).unwrap_err().to_string().contains("`method.response` is not measured"));
+    }
+
+    #[test]
+    fn a_phase_without_updates_is_refused_with_the_arithmetic_if_something_is_wanted_of_it() {
+        let steady = "claim = 'x'\nsteady = ['census.stuck == 0']";
+        let error = drill(FAULT, steady).unwrap_err();
+        assert!(
+            error.contains(
+                "`drill` has no update in the phase `after`: the 1000 updates are due within 10.0 s; \
+                 `before` from 0 s to 3 s: 300, `during` from 3 s to 15 s: 700, `after` from 15 s on: 0"
+            ),
+            "{error}"
+        );
+        assert!(drill(FAULT, "claim = 'x'").is_ok(), "nothing is wanted of what follows");
+        assert!(drill(FAULT, "claim = 'x'\nassert = ['after: census.stuck == 0']").is_err());
+        assert!(drill(FAULT, &format!("{steady}\nrecovery = '4s'")).is_ok());
+        let error = drill(FAULT, &format!("{steady}\nrecovery = '4s'\nlead = '3s'")).unwrap_err();
+        assert!(error.contains("no update in the phase `before`") && error.contains("no `before`, "), "{error}");
+        let late = "[[fault]]\nkind = 'offline'\nselect = 'all'\nat = '20s'\n";
+        assert!(drill(late, "claim = 'x'").unwrap_err().contains("no update in the phase `during`"));
+    }
+}

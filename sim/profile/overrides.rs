@@ -115,11 +115,13 @@ fn put_below(parent: &mut Node, whole: &str, path: &[&str], node: Node) -> Resul
         Value::Table(table) => put(table, whole, path, node),
         Value::List(items) => {
             let count = items.len();
-            let index = |name: &str| name.parse().ok().or_else(|| named(items, name));
-            let Some((index, rest)) = path.split_first().and_then(|(name, rest)| Some((index(name)?, rest))) else {
-                let message = format!(
-                    "`{prefix}` is a list: reach into it by number, e.g. `{prefix}.0.…`, or by the name of what it holds"
-                );
+            let names = names(items);
+            let index = |part: &str| part.parse().ok().or_else(|| names.iter().position(|name| name == part));
+            let Some((index, rest)) = path.split_first().and_then(|(part, rest)| Some((index(part)?, rest))) else {
+                let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+                let by_name =
+                    if names.is_empty() { String::new() } else { format!(" or by name: {}", names.join(", ")) };
+                let message = format!("`{prefix}` is a list: reach into it by number, e.g. `{prefix}.0.…`{by_name}");
                 return Err(Problem::new(&node.origin, message));
             };
             match (items.get_mut::<usize>(index), rest.is_empty()) {
@@ -149,8 +151,8 @@ fn put_below(parent: &mut Node, whole: &str, path: &[&str], node: Node) -> Resul
     }
 }
 
-/// The place in a list of what has this name: one of its own, or else that of its kind, numbered from the second on.
-fn named(items: &[Node], name: &str) -> Option<usize> {
+/// What each item of a list goes by: a name of its own, or that of its kind, numbered from the second on; else nothing.
+fn names(items: &[Node]) -> Vec<String> {
     let text = |item: &Node, key: &str| match &item.value {
         Value::Table(table) => match &table.get(key)?.node.value {
             Value::Text(text) => Some(text.clone()),
@@ -160,12 +162,14 @@ fn named(items: &[Node], name: &str) -> Option<usize> {
     };
     let mut names: Vec<String> = Vec::new();
     for item in items {
-        let kind = text(item, "kind").unwrap_or_default();
-        let numbered = (2..).map(|number| format!("{kind}-{number}"));
-        let unused = || std::iter::once(kind.clone()).chain(numbered).find(|name| !names.contains(name));
-        names.push(text(item, "name").or_else(unused).unwrap_or_default());
+        let of_kind = |kind: String| {
+            let numbered = (2..).map(|number| format!("{kind}-{number}"));
+            std::iter::once(kind.clone()).chain(numbered).find(|name| !names.contains(name))
+        };
+        let name = text(item, "name").or_else(|| text(item, "kind").and_then(of_kind));
+        names.push(name.unwrap_or_default());
     }
-    names.iter().position(|known| known == name)
+    names
 }
 
 #[cfg(test)]
@@ -204,6 +208,19 @@ mod tests {
         assert_eq!(plan.driver.retry_method, RetryPolicy::NEVER);
         assert_eq!((plan.thresholds.len(), plan.thresholds[1].to_string()), (3, "update.overhead.p50 < 1s".to_owned()));
         assert_eq!(plan.faults[1].select, Select::Percent(5.0));
+    }
+
+    #[test]
+    fn an_entry_of_a_list_is_reached_by_its_name_too() {
+        let kinds = "fault=[{ kind = \"offline\", select = \"all\" }, { kind = \"offline\", select = \"all\" }, \
+                     { kind = \"no_reply\", select = \"all\", name = \"dumb\" }]";
+        let plan = set(&[kinds, "fault.offline-2.at=3s", "fault.dumb.for=2s", "fault.offline.name=away"]).unwrap();
+        let names: Vec<&str> = plan.faults.iter().map(|fault| fault.name.as_str()).collect();
+        assert_eq!(names, ["away", "offline", "dumb"]);
+        assert_eq!((plan.faults[1].at, plan.faults[2].lasts), (3 * SECOND, Some(2 * SECOND)));
+        let error = set(&[kinds, "fault.ofline.at=3s"]).unwrap_err().to_string();
+        let says = "`fault` is a list: reach into it by number, e.g. `fault.0.…` or by name: offline, offline-2, dumb";
+        assert_eq!(error, format!("--set fault.ofline.at=3s: {says}"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::human::{percent, three_digits};
 use super::table::{Align, columns, paragraph};
 use super::{ReportError, Reporter, human_duration};
 use crate::measure::{FaultRow, ObserverHealth, RunResult, ThresholdResult, Verdict};
-use crate::policy::{Outcome, Statistic, Threshold, Unit};
+use crate::policy::{Assertion, Outcome, Statistic, Unit};
 
 /// The readable report.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,8 +14,9 @@ pub struct Terminal {
     pub color: bool,
 }
 
+/// How a word is meant.
 #[derive(Clone, Copy)]
-enum Tone {
+pub(super) enum Tone {
     Good,
     Bad,
     Doubtful,
@@ -25,6 +26,7 @@ impl Reporter for Terminal {
     fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError> {
         let sections = [
             self.verdict(result),
+            self.drill(result),
             self.thresholds(result),
             if has_driver(result) { census(result) } else { Vec::new() },
             series(result),
@@ -38,7 +40,7 @@ impl Reporter for Terminal {
 }
 
 impl Terminal {
-    fn paint(self, tone: Tone, text: &str) -> String {
+    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Good => "32",
             Tone::Bad => "31",
@@ -85,18 +87,7 @@ impl Terminal {
     }
 
     fn thresholds(self, result: &RunResult) -> Vec<String> {
-        let rows: Vec<Vec<String>> = result
-            .thresholds
-            .iter()
-            .map(|threshold| {
-                let word = match threshold.ok {
-                    Some(true) => self.paint(Tone::Good, "ok    "),
-                    Some(false) => self.paint(Tone::Bad, "broken"),
-                    None => self.paint(Tone::Doubtful, "-     "),
-                };
-                vec![word, threshold.expr.clone(), observed(threshold)]
-            })
-            .collect();
+        let rows: Vec<Vec<String>> = result.thresholds.iter().map(|threshold| judgement(self, threshold)).collect();
         titled("Thresholds", columns(&[Align::Left; 3], &rows))
     }
 
@@ -124,11 +115,21 @@ fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
     if lines.is_empty() { lines } else { [vec![title.to_owned()], lines].concat() }
 }
 
+/// Whether a condition held, the condition, and what was observed.
+pub(super) fn judgement(terminal: Terminal, judged: &ThresholdResult) -> Vec<String> {
+    let word = match judged.ok {
+        Some(true) => terminal.paint(Tone::Good, "ok    "),
+        Some(false) => terminal.paint(Tone::Bad, "broken"),
+        None => terminal.paint(Tone::Doubtful, "-     "),
+    };
+    vec![word, judged.expr.clone(), observed(judged)]
+}
+
 /// The observed value of a threshold in its unit.
 fn observed(threshold: &ThresholdResult) -> String {
     let Some(value) = threshold.observed else { return "nothing measured".to_owned() };
     // Expressions were checked when the plan was made; one from elsewhere is shown as a plain number.
-    let unit = threshold.expr.parse::<Threshold>().map_or(Unit::Count, |threshold| threshold.metric.unit());
+    let unit = threshold.expr.parse::<Assertion>().map_or(Unit::Count, |judged| judged.threshold.metric.unit());
     let value = match unit {
         Unit::Duration => human_duration(value),
         Unit::Rate => format!("{}/s", three_digits(value)),

@@ -94,10 +94,10 @@ impl Work {
                     // Its answers hold all that had changed when it was asked: nothing becomes visible late.
                     config.observe.overlap.get_or_insert(Duration::ZERO);
                 }
-                let phases = plan.drill.as_ref().map(|drill| PhasePlan {
-                    phases: drill.phases(&plan.faults),
-                    series: drill.series(),
-                });
+                let phases = plan
+                    .drill
+                    .as_ref()
+                    .map(|drill| PhasePlan { phases: drill.phases(&plan.faults), series: drill.series() });
                 let plan = DriverPlan {
                     config,
                     seed: plan.seed,

@@ -26,6 +26,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::measure::{FaultRow, Interval, LoadSpan, ShardResult};
     use crate::policy::{Outcome, Series};
 
     fn judged(text: &str, result: &RunResult) -> (Option<f64>, Option<bool>, Option<String>) {
@@ -59,6 +60,32 @@ mod tests {
             let (value, verdict, by) = judged(text, &result);
             assert!((value.unwrap() - observed).abs() < 0.002 && by.is_none(), "{text}: {value:?}");
             assert_eq!(verdict, Some(ok), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_second_in_which_fewest_devices_were_connected_counts_if_there_was_load_then() {
+        let mut result = RunResult { load: Some(LoadSpan { from_s: 1.5, to_s: 4.0 }), ..RunResult::default() };
+        result.shards = vec![ShardResult { devices: 30, ..ShardResult::default() }; 2];
+        let second = |(t_s, connected)| Interval { t_s, connected, ..Interval::default() };
+        result.intervals = [(1.0, 3), (2.0, 60), (3.0, 45), (4.0, 60), (5.0, 0)].map(second).into();
+        assert_eq!(judged("connected.pct >= 75", &result), (Some(75.0), Some(true), None));
+        result.load = None;
+        assert_eq!(judged("connected.pct >= 75", &result), (None, None, None));
+    }
+
+    #[test]
+    fn a_fault_is_found_by_its_name() {
+        let observed = std::collections::BTreeMap::from([(Outcome::NotOnline, 3), (Outcome::Completed, 1)]);
+        let row = FaultRow { kind: "offline".to_owned(), injected: 4, observed, ..FaultRow::default() };
+        let result = RunResult { faults: vec![row], ..RunResult::default() };
+        for (text, observed) in [
+            ("faults.offline.updates == 4", Some(4.0)),
+            ("faults.offline.not_online.pct > 50", Some(75.0)),
+            ("faults.offline.stuck.pct == 0", Some(0.0)),
+            ("faults.other.updates == 4", None),
+        ] {
+            assert_eq!(judged(text, &result).0, observed, "{text}");
         }
     }
 
