@@ -60,6 +60,12 @@ pub enum Event {
     Ready,
     /// The device gave up connecting.
     GaveUp,
+    /// The device tries to connect again after this wait.
+    ConnectRetry(Duration),
+    /// A report goes out again after this wait, as the hub's answer asked for it.
+    ReportRetry(Duration),
+    /// A report is dropped: it was refused, or there were no more attempts.
+    ReportDropped,
     /// Something went wrong, in words without secrets.
     Failed(String),
     /// This machine has run out of something that a connection needs: what, and the way out.

@@ -106,9 +106,9 @@ fn a_profile_is_laid_over_quickstart_key_by_key() {
     assert_eq!(plan.driver.load, Load::Closed { in_flight: 100 });
     assert_eq!(plan.hub.embedded(plan.fleet.transport).unwrap().slow.twin_ack, Duration::from_millis(80));
     let fixed = Backoff::Fixed { delay: 10 * SECOND };
-    assert_eq!(plan.fleet.retry_connect, RetryPolicy { backoff: fixed, max_attempts: None });
+    assert_eq!(plan.fleet.retry_connect, RetryPolicy::new(fixed).into());
     let twin = Backoff::Exponential { base: 2 * SECOND, cap: 30 * SECOND, jitter: Jitter::Decorrelated };
-    assert_eq!(plan.fleet.retry_twin, RetryPolicy { backoff: twin, max_attempts: Some(4) });
+    assert_eq!(plan.fleet.retry_twin, RetryPolicy { max_attempts: Some(4), ..RetryPolicy::new(twin) });
     let [first, second] = &plan.faults[..] else { panic!("{:?}", plan.faults) };
     assert_eq!(first.kind, FaultKind::Fail { stage: FaultStage::Applying, code: "boot_failed".to_owned() });
     assert_eq!((first.select.clone(), first.at, first.lasts), (Select::Ids(vec![1, 6]), SECOND, Some(2 * SECOND)));
@@ -251,7 +251,14 @@ fn impossible_values_are_refused_where_they_stand() {
             4,
             "must be longer than what `firmware.apply` can take, 90s",
         ),
-        ("[retry]\nconnect = 'azure-c'", 2, "allowed are `none`, `fixed`, `exponential`"),
+        ("[retry]\nconnect = 'azure'", 2, "allowed are `none`, `fixed`, `exponential`, `azure-c`, `azure-dotnet`, "),
+        ("[retry]\nconnect = []", 2, "`retry.connect` must have 1 to 16 policies"),
+        ("[retry]\nconnect = ['fixed', 'azure']", 2, "`retry.connect.1` cannot be `azure`"),
+        ("[retry]\ntwin = ['fixed']", 2, "`retry.twin` must be a text in quotes, not a list"),
+        ("[retry]\nmethod = { policy = 'azure-c', cap = '1s' }", 2, "`retry.method.cap` means nothing for this policy"),
+        ("[retry]\nconnect = { policy = 'none', refused = true }", 2, "`retry.connect.refused` means nothing"),
+        ("[retry]\nconnect = { policy = 'fixed', refused = 1 }", 2, "`retry.connect.refused` must be true or false"),
+        ("[retry]\nconnect = { policy = 'fixed', give_up_after = '1ms' }", 2, "must be from 1s to 24h"),
         (
             "[retry]\nconnect = { policy = 'fixed', base = '1s' }",
             2,

@@ -14,7 +14,7 @@ fn rules(attempts: u32) -> Rules {
     let backoff = if attempts > 1 { Backoff::Fixed { delay: 2 * SECOND } } else { Backoff::None };
     Rules {
         by_job: false,
-        retry: RetryPolicy { backoff, max_attempts: Some(attempts) },
+        retry: RetryPolicy { max_attempts: Some(attempts), ..RetryPolicy::new(backoff) },
         stage_deadline: 60 * SECOND,
         read_again: SECOND,
         version: Some("2".to_owned()),

@@ -52,7 +52,7 @@ fn the_token_is_renewed_by_a_reconnect_at_a_random_time_before_it_expires() {
 fn the_back_off_grows_and_begins_anew_once_a_connection_has_held() {
     let mut settings = settings(&[]);
     let backoff = Backoff::Exponential { base: SECOND, cap: 30 * SECOND, jitter: Jitter::None };
-    settings.fleet.retry_connect = RetryPolicy { backoff, max_attempts: None };
+    settings.fleet.retry_connect = RetryPolicy::new(backoff).into();
     let mut rig = Rig::new(settings, 3);
     rig.hub.closed = true;
     rig.run_until(at(8.0));
@@ -75,7 +75,7 @@ fn the_back_off_grows_and_begins_anew_once_a_connection_has_held() {
 fn the_back_off_begins_anew_after_a_renewal_too() {
     let mut settings = settings(&[]);
     let backoff = Backoff::Exponential { base: SECOND, cap: 1000 * SECOND, jitter: Jitter::None };
-    settings.fleet.retry_connect = RetryPolicy { backoff, max_attempts: None };
+    settings.fleet.retry_connect = RetryPolicy::new(backoff).into();
     let mut rig = Rig::new(settings, 3);
     rig.hub.closed = true;
     rig.run_until(at(8.0));
@@ -119,7 +119,8 @@ fn connack_3_is_retried_and_a_wrong_key_is_not() {
 #[test]
 fn a_limit_of_attempts_gives_up() {
     let mut settings = settings(&[]);
-    settings.fleet.retry_connect.max_attempts = Some(2);
+    let policy = RetryPolicy { max_attempts: Some(2), ..*settings.fleet.retry_connect.of(3) };
+    settings.fleet.retry_connect = policy.into();
     let mut rig = Rig::new(settings, 3);
     rig.hub.closed = true;
     rig.run_until(at(100.0));
