@@ -56,6 +56,10 @@ pub enum Event {
     Connected,
     /// An accepted connection is over.
     Disconnected,
+    /// An accepted connection was lost: neither side had said good-bye.
+    Lost,
+    /// The device is connected again, so long after its connection was lost.
+    Back(Duration),
     /// The first `standBy` was acknowledged, or the device gave up before.
     Ready,
     /// The device gave up connecting.

@@ -22,6 +22,8 @@ pub(super) struct Link {
     /// In seconds. Zero: no pings.
     keep_alive: u16,
     ever_up: bool,
+    /// Whether the last good connection was lost, not given up for a new token.
+    lost: bool,
     attempts: u32,
     retrying: Retrying,
     last_sent: Nanos,
@@ -64,6 +66,7 @@ impl Link {
             state: State::Down { open_at: Nanos::ZERO },
             keep_alive: 0,
             ever_up: false,
+            lost: false,
             attempts: 0,
             retrying: Retrying::default(),
             last_sent: Nanos::ZERO,
@@ -161,6 +164,11 @@ impl Link {
         (down_since < Nanos::MAX).then(|| (Series::Reconnect, now.since(down_since)))
     }
 
+    /// Whether the connection before the present one was lost; once for each.
+    pub(super) const fn was_lost(&mut self) -> bool {
+        std::mem::replace(&mut self.lost, false)
+    }
+
     /// The hub granted the subscriptions.
     pub(super) fn subscribed(&mut self) {
         self.state = State::Up;
@@ -185,6 +193,7 @@ impl Link {
         random: &mut impl Rng,
     ) -> Option<Duration> {
         let failed = if self.is_connected() {
+            self.lost = true;
             let why = if self.went_down(now) { Failure::Lost } else { Failure::Transient };
             Failed::new(why, now.since(self.up_since))
         } else {

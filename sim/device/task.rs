@@ -230,6 +230,8 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
+            Event::Lost => books.recorder.retries().connect(cohort).lost += 1,
+            Event::Back(after) => books.recorder.retries().back(cohort, after),
             Event::Ready => books.gauges.ready += 1,
             Event::GaveUp => {
                 books.gauges.gave_up += 1;
@@ -243,9 +245,6 @@ impl<D: DeviceDialect + 'static> Task<D> {
             Event::Sample(series, duration) => {
                 if let Series::Connect | Series::ConnectError = series {
                     worker.pace.borrow_mut().ended(now, duration, series == Series::Connect);
-                }
-                if series == Series::Reconnect {
-                    books.recorder.retries().back(cohort, duration);
                 }
                 books.recorder.record(series, duration);
             }

@@ -246,6 +246,13 @@ pub struct RetryRow {
     pub waited_s: f64,
     /// Attempts in the second of the run that had most.
     pub peak_per_s: u64,
+    /// Connections that were lost: neither renewed nor taken away on purpose.
+    #[serde(default)]
+    pub lost: u64,
+    /// Within so many seconds 99 % of the lost connections were there again; `None` if they never were, or if none was
+    /// lost. It is the time of a certain one of them, and no estimate that wants more samples.
+    #[serde(default)]
+    pub back_99_s: Option<f64>,
     /// From the loss of a connection to the next one; only of connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<SeriesData>,

@@ -18,6 +18,8 @@ pub struct RetryCounts {
     pub give_ups: u64,
     /// The waits before retries, added up, in microseconds.
     pub waited_us: u64,
+    /// Connections that were lost.
+    pub lost: u64,
 }
 
 /// Attempts of some stretch of time and some part of a run; they add up.
@@ -46,6 +48,7 @@ impl RetryCounts {
         self.retries += other.retries;
         self.give_ups += other.give_ups;
         self.waited_us += other.waited_us;
+        self.lost += other.lost;
     }
 }
 

@@ -3,9 +3,8 @@
 use super::human::human_duration;
 use super::table::{Align, columns};
 use crate::measure::{RetryRow, RunResult};
-use crate::policy::Statistic;
 
-const HEADS: [&str; 8] = ["devices", "attempts", "peak/s", "gave up", "waited", "back p50", "p99", "max"];
+const HEADS: [&str; 8] = ["devices", "attempts", "peak/s", "gave up", "waited", "back 50 %", "99 %", "all"];
 
 /// Rows for each kind of thing of which anything was tried again or given up, one for each policy, so that several
 /// can be compared.
@@ -29,12 +28,12 @@ pub(super) fn retries(result: &RunResult) -> Vec<String> {
 }
 
 fn cells(row: &RetryRow) -> Vec<String> {
-    let back = |statistic| {
-        let data = row.back.as_ref()?;
-        Some(data.statistic(statistic).map_or_else(|| "-".to_owned(), human_duration))
-    };
     let counts = [row.devices.into(), row.attempts, row.peak_per_s, row.give_ups].map(|count| count.to_string());
-    let back = [Statistic::Percentile(5000), Statistic::Percentile(9900), Statistic::Max].map(back);
-    let cells = [row.policy.clone()].into_iter().chain(counts).chain([human_duration(row.waited_s)]);
-    cells.chain(back.into_iter().flatten()).collect()
+    let seconds = |seconds: Option<f64>| seconds.map_or_else(|| "-".to_owned(), human_duration);
+    let waited = seconds(Some(row.waited_s).filter(|waited| *waited > 0.0));
+    let back = row.back.iter().flat_map(|back| {
+        // Of those that were lost: whoever never came back counts too.
+        [back.at_rank(row.lost.div_ceil(2)), row.back_99_s, back.at_rank(row.lost)].map(seconds)
+    });
+    [row.policy.clone()].into_iter().chain(counts).chain([waited]).chain(back).collect()
 }

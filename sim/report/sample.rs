@@ -155,8 +155,8 @@ fn retries() -> Retries {
     let back = Some(data(1000, Duration::from_secs(12)));
     Retries {
         connect: vec![
-            RetryRow { back, ..row("azure-c", 500, 2500, 2000) },
-            RetryRow { give_ups: 500, ..row("none", 500, 500, 0) },
+            RetryRow { lost: 1000, back_99_s: Some(11.88), back, ..row("azure-c", 500, 2500, 2000) },
+            RetryRow { give_ups: 500, lost: 500, back: Some(SeriesData::default()), ..row("none", 500, 500, 0) },
         ],
         method: RetryRow { give_ups: 2, ..row("exponential-full", 1000, 1024, 24) },
         twin: row("exponential-full", 1000, 3980, 0),

@@ -201,6 +201,8 @@ fn retries(plan: &Plan, tally: &Tally) -> Retries {
         give_ups: counts.give_ups,
         waited_s: Duration::from_micros(counts.waited_us).as_secs_f64(),
         peak_per_s,
+        lost: counts.lost,
+        back_99_s: back.as_ref().and_then(|back| back.at_rank((counts.lost * 99).div_ceil(100))),
         back,
     };
     let policies = &plan.fleet.retry_connect;

@@ -84,6 +84,9 @@ impl<D: DeviceDialect> Session<D> {
         out.push(Output::Event(Event::Connected));
         if let Some((series, duration)) = self.link.accepted(now) {
             out.push(Output::Event(Event::Sample(series, duration)));
+            if self.link.was_lost() && series == Series::Reconnect {
+                out.push(Output::Event(Event::Back(duration)));
+            }
         }
         self.connection(out, || "CONNACK: accepted".to_owned());
         // On every connection, whatever the hub remembers: 1.7 warns of SDKs that trust it to.
@@ -117,6 +120,7 @@ impl<D: DeviceDialect> Session<D> {
             }
             State::Subscribing { .. } | State::Up => {
                 out.push(Output::Event(Event::Disconnected));
+                out.push(Output::Event(Event::Lost));
                 out.push(Output::Event(Event::Failed(format!("connection lost: {reason}"))));
                 self.connection(out, || format!("lost: {reason}"));
                 self.outbox.connection_lost();
