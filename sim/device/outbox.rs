@@ -233,5 +233,10 @@ mod tests {
         assert!(outbox.next(at(9)).is_some());
         assert_eq!(answer(&mut outbox, at(9), 4, 400), Some(Answered::Dropped { status }));
         assert_eq!((outbox.wake_at(), outbox.pending.capacity()), (Nanos::MAX, 0));
+        let stubborn = RetryPolicy { refused: true, ..RetryPolicy::new(Backoff::Fixed { delay: SECOND }) };
+        outbox.push(status, Bytes::new(), 0);
+        assert!(outbox.next(at(9)).is_some());
+        let answered = outbox.answered(at(9), 5, 400, &stubborn, || Seed(7).stream(Domain::TwinRetry, 0, 0));
+        assert_eq!(answered, Some(Answered::Again { status, wait: SECOND }));
     }
 }

@@ -252,7 +252,7 @@ impl Plan {
     /// A call that is never answered, with all its retries.
     fn longest_call(&self) -> Duration {
         let retry = &self.driver.retry_method;
-        let Some(pause) = retry.backoff.longest() else { return self.driver.response_timeout };
+        let Some(pause) = retry.backoff.longest(false) else { return self.driver.response_timeout };
         let attempts = retry.max_attempts.unwrap_or(1);
         self.driver.response_timeout * attempts + pause * attempts.saturating_sub(1)
     }

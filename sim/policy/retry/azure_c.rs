@@ -15,12 +15,17 @@ use rand::{Rng, RngExt};
 use super::retrying::Step;
 
 const BASE: Duration = Duration::from_secs(1);
-pub(super) const CAP: Duration = Duration::from_secs(30);
+const CAP: Duration = Duration::from_secs(30);
 /// As a share of the wait.
-pub(super) const JITTER: f64 = 0.05;
+const JITTER: f64 = 0.05;
 
 pub(super) fn wait(step: &Step, random: &mut impl Rng) -> Duration {
     let Some(doublings) = step.retry.checked_sub(2) else { return Duration::ZERO };
     let wait = BASE.saturating_mul(1 << doublings.min(20)).min(CAP);
     wait.mul_f64(1.0 + JITTER * random.random::<f64>())
+}
+
+/// The longest wait.
+pub(super) fn longest() -> Duration {
+    CAP.mul_f64(1.0 + JITTER)
 }

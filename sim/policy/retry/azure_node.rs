@@ -18,7 +18,6 @@ use super::exponential::{between, doublings};
 use super::retrying::Step;
 
 pub(super) const GIVE_UP_AFTER: Duration = Duration::from_secs(240);
-pub(super) const CAP_THROTTLED: Duration = Duration::from_secs(60);
 
 /// What the formula is filled with.
 struct Constants {
@@ -38,14 +37,14 @@ const NORMAL: Constants = Constants {
 
 const THROTTLED: Constants = Constants {
     base: Duration::from_secs(10),
-    cap: CAP_THROTTLED,
+    cap: Duration::from_secs(60),
     code: (Duration::ZERO, Duration::from_millis(1250)),
     text: (Duration::from_millis(2500), Duration::from_millis(3750)),
 };
 
 impl Constants {
-    const fn of(step: &Step) -> &'static Self {
-        if step.throttled { &THROTTLED } else { &NORMAL }
+    const fn of(throttled: bool) -> &'static Self {
+        if throttled { &THROTTLED } else { &NORMAL }
     }
 
     /// Before the x-th retry.
@@ -59,7 +58,7 @@ pub(super) fn wait(step: &Step, random: &mut impl Rng) -> Duration {
     if step.attempts == 0 {
         return Duration::ZERO;
     }
-    let constants = Constants::of(step);
+    let constants = Constants::of(step.throttled);
     let (low, high) = constants.code;
     constants.wait(step.attempts, between(low, high, random))
 }
@@ -70,7 +69,12 @@ pub(super) fn documented_wait(step: &Step, random: &mut impl Rng) -> Duration {
     if x == 0 && !step.throttled {
         return Duration::ZERO;
     }
-    let constants = Constants::of(step);
+    let constants = Constants::of(step.throttled);
     let (low, high) = constants.text;
     constants.wait(x, between(low, high, random))
+}
+
+/// The longest wait.
+pub(super) const fn longest(throttled: bool) -> Duration {
+    Constants::of(throttled).cap
 }

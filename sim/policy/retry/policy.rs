@@ -92,17 +92,17 @@ impl RetryPolicy {
 }
 
 impl Backoff {
-    /// The longest wait, if nobody asks for a longer one; `None` if there is never another attempt.
+    /// The longest wait, if nobody asks for a longer one, where attempts are `throttled` or fail otherwise; `None` if
+    /// there is never another attempt.
     #[must_use]
-    pub fn longest(&self) -> Option<Duration> {
+    pub fn longest(&self, throttled: bool) -> Option<Duration> {
         match *self {
             Self::None => None,
             Self::Fixed { delay } => Some(delay),
             Self::Exponential { cap, .. } => Some(cap),
-            Self::AzureC => Some(azure_c::CAP.mul_f64(1.0 + azure_c::JITTER)),
+            Self::AzureC => Some(azure_c::longest()),
             Self::AzureDotnet => Some(azure_dotnet::CAP),
-            // Where nothing is throttled it is less.
-            Self::AzureNode | Self::AzureNodeDocumented => Some(azure_node::CAP_THROTTLED),
+            Self::AzureNode | Self::AzureNodeDocumented => Some(azure_node::longest(throttled)),
         }
     }
 
