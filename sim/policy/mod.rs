@@ -29,7 +29,7 @@ pub use fault::{
 pub use fleet_range::DeviceRange;
 pub use load::{ArrivalKind, Load, Ramp};
 pub use outcome::Outcome;
-pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use retry::{Backoff, ConnectPolicies, Failed, Failure, Jitter, RetryPolicy, Retrying};
 pub use series::Series;
 pub use status::FirmwareStatus;
 pub use threshold::{Comparison, Metric, Statistic, Threshold, ThresholdError, Unit};

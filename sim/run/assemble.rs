@@ -8,10 +8,10 @@ use super::placement::Placement;
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::{DriverConfig, Via};
 use crate::measure::{
-    FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, ThrottleCount, Usage,
-    Verdict, cores,
+    FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, Retries, RetryCounts, RetryRow, RunResult,
+    SeriesData, ShardResult, ThrottleCount, Usage, Verdict, cores,
 };
-use crate::policy::{Arrivals, DeviceRange, Series};
+use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
 use crate::shard::Roles;
 
@@ -98,6 +98,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         },
         faults: fault_rows(&plan, roles, &tally),
         thresholds: Vec::new(),
+        retries: retries(&plan, &tally),
         intervals: tally.intervals.into(),
     }
 }
@@ -186,6 +187,37 @@ fn last_calls(plan: &Plan, shards: &[DeviceRange]) -> (u64, Option<(Duration, Du
         *job += 1;
     }
     (last_jobs.iter().sum(), span)
+}
+
+/// What was tried again, by which policy.
+fn retries(plan: &Plan, tally: &Tally) -> Retries {
+    let (total, peaks) = (&tally.total.retries, &tally.peaks);
+    let row = |policy: String, devices: u32, counts: RetryCounts, peak_per_s: u64, back: Option<SeriesData>| RetryRow {
+        policy,
+        devices,
+        attempts: counts.attempts,
+        retries: counts.retries,
+        give_ups: counts.give_ups,
+        waited_s: Duration::from_micros(counts.waited_us).as_secs_f64(),
+        peak_per_s,
+        lost: counts.lost,
+        back_99_s: back.as_ref().and_then(|back| back.at_rank((counts.lost * 99).div_ceil(100))),
+        back,
+    };
+    let policies = &plan.fleet.retry_connect;
+    let connect = policies.names().into_iter().enumerate().map(|(cohort, name)| {
+        let counts = total.connect.get(&cohort).copied().unwrap_or_default();
+        let peak = peaks.connect.get(&cohort).copied().unwrap_or_default();
+        let devices = policies.devices(cohort, plan.fleet.devices);
+        row(name, devices, counts, peak, Some(total.back.get(&cohort).cloned().unwrap_or_default()))
+    });
+    let one =
+        |policy: &RetryPolicy, counts, peak| row(policy.name().to_owned(), plan.fleet.devices, counts, peak, None);
+    Retries {
+        connect: connect.collect(),
+        method: one(&plan.driver.retry_method, total.method, peaks.method),
+        twin: one(&plan.fleet.retry_twin, total.twin, peaks.twin),
+    }
 }
 
 /// Truth against observation, one row per fault of the plan. A driver alone does not know the truth.
