@@ -3,10 +3,12 @@
 
 mod access;
 mod authority;
+mod breaker;
 mod certificate;
 mod config;
 mod configurations;
 mod endpoint;
+mod entrance;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
@@ -16,6 +18,7 @@ mod json;
 mod listener;
 mod lobby;
 mod partition;
+mod peers;
 mod ports;
 mod query;
 mod rest;

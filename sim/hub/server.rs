@@ -14,10 +14,11 @@ use super::config::HubConfig;
 use super::error::HubError;
 use super::identity::HubIdentity;
 use super::jobs::JobDesk;
+use super::peers::Peers;
 use super::ports::{Port, Ports};
 use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
-use super::workers::{Peers, WorkerSeat};
+use super::workers::WorkerSeat;
 use crate::measure::ThrottleCount;
 use crate::mqtt::ClientAuthorities;
 use crate::time::Clock;
@@ -34,7 +35,8 @@ pub struct BoundHub {
 pub struct Hub {
     addresses: Ports<SocketAddr>,
     authority: Option<String>,
-    throttles: Option<Arc<Throttles>>,
+    throttles: Arc<Throttles>,
+    clock: Clock,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -96,7 +98,7 @@ impl Hub {
     /// What its limits let through, held back and refused so far, by operation; nothing without limits.
     #[must_use]
     pub fn throttled(&self) -> Vec<ThrottleCount> {
-        self.throttles.as_ref().map(|throttles| throttles.counts()).unwrap_or_default()
+        self.throttles.counts(self.clock.now())
     }
 
     /// Closes listeners and connections, and waits for the workers to end.
@@ -167,7 +169,7 @@ impl BoundHub {
         let (peers, mailboxes) = Peers::new(config.workers);
         let clock = Clock::start();
         let identity = Arc::new(identity);
-        let throttles = config.limits.map(|limits| Arc::new(Throttles::new(limits, clock.wall())));
+        let throttles = Arc::new(Throttles::new(config.limits, clock.wall()));
         let addresses = ports.addresses();
         let (mut authority, mut tls) = (None, None);
         if addresses.tls().next().is_some() {
@@ -180,7 +182,7 @@ impl BoundHub {
         // A hub that cannot start all of its workers is dropped here, which stops those that run.
         let (jobs, inbox) = JobDesk::new();
         let mut inbox = Some(inbox);
-        let mut hub = Hub { addresses, authority, throttles: throttles.clone(), stop, threads: Vec::new() };
+        let mut hub = Hub { addresses, authority, throttles: Arc::clone(&throttles), clock, stop, threads: Vec::new() };
         // Ends with the last of its senders: dropped before the hub, which waits for its thread.
         let telemetry = match &config.telemetry {
             None => None,
@@ -204,7 +206,7 @@ impl BoundHub {
                 delays: config.slow,
                 client_ca: client_ca.clone(),
                 telemetry: telemetry.clone(),
-                throttles: throttles.clone(),
+                throttles: Arc::clone(&throttles),
                 door: config.door,
                 clock,
                 stopped: stopped.clone(),

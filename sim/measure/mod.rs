@@ -19,6 +19,6 @@ pub use result::{
     FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
     ThresholdResult, Verdict,
 };
-pub use throttled::ThrottleCount;
+pub use throttled::{BusyThrottle, ThrottleCount};
 pub use trace::{TraceEvent, Tracer};
 pub use truth::{DeviceTimes, Truth};

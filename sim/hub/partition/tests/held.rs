@@ -17,8 +17,8 @@ fn limited(operations: &[Operation], change: impl FnOnce(&mut HubLimits)) -> Ben
     };
     change(&mut limits);
     let mut bench = Bench::new();
-    let throttles = Throttles::new(limits, bench.partition.wall);
-    bench.partition.throttled_by(Some(Arc::new(throttles)));
+    let throttles = Throttles::new(Some(limits), bench.partition.wall);
+    bench.partition.throttled_by(Arc::new(throttles));
     bench
 }
 
