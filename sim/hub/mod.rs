@@ -10,6 +10,7 @@ mod configurations;
 mod endpoint;
 mod entrance;
 mod error;
+mod faults;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod identity;
@@ -35,6 +36,7 @@ pub use access::{Policy, Rights};
 pub use authority::CA_FILE;
 pub use config::{DoorLimits, HubConfig, HubDelays};
 pub use error::HubError;
+pub use faults::{HubFaultChange, HubFaultNews};
 pub use identity::HubIdentity;
 pub use server::{BoundHub, Hub};
 pub use throttle::{HubLimits, Operation, Tier};

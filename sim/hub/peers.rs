@@ -1,7 +1,6 @@
 //! The workers of a hub as they see one another: what crosses between them, and the ways it takes.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
@@ -90,19 +89,24 @@ impl Peers {
 
     /// Tells every worker what `message` makes, and waits until all have done it, or the hub is stopping. For a thread
     /// without a runtime.
-    ///
-    /// # Errors
-    /// A message cannot be made; the workers before it have got theirs.
-    pub(super) fn tell_all(&self, mut message: impl FnMut(SyncSender<()>) -> io::Result<Message>) -> io::Result<()> {
+    pub(super) fn tell_all(&self, message: impl Fn(SyncSender<()>) -> Message) {
+        self.tell_each((0..self.len()).map(drop), |(), done| message(done));
+    }
+
+    /// The same with something for each.
+    pub(super) fn tell_each<T>(
+        &self,
+        parts: impl IntoIterator<Item = T>,
+        message: impl Fn(T, SyncSender<()>) -> Message,
+    ) {
         let (done, all_done) = std::sync::mpsc::sync_channel(1);
-        for peer in self.0.iter() {
+        for (peer, part) in self.0.iter().zip(parts) {
             // Who is gone has nothing to do any more.
-            let _ = peer.blocking_send(message(done.clone())?);
+            let _ = peer.blocking_send(message(part, done.clone()));
         }
         drop(done);
         // Nobody ever says anything: it ends when the last has dropped his end.
         let _ = all_done.recv();
-        Ok(())
     }
 }
 

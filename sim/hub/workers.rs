@@ -285,7 +285,7 @@ impl Worker {
         for (_, outbox) in self.outboxes.borrow_mut().drain() {
             outbox.cut();
         }
-        self.with(Partition::go_down);
+        self.with(|partition, _| partition.go_down());
         let worker = Rc::clone(self);
         spawn_local(async move {
             worker.breaker.quiet().await;
@@ -332,7 +332,10 @@ impl Worker {
             Message::Visit(visit) => self.with(visit),
             Message::Invoke { device, request, reply } => self.call(&device, request, reply),
             Message::GoDown { done } => self.go_down(done),
-            Message::ComeUp { ports, done: _ } => self.come_up(entrance, ports),
+            Message::ComeUp { ports, done } => {
+                self.come_up(entrance, ports);
+                drop(done);
+            }
         }
     }
 }

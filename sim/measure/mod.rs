@@ -16,7 +16,7 @@ pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
-    FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
+    FaultRow, GeneratorHealth, HubFaultRow, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
     ThresholdResult, Verdict,
 };
 pub use throttled::{BusyThrottle, ThrottleCount};

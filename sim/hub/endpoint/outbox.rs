@@ -107,7 +107,7 @@ mod tests {
         let outbox = Outbox::default();
         for (size, waiting) in [(MAX_PACKET, 0), (MAX_PACKET - 100, 1)] {
             outbox.push(publish("a".to_owned(), QoS::AtMostOnce, 0, vec![0; size].into()));
-            assert_eq!((outbox.take().len(), outbox.is_closed()), (waiting, false));
+            assert_eq!((outbox.take().len(), outbox.end()), (waiting, End::Open));
         }
     }
 }

@@ -166,7 +166,7 @@ impl Partition {
 
     /// The hub goes down, and forgets what was under way: calls, and what waited for a throttle or a planted delay.
     /// Nobody hears of it; devices and twins stay. Connections end one by one as they are cut.
-    pub(in crate::hub) fn go_down(&mut self, _: Nanos) {
+    pub(in crate::hub) fn go_down(&mut self) {
         self.later.clear();
         self.held.clear();
         self.abandon_calls();

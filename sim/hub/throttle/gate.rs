@@ -155,7 +155,10 @@ mod tests {
     #[test]
     fn without_a_limit_everything_passes_and_nothing_is_counted() {
         let mut gate = Gate::default();
-        assert_eq!((gate.admit(Nanos::ZERO, 9_999), gate.admit_patiently(Nanos::ZERO, 1)), (Admission::Now, Duration::ZERO));
+        assert_eq!(
+            (gate.admit(Nanos::ZERO, 9_999), gate.admit_patiently(Nanos::ZERO, 1)),
+            (Admission::Now, Duration::ZERO)
+        );
         assert_eq!(gate.counts(Nanos::ZERO).count(), 0);
     }
 }
