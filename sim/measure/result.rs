@@ -157,6 +157,24 @@ pub struct HubHealth {
     /// What the limits of its tier did, by operation; empty without a tier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<ThrottleCount>,
+    /// What was really done to them by the faults of the plan that strike hubs; empty without such faults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<HubFaultRow>,
+}
+
+/// What one fault of the plan really did to the embedded hubs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HubFaultRow {
+    /// The fault's name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Hubs that it was done to.
+    pub strikes: u64,
+    /// When it began with the first of them, in seconds from the start of the load; `None` if it never did.
+    pub began_s: Option<f64>,
+    /// When the last of them was well again; `None` if the run ended before.
+    pub ended_s: Option<f64>,
 }
 
 /// One shard.

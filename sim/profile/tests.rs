@@ -203,7 +203,7 @@ fn impossible_values_are_refused_where_they_stand() {
         (
             "[hub]\nslow = { reads = '1s' }",
             2,
-            "unknown key `reads` in `hub.slow`: allowed are method_request, method_answer, twin_ack",
+            "unknown key `reads` in `hub.slow`: allowed are method_request, method_answer, twin_ack, twin_read",
         ),
         ("[hub]\nslow = { twin_ack = '1h' }", 2, "must be from 0s to 5m"),
         ("[fleet]\ndevices = 10000001", 2, "must be from 1 to 10000000"),

@@ -90,7 +90,13 @@ pub(super) fn sample() -> RunResult {
             hub_on_same_machine: true,
             loop_lag_p99_us: BTreeMap::from([("fleet-0".to_owned(), 1100), ("driver".to_owned(), 900)]),
         },
-        hub: Some(HubHealth { instances: 1, cpu_seconds: 2.5, rss_peak_bytes: 13_631_488, throttled: Vec::new() }),
+        hub: Some(HubHealth {
+            instances: 1,
+            cpu_seconds: 2.5,
+            rss_peak_bytes: 13_631_488,
+            throttled: Vec::new(),
+            faults: Vec::new(),
+        }),
         shards: vec![ShardResult {
             shard: 0,
             hub: Some(0),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::hub_faults::HubFaults;
 use super::placement::Placement;
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::{DriverConfig, Via};
@@ -29,14 +30,27 @@ pub(super) struct Facts {
     pub(super) hub: Option<Usage>,
     /// What their limits did.
     pub(super) throttled: Vec<ThrottleCount>,
+    /// What was really done to them.
+    pub(super) hub_faults: HubFaults,
     pub(super) hub_on_same_machine: bool,
     pub(super) placement: Placement,
 }
 
 /// The result of a run, not judged yet.
 pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
-    let Facts { plan, roles, command, started_at, duration_s, own, hub, throttled, hub_on_same_machine, placement } =
-        facts;
+    let Facts {
+        plan,
+        roles,
+        command,
+        started_at,
+        duration_s,
+        own,
+        hub,
+        throttled,
+        hub_faults,
+        hub_on_same_machine,
+        placement,
+    } = facts;
     // A single shard is a thread of the coordinator's process, several are processes beside it.
     let shards = shards(&placement, &tally);
     let others = if shards.len() > 1 { tally.parts.iter().map(|part| part.usage).collect() } else { Vec::new() };
@@ -82,6 +96,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             cpu_seconds: usage.cpu.as_secs_f64(),
             rss_peak_bytes: usage.rss_peak,
             throttled,
+            faults: hub_faults.rows(&plan.faults),
         }),
         shards,
         observer: ObserverHealth {
