@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Census, FaultCounts, PhaseData, SeriesData};
+use super::{Census, FaultCounts, PhaseData, RetryTally, SeriesData};
 use crate::policy::{DrillPhase, FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -34,6 +34,8 @@ pub struct Measurements {
     pub sent_span: Option<(Nanos, Nanos)>,
     /// What belongs to the updates of each phase of a drill; empty without one.
     pub phases: BTreeMap<DrillPhase, PhaseData>,
+    /// What was tried, and tried again.
+    pub retries: RetryTally,
 }
 
 /// Plain counts.
@@ -43,10 +45,6 @@ pub struct Counters {
     pub calls_due: u64,
     /// Calls really sent, retries not counted: see [`Recorder::sent`].
     pub calls_sent: u64,
-    /// Calls sent, retries included.
-    pub call_attempts: u64,
-    /// Connections that were tried.
-    pub connect_attempts: u64,
     /// Calls that the generator itself was too late for.
     pub dropped: u64,
     /// Stages that came and went between two looks.
@@ -118,6 +116,11 @@ impl Recorder {
     /// The counts, to add to.
     pub fn counters(&mut self) -> &mut Counters {
         &mut self.measurements.counters
+    }
+
+    /// What was tried, to add to.
+    pub fn retries(&mut self) -> &mut RetryTally {
+        &mut self.measurements.retries
     }
 
     /// Adds to the number of planned updates.
@@ -193,6 +196,7 @@ impl Measurements {
         for (phase, data) in &other.phases {
             self.phases.entry(*phase).or_default().merge(data);
         }
+        self.retries.merge(&other.retries);
     }
 
     /// Adds another part's measurements for good. What is not there yet is moved: a histogram has 200 KB.
@@ -231,8 +235,6 @@ impl Counters {
     pub const fn merge(&mut self, other: Self) {
         self.calls_due += other.calls_due;
         self.calls_sent += other.calls_sent;
-        self.call_attempts += other.call_attempts;
-        self.connect_attempts += other.connect_attempts;
         self.dropped += other.dropped;
         self.seen_late += other.seen_late;
         self.late += other.late;

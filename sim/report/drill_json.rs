@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::ReportError;
-use super::results_json::{CensusJson, SeriesJson, SeriesName, from_series, into_series};
-use crate::measure::{DrillResult, FaultSpan, HealResult, PhaseData, PhaseResult, SteadyResult, ThresholdResult};
+use super::results_json::{CensusJson, SeriesName, from_series, into_series};
+use crate::measure::{
+    DrillResult, FaultSpan, HealResult, PhaseData, PhaseResult, SeriesData, SteadyResult, ThresholdResult,
+};
 use crate::policy::{DrillPhase, Outcome};
 
 /// The keys in their order.
@@ -29,52 +30,52 @@ struct PhaseJson {
     to_s: f64,
     census: CensusJson,
     census_by: BTreeMap<Outcome, BTreeMap<String, u64>>,
-    series: BTreeMap<SeriesName, SeriesJson>,
+    series: BTreeMap<SeriesName, SeriesData>,
 }
 
 impl DrillJson {
-    pub(super) fn from_drill(drill: &DrillResult) -> Result<Self, ReportError> {
-        Ok(Self {
+    pub(super) fn from_drill(drill: &DrillResult) -> Self {
+        Self {
             claim: drill.claim.clone(),
-            phases: drill.phases.iter().map(PhaseJson::from_phase).collect::<Result<_, ReportError>>()?,
+            phases: drill.phases.iter().map(PhaseJson::from_phase).collect(),
             timeline: drill.timeline.clone(),
             steady: drill.steady.clone(),
             assertions: drill.assertions.clone(),
             heal: drill.heal.clone(),
             overran: drill.overran,
             replay: drill.replay.clone(),
-        })
+        }
     }
 
-    pub(super) fn into_drill(self) -> Result<DrillResult, ReportError> {
-        Ok(DrillResult {
+    pub(super) fn into_drill(self) -> DrillResult {
+        DrillResult {
             claim: self.claim,
-            phases: self.phases.into_iter().map(PhaseJson::into_phase).collect::<Result<_, ReportError>>()?,
+            phases: self.phases.into_iter().map(PhaseJson::into_phase).collect(),
             timeline: self.timeline,
             steady: self.steady,
             assertions: self.assertions,
             heal: self.heal,
             overran: self.overran,
             replay: self.replay,
-        })
+        }
     }
 }
 
 impl PhaseJson {
-    fn from_phase(phase: &PhaseResult) -> Result<Self, ReportError> {
+    fn from_phase(phase: &PhaseResult) -> Self {
         let PhaseData { census, series } = &phase.data;
-        Ok(Self {
+        Self {
             name: phase.name,
             from_s: phase.from_s,
             to_s: phase.to_s,
             census: CensusJson::from_census(census),
             census_by: census.details.clone(),
-            series: from_series(series)?,
-        })
+            series: from_series(series),
+        }
     }
 
-    fn into_phase(self) -> Result<PhaseResult, ReportError> {
-        let data = PhaseData { census: self.census.into_census(self.census_by), series: into_series(self.series)? };
-        Ok(PhaseResult { name: self.name, from_s: self.from_s, to_s: self.to_s, data })
+    fn into_phase(self) -> PhaseResult {
+        let data = PhaseData { census: self.census.into_census(self.census_by), series: into_series(self.series) };
+        PhaseResult { name: self.name, from_s: self.from_s, to_s: self.to_s, data }
     }
 }

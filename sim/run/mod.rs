@@ -11,6 +11,7 @@ mod doctor;
 mod drill;
 pub mod environment;
 mod follow;
+mod hub_faults;
 pub mod hub_keys;
 mod hub_process;
 mod hubs;

@@ -222,6 +222,10 @@ mod tests {
         let phase = measurements.phases.entry(DrillPhase::After).or_default();
         phase.census.record(Outcome::Completed, "");
         phase.series.entry(Series::UpdateTotal).or_default().record(second);
+        measurements.retries.connect(1).retry(second);
+        measurements.retries.back(1, second);
+        measurements.retries.method.attempts = 3;
+        measurements.retries.twin.give_ups = 2;
         assert_eq!(travelled(&progress), progress);
         let trace = FromShard::Trace(
             Nanos::ZERO,

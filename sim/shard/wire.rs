@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
-use crate::measure::{Census, Counters, FaultCounts, LoopLag, Measurements, PhaseData, SeriesData};
+use crate::measure::{
+    Census, Counters, FaultCounts, LoopLag, Measurements, PhaseData, RetryCounts, RetryTally, SeriesData,
+};
 use crate::policy::{Arena, DrillPhase, Outcome, Series};
 use crate::report;
 use crate::time::Nanos;
@@ -27,6 +29,7 @@ struct Packed {
     sent_span: Option<(Nanos, Nanos)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     phases: BTreeMap<DrillPhase, PackedPhase>,
+    retries: PackedRetries,
 }
 
 /// A phase of a drill.
@@ -35,6 +38,17 @@ struct PackedPhase {
     census: Census,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     series: BTreeMap<String, PackedSeries>,
+}
+
+/// What was tried, and tried again.
+#[derive(Serialize, Deserialize)]
+struct PackedRetries {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    connect: BTreeMap<usize, RetryCounts>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    back: BTreeMap<usize, PackedSeries>,
+    method: RetryCounts,
+    twin: RetryCounts,
 }
 
 /// A histogram in its compressed form.
@@ -113,11 +127,25 @@ impl PackedPhase {
     }
 }
 
+impl PackedRetries {
+    fn pack<E: serde::ser::Error>(from: &RetryTally) -> Result<Self, E> {
+        let back = from.back.iter().map(|(cohort, data)| Ok((*cohort, PackedSeries::pack(data)?)));
+        let connect = from.connect.clone();
+        Ok(Self { connect, back: back.collect::<Result<_, E>>()?, method: from.method, twin: from.twin })
+    }
+
+    fn unpack<E: serde::de::Error>(self) -> Result<RetryTally, E> {
+        let Self { connect, back, method, twin } = self;
+        let back = back.into_iter().map(|(cohort, data)| Ok((cohort, data.unpack()?)));
+        Ok(RetryTally { connect, back: back.collect::<Result<_, E>>()?, method, twin })
+    }
+}
+
 /// For `#[serde(with)]`: measurements.
 pub(super) mod measurements {
     use super::{
-        Deserialize, Deserializer, LoopLag, Measurements, Packed, PackedFault, PackedPhase, PackedSeries, Serialize,
-        Serializer, pack, unpack,
+        Deserialize, Deserializer, LoopLag, Measurements, Packed, PackedFault, PackedPhase, PackedRetries,
+        PackedSeries, Serialize, Serializer, pack, unpack,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Measurements, serializer: S) -> Result<S::Ok, S::Error> {
@@ -139,6 +167,7 @@ pub(super) mod measurements {
             phases: phases
                 .map(|(phase, data)| Ok((*phase, PackedPhase::pack(data)?)))
                 .collect::<Result<_, S::Error>>()?,
+            retries: PackedRetries::pack(&from.retries)?,
         }
         .serialize(serializer)
     }
@@ -161,6 +190,7 @@ pub(super) mod measurements {
                 .collect::<Result<_, D::Error>>()?,
             sent_span: packed.sent_span,
             phases: phases.map(|(phase, data)| Ok((phase, data.unpack()?))).collect::<Result<_, D::Error>>()?,
+            retries: packed.retries.unpack()?,
         })
     }
 }

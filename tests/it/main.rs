@@ -12,6 +12,7 @@ mod hub;
 mod layers;
 mod mishaps;
 mod parsers;
+mod retries;
 mod run;
 mod scheduled;
 mod shards;

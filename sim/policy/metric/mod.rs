@@ -7,6 +7,6 @@ mod statistic;
 mod unit;
 
 pub use error::ThresholdError;
-pub use name::{FaultFigure, Metric, RetryFigure, Retrying, RolloutFigure};
+pub use name::{FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure};
 pub use statistic::Statistic;
 pub use unit::Unit;

@@ -31,7 +31,7 @@ pub enum Metric {
     /// A figure of the fault of this name.
     Fault(String, FaultFigure),
     /// A figure of all retries of a kind.
-    Retry(Retrying, RetryFigure),
+    Retry(RetryOf, RetryFigure),
     /// A figure of the connections that devices with the policy of this name tried.
     ConnectPolicy(String, RetryFigure),
     /// From the loss of a connection to the next that was good, of devices with the policy of this name.
@@ -61,7 +61,7 @@ pub enum FaultFigure {
 
 /// What is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retrying {
+pub enum RetryOf {
     /// A device's connection.
     Connect,
     /// A method call.
@@ -186,7 +186,7 @@ impl RetryFigure {
     }
 }
 
-impl Retrying {
+impl RetryOf {
     /// The name in profiles, results and thresholds.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{FaultFigure, Metric, RetryFigure, Retrying, RolloutFigure, Statistic, ThresholdError};
+use super::{FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Statistic, ThresholdError};
 use crate::policy::{Outcome, Series};
 
 /// What may be asked of a fault.
@@ -74,13 +74,13 @@ fn retry(metric: &str, rest: &str) -> Result<Metric, ThresholdError> {
         allowed: OF_RETRIES,
     };
     let (what, rest) = rest.split_once('.').ok_or_else(|| unknown(rest))?;
-    let what = [Retrying::Connect, Retrying::Method, Retrying::Twin]
+    let what = [RetryOf::Connect, RetryOf::Method, RetryOf::Twin]
         .into_iter()
         .find(|retrying| retrying.name() == what)
         .ok_or_else(|| unknown(what))?;
     match (what, rest.split_once('.')) {
         (_, None) => Ok(Metric::Retry(what, retry_figure(rest).ok_or_else(|| unknown(rest))?)),
-        (Retrying::Connect, Some((policy, figure))) => {
+        (RetryOf::Connect, Some((policy, figure))) => {
             if let Some(name) = figure.strip_prefix("back.") {
                 return Ok(Metric::ConnectPolicyBack(policy.to_owned(), statistic(metric, name)?));
             }
