@@ -2,7 +2,10 @@
 
 mod census;
 mod fault_counts;
+mod fault_row;
 mod histogram;
+mod invariants;
+mod judged;
 mod machine;
 mod process;
 mod recorder;
@@ -13,12 +16,15 @@ mod truth;
 
 pub use census::Census;
 pub use fault_counts::FaultCounts;
+pub use fault_row::{Distribution, FaultRow, MatrixRow};
 pub use histogram::SeriesData;
+pub use invariants::{Invariant, InvariantRow, Invariants, Violation};
+pub use judged::{Judged, OffDiagonal};
 pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
-    FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
+    GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
     ThresholdResult, Verdict,
 };
 pub use throttled::ThrottleCount;

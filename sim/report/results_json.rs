@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::{ReportError, Reporter, hdr};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, SeriesData,
-    ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, Interval, InvariantRow, MatrixRow, ObserverHealth, OffDiagonal,
+    RateResult, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series, Statistic};
 
@@ -75,6 +75,14 @@ struct Document {
     observer: ObserverHealth,
     faults: Vec<FaultRow>,
     thresholds: Vec<ThresholdResult>,
+    #[serde(default)]
+    matrix: Vec<MatrixRow>,
+    #[serde(default)]
+    off_diagonal: Vec<OffDiagonal>,
+    #[serde(default)]
+    off_diagonal_total: u64,
+    #[serde(default)]
+    invariants: Vec<InvariantRow>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,6 +142,10 @@ impl Document {
             observer: result.observer.clone(),
             faults: result.faults.clone(),
             thresholds: result.thresholds.clone(),
+            matrix: result.matrix.clone(),
+            off_diagonal: result.off_diagonal.clone(),
+            off_diagonal_total: result.off_diagonal_total,
+            invariants: result.invariants.clone(),
         })
     }
 
@@ -163,6 +175,10 @@ impl Document {
             observer: self.observer,
             faults: self.faults,
             thresholds: self.thresholds,
+            matrix: self.matrix,
+            off_diagonal: self.off_diagonal,
+            off_diagonal_total: self.off_diagonal_total,
+            invariants: self.invariants,
         })
     }
 }
@@ -248,7 +264,8 @@ mod tests {
         assert_eq!(
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
-             census_by absent series intervals rate generator hub shards observer faults thresholds"
+             census_by absent series intervals rate generator hub shards observer faults thresholds \
+             matrix off_diagonal off_diagonal_total invariants"
         );
         let inner = keys(4).join(" ");
         assert!(
