@@ -126,7 +126,9 @@ mod tests {
         (1..=30).for_each(|second| data.record(Duration::from_secs(second)));
         let distribution = Distribution::of(&data);
         assert_eq!((distribution.count, distribution.p99_us), (30, None));
-        for statistic in [Statistic::Count, Statistic::Min, Statistic::Max, Statistic::Mean, Statistic::Percentile(5_000)] {
+        for statistic in
+            [Statistic::Count, Statistic::Min, Statistic::Max, Statistic::Mean, Statistic::Percentile(5_000)]
+        {
             let (one, other) = (distribution.statistic(statistic).unwrap(), data.statistic(statistic).unwrap());
             assert!((one - other).abs() < 1e-5, "{statistic:?}: {one} {other}");
         }

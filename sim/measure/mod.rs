@@ -24,8 +24,7 @@ pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
-    GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
-    ThresholdResult, Verdict,
+    GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult, ThresholdResult, Verdict,
 };
 pub use throttled::ThrottleCount;
 pub use trace::{TraceEvent, Tracer};

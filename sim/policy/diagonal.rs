@@ -246,7 +246,9 @@ mod tests {
 
     #[test]
     fn an_update_ends_as_its_faults_let_it() {
-        use Outcome::{Completed, Failed, HubError, LostDevice, NoResponse, NotOnline, ProtocolViolation, Rejected, Stuck};
+        use Outcome::{
+            Completed, Failed, HubError, LostDevice, NoResponse, NotOnline, ProtocolViolation, Rejected, Stuck,
+        };
         let checksum = "applying/checksum_mismatch";
         for (faults, decisive, accepted, outcome, detail, expected) in [
             (&[][..], None, true, Completed, "", true),

@@ -10,6 +10,7 @@ mod results_json;
 mod sample;
 mod table;
 mod terminal;
+mod truth;
 
 pub use error::ReportError;
 pub use hdr::{decode, encode};

@@ -97,8 +97,8 @@ impl PackedSeries {
 /// For `#[serde(with)]`: measurements.
 pub(super) mod measurements {
     use super::{
-        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedSeries, Serialize, Serializer,
-        Series, named,
+        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedSeries, Serialize,
+        Serializer, Series, named,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Measurements, serializer: S) -> Result<S::Ok, S::Error> {
