@@ -1,15 +1,18 @@
 //! Writing down what happens to updates: series, census, the joins with the devices' truth, the trace.
 
+mod judging;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::decision::Decision;
 use super::event::Effect;
-use super::phases::{PhaseBook, PhasePlan};
+use super::marks::Marks;
+use super::phases::PhasePlan;
 use super::sighting::UpdateIds;
 use super::update::Update;
-use crate::measure::{Measurements, Recorder, TraceEvent, Tracer, Truth};
-use crate::policy::{DeviceRange, FirmwareStatus, Outcome, Series};
+use crate::measure::{DeviceTimes, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth};
+use crate::policy::{DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Series};
 use crate::time::Nanos;
 
 /// The driver's recorder, with what it joins and whom it tells.
@@ -21,34 +24,46 @@ pub(super) struct Scribe {
     ids: Option<UpdateIds>,
     /// Whether the hub makes the calls, so that none of them can be measured.
     by_job: bool,
-    swallow: u32,
+    devices: DeviceIds,
+    diagonal: Diagonal,
+    load_start: Nanos,
     /// Where the run is a drill.
-    phases: Option<Box<PhaseBook>>,
+    phases: Option<PhasePlan>,
+    swallow: u32,
+}
+
+/// What a scribe is given.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// What the devices did, where that is known.
+    pub(super) truth: Option<Arc<Truth>>,
+    /// Who follows a device.
+    pub(super) tracer: Option<Arc<Tracer>>,
+    /// How update ids are written, where calls carry one.
+    pub(super) ids: Option<UpdateIds>,
+    /// The devices' ids.
+    pub(super) devices: DeviceIds,
+    /// By what updates are judged.
+    pub(super) diagonal: Diagonal,
+    /// Whether the hub makes the calls, so that none of them can be measured.
+    pub(super) by_job: bool,
+    /// Where the run is a drill: what is written down by phase.
+    pub(super) phases: Option<PhasePlan>,
+    /// The first so many outcomes are forgotten, to prove that the census tells.
+    pub(super) swallow: u32,
 }
 
 impl Scribe {
-    /// A scribe; `ids` where calls carry an id; `by_job` where the hub makes them. The first `swallow` outcomes are forgotten, to prove that the census
-    /// tells.
-    pub(super) fn new(
-        truth: Option<Arc<Truth>>,
-        tracer: Option<Arc<Tracer>>,
-        ids: Option<UpdateIds>,
-        by_job: bool,
-        swallow: u32,
-    ) -> Self {
-        Self { recorder: Recorder::default(), truth, tracer, ids, by_job, swallow, phases: None }
-    }
-
-    /// The same, which also writes down by phase what `plan` wants so.
-    pub(super) fn with_phases(self, plan: Option<PhasePlan>) -> Self {
-        Self { phases: plan.map(|plan| Box::new(PhaseBook::new(plan))), ..self }
+    /// A scribe.
+    pub(super) fn new(sources: Sources) -> Self {
+        let Sources { truth, tracer, ids, devices, diagonal, by_job, phases, swallow } = sources;
+        let (recorder, load_start) = (Recorder::default(), Nanos::ZERO);
+        Self { recorder, truth, tracer, ids, devices, diagonal, load_start, by_job, phases, swallow }
     }
 
     /// The load starts at `at`.
-    pub(super) fn begin(&mut self, at: Nanos) {
-        if let Some(phases) = &mut self.phases {
-            phases.begin(at);
-        }
+    pub(super) const fn load_starts(&mut self, at: Nanos) {
+        self.load_start = at;
     }
 
     /// Whether updates are told apart by phase.
@@ -88,7 +103,7 @@ impl Scribe {
     pub(super) fn due(&mut self, now: Nanos, device: u32, due: Nanos) {
         self.recorder.counters().calls_due += 1;
         if let Some(phases) = &self.phases {
-            phases.due(&mut self.recorder, due);
+            phases.due(&mut self.recorder, due.since(self.load_start));
         }
         self.note(device, now, || TraceEvent::Due);
     }
@@ -105,9 +120,8 @@ impl Scribe {
         self.note(device, now, || TraceEvent::CallSent { attempt: update.attempts() });
     }
 
-    /// Writes down one effect on `update`. `hit` are the faults, bit by bit, that afflicted the device when it was
-    /// called.
-    pub(super) fn effect(&mut self, now: Nanos, device: u32, update: &Update, hit: u64, effect: &Effect) {
+    /// Writes down one effect on `update`.
+    pub(super) fn effect(&mut self, now: Nanos, device: u32, update: &Update, marks: &mut Marks, effect: &Effect) {
         match effect {
             Effect::Call | Effect::ReadTwin => {}
             Effect::Attempt { .. } | Effect::Response { .. } if self.by_job => {}
@@ -121,6 +135,7 @@ impl Scribe {
                 self.record(update, series, *response);
             }
             Effect::Seen { status, version, transition } => {
+                self.recorder.invariants().checked(Invariant::ForwardOnly);
                 self.seen(now, device, update, *status, *transition);
                 self.note(device, now, || TraceEvent::Seen { status: *status, version: *version });
             }
@@ -128,9 +143,12 @@ impl Scribe {
             Effect::Late => self.recorder.counters().late += 1,
             Effect::Decided(decision) => {
                 self.decided(update, *decision);
+                if let Some(invariant) = decision.breaks() {
+                    self.broken(device, update, marks, invariant, decision);
+                }
                 self.note(device, now, || TraceEvent::Decision(decision.to_string()));
             }
-            Effect::Ended { outcome, detail } => self.ended(now, device, update, hit, *outcome, detail),
+            Effect::Ended { outcome, detail } => self.ended(now, device, update, marks, *outcome, detail),
         }
     }
 
@@ -163,8 +181,12 @@ impl Scribe {
         }
     }
 
-    fn ended(&mut self, now: Nanos, device: u32, update: &Update, hit: u64, outcome: Outcome, detail: &str) {
+    fn ended(&mut self, now: Nanos, device: u32, update: &Update, marks: &mut Marks, outcome: Outcome, detail: &str) {
+        if let Some(truth) = self.truth.as_ref().filter(|_| update.attempts() > 0 && !self.diagonal.is_empty()) {
+            truth.ended(device, &self.carried_id(update));
+        }
         let times = self.of(device, update);
+        self.ends_once(device, update, marks, outcome);
         let total = now.since(update.due());
         match outcome {
             Outcome::Completed => {
@@ -181,11 +203,9 @@ impl Scribe {
             self.swallow -= 1;
             return;
         }
-        let injected = times.map_or(0, |times| times.injected) | hit;
-        let faults = (0..Truth::MAX_FAULTS).filter(|fault| injected >> fault & 1 == 1);
-        self.recorder.outcome(outcome, detail, faults);
+        self.judge(now, device, update, marks, times, outcome, detail);
         if let Some(phases) = &self.phases {
-            phases.ended(&mut self.recorder, update.due(), outcome, detail);
+            phases.ended(&mut self.recorder, update.due().since(self.load_start), outcome, detail);
         }
     }
 
@@ -193,7 +213,7 @@ impl Scribe {
     fn record(&mut self, update: &Update, series: Series, duration: Duration) {
         self.recorder.record(series, duration);
         if let Some(phases) = &self.phases {
-            phases.record(&mut self.recorder, update.due(), series, duration);
+            phases.record(&mut self.recorder, update.due().since(self.load_start), series, duration);
         }
     }
 
@@ -210,20 +230,25 @@ impl Scribe {
         let swallowed = count.min(u64::from(self.swallow));
         self.swallow -= u32::try_from(swallowed).unwrap_or(self.swallow);
         self.recorder.outcomes(outcome, detail, count - swallowed);
+        if !self.diagonal.is_empty() {
+            self.recorder.judged().add(Hit::None, outcome, count - swallowed);
+        }
     }
 
-    /// One of those was due at `due`.
-    pub(super) fn uncalled_of_phase(&mut self, due: Nanos, outcome: Outcome) {
+    /// One of those was due so long after the start of the load.
+    pub(super) fn uncalled_of_phase(&mut self, due: Duration, outcome: Outcome) {
         if let Some(phases) = &self.phases {
             phases.due(&mut self.recorder, due);
             phases.ended(&mut self.recorder, due, outcome, Update::stopped_uncalled(outcome));
         }
     }
 
-    fn of(&self, device: u32, update: &Update) -> Option<crate::measure::DeviceTimes> {
-        let truth = self.truth.as_ref()?;
-        // A call without an id is known to the devices by an empty one.
-        let id = self.ids.as_ref().map(|ids| ids.id(update.named())).unwrap_or_default();
-        truth.of(device, &id)
+    fn of(&self, device: u32, update: &Update) -> Option<DeviceTimes> {
+        self.truth.as_ref()?.of(device, &self.carried_id(update))
+    }
+
+    /// The id that the device knows the update by: a call without one is known by an empty one.
+    fn carried_id(&self, update: &Update) -> String {
+        self.ids.as_ref().map(|ids| ids.id(update.named())).unwrap_or_default()
     }
 }

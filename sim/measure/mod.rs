@@ -3,7 +3,10 @@
 mod census;
 mod drill;
 mod fault_counts;
+mod fault_row;
 mod histogram;
+mod invariants;
+mod judged;
 mod machine;
 mod process;
 mod recorder;
@@ -16,13 +19,16 @@ mod truth;
 pub use census::Census;
 pub use drill::{DrillResult, FaultSpan, HealResult, PhaseData, PhaseResult, SteadyResult};
 pub use fault_counts::FaultCounts;
+pub use fault_row::{Distribution, FaultRow, MatrixRow};
 pub use histogram::SeriesData;
+pub use invariants::{Invariant, InvariantRow, Invariants, Violation};
+pub use judged::{Judged, OffDiagonal};
 pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
-    FaultRow, GeneratorHealth, HubFaultRow, HubHealth, Interval, LoadSpan, ObserverHealth, RateResult, Retries,
-    RetryRow, RunResult, ShardResult, ThresholdResult, Verdict,
+    GeneratorHealth, HubFaultRow, HubHealth, Interval, LoadSpan, ObserverHealth, RateResult, Retries, RetryRow,
+    RunResult, ShardResult, ThresholdResult, Verdict,
 };
 pub use retries::{RetryCounts, RetryTally};
 pub use throttled::{BusyThrottle, ThrottleCount};

@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::drill_json::DrillJson;
 use super::{ReportError, Reporter};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, Interval, LoadSpan, ObserverHealth, RateResult, Retries, RunResult,
-    SeriesData, ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, Interval, InvariantRow, LoadSpan, MatrixRow, ObserverHealth,
+    OffDiagonal, RateResult, Retries, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -79,6 +79,14 @@ struct Document {
     #[serde(default)]
     retries: Retries,
     #[serde(default)]
+    matrix: Vec<MatrixRow>,
+    #[serde(default)]
+    off_diagonal: Vec<OffDiagonal>,
+    #[serde(default)]
+    off_diagonal_total: u64,
+    #[serde(default)]
+    invariants: Vec<InvariantRow>,
+    #[serde(default)]
     load: Option<LoadSpan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     drill: Option<DrillJson>,
@@ -125,6 +133,10 @@ impl Document {
             faults: result.faults.clone(),
             thresholds: result.thresholds.clone(),
             retries: result.retries.clone(),
+            matrix: result.matrix.clone(),
+            off_diagonal: result.off_diagonal.clone(),
+            off_diagonal_total: result.off_diagonal_total,
+            invariants: result.invariants.clone(),
             load: result.load,
             drill: result.drill.as_ref().map(DrillJson::from_drill),
         }
@@ -155,6 +167,10 @@ impl Document {
             faults: self.faults,
             thresholds: self.thresholds,
             retries: self.retries,
+            matrix: self.matrix,
+            off_diagonal: self.off_diagonal,
+            off_diagonal_total: self.off_diagonal_total,
+            invariants: self.invariants,
             load: self.load,
             drill: self.drill.map(DrillJson::into_drill),
         }
@@ -232,7 +248,7 @@ mod tests {
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
              census_by absent series intervals rate generator hub shards observer faults thresholds retries \
-             load drill"
+             matrix off_diagonal off_diagonal_total invariants load drill"
         );
         let inner = keys(4).join(" ");
         assert!(

@@ -10,6 +10,7 @@ mod devices_file;
 mod doctor;
 mod drill;
 pub mod environment;
+mod faults;
 mod follow;
 mod hub_faults;
 pub mod hub_keys;
