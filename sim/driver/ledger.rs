@@ -225,9 +225,7 @@ impl Ledger {
         let uncalled = self.planned - self.ended;
         self.ended = self.planned;
         self.scribe.uncalled(now, self.range, outcome, uncalled);
-        if self.scribe.has_phases() {
-            self.arrivals.by_ref().for_each(|arrival| self.scribe.uncalled_of_phase(arrival.due, outcome));
-        }
+        self.scribe.uncalled_by_phase(self.arrivals.by_ref(), outcome);
         self.actions.clear();
         self.backlog.clear();
     }

@@ -12,7 +12,7 @@ use super::phases::PhasePlan;
 use super::sighting::UpdateIds;
 use super::update::Update;
 use crate::measure::{DeviceTimes, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth};
-use crate::policy::{DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Series};
+use crate::policy::{Arrival, DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Series};
 use crate::time::Nanos;
 
 /// The driver's recorder, with what it joins and whom it tells.
@@ -64,11 +64,6 @@ impl Scribe {
     /// The load starts at `at`.
     pub(super) const fn load_starts(&mut self, at: Nanos) {
         self.load_start = at;
-    }
-
-    /// Whether updates are told apart by phase.
-    pub(super) const fn has_phases(&self) -> bool {
-        self.phases.is_some()
     }
 
     /// The recorder, for what belongs to no single update.
@@ -235,11 +230,12 @@ impl Scribe {
         }
     }
 
-    /// One of those was due so long after the start of the load.
-    pub(super) fn uncalled_of_phase(&mut self, due: Duration, outcome: Outcome) {
-        if let Some(phases) = &self.phases {
-            phases.due(&mut self.recorder, due);
-            phases.ended(&mut self.recorder, due, outcome, Update::stopped_uncalled(outcome));
+    /// Those, which were still to come by the schedule, by phase; they are taken only in a drill.
+    pub(super) fn uncalled_by_phase(&mut self, arrivals: impl Iterator<Item = Arrival>, outcome: Outcome) {
+        let Some(phases) = &self.phases else { return };
+        for arrival in arrivals {
+            phases.due(&mut self.recorder, arrival.due);
+            phases.ended(&mut self.recorder, arrival.due, outcome, Update::stopped_uncalled(outcome));
         }
     }
 

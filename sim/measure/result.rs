@@ -66,6 +66,8 @@ pub struct RunResult {
     pub off_diagonal_total: u64,
     /// What must hold on every run; empty where nothing was driven.
     pub invariants: Vec<InvariantRow>,
+    /// Connections that were lost while no fault explains it.
+    pub losses_unexplained: u64,
     /// From the start of the load to the end of its last update; `None` if it never started.
     pub load: Option<LoadSpan>,
     /// What the drill showed, if it was one.

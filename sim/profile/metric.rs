@@ -4,13 +4,14 @@ use super::error::Problem;
 use super::reader::Field;
 use crate::driver::Via;
 use crate::hub::Operation;
-use crate::policy::{Fault, Metric, Threshold};
+use crate::policy::{ConnectPolicies, Fault, Metric, Threshold};
 
 /// What the expressions of a plan may name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scene<'a> {
     pub(super) via: Via,
     pub(super) faults: &'a [Fault],
+    pub(super) connect: &'a ConnectPolicies,
 }
 
 impl Scene<'_> {
@@ -27,6 +28,9 @@ impl Scene<'_> {
         }
         let faults: Vec<&str> = self.faults.iter().map(|fault| fault.name.as_str()).collect();
         known(field, "fault", metric.fault(), &faults)?;
+        let policies = self.connect.names();
+        let policies: Vec<&str> = policies.iter().map(String::as_str).collect();
+        known(field, "policy of `retry.connect`", metric.connect_policy(), &policies)?;
         known(field, "operation", metric.operation(), &Operation::ALL.map(Operation::name))
     }
 }

@@ -85,7 +85,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet))?;
-    let scene = Scene { via: load.via, faults: &faults };
+    let scene = Scene { via: load.via, faults: &faults, connect: &fleet.retry_connect };
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
     let schedule = Schedule { seed, devices: fleet.devices, load: &load };
     let drill = root.optional("drill").map(|field| drill::read(&field, scene, &schedule)).transpose()?;

@@ -87,6 +87,8 @@ struct Document {
     #[serde(default)]
     invariants: Vec<InvariantRow>,
     #[serde(default)]
+    losses_unexplained: u64,
+    #[serde(default)]
     load: Option<LoadSpan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     drill: Option<DrillJson>,
@@ -137,6 +139,7 @@ impl Document {
             off_diagonal: result.off_diagonal.clone(),
             off_diagonal_total: result.off_diagonal_total,
             invariants: result.invariants.clone(),
+            losses_unexplained: result.losses_unexplained,
             load: result.load,
             drill: result.drill.as_ref().map(DrillJson::from_drill),
         }
@@ -171,6 +174,7 @@ impl Document {
             off_diagonal: self.off_diagonal,
             off_diagonal_total: self.off_diagonal_total,
             invariants: self.invariants,
+            losses_unexplained: self.losses_unexplained,
             load: self.load,
             drill: self.drill.map(DrillJson::into_drill),
         }
@@ -248,7 +252,8 @@ mod tests {
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
              census_by absent series intervals rate generator hub shards observer faults thresholds retries \
-             matrix off_diagonal off_diagonal_total invariants load drill"
+             matrix off_diagonal off_diagonal_total invariants losses_unexplained \
+             load drill"
         );
         let inner = keys(4).join(" ");
         assert!(

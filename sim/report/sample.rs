@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, Distribution, DrillResult, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth, Interval, Invariant,
-    InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData, PhaseResult, RateResult, Retries,
-    RetryRow, RunResult, SeriesData, ShardResult, SteadyResult, ThresholdResult, Verdict,
+    Census, Distribution, DrillResult, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth, Interval,
+    Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData, PhaseResult, RateResult,
+    Retries, RetryRow, RunResult, SeriesData, ShardResult, SteadyResult, ThresholdResult, Verdict,
 };
 use crate::policy::{DrillPhase, Outcome, Place, Series};
 
@@ -166,6 +166,7 @@ pub(super) fn sample() -> RunResult {
         invariants: Invariant::ALL
             .map(|name| InvariantRow { name, checked: 1000, injected: 0, violations: 0, examples: Vec::new() })
             .into(),
+        losses_unexplained: 2,
         load: Some(LoadSpan { from_s: 3.0, to_s: 23.5 }),
         drill: Some(drill()),
     }

@@ -123,6 +123,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         off_diagonal: total.judged.examples.clone(),
         off_diagonal_total: total.judged.off_diagonal,
         invariants: faults::invariants(roles, total),
+        losses_unexplained: counters.losses_unexplained,
         load,
         drill,
         intervals: tally.intervals.into(),

@@ -5,10 +5,10 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::assemble::{self, Facts};
-use super::drill::{self, Conduct};
+use super::drill::{Conduct, moment};
 use super::hub_faults::HubFaults;
 use super::hub_process::HubNews;
 use super::hubs::Hubs;
@@ -22,7 +22,7 @@ use super::print;
 use super::signals::StopSignal;
 use super::tally::Tally;
 use crate::hub::{HubFaultChange, HubFaultNews};
-use crate::measure::{LoadSpan, Tracer, Usage};
+use crate::measure::{Tracer, Usage};
 use crate::policy::Outcome;
 use crate::report::{self, Reporter};
 use crate::shard::{FromShard, Progress, StopReason};
@@ -344,13 +344,10 @@ impl Coordinator {
         if !roles.driver && self.tally.gauges().connected == 0 {
             self.reasons.push("no device was connected in the end".to_owned());
         }
-        let load = self.load_start.map(|start| {
-            let end = self.load_end.unwrap_or(now).max(start);
-            LoadSpan { from_s: start.as_secs_f64(), to_s: end.as_secs_f64() }
-        });
+        let load = self.load_span(now);
         let drill = self.options.plan.drill.clone();
         let facts = Facts {
-            drill: drill::result(&self.options.plan, &self.options.command, load, self.conduct, &self.tally),
+            drill: self.drill_result(load),
             load,
             plan: self.options.plan,
             roles,
@@ -386,13 +383,5 @@ impl Coordinator {
         // Last, so that a hub that does not stop holds up nothing but the end.
         self.hubs.stop();
         Ok(RunSummary { table, exit })
-    }
-}
-
-/// Waits for a moment; for ever if there is none.
-async fn moment(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::coordinator::{Coordinator, Phase};
+use super::hub_faults::HubFaults;
 use super::tally::Tally;
 use crate::measure::{DrillResult, FaultSpan, Gauges, HealResult, LoadSpan, PhaseResult};
 use crate::policy::{Drill, DrillPhase, Fault};
@@ -67,6 +68,7 @@ impl Coordinator {
         match heal.filter(|_| matches!(self.phase, Phase::Running { .. }) && self.members.any_at_work(|_| true)) {
             Some(heal) => {
                 self.conduct.began = Some(now);
+                self.hubs.heal();
                 self.members.heal(abort);
                 self.phase = Phase::Healing { until: self.clock.instant(now + heal), reason };
             }
@@ -113,6 +115,30 @@ impl Coordinator {
         }
     }
 
+    /// When there was load, as it stands at `now`.
+    pub(super) fn load_span(&self, now: Nanos) -> Option<LoadSpan> {
+        let start = self.load_start?;
+        let end = self.load_end.unwrap_or(now).max(start);
+        Some(LoadSpan { from_s: start.as_secs_f64(), to_s: end.as_secs_f64() })
+    }
+
+    /// What the drill showed, if it is one; its expressions are still to be judged.
+    pub(super) fn drill_result(&self, load: Option<LoadSpan>) -> Option<DrillResult> {
+        let (plan, command) = (&self.options.plan, &self.options.command);
+        let drill = plan.drill.as_ref()?;
+        let says_seed = command.split(' ').any(|word| word == "--seed" || word.starts_with("--seed="));
+        Some(DrillResult {
+            claim: drill.claim.clone(),
+            phases: load.map(|load| phases(plan, drill, load, &self.tally)).unwrap_or_default(),
+            timeline: load.map(|load| timeline(plan, load, &self.hub_faults)).unwrap_or_default(),
+            steady: Vec::new(),
+            assertions: Vec::new(),
+            heal: self.conduct.healed.clone(),
+            overran: self.conduct.overran,
+            replay: if says_seed { command.clone() } else { format!("{command} --seed {}", plan.seed.0) },
+        })
+    }
+
     /// What stands in the live view for the load of a drill.
     pub(super) fn phase_in_words(&self, drill: &Drill, since: Instant) -> &'static str {
         let passed = Instant::now().saturating_duration_since(since);
@@ -122,31 +148,6 @@ impl Coordinator {
             DrillPhase::After => "after faults",
         }
     }
-}
-
-/// What a drill showed; its expressions are still to be judged. `load` is when there was load.
-pub(super) fn result(
-    plan: &Plan,
-    command: &str,
-    load: Option<LoadSpan>,
-    conduct: Conduct,
-    tally: &Tally,
-) -> Option<DrillResult> {
-    let drill = plan.drill.as_ref()?;
-    let (phases, timeline) =
-        load.map(|load| (phases(plan, drill, load, tally), timeline(plan, load))).unwrap_or_default();
-    let seed = plan.seed.0;
-    let says_seed = command.split(' ').any(|word| word == "--seed" || word.starts_with("--seed="));
-    Some(DrillResult {
-        claim: drill.claim.clone(),
-        phases,
-        timeline,
-        steady: Vec::new(),
-        assertions: Vec::new(),
-        heal: conduct.healed,
-        overran: conduct.overran,
-        replay: if says_seed { command.to_owned() } else { format!("{command} --seed {seed}") },
-    })
 }
 
 /// The phases that began.
@@ -162,12 +163,25 @@ fn phases(plan: &Plan, drill: &Drill, load: LoadSpan, tally: &Tally) -> Vec<Phas
     DrillPhase::ALL.into_iter().filter_map(phase).collect()
 }
 
-/// The faults that began. One that the load outlived has ended; the others were ended by the healing.
-fn timeline(plan: &Plan, load: LoadSpan) -> Vec<FaultSpan> {
+/// The faults that began. Hubs tell when theirs really did; of the others the plan is known. One that the load outlived
+/// has ended; the others were ended by the healing.
+fn timeline(plan: &Plan, load: LoadSpan, hub_faults: &HubFaults) -> Vec<FaultSpan> {
+    let told = hub_faults.rows(&plan.faults);
     let span = |fault: &Fault| {
-        let from_s = load.from_s + fault.at.as_secs_f64();
-        let to_s = fault.lasts.map(|lasts| from_s + lasts.as_secs_f64()).filter(|to| *to < load.to_s);
+        let (from, to) = match told.iter().find(|row| row.name == fault.name) {
+            Some(row) => (row.began_s?, row.ended_s),
+            None => (fault.at.as_secs_f64(), fault.ends().map(|end| end.as_secs_f64())),
+        };
+        let (from_s, to_s) = (load.from_s + from, to.map(|to| load.from_s + to).filter(|to| *to < load.to_s));
         (from_s < load.to_s).then(|| FaultSpan { name: fault.name.clone(), from_s, to_s })
     };
     plan.faults.iter().filter_map(span).collect()
+}
+
+/// Waits for a moment; for ever if there is none.
+pub(super) async fn moment(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }

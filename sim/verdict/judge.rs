@@ -26,7 +26,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::measure::{FaultRow, Interval, LoadSpan, ShardResult};
+    use crate::measure::{Interval, LoadSpan, ShardResult};
     use crate::policy::{Outcome, Series};
 
     fn judged(text: &str, result: &RunResult) -> (Option<f64>, Option<bool>, Option<String>) {
@@ -72,21 +72,6 @@ mod tests {
         assert_eq!(judged("connected.pct >= 75", &result), (Some(75.0), Some(true), None));
         result.load = None;
         assert_eq!(judged("connected.pct >= 75", &result), (None, None, None));
-    }
-
-    #[test]
-    fn a_fault_is_found_by_its_name() {
-        let observed = std::collections::BTreeMap::from([(Outcome::NotOnline, 3), (Outcome::Completed, 1)]);
-        let row = FaultRow { kind: "offline".to_owned(), injected: 4, observed, ..FaultRow::default() };
-        let result = RunResult { faults: vec![row], ..RunResult::default() };
-        for (text, observed) in [
-            ("faults.offline.updates == 4", Some(4.0)),
-            ("faults.offline.not_online.pct > 50", Some(75.0)),
-            ("faults.offline.stuck.pct == 0", Some(0.0)),
-            ("faults.other.updates == 4", None),
-        ] {
-            assert_eq!(judged(text, &result).0, observed, "{text}");
-        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod drill;
 mod exit;
 mod judge;
 mod observe;
+mod truth;
 mod validity;
 
 pub use conclusion::{Ending, conclude};

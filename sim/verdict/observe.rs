@@ -1,7 +1,8 @@
 //! The value of a figure, found in a result.
 
+use super::truth;
 use crate::measure::{Census, LoadSpan, PhaseResult, RunResult, SeriesData};
-use crate::policy::{Comparison, FaultFigure, Metric, Outcome, Series, Statistic};
+use crate::policy::{Comparison, Metric, Series, Statistic};
 
 /// What a figure is asked of.
 #[derive(Debug, Clone, Copy)]
@@ -33,16 +34,8 @@ pub(super) fn observe(metric: &Metric, comparison: Comparison, scope: Scope<'_>,
         Metric::ConnectedPercent => scope.span(result).and_then(|span| connected(span, result)),
         Metric::RateAchieved => whole.and_then(|result| result.rate.achieved_per_s),
         Metric::GeneratorCpu => whole.map(|result| result.generator.cpu_percent),
-        Metric::Fault(name, figure) => whole.and_then(|result| of_fault(name, *figure, result)),
-        Metric::LossesUnexplained
-        | Metric::ReportsDropped
-        | Metric::InvariantViolations
-        | Metric::OffDiagonal
-        | Metric::Retry(..)
-        | Metric::ConnectPolicy(..)
-        | Metric::ConnectPolicyBack(..)
-        | Metric::Rollout(_)
-        | Metric::Goodput(_) => None,
+        Metric::Rollout(_) => None,
+        metric => return whole.map_or((None, None), |result| truth::of_run(metric, comparison, result)),
     };
     (value, None)
 }
@@ -79,22 +72,19 @@ fn connected(span: LoadSpan, result: &RunResult) -> Option<f64> {
     (devices > 0).then(|| f64::from(fewest) * 100.0 / f64::from(devices))
 }
 
-fn of_fault(name: &str, figure: FaultFigure, result: &RunResult) -> Option<f64> {
-    let row = result.faults.iter().find(|row| row.kind == name)?;
-    match figure {
-        FaultFigure::Updates => Some(row.injected as f64),
-        FaultFigure::OutcomePercent(outcome) => {
-            let count = |outcome: &Outcome| row.observed.get(outcome).copied().unwrap_or_default();
-            (row.injected > 0).then(|| count(&outcome) as f64 * 100.0 / row.injected as f64)
-        }
-        FaultFigure::Strikes | FaultFigure::Peak | FaultFigure::Recovery(_) | FaultFigure::Found(_) => None,
-    }
+/// A statistic of a series.
+fn of_series(data: &SeriesData, statistic: Statistic, comparison: Comparison) -> Observed {
+    of_distribution(|statistic| data.statistic(statistic), statistic, comparison)
 }
 
 /// A percentile with too few samples is no number; but it lies between minimum and maximum, and the one of these
 /// that is worse for the threshold judges in its place. What holds for that one holds for the percentile.
-fn of_series(data: &SeriesData, statistic: Statistic, comparison: Comparison) -> Observed {
-    let value = data.statistic(statistic);
+pub(super) fn of_distribution(
+    figures: impl Fn(Statistic) -> Option<f64>,
+    statistic: Statistic,
+    comparison: Comparison,
+) -> Observed {
+    let value = figures(statistic);
     let worse = match comparison {
         Comparison::Less | Comparison::LessOrEqual => Statistic::Max,
         Comparison::Greater | Comparison::GreaterOrEqual => Statistic::Min,
@@ -103,7 +93,7 @@ fn of_series(data: &SeriesData, statistic: Statistic, comparison: Comparison) ->
     match value {
         Some(_) => (value, None),
         None => {
-            let stand_in = data.statistic(worse);
+            let stand_in = figures(worse);
             (stand_in, stand_in.map(|_| worse))
         }
     }
