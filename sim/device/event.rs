@@ -43,6 +43,12 @@ pub enum Output {
     Send(Packet),
     /// Close the connection, open or opening, once everything before is sent. Nothing is told about it any more.
     Close,
+    /// Let the connection go without a word, once everything before is sent: no DISCONNECT, no goodbye of TLS. Nothing is
+    /// told about it any more.
+    Cut {
+        /// Whether the hub sees it torn (RST) rather than at its end (FIN); then what is not sent yet is lost.
+        reset: bool,
+    },
     /// Note this.
     Event(Event),
 }
@@ -73,6 +79,9 @@ pub enum Event {
     },
     /// The device has waited so long by its own choice.
     Chose(Duration),
+    /// A call was accepted, and its update starts now or when it is answered: what kept an earlier call of the same update
+    /// from that decides nothing.
+    Accepted,
     /// A fault struck the present update, by index in the fault plan; once for each fault and update.
     Injected(usize),
     /// A fault keeps the device away from now on, by index in the fault plan, once for each fault; `None`: none does any
@@ -85,6 +94,8 @@ pub enum Event {
         /// Whether it belongs to the present update, not to one before.
         present: bool,
     },
+    /// A report was given up: refused, or throttled beyond its retries.
+    ReportDropped,
     /// Something for the trace; only where the device is traced.
     Trace(TraceEvent),
 }

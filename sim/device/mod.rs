@@ -23,6 +23,6 @@ pub use failures::Failure;
 pub use fleet::{Fleet, FleetError, FleetPlan, FleetSample};
 pub use identities::DeviceIdentities;
 pub use request::{Request, RequestError};
-pub use session::{Session, Settings};
 pub use script::{Act, Form, Line, Script, Step};
+pub use session::{Session, Settings};
 pub use workflow::{Deed, Delays, Report, Stamp, Workflow};

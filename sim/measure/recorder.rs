@@ -61,6 +61,9 @@ pub struct Counters {
     pub observer_requests: u64,
     /// Looks that the observer left out because as many as allowed were under way.
     pub observer_left_out: u64,
+    /// Reports that devices gave up: refused by the hub, or throttled beyond their retries.
+    #[serde(default)]
+    pub reports_dropped: u64,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -211,6 +214,7 @@ impl Counters {
         self.observer_errors += other.observer_errors;
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
+        self.reports_dropped += other.reports_dropped;
     }
 }
 

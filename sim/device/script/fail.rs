@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::compose::{Moment, Strike};
 use super::{Act, Line};
-use crate::policy::FaultStage;
+use crate::policy::Fail;
 
-pub(super) fn strike(stage: FaultStage, code: &str) -> Strike<'_> {
-    Strike::new(Moment::end(stage), move |script, fault| {
-        let at = script.strike(script.end(stage), fault);
-        script.end_with(at, stage, [(Duration::ZERO, Act::Report(Line::failed(stage, code)))]);
+pub(super) fn strike(Fail { stage, code }: &Fail) -> Strike<'_> {
+    Strike::new(Moment::end(*stage), move |script, fault| {
+        let at = script.strike(script.end(*stage), fault);
+        script.end_with(at, *stage, [(Duration::ZERO, Act::Report(Line::failed(*stage, code)))]);
     })
 }

@@ -80,11 +80,24 @@ impl Script {
         at + 1
     }
 
-    /// Lets `fault` strike when `stage` begins; gives the place of the stage's first step after that.
+    /// Lets `fault` strike when `stage` begins, after those that do so already; gives the place of the step behind that.
     pub(super) fn strike_on_entering(&mut self, stage: FaultStage, fault: usize) -> usize {
-        let at = self.beginning(stage);
+        let strikes = |step: &Step| step.stage == stage && step.after.is_zero() && matches!(step.act, Act::Strike(_));
+        let beginning = self.beginning(stage);
+        let at = beginning + self.steps.iter().skip(beginning).take_while(|step| strikes(step)).count();
         self.steps.insert(at, Step { stage, after: Duration::ZERO, act: Act::Strike(fault) });
         at + 1
+    }
+
+    /// Cuts the last step of `stage` into two halves, of which the first does nothing; gives the place of that one.
+    pub(super) fn halve(&mut self, stage: FaultStage) -> usize {
+        let at = self.end(stage);
+        if let Some(step) = self.steps.get_mut(at) {
+            let half = step.after / 2;
+            step.after -= half;
+            self.steps.insert(at, Step { stage, after: half, act: Act::Pass });
+        }
+        at
     }
 
     /// Replaces everything from `at` on by `acts` of `stage`.

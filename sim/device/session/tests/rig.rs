@@ -10,7 +10,7 @@ use crate::device::link::State;
 use crate::device::{Event, FirmwareConfig, FleetConfig, Input, Output, Session, Settings};
 use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key};
 use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, QoS, SubAck, SubscribeReasonCode, publish};
-use crate::policy::{Backoff, Delay, Fault, FaultKind, FaultPlan, RetryPolicy, Select};
+use crate::policy::{Backoff, Delay, Fault, FaultKind, FaultPlan, RetryPolicy};
 use crate::random::Seed;
 use crate::time::{Nanos, TimestampFormat, WallClock};
 
@@ -21,7 +21,7 @@ pub(super) fn at(seconds: f64) -> Nanos {
 }
 
 pub(super) fn fault(kind: FaultKind) -> Fault {
-    Fault { kind, select: Select::All, at: Duration::ZERO, lasts: None }
+    Fault::new(kind)
 }
 
 pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
@@ -171,9 +171,9 @@ impl Rig {
         for output in out {
             match output {
                 Output::Event(event) => self.events.push(event),
-                Output::Close => {
+                Output::Close | Output::Cut { .. } => {
                     self.open = false;
-                    self.log("close");
+                    self.log(if output == Output::Close { "close" } else { "cut" });
                     inputs.clear();
                 }
                 Output::Connect => {
@@ -222,12 +222,12 @@ impl Rig {
                 match FromDevice::parse(&message.topic).unwrap() {
                     FromDevice::ReportedPatch { rid } => {
                         assert!(message.qos == QoS::AtLeastOnce && message.pkid != 0);
-                        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-                        self.log(json["firmwareStatus"].as_str().unwrap());
+                        let twin = self.hub.twin.map(|status| if is_legal(&text) { status } else { 400 });
+                        self.log(&subject(&text));
                         if !self.hub.deaf {
                             self.documents.push(text);
                         }
-                        self.hub.twin.map(|status| {
+                        twin.map(|status| {
                             let topic = FromHub::TwinResponse { status, rid, version: Some(2) }.to_string();
                             publish(topic, QoS::AtMostOnce, 0, Bytes::new())
                         })
@@ -249,5 +249,20 @@ impl Rig {
 
     fn log(&mut self, what: &str) {
         self.log.push((self.now, what.to_owned()));
+    }
+}
+
+/// Whether a hub takes this report.
+fn is_legal(report: &str) -> bool {
+    report.len() <= 32 * 1024 && serde_json::from_str::<serde_json::Value>(report).is_ok()
+}
+
+/// What a report is about.
+fn subject(report: &str) -> String {
+    let Ok(report) = serde_json::from_str::<serde_json::Value>(report) else { return "no JSON".to_owned() };
+    match &report["firmwareStatus"] {
+        serde_json::Value::String(status) => status.clone(),
+        serde_json::Value::Null => report.as_object().unwrap().keys().next_back().unwrap().clone(),
+        other => other.to_string(),
     }
 }

@@ -54,7 +54,7 @@ fn without_a_wait_the_answer_still_comes_first() {
 fn wrong_calls_are_told_what_is_wrong() {
     let mut rig = Rig::online(&[]);
     for (method, payload, answer) in [
-        ("reboot", "", "404 "),
+        ("dance", "", "404 "),
         ("firmwareUpdate", "", "400 "),
         ("firmwareUpdate", "null", "400 "),
         ("firmwareUpdate", r#"{"fwPackageUri":7}"#, "400 "),
