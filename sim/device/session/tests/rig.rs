@@ -16,6 +16,9 @@ use crate::time::{Nanos, TimestampFormat, WallClock};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
+/// The answer to the call of an update.
+pub(super) const STARTED: &str = r#"200 {"Response":"Firmware update started"}"#;
+
 pub(super) fn at(seconds: f64) -> Nanos {
     Nanos::ZERO + Duration::from_secs_f64(seconds)
 }
@@ -149,6 +152,11 @@ impl Rig {
 
     pub(super) fn count(&self, event: &Event) -> usize {
         self.events.iter().filter(|seen| *seen == event).count()
+    }
+
+    /// Whether anything was told to have gone wrong.
+    pub(super) fn has_failed(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::Failed(_)))
     }
 
     pub(super) fn samples(&self, series: crate::policy::Series) -> Vec<Duration> {

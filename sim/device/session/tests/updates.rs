@@ -1,11 +1,9 @@
 //! Methods, workflow and reports.
 
-use super::rig::{Rig, SECOND, at, settings};
+use super::rig::{Rig, SECOND, STARTED, at, settings};
 use crate::device::{Event, Session};
 use crate::dialect::azure::AzureDevice;
 use crate::policy::{FirmwareStatus, Series};
-
-const STARTED: &str = r#"200 {"Response":"Firmware update started"}"#;
 
 #[test]
 fn a_device_connects_subscribes_and_reports_that_it_stands_by() {
