@@ -61,8 +61,8 @@ pub struct Session<D> {
     outbox: Outbox,
     aside: Option<Box<Aside>>,
     absences: Absences,
-    /// The fault that keeps it away, and when that may change next.
-    away: Option<u32>,
+    /// What keeps it away, and when that may change next.
+    away: Option<Box<Away>>,
     absence_changes: Nanos,
     /// [`Nanos::MAX`] until it is told.
     load_start: Nanos,
@@ -73,6 +73,14 @@ pub struct Session<D> {
     /// Whether the first `standBy` was made, and whether it was acknowledged.
     greeted: bool,
     reported: bool,
+}
+
+/// An absence; in a box of its own, as it is rare.
+#[derive(Debug)]
+struct Away {
+    /// By index in the fault plan.
+    fault: u32,
+    since: Nanos,
 }
 
 impl<D: DeviceDialect> Session<D> {
@@ -258,7 +266,7 @@ impl<D: DeviceDialect> Session<D> {
                 self.report(&report);
             }
             Deed::Cut(until) => self.drop_out(until, "restarting by fault", out),
-            Deed::Vanish(fault) => self.vanish(fault as u32, out),
+            Deed::Vanish => self.vanish(out),
         }
     }
 

@@ -53,8 +53,8 @@ pub enum Deed {
     Report(Report),
     /// The connection is dropped without a word until then.
     Cut(Nanos),
-    /// The connection is dropped without a word, and the device is gone for good: the doing of this fault.
-    Vanish(usize),
+    /// The connection is dropped without a word, and the device is gone for good.
+    Vanish,
 }
 
 /// A patch of the reported properties that is to be published.
@@ -154,7 +154,7 @@ impl Workflow {
                 Act::Strike(fault) => Some(Deed::Strike(fault)),
                 Act::Report(line) => Some(Deed::Report(self.report(now, stamp, &mut running, &line))),
                 Act::Cut(away) => Some(Deed::Cut(at + away)),
-                Act::Vanish(fault) => Some(Deed::Vanish(fault)),
+                Act::Vanish => Some(Deed::Vanish),
             };
             if running.look_ahead() {
                 self.running = Some(running);

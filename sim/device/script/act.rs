@@ -26,8 +26,8 @@ pub enum Act {
     Report(Line),
     /// The connection is dropped without a word, and the device is away for so long.
     Cut(Duration),
-    /// The connection is dropped without a word, and the device is gone for good: the doing of this fault.
-    Vanish(usize),
+    /// The connection is dropped without a word, and the device is gone for good.
+    Vanish,
     /// The update ends here without an end: nothing is done ever more, and the device stays busy.
     Hang,
 }

@@ -13,6 +13,6 @@ pub(super) fn strike(&Vanish { stage }: &Vanish) -> Strike<'static> {
     Strike::new(Moment::middle(stage), move |script, fault| {
         let half = script.halve(stage);
         let after = script.steps.get(half).map_or(Duration::ZERO, |step| step.after).max(LAST_WORD);
-        script.end_with(half, stage, [(after, Act::Strike(fault)), (Duration::ZERO, Act::Vanish(fault))]);
+        script.end_with(half, stage, [(after, Act::Strike(fault)), (Duration::ZERO, Act::Vanish)]);
     })
 }

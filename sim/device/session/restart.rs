@@ -68,12 +68,10 @@ impl<D: DeviceDialect> Session<D> {
         }
     }
 
-    /// Lets the connection go without a word, and never comes back: `fault` of the plan has taken the device.
-    pub(super) fn vanish(&mut self, fault: u32, out: &mut Vec<Output>) {
+    /// Lets the connection go without a word, and never comes back.
+    pub(super) fn vanish(&mut self, out: &mut Vec<Output>) {
         self.cut("vanished by fault", out);
         self.link.end();
-        // Whoever calls it from now on finds it gone.
-        out.push(Output::Event(Event::Offline(Some(fault))));
     }
 
     fn cut(&mut self, why: &str, out: &mut Vec<Output>) {

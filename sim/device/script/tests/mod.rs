@@ -42,7 +42,7 @@ fn told(script: &Script) -> String {
                 what
             }
             Act::Cut(away) => format!("away {}", away.as_secs_f64()),
-            Act::Vanish(fault) => format!("gone by {fault}"),
+            Act::Vanish => "gone".to_owned(),
             Act::Hang => "for ever".to_owned(),
         };
         Some(format!("{} {what}", time.as_secs_f64()))

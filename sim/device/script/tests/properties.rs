@@ -44,7 +44,7 @@ fn end(script: &Script) -> (Outcome, Option<String>) {
     for (_, act) in acts(script) {
         let name = || Some(shown.map_or("waiting", FirmwareStatus::as_str).to_owned());
         let line = match act {
-            Act::Vanish(_) => return (Outcome::LostDevice, name()),
+            Act::Vanish => return (Outcome::LostDevice, name()),
             Act::Hang => return (Outcome::Stuck, name()),
             Act::Report(line) if matches!(line.form, Form::Honest | Form::OldVersion) => line,
             Act::Report(line) if line.form == Form::WrongType => return (Outcome::ProtocolViolation, None),
