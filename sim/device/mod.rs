@@ -1,11 +1,12 @@
 //! One device's session and firmware workflow, and the fleet that runs many.
 
-mod absence;
+mod affliction;
 mod config;
 mod event;
 mod failures;
 mod fleet;
 mod identities;
+mod intruder;
 mod link;
 mod open;
 mod outbox;

@@ -62,6 +62,9 @@ pub struct Counters {
     /// Connections lost while no fault afflicted the device.
     #[serde(default)]
     pub losses_unexplained: u64,
+    /// Connections that intruders tried with ids of the fleet; they are in no other figure.
+    #[serde(default)]
+    pub intruder_attempts: u64,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -229,6 +232,7 @@ impl Counters {
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
         self.losses_unexplained += other.losses_unexplained;
+        self.intruder_attempts += other.intruder_attempts;
     }
 }
 

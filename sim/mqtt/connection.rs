@@ -114,7 +114,7 @@ impl Connection {
     /// Tears the connection: the peer sees a reset, and what was not sent is lost.
     pub fn reset(self) {
         // A socket that does not take the option is closed like any other.
-        let _ = self.stream.set_zero_linger();
+        let _ = self.line.tcp.set_zero_linger();
     }
 
     /// Whether TLS resumed an earlier session.

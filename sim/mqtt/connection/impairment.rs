@@ -3,29 +3,27 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use rand::RngExt;
 use tokio::time::Instant;
 
+use crate::policy::Delay;
 use crate::random::Stream;
 
 /// What is wrong with the path of a connection, below TLS and WebSocket. The default is a path that is as it should be.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Impairment {
     /// Nothing gets through in either direction, the end of the connection included; neither side is told. What was on
     /// its way gets through once this ends, as TCP would see to.
     pub black_hole: bool,
     /// Nothing is read, so that the peer's sends fill the buffers between the two and then wait.
     pub reads_nothing: bool,
-    /// How long bytes are on their way in each direction. They never overtake one another.
-    pub latency: Duration,
-    /// Up to so much is added to that, anew for each piece of a stream.
-    pub jitter: Duration,
-    /// Bytes per second that get through, in each direction; `None` for no limit.
-    pub bandwidth: Option<NonZeroU32>,
+    /// How long bytes are on their way in each direction, drawn anew for each read and write. They never overtake one
+    /// another.
+    pub latency: Option<Delay>,
+    /// Bytes per second that get through, in each direction; `None` for no limit. At least 1.
+    pub bandwidth: Option<f64>,
 }
 
 /// What one direction holds at most, in bytes: nothing more is read, or taken to be sent, until there is room. A path of
@@ -54,8 +52,7 @@ impl Lane {
         if room == 0 || self.end.is_some() {
             return Err(None);
         }
-        let Some(bandwidth) = impairment.bandwidth else { return Ok(room) };
-        let rate = f64::from(bandwidth.get());
+        let Some(rate) = impairment.bandwidth else { return Ok(room) };
         let (burst, busy_until) = (burst(rate), self.busy_until.map_or(now, |until| until.max(now)));
         let free = (now + burst).saturating_duration_since(busy_until);
         match (free.as_secs_f64() * rate) as usize {
@@ -66,8 +63,8 @@ impl Lane {
 
     /// Takes `bytes`, for which there is room, at `now`.
     pub(super) fn take(&mut self, now: Instant, bytes: &[u8], impairment: &Impairment, random: &mut Stream) {
-        if let Some(bandwidth) = impairment.bandwidth {
-            let needs = Duration::from_secs_f64(bytes.len() as f64 / f64::from(bandwidth.get()));
+        if let Some(rate) = impairment.bandwidth {
+            let needs = Duration::from_secs_f64(bytes.len() as f64 / rate);
             self.busy_until = Some(self.busy_until.map_or(now, |until| until.max(now)) + needs);
         }
         self.held += bytes.len();
@@ -82,7 +79,7 @@ impl Lane {
 
     /// When a piece that comes in at `now` arrives: not before the one ahead of it.
     fn arrives(&self, now: Instant, impairment: &Impairment, random: &mut Stream) -> Instant {
-        let arrives = now + impairment.latency + impairment.jitter.mul_f64(random.random());
+        let arrives = now + impairment.latency.map_or(Duration::ZERO, |latency| latency.sample(random));
         self.pieces.back().map_or(arrives, |(ahead, _)| arrives.max(*ahead))
     }
 
@@ -156,7 +153,7 @@ mod tests {
     #[test]
     fn pieces_are_under_way_for_the_latency_and_never_overtake_one_another() {
         let (start, mut random) = (start(), random());
-        let impairment = Impairment { latency: SECOND, jitter: SECOND, ..Impairment::default() };
+        let impairment = Impairment { latency: Some(Delay::Uniform(SECOND, 2 * SECOND)), ..Impairment::default() };
         let mut lane = Lane::default();
         for n in 0..100 {
             lane.take(start, &[n], &impairment, &mut random);
@@ -177,10 +174,10 @@ mod tests {
 
     #[test]
     fn no_more_than_the_bandwidth_gets_through() {
-        for rate in [1, 7, 1000, 1_000_000] {
+        for rate in [1.0, 7.0, 1000.0, 1_000_000.0] {
             let (start, mut random) = (start(), random());
-            let impairment = Impairment { bandwidth: NonZeroU32::new(rate), ..Impairment::default() };
-            let (mut lane, mut now, mut through) = (Lane::default(), start, 0);
+            let impairment = Impairment { bandwidth: Some(rate), ..Impairment::default() };
+            let (mut lane, mut now, mut through) = (Lane::default(), start, 0.0);
             while now < start + 10 * SECOND {
                 match lane.room(now, &impairment) {
                     Ok(room) => {
@@ -188,7 +185,7 @@ mod tests {
                         lane.take(now, &vec![0; room], &impairment, &mut random);
                         assert!(lane.arrived(now).is_some());
                         lane.hand_on(room);
-                        through += room as u64;
+                        through += room as f64;
                     }
                     Err(until) => {
                         assert!(until.unwrap() > now);
@@ -196,15 +193,14 @@ mod tests {
                     }
                 }
             }
-            let rate = u64::from(rate);
-            assert!((9 * rate..=11 * rate + 2000).contains(&through), "{through} bytes in 10 s at {rate}");
+            assert!((9.0 * rate..=11.0 * rate + 2000.0).contains(&through), "{through} bytes in 10 s at {rate}");
         }
     }
 
     #[test]
     fn what_is_held_is_bounded() {
         let (start, mut random) = (start(), random());
-        let impairment = Impairment { latency: SECOND, ..Impairment::default() };
+        let impairment = Impairment { latency: Some(Delay::Fixed(SECOND)), ..Impairment::default() };
         let mut lane = Lane::default();
         while let Ok(room) = lane.room(start, &impairment) {
             lane.take(start, &vec![0; room.min(1000)], &impairment, &mut random);

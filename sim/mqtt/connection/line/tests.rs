@@ -1,7 +1,6 @@
 //! Impaired paths under connections over TCP and TLS, in time that passes when nothing else does.
 
 use std::future::poll_fn;
-use std::num::NonZeroU32;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use super::*;
 use crate::mqtt::{
     ClientTls, Connect, Connection, ConnectionError, Packet, QoS, Scratch, connect_from, publish, server_for,
 };
+use crate::policy::Delay;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(1000);
@@ -68,7 +68,7 @@ async fn is_silent(connection: &mut Connection) -> bool {
 #[tokio::test(start_paused = true)]
 async fn latency_delays_both_directions_and_keeps_the_order() {
     for (mut near, mut far) in pairs().await {
-        near.impair(Impairment { latency: SECOND, jitter: SECOND / 10, ..Impairment::default() });
+        near.impair(Impairment { latency: Some(Delay::Uniform(SECOND, 2 * SECOND)), ..Impairment::default() });
         let start = now();
         let packets: Vec<Packet> = (0..30).map(message).collect();
         for packet in &packets {
@@ -92,7 +92,7 @@ async fn latency_delays_both_directions_and_keeps_the_order() {
 #[tokio::test(start_paused = true)]
 async fn bandwidth_limits_both_directions() {
     for (mut near, mut far) in pairs().await {
-        near.impair(Impairment { bandwidth: NonZeroU32::new(10_000), ..Impairment::default() });
+        near.impair(Impairment { bandwidth: Some(10_000.0), ..Impairment::default() });
         let packets = [message(50_000)];
         let start = now();
         let (_, received) = tokio::join!(send(&mut near, &packets), receive(&mut far, 1));
