@@ -27,6 +27,11 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 /// connects anew, or stays silent for one and a half keep-alives.
 const OUTLIVE_LIMIT: Duration = Duration::from_secs(60);
 
+/// What the whole fleet is told, each once.
+const LOAD_STARTS: u8 = 1;
+const HEAL: u8 = 2;
+const STOP: u8 = 4;
+
 /// A device: its session, its socket, and what the gauges count it as.
 struct Task<D> {
     worker: Alive<D>,
@@ -35,9 +40,8 @@ struct Task<D> {
     link: Link,
     /// What the timer is set to; [`Nanos::MAX`] if it is not running.
     armed: Nanos,
-    told_load_start: bool,
-    told_heal: bool,
-    told_stop: bool,
+    /// A bit for each of the news that the session has been told.
+    told: u8,
     shows: Option<FirmwareStatus>,
     reporting: bool,
 }
@@ -55,11 +59,9 @@ pub(super) fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32
     let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
     let session = Session::new(Rc::clone(&worker.settings), device, traced);
     let link = Link::Closed;
-    let (armed, shows, reporting) = (Nanos::MAX, None, false);
-    let (told_load_start, told_heal, told_stop) = (false, false, false);
+    let (armed, told, shows, reporting) = (Nanos::MAX, 0, None, false);
     let worker = Alive::new(worker);
-    let mut task =
-        Task { worker, session, device, link, armed, told_load_start, told_heal, told_stop, shows, reporting };
+    let mut task = Task { worker, session, device, link, armed, told, shows, reporting };
     // The block uses what was made before it: what an `async fn` moves on from its arguments would be kept twice.
     async move {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
@@ -99,20 +101,26 @@ impl<D: DeviceDialect + 'static> Task<D> {
 
     /// Hands on what the whole fleet is told.
     fn take_news(&mut self, now: Nanos, buffers: &mut Buffers) {
-        if !self.told_load_start
-            && let Some(at) = self.worker.worker().load_start.get()
+        let worker = self.worker.worker();
+        let (load_start, healed, stopping) = (worker.load_start.get(), worker.healed.get(), worker.stopping.get());
+        if let Some(at) = load_start
+            && self.hears(LOAD_STARTS)
         {
-            self.told_load_start = true;
             self.session.handle(now, Input::LoadStarts(at), &mut buffers.out);
         }
-        if !self.told_heal && self.worker.worker().healed.get() {
-            self.told_heal = true;
+        if healed && self.hears(HEAL) {
             self.session.handle(now, Input::Heal, &mut buffers.out);
         }
-        if !self.told_stop && self.worker.worker().stopping.get() {
-            self.told_stop = true;
+        if stopping && self.hears(STOP) {
             self.session.handle(now, Input::Stop, &mut buffers.out);
         }
+    }
+
+    /// Whether these news are new to the session.
+    fn hears(&mut self, news: u8) -> bool {
+        let is_new = self.told & news == 0;
+        self.told |= news;
+        is_new
     }
 
     /// Moves what the socket has. Whether anything moved.
@@ -250,8 +258,9 @@ impl<D: DeviceDialect + 'static> Task<D> {
         let (worker, device) = (&**self.worker.worker(), self.device);
         let truth = worker.truth.as_deref();
         let books = &mut *worker.books.borrow_mut();
+        let cohort = worker.settings.fleet.retry_connect.cohort(device);
         match event {
-            Event::Attempted => books.recorder.counters().connect_attempts += 1,
+            Event::Attempted => books.recorder.retries().connect(cohort).attempts += 1,
             Event::Connected => {
                 books.gauges.connected += 1;
                 if let Link::Open(_, permit) = &mut self.link {
@@ -259,8 +268,16 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
+            Event::Lost => books.recorder.retries().connect(cohort).lost += 1,
+            Event::Back(after) => books.recorder.retries().back(cohort, after),
             Event::Ready => books.gauges.ready += 1,
-            Event::GaveUp => books.gauges.gave_up += 1,
+            Event::GaveUp => {
+                books.gauges.gave_up += 1;
+                books.recorder.retries().connect(cohort).give_ups += 1;
+            }
+            Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
+            Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
+            Event::ReportDropped => books.recorder.retries().twin.give_ups += 1,
             Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
             Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
             Event::Sample(series, duration) => {
@@ -270,6 +287,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 books.recorder.record(series, duration);
             }
             Event::Published { status, present } => {
+                books.recorder.retries().twin.attempts += 1;
                 if let Some(before) = self.shows.replace(status) {
                     let stage = &mut books.gauges.stages[before as usize];
                     *stage = stage.saturating_sub(1);

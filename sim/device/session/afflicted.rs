@@ -1,16 +1,18 @@
 //! What faults do to the session's connection, whatever the device is doing.
 
+use std::time::Duration;
+
 use super::Session;
 use crate::device::affliction::{Affliction, Afflictions, EXPIRY_PATIENCE, Expiry, LEAST_LIFE, Stage, Way};
 use crate::device::event::{Event, Output};
 use crate::device::link::State;
 use crate::dialect::DeviceDialect;
 use crate::mqtt::{Impairment, Packet};
-use crate::policy::FaultKind;
+use crate::policy::{Failed, Failure, FaultKind};
 use crate::time::Nanos;
 
 /// A connection that goes so shortly after the hub has come back went because of that.
-const AFTERMATH: std::time::Duration = std::time::Duration::from_secs(1);
+const AFTERMATH: Duration = Duration::from_secs(1);
 
 impl<D: DeviceDialect> Session<D> {
     /// Lets the faults that act on the connection begin and end.
@@ -70,8 +72,9 @@ impl<D: DeviceDialect> Session<D> {
                 self.connection(out, || "reset, by fault".to_owned());
                 out.push(Output::Cut { reset: true });
                 out.push(Output::Event(Event::Disconnected));
+                out.push(Output::Event(Event::Lost));
                 self.outbox.connection_lost();
-                self.retry(now, out);
+                self.retry(now, Failed::new(Failure::Transient, Duration::ZERO), out);
             }
             Way::DuplicateId => out.push(Output::Intruder(true)),
             // Seen to by whoever asks for the state of the path, or elsewhere.
