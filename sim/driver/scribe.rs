@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::event::Effect;
 use super::sighting::UpdateIds;
 use super::update::Update;
-use crate::measure::{Measurements, Recorder, TraceEvent, Tracer, Truth};
-use crate::policy::{DeviceRange, FirmwareStatus, Outcome, Series};
+use crate::measure::{Measurements, Recorder, TraceEvent, Tracer, Truth, WaveCount};
+use crate::policy::{DeviceRange, FirmwareStatus, Outcome, Rollout, Series};
 use crate::time::Nanos;
 
 /// The driver's recorder, with what it joins and whom it tells.
@@ -20,6 +20,8 @@ pub(super) struct Scribe {
     /// Whether the hub makes the calls, so that none of them can be measured.
     by_job: bool,
     swallow: u32,
+    /// The waves that updates are counted by, where there are any.
+    rollout: Option<Rollout>,
 }
 
 impl Scribe {
@@ -32,7 +34,23 @@ impl Scribe {
         by_job: bool,
         swallow: u32,
     ) -> Self {
-        Self { recorder: Recorder::default(), truth, tracer, ids, by_job, swallow }
+        Self { recorder: Recorder::default(), truth, tracer, ids, by_job, swallow, rollout: None }
+    }
+
+    /// So many updates are planned. With a `rollout` they are counted by its waves too, for each of which so many of them
+    /// are planned.
+    pub(super) fn plan(&mut self, updates: u64, rollout: Option<Rollout>, by_wave: Vec<u64>) {
+        self.recorder.plan(updates);
+        self.rollout = rollout;
+        for (wave, planned) in (0..).zip(by_wave) {
+            self.recorder.wave(wave).planned += planned;
+        }
+    }
+
+    /// The wave of `update`, to count in.
+    fn wave(&mut self, update: &Update) -> Option<&mut WaveCount> {
+        let wave = self.rollout.as_ref()?.wave_of(update.number());
+        Some(self.recorder.wave(wave))
     }
 
     /// The recorder, for what belongs to no single update.
@@ -79,6 +97,9 @@ impl Scribe {
         self.recorder.counters().call_attempts += 1;
         if update.attempts() == 1 {
             self.recorder.sent(now);
+            if let Some(wave) = self.wave(update) {
+                wave.call(now);
+            }
             if let Some(lag) = lag {
                 self.recorder.record(Series::ScheduleLag, lag);
             }
@@ -144,6 +165,10 @@ impl Scribe {
             _ => {}
         }
         self.note(device, now, || TraceEvent::Ended { outcome, detail: detail.to_owned() });
+        // A wave must come to its end whatever is forgotten.
+        if let Some(wave) = self.wave(update) {
+            wave.end(outcome);
+        }
         if self.swallow > 0 {
             self.swallow -= 1;
             return;

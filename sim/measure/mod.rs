@@ -9,6 +9,7 @@ mod result;
 mod throttled;
 mod trace;
 mod truth;
+mod wave;
 
 pub use census::Census;
 pub use histogram::SeriesData;
@@ -22,3 +23,4 @@ pub use result::{
 pub use throttled::ThrottleCount;
 pub use trace::{TraceEvent, Tracer};
 pub use truth::{DeviceTimes, Truth};
+pub use wave::{RolloutAbort, RolloutResult, WaveCount, WaveResult};

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Census, SeriesData};
+use super::wave::joined;
+use super::{Census, SeriesData, WaveCount};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -34,6 +35,8 @@ pub struct Measurements {
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
     pub sent_span: Option<(Nanos, Nanos)>,
+    /// The waves of a roll-out, by number from 0; empty without one.
+    pub waves: BTreeMap<u32, WaveCount>,
 }
 
 /// Plain counts.
@@ -129,6 +132,11 @@ impl Recorder {
         self.measurements.merge_span(Some((now, now)));
     }
 
+    /// A wave of the roll-out, to count in.
+    pub fn wave(&mut self, wave: u32) -> &mut WaveCount {
+        self.measurements.waves.entry(wave).or_default()
+    }
+
     /// A fault of the plan, by its index, was let strike an update.
     pub fn injected(&mut self, fault: usize) {
         *self.measurements.injected.entry(fault).or_default() += 1;
@@ -164,6 +172,9 @@ impl Measurements {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
         }
         self.merge_span(other.sent_span);
+        for (wave, count) in &other.waves {
+            self.waves.entry(*wave).or_default().merge(count);
+        }
     }
 
     /// Adds another part's measurements for good. What is not there yet is moved: a histogram has 200 KB.
@@ -188,12 +199,7 @@ impl Measurements {
     }
 
     fn merge_span(&mut self, other: Option<(Nanos, Nanos)>) {
-        self.sent_span = match (self.sent_span, other) {
-            (Some((first, last)), Some((other_first, other_last))) => {
-                Some((first.min(other_first), last.max(other_last)))
-            }
-            (one, other) => one.or(other),
-        };
+        self.sent_span = joined(self.sent_span, other);
     }
 }
 
@@ -241,6 +247,7 @@ mod tests {
         recorder.outcome(Outcome::Failed, "applying/boot_failed", [1]);
         recorder.sent(Nanos::new(5));
         recorder.injected(1);
+        recorder.wave(2).call(Nanos::new(5));
         let first = recorder.take();
         recorder.take_back(&first);
         assert_eq!(recorder.take(), first, "what was taken back is handed over again");
@@ -253,7 +260,7 @@ mod tests {
         assert_eq!(whole.series[&Series::Connect].count(), 2);
         assert_eq!(whole.census.unaccounted(), 0);
         assert_eq!((whole.faults[&(1, Outcome::Failed)], whole.injected[&1]), (1, 1));
-        assert_eq!(whole.counters.calls_sent, 2);
+        assert_eq!((whole.counters.calls_sent, whole.waves[&2].called), (2, 1));
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
     }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Census, SeriesData, ThrottleCount};
+use super::{Census, RolloutResult, SeriesData, ThrottleCount};
 use crate::policy::{Outcome, Series};
 
 /// Everything that is known of a finished run.
@@ -56,6 +56,8 @@ pub struct RunResult {
     pub faults: Vec<FaultRow>,
     /// The thresholds, judged.
     pub thresholds: Vec<ThresholdResult>,
+    /// The roll-out; `None` where the fleet was not called in waves.
+    pub rollout: Option<RolloutResult>,
 }
 
 /// What a run proved.

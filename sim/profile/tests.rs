@@ -166,7 +166,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("name = 'a/b'", 1, "letters, digits"),
         ("seed = -1", 1, "must be from 0"),
         ("seed = 'seven'", 1, "must be a whole number from 0"),
-        ("[rollout]", 1, "unknown key `rollout`"),
+        ("[rollout]", 1, "the key `rollout.waves` is missing"),
         ("hub = 'embedded'", 1, "`hub` must be a table, not a text"),
         ("[hub]\nkind = 'mqtt'", 2, "`mqtt` is not supported yet"),
         ("[hub]\nkind = 'aws'", 2, "allowed are `embedded`, `azure`"),

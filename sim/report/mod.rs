@@ -6,6 +6,7 @@ mod health;
 mod hlog;
 mod human;
 mod results_json;
+mod rollout;
 #[cfg(test)]
 mod sample;
 mod table;

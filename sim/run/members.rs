@@ -113,6 +113,13 @@ impl Members {
         }
     }
 
+    /// Releases a wave of the roll-out.
+    pub(super) fn release(&mut self, wave: u32, at: Timestamp) {
+        for member in self.members.iter_mut().filter(|member| member.state == State::Running) {
+            member.carrier.tell(ToShard::Release { wave, at });
+        }
+    }
+
     /// Stops those of the living that `which` holds for, for this `reason`. An interrupt also hurries those that are
     /// stopping already.
     pub(super) fn stop(&mut self, reason: StopReason, which: impl Fn(&Member) -> bool) {

@@ -24,7 +24,9 @@ mod output;
 mod placement;
 mod preflight;
 pub mod print;
+mod rate;
 mod registry;
+mod rollout;
 mod signals;
 mod tally;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
-use crate::measure::{Census, Counters, LoopLag, Measurements, SeriesData};
+use crate::measure::{Census, Counters, LoopLag, Measurements, SeriesData, WaveCount};
 use crate::policy::{Arena, Outcome, Series};
 use crate::report;
 use crate::time::Nanos;
@@ -27,6 +27,8 @@ struct Packed {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     loop_lag: BTreeMap<String, PackedSeries>,
     sent_span: Option<(Nanos, Nanos)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    waves: BTreeMap<u32, WaveCount>,
 }
 
 /// A histogram in its compressed form.
@@ -68,6 +70,7 @@ pub(super) mod measurements {
                 .map(|(worker, lag)| Ok((worker.clone(), PackedSeries::pack(&lag.0)?)))
                 .collect::<Result<_, S::Error>>()?,
             sent_span: from.sent_span,
+            waves: from.waves.clone(),
         }
         .serialize(serializer)
     }
@@ -88,6 +91,7 @@ pub(super) mod measurements {
                 .map(|(worker, lag)| Ok((worker.clone(), LoopLag(lag.unpack()?))))
                 .collect::<Result<_, D::Error>>()?,
             sent_span: packed.sent_span,
+            waves: packed.waves,
         })
     }
 }
