@@ -43,6 +43,12 @@ pub enum Output {
     Send(Packet),
     /// Close the connection, open or opening, once everything before is sent. Nothing is told about it any more.
     Close,
+    /// Let the connection go without a word, once everything before is sent: no DISCONNECT, no goodbye of TLS. Nothing is
+    /// told about it any more.
+    Cut {
+        /// Whether the hub sees it torn (RST) rather than at its end (FIN); then what is not sent yet is lost.
+        reset: bool,
+    },
     /// Note this.
     Event(Event),
 }

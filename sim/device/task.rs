@@ -167,6 +167,16 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     }
                     packets.clear();
                 }
+                Output::Cut { reset } => {
+                    if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed) {
+                        // Whether the last bytes go out makes no difference to a device that goes like this.
+                        let _ = connection.send(scratch, packets);
+                        if reset {
+                            connection.reset();
+                        }
+                    }
+                    packets.clear();
+                }
                 Output::Connect => {
                     let worker = Rc::clone(self.worker.worker());
                     let open = open::open(worker, self.device, self.session.was_connected());

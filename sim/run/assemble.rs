@@ -174,7 +174,7 @@ fn fault_rows(plan: &Plan, roles: Roles, tally: &Tally) -> Vec<FaultRow> {
             .collect();
         FaultRow {
             kind: fault.kind.name().to_owned(),
-            expected: fault.kind.outcome().as_str().to_owned(),
+            expected: fault.kind.outcomes().iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>().join(" or "),
             injected: tally.total.injected.get(&index).copied().unwrap_or_default(),
             observed,
         }

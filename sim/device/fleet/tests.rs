@@ -12,7 +12,7 @@ use crate::mqtt::{
     ClientTls, ConnAck, ConnectReturnCode, Connection, Packet, PubAck, QoS, Scratch, SourceAddresses, SubAck,
     SubscribeReasonCode, publish, server_for,
 };
-use crate::policy::{Backoff, Delay, Fault, FaultKind, FirmwareStatus, RetryPolicy, Select, Series};
+use crate::policy::{Backoff, Delay, Fault, FaultKind, FirmwareStatus, Reject, RetryPolicy, Series};
 use crate::time::TimestampFormat;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -253,9 +253,9 @@ async fn devices_without_an_answer_count_as_reporting() {
 
 #[tokio::test]
 async fn what_strikes_is_counted_without_a_truth_board() {
-    let fault = |kind, at| Fault { kind, select: Select::All, at, lasts: None };
+    let fault = |kind, at| Fault { at, ..Fault::new(kind) };
     let faults = [
-        fault(FaultKind::Reject { status: 500 }, Duration::ZERO),
+        fault(FaultKind::Reject(Reject { status: 500 }), Duration::ZERO),
         fault(FaultKind::Offline, Duration::from_millis(300)),
     ];
     let (address, mut log) = hub(Manner::Calls).await;

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::rig::{Rig, SECOND, at, fault, settings};
 use crate::device::{Event, Input};
-use crate::policy::{Fault, FaultKind, FaultPlan, FaultStage, Select, Series};
+use crate::policy::{Fail, Fault, FaultKind, FaultPlan, FaultStage, Reject, Select, Series, Stall};
 use crate::random::Seed;
 
 #[test]
 fn reject_answers_its_status_and_starts_nothing() {
-    let mut rig = Rig::online(&[fault(FaultKind::Reject { status: 418 })]);
+    let mut rig = Rig::online(&[fault(FaultKind::Reject(Reject { status: 418 }))]);
     rig.did();
     rig.call("u1");
     rig.call("u1");
@@ -25,7 +25,7 @@ fn reject_answers_its_status_and_starts_nothing() {
 
 #[test]
 fn a_refusal_is_stable_over_retries_without_ids() {
-    let half = Fault { select: Select::Percent(50.0), ..fault(FaultKind::Reject { status: 500 }) };
+    let half = Fault { select: Select::Percent(50.0), ..fault(FaultKind::Reject(Reject { status: 500 })) };
     let call = |rig: &mut Rig| rig.call_method("firmwareUpdate", r#"{"fwPackageUri":"x"}"#);
     let mut refused = 0;
     for seed in 0..20 {
@@ -62,7 +62,7 @@ fn no_reply_answers_nothing_while_it_is_active() {
 
 #[test]
 fn a_fault_with_a_time_waits_for_the_start_of_the_load() {
-    let late = Fault { at: 10 * SECOND, ..fault(FaultKind::Reject { status: 500 }) };
+    let late = Fault { at: 10 * SECOND, ..fault(FaultKind::Reject(Reject { status: 500 })) };
     let mut rig = Rig::online(&[late]);
     rig.did();
     rig.run_until(at(20.0));
@@ -78,7 +78,7 @@ fn a_fault_with_a_time_waits_for_the_start_of_the_load() {
 #[test]
 fn fail_reports_stage_and_code() {
     let code = "checksum_mismatch".to_owned();
-    let mut rig = Rig::online(&[fault(FaultKind::Fail { stage: FaultStage::Verifying, code })]);
+    let mut rig = Rig::online(&[fault(FaultKind::Fail(Fail { stage: FaultStage::Verifying, code }))]);
     rig.did();
     rig.call("u1");
     rig.run_until(at(59.0));
@@ -91,7 +91,7 @@ fn fail_reports_stage_and_code() {
 #[test]
 fn stall_stays_connected_and_reports_nothing_more() {
     for (stage, reports) in [(FaultStage::Waiting, 0), (FaultStage::Verifying, 1), (FaultStage::Rebooting, 2)] {
-        let mut rig = Rig::online(&[fault(FaultKind::Stall { stage })]);
+        let mut rig = Rig::online(&[fault(FaultKind::Stall(Stall { stage }))]);
         rig.did();
         rig.call("u1");
         rig.run_until(at(1000.0));
@@ -142,7 +142,7 @@ fn offline_in_the_middle_of_an_update_lets_the_workflow_go_on() {
 
 #[test]
 fn only_those_selected_are_hit() {
-    let nobody = Fault { select: Select::Ids(vec![4]), ..fault(FaultKind::Reject { status: 500 }) };
+    let nobody = Fault { select: Select::Ids(vec![4]), ..fault(FaultKind::Reject(Reject { status: 500 })) };
     let mut rig = Rig::online(&[nobody]);
     rig.did();
     rig.call("u1");
