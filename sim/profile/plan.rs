@@ -10,7 +10,7 @@ use super::reader::{Field, Section};
 use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, rollout, threshold};
 use crate::device::{FirmwareConfig, FleetConfig};
 use crate::driver::{DriverConfig, ObserveKind, Via};
-use crate::policy::{ArrivalKind, Backoff, Fault, FaultKind, Load, Threshold, units};
+use crate::policy::{ArrivalKind, Backoff, Fault, FaultKind, FaultPlan, Load, Rollout, Threshold, units};
 use crate::random::Seed;
 
 /// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
@@ -80,7 +80,8 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
     let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
-    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet))?;
+    let waves = rollout.as_ref().map_or(0, Rollout::len);
+    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet, waves))?;
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, load.via))?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {
@@ -140,6 +141,16 @@ impl Plan {
     #[must_use]
     pub fn updates(&self) -> u64 {
         self.driver.updates(self.fleet.devices)
+    }
+
+    /// The faults, with their selections resolved for this fleet and its roll-out.
+    #[must_use]
+    pub fn fault_plan(&self) -> FaultPlan {
+        let (seed, devices) = (self.seed, self.fleet.devices);
+        FaultPlan::in_waves(seed, &self.faults, devices, |number| {
+            let rollout = self.driver.rollout.as_ref().zip(number.checked_sub(1));
+            rollout.map(|(rollout, wave)| rollout.members(seed, devices, wave)).unwrap_or_default()
+        })
     }
 
     /// The load in words.

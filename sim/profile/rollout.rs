@@ -89,3 +89,101 @@ fn outcomes(section: &Section<'_>) -> Result<Vec<Outcome>, Problem> {
     outcomes.dedup();
     if outcomes.is_empty() { Err(field.problem("must name at least one outcome")) } else { Ok(outcomes) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Select;
+    use crate::profile::{Plan, parse};
+
+    fn plan(text: &str) -> Plan {
+        parse("my.toml", text, &[]).unwrap()
+    }
+
+    fn waves(fleet: u32, waves: &str) -> Vec<u32> {
+        plan(&format!("[fleet]\ndevices = {fleet}\n[rollout]\nwaves = {waves}")).driver.rollout.unwrap().waves
+    }
+
+    #[test]
+    fn waves_are_shares_or_numbers_of_devices() {
+        assert_eq!(waves(1000, "['1%', '10%', '100%']"), [10, 100, 1000]);
+        assert_eq!(waves(1000, "[10, 100, 1000]"), [10, 100, 1000]);
+        assert_eq!(waves(1000, "[7, '12.5 %']"), [7, 125]);
+        assert_eq!(waves(30, "['1%', '10%', '33.3%', '100%']"), [1, 3, 10, 30]);
+        let few = plan("[load]\nupdates = 50\n[rollout]\nwaves = ['10%', '80%']");
+        assert_eq!((few.driver.rollout.as_ref().unwrap().waves.as_slice(), few.updates()), (&[5, 40][..], 40));
+    }
+
+    #[test]
+    fn what_is_left_out_is_harmless() {
+        let plan = plan("[rollout]\nwaves = ['1%', '100%']\nabort = { failed = '7.5%', min_executed = 3 }");
+        let abort = AbortCriteria { failed: 7.5, min_executed: 3, outcomes: AbortCriteria::usual_outcomes() };
+        let expected = Rollout { waves: vec![10, 1000], pause: Duration::ZERO, growth: 1.0, abort: Some(abort) };
+        assert_eq!(plan.driver.rollout, Some(expected));
+        assert!(plan.summary().contains("100 method calls/s, in 2 waves, "), "{}", plan.summary());
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    }
+
+    #[test]
+    fn pauses_and_growth_are_told_and_reckoned_with() {
+        let text = "[rollout]\nwaves = [10, 100, 1000]\npause = '1m'\ngrowth = 2\n\
+                    abort = { failed = '10%', min_executed = 20, outcomes = ['stuck', 'failed', 'stuck'] }";
+        let with = plan(text);
+        let rollout = with.driver.rollout.as_ref().unwrap();
+        assert_eq!(rollout.abort.as_ref().unwrap().outcomes, [Outcome::Failed, Outcome::Stuck]);
+        assert_eq!(with.driver.peak_rate(), Some(400.0));
+        assert!(with.peak_rates_in_words(true, true).contains("1200 twin updates/s, 400 method calls/s, in 3 waves"));
+        let (longer, one) = (with.estimated_load(), plan("").estimated_load());
+        assert!(
+            (one + 120 * Duration::from_secs(1)..one + 180 * Duration::from_secs(1)).contains(&longer),
+            "{longer:?}"
+        );
+    }
+
+    #[test]
+    fn a_fault_may_strike_a_wave() {
+        let text = "[rollout]\nwaves = [10, 100]\n[[fault]]\nkind = 'no_reply'\nselect = { wave = 2 }";
+        let plan = plan(text);
+        assert_eq!(plan.faults[0].select, Select::Wave(2));
+        let (faults, rollout) = (plan.fault_plan(), plan.driver.rollout.as_ref().unwrap());
+        let hit: Vec<u32> = (0..1000).filter(|device| faults.hits(*device, 0).next().is_some()).collect();
+        assert_eq!((hit.len(), &hit), (90, &rollout.members(plan.seed, 1000, 1)));
+    }
+
+    #[test]
+    fn impossible_waves_are_refused_where_they_stand() {
+        for (text, line, says) in [
+            ("[rollout]\nwaves = []", 2, "must hold at least one wave"),
+            ("[rollout]\nwaves = 3", 2, "`rollout.waves` must be a list"),
+            ("[rollout]\nwaves = ['10']", 2, "`rollout.waves.0` must be a share like \"10%\""),
+            ("[rollout]\nwaves = ['101%']", 2, "up to 100%"),
+            ("[rollout]\nwaves = ['0%']", 2, "above 0%"),
+            ("[rollout]\nwaves = [true]", 2, "a share like \"10%\" or a number of devices"),
+            ("[rollout]\nwaves = [1001]", 2, "must be from 1 to 1000"),
+            ("[rollout]\nwaves = [10,\n10]", 3, "must come to more devices than the wave before: 10 of 1000 after 10"),
+            ("[rollout]\nwaves = ['0.01%', '0.02%']", 2, "1 of 1000 after 1"),
+            ("[load]\nupdates = 1001\n[rollout]\nwaves = ['1%']", 4, "a roll-out calls each device once"),
+            ("[rollout]\nwaves = [1]\npause = '25h'", 3, "must be from 0s to 24h"),
+            ("[rollout]\nwaves = [1]\ngrowth = 0", 3, "must be from 0.01 to 100"),
+            ("[rollout]\nwaves = [1, 2, 3, 4]\ngrowth = 100", 3, "leads to 100000000.000 calls/s"),
+            ("[load]\nkind = 'closed'\n[rollout]\nwaves = [1]\ngrowth = 2", 5, "means nothing in a closed load"),
+            ("[rollout]\nwaves = [1]\nabort = { failed = '5%' }", 3, "`rollout.abort.min_executed` is missing"),
+            ("[rollout]\nwaves = [1]\nabort = { failed = '5%', min_executed = 0 }", 3, "must be from 1"),
+            (
+                "[rollout]\nwaves = [1]\nabort = { failed = '5%', min_executed = 1, outcomes = ['completed'] }",
+                3,
+                "cannot be `completed`: allowed are `failed`",
+            ),
+            ("[rollout]\nwaves = [1]\nabort = { failed = '5%', min_executed = 1, outcomes = [] }", 3, "at least one"),
+            ("[rollout]\nwaves = [1]\n[[fault]]\nkind = 'no_reply'\nselect = { wave = 2 }", 5, "must be from 1 to 1"),
+        ] {
+            let error = parse("my.toml", text, &[]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("my.toml:{line}: ")), "{text}\n{error}");
+            assert!(error.contains(says), "{text}\n{error}");
+        }
+        let many = (1..=101).map(|wave| wave.to_string()).collect::<Vec<_>>().join(", ");
+        let error = parse("my.toml", &format!("[rollout]\nwaves = [{many}]"), &[]).unwrap_err().to_string();
+        assert!(error.contains("`rollout.waves.100` is one too many: allowed are 100 waves"), "{error}");
+    }
+}

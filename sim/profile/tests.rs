@@ -279,7 +279,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ),
         ("[[fault]]\nkind = 'no_reply'\nselect = 'some'", 3, "must be `\"all\"`, `{ percent = 2 }`"),
         ("[[fault]]\nkind = 'no_reply'\nselect = { percent = 1, count = 1 }", 3, "must be `\"all\"`"),
-        ("[[fault]]\nkind = 'no_reply'\nselect = { wave = 0 }", 3, "must be from 1 to 100"),
+        ("[[fault]]\nkind = 'no_reply'\nselect = { wave = 1 }", 3, "there is no `[rollout]` that has any"),
         (
             "[[fault]]\nkind = 'no_reply'\nselect = { ids = [\n1, 1000] }",
             4,
