@@ -149,6 +149,8 @@ impl RolloutLead {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::policy::AbortCriteria;
 
@@ -211,6 +213,41 @@ mod tests {
             assert_eq!((wave, reason.starts_with("3 of 6 updates failed")), (1, true), "{reason}");
             assert_eq!((lead.stage(), lead.wake()), (RolloutStage::Aborted, None));
             assert_eq!(lead.advance(at(5.0), 0, &outcomes), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn waves_are_released_in_their_order_with_notice_and_pause_and_none_after_an_abort(
+            heard in proptest::collection::vec((0..3000_u64, 0..3_u64, 0..3_u64), 1..200), pause in 0..5_u64,
+        ) {
+            let mut lead = lead(pause);
+            let (mut now, mut outcomes) = (at(1.0), BTreeMap::new());
+            let (mut released, mut over, mut aborted) = (vec![at(1.0)], Nanos::ZERO, false);
+            for (later, open, failed) in heard {
+                now = now + Duration::from_millis(later);
+                *outcomes.entry(Outcome::Completed).or_default() += 1;
+                *outcomes.entry(Outcome::Failed).or_default() += failed / 2;
+                let before = lead.stage();
+                let step = lead.advance(now, open, &outcomes);
+                if matches!(before, RolloutStage::Running { .. } | RolloutStage::Released { .. }) && open == 0 {
+                    over = now;
+                }
+                prop_assert!(!aborted || step.is_none());
+                match step {
+                    Some(RolloutStep::Release { wave, at }) => {
+                        prop_assert_eq!(wave as usize, released.len());
+                        prop_assert!(at >= now + NOTICE && at >= over + Duration::from_secs(pause));
+                        released.push(at);
+                    }
+                    Some(RolloutStep::Abort { wave, .. }) => {
+                        prop_assert_eq!(wave as usize + 1, released.len());
+                        aborted = true;
+                    }
+                    None => {}
+                }
+            }
+            prop_assert!(released.len() <= 3 && released.is_sorted());
         }
     }
 

@@ -161,6 +161,11 @@ impl Members {
         at_work.peek().is_some() && at_work.all(|member| member.state == state)
     }
 
+    /// Whether anybody has neither ended nor been told to.
+    pub(super) fn are_at_work(&self) -> bool {
+        self.members.iter().any(Member::is_at_work)
+    }
+
     /// Whether nothing more is to be heard of any.
     pub(super) fn are_over(&self) -> bool {
         self.members.iter().all(|member| member.state == State::Over)

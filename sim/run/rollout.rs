@@ -103,7 +103,8 @@ impl Coordinator {
 
     /// Releases the next wave where it is its turn, and stops where too many updates have failed.
     pub(super) fn go_on_with_rollout(&mut self) {
-        let running = self.is_running();
+        // Where all are stopping, for whatever reason, nothing is left to lead.
+        let running = self.is_running() && self.members.are_at_work();
         let Some(rollout) = self.rollout.as_mut().filter(|_| running) else { return };
         let now = self.clock.now();
         let open = rollout.lead.wave().map_or(0, |wave| self.tally.open(wave));
@@ -164,4 +165,52 @@ pub(super) fn result(plan: &Plan, roles: Roles, tally: &Tally, waves: &Waves) ->
             overshoot: exposed.saturating_sub(abort.called),
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{self, Override};
+
+    fn rollout(sets: &[&str], roles: Roles) -> Option<Rollout> {
+        let sets: Vec<Override> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
+        Rollout::of(&profile::load("quickstart", &sets).unwrap(), roles)
+    }
+
+    fn at(seconds: u64) -> Nanos {
+        Nanos::ZERO + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn it_is_told_how_far_a_roll_out_is_and_what_is_left_of_it() {
+        let sets = ["rollout.waves=[1, 101, 301]", "rollout.pause=20s", "load.arrivals=constant", "load.rate=10"];
+        let mut rollout = rollout(&sets, Roles::BOTH).unwrap();
+        let update = Duration::from_secs(6);
+        let mut stands = |rollout: &mut Rollout, now, open| {
+            let step = rollout.lead.advance(now, open, &Default::default());
+            if let Some(RolloutStep::Release { at, .. }) = step {
+                rollout.waves.released.push(at);
+            }
+            (rollout.in_words(), rollout.left(now, update).map(|left| left.as_secs_f64().round()))
+        };
+        let stood = |words: &str, left: f64| (words.to_owned(), Some(left));
+        rollout.start(at(1));
+        // 6 s, 20 s, 9.9 s and 6 s, 20 s, 19.9 s and 6 s.
+        assert_eq!(stands(&mut rollout, at(1), 1), stood("wave 1 of 3", 88.0));
+        assert_eq!(stands(&mut rollout, at(4), 1), stood("wave 1 of 3", 85.0));
+        assert_eq!(stands(&mut rollout, at(5), 0), stood("wave 1 of 3, pausing", 82.0));
+        assert_eq!(stands(&mut rollout, at(25), 0), stood("wave 1 of 3, pausing", 62.0));
+        assert_eq!(stands(&mut rollout, at(35), 50), stood("wave 2 of 3", 52.0));
+        // One that takes longer than was thought leaves what comes after it.
+        assert_eq!(stands(&mut rollout, at(60), 1), stood("wave 2 of 3", 46.0));
+        assert_eq!(rollout.waves.released.len(), 2);
+    }
+
+    #[test]
+    fn nobody_leads_what_nobody_calls() {
+        assert!(rollout(&["rollout.waves=[1]"], Roles::FLEET).is_none());
+        assert!(rollout(&[], Roles::BOTH).is_none());
+        let closed = rollout(&["rollout.waves=[1]", "load.kind=closed"], Roles::DRIVER).unwrap();
+        assert_eq!(closed.left(at(1), Duration::ZERO), None);
+    }
 }
