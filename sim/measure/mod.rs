@@ -1,6 +1,7 @@
 //! What is measured: recorders, the census, the truth that devices leave behind, process health, and the result.
 
 mod census;
+mod fault_counts;
 mod histogram;
 mod machine;
 mod process;
@@ -12,6 +13,7 @@ mod truth;
 mod wave;
 
 pub use census::Census;
+pub use fault_counts::FaultCounts;
 pub use histogram::SeriesData;
 pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};

@@ -186,7 +186,7 @@ mod tests {
         let sets = ["rollout.waves=[1, 101, 301]", "rollout.pause=20s", "load.arrivals=constant", "load.rate=10"];
         let mut rollout = rollout(&sets, Roles::BOTH).unwrap();
         let update = Duration::from_secs(6);
-        let mut stands = |rollout: &mut Rollout, now, open| {
+        let stands = |rollout: &mut Rollout, now, open| {
             let step = rollout.lead.advance(now, open, &Default::default());
             if let Some(RolloutStep::Release { at, .. }) = step {
                 rollout.waves.released.push(at);
