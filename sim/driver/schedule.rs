@@ -20,11 +20,13 @@ impl Schedule {
         Self { arrivals: arrivals.peekable(), released: Vec::new(), stopped: false }
     }
 
-    /// A wave is released at `at`, the first as the load starts; out of its turn it is not.
-    pub(super) fn release(&mut self, wave: u32, at: Nanos) {
-        if self.released.len() == wave as usize {
+    /// A wave is released at `at`, the first as the load starts; out of its turn it is not. Returns whether it is.
+    pub(super) fn release(&mut self, wave: u32, at: Nanos) -> bool {
+        let its_turn = self.released.len() == wave as usize;
+        if its_turn {
             self.released.push(at);
         }
+        its_turn
     }
 
     /// Nothing more is due.

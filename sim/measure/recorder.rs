@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::wave::joined;
-use super::{Census, FaultCounts, SeriesData, WaveCount};
+use super::{Census, FaultCounts, Invariants, Judged, OffDiagonal, RetryTally, SeriesData, WaveCount};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -29,10 +29,16 @@ pub struct Measurements {
     pub counters: Counters,
     /// What each fault of the plan did, by its index there.
     pub faults: BTreeMap<usize, FaultCounts>,
+    /// How updates ended, by what hit them; empty where no fault is planned.
+    pub judged: Judged,
+    /// What must hold on every run.
+    pub invariants: Invariants,
     /// How late each worker's event loop was, by worker.
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
     pub sent_span: Option<(Nanos, Nanos)>,
+    /// What was tried, and tried again.
+    pub retries: RetryTally,
     /// The waves of a roll-out, by number from 0; empty without one.
     pub waves: BTreeMap<u32, WaveCount>,
 }
@@ -44,10 +50,6 @@ pub struct Counters {
     pub calls_due: u64,
     /// Calls really sent, retries not counted: see [`Recorder::sent`].
     pub calls_sent: u64,
-    /// Calls sent, retries included.
-    pub call_attempts: u64,
-    /// Connections that were tried.
-    pub connect_attempts: u64,
     /// Calls that the generator itself was too late for.
     pub dropped: u64,
     /// Stages that came and went between two looks.
@@ -114,6 +116,11 @@ impl Recorder {
         &mut self.measurements.counters
     }
 
+    /// What was tried, to add to.
+    pub fn retries(&mut self) -> &mut RetryTally {
+        &mut self.measurements.retries
+    }
+
     /// Adds to the number of planned updates.
     pub fn plan(&mut self, updates: u64) {
         self.measurements.census.planned += updates;
@@ -158,6 +165,22 @@ impl Recorder {
         self.fault(fault).found.get_or_insert_default().record(after);
     }
 
+    /// What hit updates, and how they ended.
+    pub const fn judged(&mut self) -> &mut Judged {
+        &mut self.measurements.judged
+    }
+
+    /// An update that these faults hit ended as they do not let it.
+    pub fn off_diagonal(&mut self, faults: impl IntoIterator<Item = usize>, example: OffDiagonal) {
+        faults.into_iter().for_each(|fault| self.fault(fault).off_diagonal += 1);
+        self.measurements.judged.off_diagonal(example);
+    }
+
+    /// What must hold on every run.
+    pub const fn invariants(&mut self) -> &mut Invariants {
+        &mut self.measurements.invariants
+    }
+
     fn fault(&mut self, fault: usize) -> &mut FaultCounts {
         self.measurements.faults.entry(fault).or_default()
     }
@@ -185,10 +208,13 @@ impl Measurements {
         for (fault, counts) in &other.faults {
             self.faults.entry(*fault).or_default().merge(counts);
         }
+        self.judged.merge(&other.judged);
+        self.invariants.merge(&other.invariants);
         for (worker, lag) in &other.loop_lag {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
         }
         self.merge_span(other.sent_span);
+        self.retries.merge(&other.retries);
         for (wave, count) in &other.waves {
             self.waves.entry(*wave).or_default().merge(count);
         }
@@ -225,8 +251,6 @@ impl Counters {
     pub const fn merge(&mut self, other: Self) {
         self.calls_due += other.calls_due;
         self.calls_sent += other.calls_sent;
-        self.call_attempts += other.call_attempts;
-        self.connect_attempts += other.connect_attempts;
         self.dropped += other.dropped;
         self.seen_late += other.seen_late;
         self.late += other.late;
@@ -256,6 +280,8 @@ impl Gauges {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::Invariant;
+    use crate::policy::Hit;
 
     #[test]
     fn taking_drains_and_parts_add_up_to_the_whole() {
@@ -268,6 +294,9 @@ mod tests {
         recorder.too_late(1);
         recorder.recovery(1, Duration::from_secs(2));
         recorder.found(1, Duration::from_secs(1));
+        recorder.off_diagonal([1], OffDiagonal::default());
+        recorder.judged().add(Hit::One(1), Outcome::Failed, 1);
+        recorder.invariants().checked(Invariant::OneOutcome);
         recorder.wave(2).call(Nanos::new(5));
         let first = recorder.take();
         recorder.take_back(&first);
@@ -288,6 +317,8 @@ mod tests {
         assert_eq!((fault.strikes, fault.late, fault.injected(), fault.observed[&Outcome::Failed]), (2, 2, 2, 2));
         let counts = [&fault.recovery, &fault.found].map(|data| data.as_ref().map(|data| data.count()));
         assert_eq!(counts, [Some(2), Some(2)]);
+        assert_eq!((fault.off_diagonal, whole.judged.off_diagonal, whole.judged.matrix.len()), (2, 2, 1));
+        assert_eq!(whole.invariants.rows()[0].checked, 2);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
     }
 

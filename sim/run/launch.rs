@@ -6,6 +6,7 @@ use tokio::select;
 
 use super::coordinator::{Coordinator, Phase};
 use super::follow::tracer;
+use super::hub_faults::HubFaults;
 use super::hubs::Hubs;
 use super::live::Live;
 use super::members::Members;
@@ -17,7 +18,7 @@ use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
 use super::{devices_file, doctor, environment};
-use crate::policy::DeviceIds;
+use crate::policy::{DeviceIds, HubFault};
 use crate::profile::HubPlan;
 use crate::report;
 use crate::shard::{Assignment, Credentials, Endpoints};
@@ -33,6 +34,7 @@ pub(super) async fn launch(
     mut signals: StopSignal,
 ) -> Result<Coordinator, RunError> {
     let plan = &options.plan;
+    preflight::faults(plan)?;
     let placement = preflight::placement(plan, options.roles)?;
     let mut elsewhere = match plan.hub {
         HubPlan::Embedded { .. } => None,
@@ -65,7 +67,7 @@ pub(super) async fn launch(
     };
     let hubs = match plan.hub.embedded(plan.fleet.transport) {
         Some(config) => select! {
-            started = Hubs::start(placement.hubs, &options.program, &config) => started?,
+            started = Hubs::start(placement.hubs, &options.program, &config, HubFault::among(&plan.faults)) => started?,
             () = signals.come() => return Err(RunError::Interrupted),
         },
         None => Hubs::none(),
@@ -126,7 +128,7 @@ pub(super) async fn launch(
     Ok(Coordinator {
         last_due: schedule_spans(plan).last().map(|(_, last)| *last),
         rollout: Rollout::of(plan, options.roles),
-        tally: Tally::new(placement.shards.len()),
+        tally: Tally::new(placement.shards.len(), plan.fleet.retry_connect.count()),
         options,
         clock,
         output,
@@ -138,6 +140,7 @@ pub(super) async fn launch(
         members,
         tracer,
         phase: Phase::Connecting,
+        hub_faults: HubFaults::default(),
         reasons: Vec::new(),
         said: BTreeSet::new(),
     })

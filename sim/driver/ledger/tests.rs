@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use super::super::scribe::Sources;
 use super::super::sighting::UpdateIds;
 use super::super::sighting::tests::report;
 use super::*;
 use crate::measure::Truth;
 use crate::policy::FirmwareStatus::{Applying, Completed, Downloading};
-use crate::policy::{ArrivalKind, Backoff, Outcome, RetryPolicy, Series};
+use crate::policy::{ArrivalKind, Backoff, Diagonal, Fault, FaultKind, Outcome, RetryPolicy, Series};
 use crate::random::Seed;
 
 mod jobs;
@@ -63,9 +64,17 @@ fn many(
         job_devices: None,
         polls: false,
     };
-    let mut ledger = Ledger::new(rules, part, Scribe::new(truth, None, Some(UpdateIds::new("run")), false, 0));
+    let mut ledger = Ledger::new(rules, part, scribe(truth, false));
     ledger.release_wave(0, Nanos::ZERO);
     ledger
+}
+
+/// By nine faults that all afflict devices, whatever they do.
+fn scribe(truth: Option<Arc<Truth>>, by_job: bool) -> Scribe {
+    let faults: Vec<Fault> = std::iter::repeat_n(Fault::new(FaultKind::Offline), 9).collect();
+    let (ids, devices) = (Some(UpdateIds::new("run")), DeviceIds::new("sim-"));
+    let diagonal = Diagonal::new(&faults, false);
+    Scribe::new(Sources { truth, tracer: None, ids, devices, diagonal, by_job, swallow: 0 })
 }
 
 fn open() -> Load {
@@ -180,7 +189,7 @@ fn a_closed_load_keeps_its_updates_in_progress() {
 #[test]
 fn a_call_that_is_no_longer_wanted_is_not_sent_and_gives_way() {
     let delay = Duration::from_secs(1);
-    let retry = RetryPolicy { backoff: Backoff::Fixed { delay }, max_attempts: Some(2) };
+    let retry = RetryPolicy { max_attempts: Some(2), ..RetryPolicy::new(Backoff::Fixed { delay }) };
     let mut ledger = ledger(7, closed(2), 1, retry);
     ledger.tick(Nanos::ZERO);
     let first = send(&mut ledger, Nanos::ZERO)[0];
@@ -203,7 +212,7 @@ fn a_call_that_is_no_longer_wanted_is_not_sent_and_gives_way() {
     assert!(!ledger.sent(later, other));
     assert!(ledger.is_finished() && ledger.in_flight() == 0);
     let measured = ledger.scribe().take();
-    assert_eq!((measured.counters.call_attempts, measured.census.unaccounted()), (2, 0));
+    assert_eq!((measured.retries.method.attempts, measured.census.unaccounted()), (2, 0));
     assert_eq!(measured.census.details[&Outcome::Aborted]["calling"], 1);
 }
 
@@ -225,7 +234,7 @@ fn a_part_to_which_no_call_of_a_closed_load_falls_still_ends_its_updates() {
 #[test]
 fn a_retry_waits_for_room_and_is_not_lost() {
     let delay = Duration::from_secs(1);
-    let retry = RetryPolicy { backoff: Backoff::Fixed { delay }, max_attempts: Some(2) };
+    let retry = RetryPolicy { max_attempts: Some(2), ..RetryPolicy::new(Backoff::Fixed { delay }) };
     let mut ledger = ledger(7, closed(2), 1, retry);
     ledger.tick(Nanos::ZERO);
     let first = send(&mut ledger, Nanos::ZERO)[0];

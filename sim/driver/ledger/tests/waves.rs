@@ -25,7 +25,7 @@ fn in_waves(seed: u64, load: Load, rollout: &Rollout, range: DeviceRange, job_de
         polls: false,
     };
     let by_job = job_devices.is_some();
-    Ledger::new(rules, part, Scribe::new(None, None, Some(UpdateIds::new("run")), by_job, 0))
+    Ledger::new(rules, part, scribe(None, by_job))
 }
 
 fn rollout(waves: &[u32]) -> Rollout {
