@@ -67,6 +67,9 @@ pub struct Counters {
     /// Connections lost while no fault afflicted the device.
     #[serde(default)]
     pub losses_unexplained: u64,
+    /// Reports that devices gave up: refused by the hub, or throttled beyond their retries.
+    #[serde(default)]
+    pub reports_dropped: u64,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -259,6 +262,7 @@ impl Counters {
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
         self.losses_unexplained += other.losses_unexplained;
+        self.reports_dropped += other.reports_dropped;
     }
 }
 
