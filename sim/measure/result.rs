@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Census, FaultRow, InvariantRow, MatrixRow, OffDiagonal, SeriesData, ThrottleCount};
+use super::{Census, FaultRow, InvariantRow, MatrixRow, OffDiagonal, RolloutResult, SeriesData, ThrottleCount};
 use crate::policy::Series;
 
 /// Everything that is known of a finished run.
@@ -66,6 +66,8 @@ pub struct RunResult {
     pub off_diagonal_total: u64,
     /// What must hold on every run; empty where nothing was driven.
     pub invariants: Vec<InvariantRow>,
+    /// The roll-out; `None` where the fleet was not called in waves.
+    pub rollout: Option<RolloutResult>,
 }
 
 /// What a run proved.

@@ -189,7 +189,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("name = 'a/b'", 1, "letters, digits"),
         ("seed = -1", 1, "must be from 0"),
         ("seed = 'seven'", 1, "must be a whole number from 0"),
-        ("[rollout]", 1, "unknown key `rollout`"),
+        ("[rollout]", 1, "the key `rollout.waves` is missing"),
         ("hub = 'embedded'", 1, "`hub` must be a table, not a text"),
         ("[hub]\nkind = 'mqtt'", 2, "`mqtt` is not supported yet"),
         ("[hub]\nkind = 'aws'", 2, "allowed are `embedded`, `azure`"),
@@ -309,7 +309,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ),
         ("[[fault]]\nkind = 'no_reply'\nselect = 'some'", 3, "must be `\"all\"`, `{ percent = 2 }`"),
         ("[[fault]]\nkind = 'no_reply'\nselect = { percent = 1, count = 1 }", 3, "must be `\"all\"`"),
-        ("[[fault]]\nkind = 'no_reply'\nselect = { wave = 0 }", 3, "must be from 1 to 100"),
+        ("[[fault]]\nkind = 'no_reply'\nselect = { wave = 1 }", 3, "there is no `[rollout]` that has any"),
         (
             "[[fault]]\nkind = 'no_reply'\nselect = { ids = [\n1, 1000] }",
             4,

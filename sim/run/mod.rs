@@ -26,7 +26,9 @@ mod output;
 mod placement;
 mod preflight;
 pub mod print;
+mod rate;
 mod registry;
+mod rollout;
 mod signals;
 mod tally;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::measure::{Gauges, Interval, Measurements, SeriesData, Usage};
-use crate::policy::{FirmwareStatus, Series, Statistic};
+use crate::policy::{FirmwareStatus, Outcome, Series, Statistic};
 use crate::report;
 use crate::shard::Progress;
 use crate::time::Nanos;
@@ -45,6 +45,8 @@ pub(super) struct Part {
     /// Updates planned and ended, as far as it has told.
     pub(super) planned: u64,
     pub(super) ended: u64,
+    /// Updates that have not ended yet, by wave of the roll-out, where there is one.
+    open: BTreeMap<u32, u64>,
     /// What its process has used.
     pub(super) usage: Usage,
     pub(super) descriptors: u64,
@@ -90,6 +92,10 @@ impl Tally {
         part.gauges = gauges;
         part.planned += measurements.census.planned;
         part.ended += measurements.census.ended();
+        for (wave, count) in &measurements.waves {
+            let open = part.open.entry(*wave).or_default();
+            *open = (*open + count.planned).saturating_sub(count.ended());
+        }
         part.descriptors = part.descriptors.max(descriptors);
         // One that spans no time tells how things stand, and measured nothing.
         if until <= from {
@@ -142,6 +148,26 @@ impl Tally {
                 self.intervals.pop_front();
             }
         }
+    }
+
+    /// Updates of a wave that may still end: those of shards that will tell of it.
+    pub(super) fn open(&self, wave: u32) -> u64 {
+        let at_work = self.parts.iter().filter(|part| !part.over);
+        at_work.filter_map(|part| part.open.get(&wave)).sum()
+    }
+
+    /// Devices that have been called in the waves so far.
+    pub(super) fn called(&self) -> u64 {
+        self.total.waves.values().map(|wave| wave.called).sum()
+    }
+
+    /// How the updates of all waves have ended so far.
+    pub(super) fn wave_outcomes(&self) -> BTreeMap<Outcome, u64> {
+        let mut sum = BTreeMap::new();
+        for (outcome, count) in self.total.waves.values().flat_map(|wave| &wave.outcomes) {
+            *sum.entry(*outcome).or_default() += count;
+        }
+        sum
     }
 
     /// How things stand in all shards together.
