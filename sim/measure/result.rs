@@ -236,6 +236,8 @@ pub struct ObserverHealth {
 pub struct Retries {
     /// Connections, a row for each policy. Renewals of a token are attempts too.
     pub connect: Vec<RetryRow>,
+    /// Connections tried in the second of the run that had most, by all policies together.
+    pub connect_peak_per_s: u64,
     /// Method calls.
     pub method: RetryRow,
     /// Reports. One that is sent again because its connection went, or because no answer came, is an attempt and no retry:

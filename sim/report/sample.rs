@@ -206,6 +206,7 @@ fn retries() -> Retries {
             RetryRow { lost: 1000, back_99_s: Some(11.88), back, ..row("azure-c", 500, 2500, 2000) },
             RetryRow { give_ups: 500, lost: 500, back: Some(SeriesData::default()), ..row("none", 500, 500, 0) },
         ],
+        connect_peak_per_s: 300,
         method: RetryRow { give_ups: 2, ..row("exponential-full", 1000, 1024, 24) },
         twin: row("exponential-full", 1000, 3980, 0),
     }

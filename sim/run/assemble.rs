@@ -197,6 +197,7 @@ fn retries(plan: &Plan, tally: &Tally) -> Retries {
         |policy: &RetryPolicy, counts, peak| row(policy.name().to_owned(), plan.fleet.devices, counts, peak, None);
     Retries {
         connect: connect.collect(),
+        connect_peak_per_s: peaks.connect_all,
         method: one(&plan.driver.retry_method, total.method, peaks.method),
         twin: one(&plan.fleet.retry_twin, total.twin, peaks.twin),
     }

@@ -23,6 +23,7 @@ mod narrate;
 mod needs;
 mod options;
 mod output;
+mod peaks;
 mod placement;
 mod preflight;
 pub mod print;
