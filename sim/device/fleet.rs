@@ -110,10 +110,10 @@ impl Fleet {
         }
     }
 
-    /// Lifts every fault of every device, for good.
+    /// Ends every fault that acts on the devices, and lets none begin any more.
     pub async fn heal(&self) {
         for worker in &self.workers {
-            // As above.
+            // A worker that has ended shows up in the next sample.
             let _ = worker.commands.send(Command::Heal).await;
         }
     }

@@ -1,12 +1,13 @@
 //! One device's session and firmware workflow, and the fleet that runs many.
 
-mod absence;
+mod affliction;
 mod config;
 mod document;
 mod event;
 mod failures;
 mod fleet;
 mod identities;
+mod intruder;
 mod link;
 mod open;
 mod outbox;

@@ -11,8 +11,8 @@ use super::marks::Marks;
 use super::phases::PhasePlan;
 use super::sighting::UpdateIds;
 use super::update::Update;
-use crate::measure::{DeviceTimes, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth};
-use crate::policy::{Arrival, DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Series};
+use crate::measure::{DeviceTimes, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth, WaveCount};
+use crate::policy::{Arrivals, DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Rollout, Series};
 use crate::time::Nanos;
 
 /// The driver's recorder, with what it joins and whom it tells.
@@ -30,6 +30,8 @@ pub(super) struct Scribe {
     /// Where the run is a drill.
     phases: Option<PhasePlan>,
     swallow: u32,
+    /// The waves that updates are counted by, where there are any.
+    rollout: Option<Rollout>,
 }
 
 /// What a scribe is given.
@@ -57,13 +59,42 @@ impl Scribe {
     /// A scribe.
     pub(super) fn new(sources: Sources) -> Self {
         let Sources { truth, tracer, ids, devices, diagonal, by_job, phases, swallow } = sources;
-        let (recorder, load_start) = (Recorder::default(), Nanos::ZERO);
-        Self { recorder, truth, tracer, ids, devices, diagonal, load_start, by_job, phases, swallow }
+        let recorder = Recorder::default();
+        Self {
+            recorder,
+            truth,
+            tracer,
+            ids,
+            devices,
+            diagonal,
+            load_start: Nanos::ZERO,
+            by_job,
+            phases,
+            swallow,
+            rollout: None,
+        }
     }
 
     /// The load starts at `at`.
     pub(super) const fn load_starts(&mut self, at: Nanos) {
         self.load_start = at;
+    }
+
+    /// Counts what is planned, and gives it; in a `rollout` by wave, too.
+    pub(super) fn plan(&mut self, arrivals: &Arrivals, rollout: Option<Rollout>) -> u64 {
+        let planned = arrivals.planned();
+        self.recorder.plan(planned);
+        self.rollout = rollout;
+        for (wave, planned) in (0..).zip(arrivals.planned_by_wave()) {
+            self.recorder.wave(wave).planned += planned;
+        }
+        planned
+    }
+
+    /// The wave of `update`, to count in.
+    fn wave(&mut self, update: &Update) -> Option<&mut WaveCount> {
+        let wave = self.rollout.as_ref()?.wave_of(update.number());
+        Some(self.recorder.wave(wave))
     }
 
     /// The recorder, for what belongs to no single update.
@@ -108,6 +139,9 @@ impl Scribe {
         self.recorder.retries().method.attempts += 1;
         if update.attempts() == 1 {
             self.recorder.sent(now);
+            if let Some(wave) = self.wave(update) {
+                wave.call(now);
+            }
             if let Some(lag) = lag {
                 self.record(update, Series::ScheduleLag, lag);
             }
@@ -194,6 +228,10 @@ impl Scribe {
             _ => {}
         }
         self.note(device, now, || TraceEvent::Ended { outcome, detail: detail.to_owned() });
+        // A wave must come to its end whatever is forgotten.
+        if let Some(wave) = self.wave(update) {
+            wave.end(outcome);
+        }
         if self.swallow > 0 {
             self.swallow -= 1;
             return;
@@ -230,12 +268,12 @@ impl Scribe {
         }
     }
 
-    /// Those, which were still to come by the schedule, by phase; they are taken only in a drill.
-    pub(super) fn uncalled_by_phase(&mut self, arrivals: impl Iterator<Item = Arrival>, outcome: Outcome) {
+    /// Those of them that were to be due some time, by phase; they are asked for only in a drill.
+    pub(super) fn uncalled_by_phase(&mut self, dues: impl Iterator<Item = Nanos>, outcome: Outcome) {
         let Some(phases) = &self.phases else { return };
-        for arrival in arrivals {
-            phases.due(&mut self.recorder, arrival.due);
-            phases.ended(&mut self.recorder, arrival.due, outcome, Update::stopped_uncalled(outcome));
+        for due in dues.map(|due| due.since(self.load_start)) {
+            phases.due(&mut self.recorder, due);
+            phases.ended(&mut self.recorder, due, outcome, Update::stopped_uncalled(outcome));
         }
     }
 

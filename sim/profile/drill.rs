@@ -102,6 +102,10 @@ fn phases(field: &Field<'_>, drill: &Drill, scene: Scene<'_>, schedule: &Schedul
             "wants something of the phase after the faults, and a fault without `for` never ends: say how long each lasts",
         ));
     }
+    if scene.rollout {
+        // When each wave is released depends on how the one before it fares.
+        return Ok(());
+    }
     let updates = load.updates.unwrap_or(u64::from(schedule.devices));
     let mut counts = [0_u64; DrillPhase::ALL.len()];
     let mut last = Duration::ZERO;

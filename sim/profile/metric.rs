@@ -12,6 +12,8 @@ pub(super) struct Scene<'a> {
     pub(super) via: Via,
     pub(super) faults: &'a [Fault],
     pub(super) connect: &'a ConnectPolicies,
+    /// Whether the fleet is called in waves.
+    pub(super) rollout: bool,
 }
 
 impl Scene<'_> {
@@ -25,6 +27,9 @@ impl Scene<'_> {
             return Err(field.problem(format_args!(
                 "cannot be judged while `load.via` is \"job\": the hub makes the calls, and `{series}` is not measured"
             )));
+        }
+        if matches!(metric, Metric::Rollout(_)) && !self.rollout {
+            return Err(field.problem(format_args!("cannot be judged without a [rollout]: there is no `{metric}`")));
         }
         let faults: Vec<&str> = self.faults.iter().map(|fault| fault.name.as_str()).collect();
         known(field, "fault", metric.fault(), &faults)?;

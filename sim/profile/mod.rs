@@ -19,6 +19,7 @@ mod plan;
 mod reader;
 mod report;
 mod retry;
+mod rollout;
 #[cfg(test)]
 mod tests;
 mod threshold;

@@ -13,7 +13,7 @@ use super::drill_json::DrillJson;
 use super::{ReportError, Reporter};
 use crate::measure::{
     Census, FaultRow, GeneratorHealth, HubHealth, Interval, InvariantRow, LoadSpan, MatrixRow, ObserverHealth,
-    OffDiagonal, RateResult, Retries, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
+    OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -86,6 +86,8 @@ struct Document {
     off_diagonal_total: u64,
     #[serde(default)]
     invariants: Vec<InvariantRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rollout: Option<RolloutResult>,
     #[serde(default)]
     losses_unexplained: u64,
     #[serde(default)]
@@ -139,6 +141,7 @@ impl Document {
             off_diagonal: result.off_diagonal.clone(),
             off_diagonal_total: result.off_diagonal_total,
             invariants: result.invariants.clone(),
+            rollout: result.rollout.clone(),
             losses_unexplained: result.losses_unexplained,
             load: result.load,
             drill: result.drill.as_ref().map(DrillJson::from_drill),
@@ -174,6 +177,7 @@ impl Document {
             off_diagonal: self.off_diagonal,
             off_diagonal_total: self.off_diagonal_total,
             invariants: self.invariants,
+            rollout: self.rollout,
             losses_unexplained: self.losses_unexplained,
             load: self.load,
             drill: self.drill.map(DrillJson::into_drill),
@@ -252,8 +256,7 @@ mod tests {
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
              census_by absent series intervals rate generator hub shards observer faults thresholds retries \
-             matrix off_diagonal off_diagonal_total invariants losses_unexplained \
-             load drill"
+             matrix off_diagonal off_diagonal_total invariants rollout losses_unexplained load drill"
         );
         let inner = keys(4).join(" ");
         assert!(

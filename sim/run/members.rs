@@ -120,6 +120,13 @@ impl Members {
         }
     }
 
+    /// Releases a wave of the roll-out.
+    pub(super) fn release(&mut self, wave: u32, at: Timestamp) {
+        for member in self.members.iter_mut().filter(|member| member.state == State::Running) {
+            member.carrier.tell(ToShard::Release { wave, at });
+        }
+    }
+
     /// Stops those of the living that `which` holds for, for this `reason`. An interrupt also hurries those that are
     /// stopping already.
     pub(super) fn stop(&mut self, reason: StopReason, which: impl Fn(&Member) -> bool) {
@@ -161,9 +168,14 @@ impl Members {
         at_work.peek().is_some() && at_work.all(|member| member.state == state)
     }
 
-    /// Whether one of those that are at work is one of `shards`.
+    /// Whether one of those that are at work is one of these.
     pub(super) fn any_at_work(&self, which: impl Fn(usize) -> bool) -> bool {
         self.members.iter().enumerate().any(|(shard, member)| member.is_at_work() && which(shard))
+    }
+
+    /// Whether anybody has neither ended nor been told to.
+    pub(super) fn are_at_work(&self) -> bool {
+        self.members.iter().any(Member::is_at_work)
     }
 
     /// Whether nothing more is to be heard of any.

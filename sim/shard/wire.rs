@@ -10,7 +10,7 @@ use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
 use crate::measure::{
     Census, Counters, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, PhaseData, RetryCounts,
-    RetryTally, SeriesData,
+    RetryTally, SeriesData, WaveCount,
 };
 use crate::policy::{Arena, DrillPhase, Hit, Outcome, Series};
 use crate::report;
@@ -38,6 +38,8 @@ struct Packed {
     sent_span: Option<(Nanos, Nanos)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     phases: BTreeMap<DrillPhase, PackedPhase>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    waves: BTreeMap<u32, WaveCount>,
     retries: PackedRetries,
 }
 
@@ -181,6 +183,7 @@ pub(super) mod measurements {
                 .map(|(phase, data)| Ok((*phase, PackedPhase::pack(data)?)))
                 .collect::<Result<_, S::Error>>()?,
             retries: PackedRetries::pack(&from.retries)?,
+            waves: from.waves.clone(),
         }
         .serialize(serializer)
     }
@@ -210,6 +213,7 @@ pub(super) mod measurements {
             sent_span: packed.sent_span,
             phases: phases.map(|(phase, data)| Ok((phase, data.unpack()?))).collect::<Result<_, D::Error>>()?,
             retries: packed.retries.unpack()?,
+            waves: packed.waves,
         })
     }
 }

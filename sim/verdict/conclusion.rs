@@ -17,10 +17,12 @@ pub struct Ending {
 /// exit code, and returns the latter.
 pub fn conclude(result: &mut RunResult, thresholds: &[Threshold], drill: Option<&Drill>, ending: &Ending) -> ExitCode {
     result.thresholds = judge(thresholds, result);
-    let findings = drill.map(|drill| drill::judge(drill, result, false)).unwrap_or_default();
+    // One that the drill wanted to see aborted has come as far as it was to.
+    let cut = result.rollout.as_ref().is_some_and(|rollout| rollout.aborted.is_some());
+    let findings = drill.map(|drill| drill::judge(drill, result, cut)).unwrap_or_default();
     result.invalid_reasons.clone_from(&ending.mishaps);
     // A run cut short need not have come to what its thresholds ask for.
-    let owed = if ending.aborted { &[] } else { &result.thresholds[..] };
+    let owed = if ending.aborted || cut { &[] } else { &result.thresholds[..] };
     // The generator's lateness is measured against everything that it could spoil.
     let objectives: Vec<Threshold> =
         thresholds.iter().chain(drill.iter().flat_map(|drill| drill.thresholds())).cloned().collect();

@@ -34,7 +34,6 @@ pub(super) fn observe(metric: &Metric, comparison: Comparison, scope: Scope<'_>,
         Metric::ConnectedPercent => scope.span(result).and_then(|span| connected(span, result)),
         Metric::RateAchieved => whole.and_then(|result| result.rate.achieved_per_s),
         Metric::GeneratorCpu => whole.map(|result| result.generator.cpu_percent),
-        Metric::Rollout(_) => None,
         metric => return whole.map_or((None, None), |result| truth::of_run(metric, comparison, result)),
     };
     (value, None)

@@ -1,8 +1,8 @@
 //! The values of figures that are known of the whole run alone: faults, retries, limits, invariants.
 
 use super::observe::{Observed, of_distribution};
-use crate::measure::{BusyThrottle, Distribution, FaultRow, RetryRow, RunResult};
-use crate::policy::{Comparison, FaultFigure, Metric, RetryFigure, RetryOf, Series, Statistic};
+use crate::measure::{BusyThrottle, Distribution, FaultRow, RetryRow, RolloutResult, RunResult};
+use crate::policy::{Comparison, FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Series, Statistic};
 
 /// The value of `metric` that is to stand in `comparison`; none, if there is no evidence.
 pub(super) fn of_run(metric: &Metric, comparison: Comparison, result: &RunResult) -> Observed {
@@ -29,6 +29,7 @@ pub(super) fn of_run(metric: &Metric, comparison: Comparison, result: &RunResult
             let violations = || result.invariants.iter().map(|row| row.violations).sum::<u64>();
             (!result.invariants.is_empty()).then(|| violations() as f64)
         }
+        Metric::Rollout(figure) => result.rollout.as_ref().map(|rollout| of_rollout(rollout, *figure)),
         Metric::Goodput(operation) => goodput(result, operation),
         _ => None,
     };
@@ -80,6 +81,15 @@ fn of_connections(result: &RunResult, figure: RetryFigure) -> f64 {
     }
 }
 
+fn of_rollout(rollout: &RolloutResult, figure: RolloutFigure) -> f64 {
+    match figure {
+        RolloutFigure::Exposed => rollout.exposed as f64,
+        RolloutFigure::ExposedPercent => rollout.exposed_pct,
+        RolloutFigure::Aborted => f64::from(u8::from(rollout.aborted.is_some())),
+        RolloutFigure::Waves => rollout.waves.iter().filter(|wave| wave.released_s.is_some()).count() as f64,
+    }
+}
+
 /// What went on in percent of what the limits of an operation allowed while they held something back.
 fn goodput(result: &RunResult, operation: &str) -> Option<f64> {
     let throttled = result.hub.as_ref()?.throttled.iter().filter(|count| count.operation == operation);
@@ -97,7 +107,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::measure::{HubHealth, Interval, MatrixRow, SeriesData, ThrottleCount};
+    use crate::measure::{HubHealth, Interval, MatrixRow, RolloutAbort, SeriesData, ThrottleCount, WaveResult};
     use crate::policy::{Outcome, Place};
 
     fn observed(text: &str, result: &RunResult) -> Observed {
@@ -176,6 +186,24 @@ mod tests {
         assert_eq!(value("retry.connect.azure-c.peak", &result), None);
         result.absent.push(Series::Connect);
         assert_eq!(value("reports.dropped", &result), None, "a driver alone does not know");
+    }
+
+    #[test]
+    fn a_roll_out_tells_whom_it_reached_and_whether_it_was_aborted() {
+        let wave = |released_s| WaveResult { released_s, ..WaveResult::default() };
+        let waves = vec![wave(Some(1.0)), wave(Some(9.0)), wave(None)];
+        let aborted = Some(RolloutAbort::default());
+        let rollout = RolloutResult { waves, exposed: 120, exposed_pct: 12.0, aborted };
+        let result = RunResult { rollout: Some(rollout), ..RunResult::default() };
+        for (text, expected) in [
+            ("rollout.exposed", 120.0),
+            ("rollout.exposed.pct", 12.0),
+            ("rollout.aborted", 1.0),
+            ("rollout.waves", 2.0),
+        ] {
+            assert_eq!(value(text, &result), Some(expected), "{text}");
+        }
+        assert_eq!(value("rollout.aborted", &RunResult::default()), None);
     }
 
     #[test]
