@@ -225,8 +225,7 @@ impl Ledger {
         // What was never called ends in one go: there may be a hundred million.
         let uncalled = self.planned - self.ended;
         self.ended = self.planned;
-        self.scribe.uncalled(now, self.range, outcome, uncalled);
-        self.scribe.uncalled_by_phase(self.schedule.rest(), outcome);
+        self.scribe.uncalled(now, self.range, outcome, uncalled, self.schedule.rest());
         self.actions.clear();
         self.backlog.clear();
     }

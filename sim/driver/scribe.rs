@@ -250,8 +250,16 @@ impl Scribe {
         }
     }
 
-    /// So many updates end in `outcome` before they were called.
-    pub(super) fn uncalled(&mut self, now: Nanos, range: DeviceRange, outcome: Outcome, count: u64) {
+    /// So many updates end in `outcome` before they were called; `dues` are the times of those that would have been some
+    /// time, and are asked for only in a drill.
+    pub(super) fn uncalled(
+        &mut self,
+        now: Nanos,
+        range: DeviceRange,
+        outcome: Outcome,
+        count: u64,
+        dues: impl Iterator<Item = Nanos>,
+    ) {
         if count == 0 {
             return;
         }
@@ -266,14 +274,11 @@ impl Scribe {
         if !self.diagonal.is_empty() {
             self.recorder.judged().add(Hit::None, outcome, count - swallowed);
         }
-    }
-
-    /// Those of them that were to be due some time, by phase; they are asked for only in a drill.
-    pub(super) fn uncalled_by_phase(&mut self, dues: impl Iterator<Item = Nanos>, outcome: Outcome) {
-        let Some(phases) = &self.phases else { return };
-        for due in dues.map(|due| due.since(self.load_start)) {
-            phases.due(&mut self.recorder, due);
-            phases.ended(&mut self.recorder, due, outcome, Update::stopped_uncalled(outcome));
+        if let Some(phases) = &self.phases {
+            for due in dues.map(|due| due.since(self.load_start)) {
+                phases.due(&mut self.recorder, due);
+                phases.ended(&mut self.recorder, due, outcome, detail);
+            }
         }
     }
 

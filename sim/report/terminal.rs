@@ -265,6 +265,7 @@ mod tests {
         let mut result = sample();
         result.census = crate::measure::Census::default();
         result.absent.push(Series::UpdateTotal);
+        result.matrix.clear();
         let text = render(&result);
         for word in ["\nUpdates", "\nRate", "\nObserver", "planned"] {
             assert!(!text.contains(word), "{word}: {text}");

@@ -24,7 +24,7 @@ use super::signals::StopSignal;
 use super::tally::Tally;
 use crate::hub::{HubFaultChange, HubFaultNews};
 use crate::measure::{Tracer, Usage};
-use crate::policy::{Drill, Outcome};
+use crate::policy::Outcome;
 use crate::report::{self, Reporter};
 use crate::shard::{FromShard, Progress, StopReason};
 use crate::time::{Clock, Nanos};
@@ -357,9 +357,7 @@ impl Coordinator {
         }
         let load = self.load_span(now);
         let drill = self.options.plan.drill.clone();
-        let aborted = self.rollout.as_ref().is_some_and(|rollout| rollout.waves.are_aborted());
-        // What a drill wants to see is no abort of it.
-        let aborted = aborted && !drill.as_ref().is_some_and(Drill::asserts_abort);
+        let aborted = self.is_aborted();
         let facts = Facts {
             drill: self.drill_result(load),
             load,

@@ -115,6 +115,12 @@ impl Coordinator {
         }
     }
 
+    /// Whether the roll-out was aborted, unless that is what the drill wants to see.
+    pub(super) fn is_aborted(&self) -> bool {
+        let wanted = self.options.plan.drill.as_ref().is_some_and(Drill::asserts_abort);
+        !wanted && self.rollout.as_ref().is_some_and(|rollout| rollout.waves.are_aborted())
+    }
+
     /// When there was load, as it stands at `now`.
     pub(super) fn load_span(&self, now: Nanos) -> Option<LoadSpan> {
         let start = self.load_start?;

@@ -165,7 +165,7 @@ mod tests {
         status.left = Some(Duration::from_millis(7_300));
         let rollout = Status { rollout: Some("wave 2 of 3, pausing".to_owned()), ..status.clone() };
         assert!(line(&rollout).starts_with("[  12.0s] running | wave 2 of 3, pausing | connected 9/10 | "));
-        assert!(lines(&rollout).contains("\nroll-out    wave 2 of 3, pausing\n"));
+        assert!(lines(&rollout).contains("\nroll-out      wave 2 of 3, pausing\n"));
         assert_eq!(
             line(&status),
             "[  12.0s] running | connected 9/10 | standBy 3  downloading 2  applying 1  completed 4 | 4/10 ended  \
