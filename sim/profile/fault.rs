@@ -6,6 +6,7 @@ mod select;
 use std::time::Duration;
 
 use super::error::Problem;
+use super::hub::HubPlan;
 use super::reader::Field;
 use crate::device::FleetConfig;
 use crate::measure::Truth;
@@ -13,19 +14,19 @@ use crate::policy::{Fault, Place, Select};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig) -> Result<Vec<Fault>, Problem> {
+pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, hub: &HubPlan) -> Result<Vec<Fault>, Problem> {
     let mut faults = Vec::new();
     for item in field.list()? {
         if faults.len() == Truth::MAX_FAULTS {
             return Err(item.problem(format_args!("is one too many: allowed are {} faults", Truth::MAX_FAULTS)));
         }
-        let fault = fault(&item, fleet, &faults)?;
+        let fault = fault(&item, fleet, hub, &faults)?;
         faults.push(fault);
     }
     Ok(faults)
 }
 
-fn fault(field: &Field<'_>, fleet: &FleetConfig, before: &[Fault]) -> Result<Fault, Problem> {
+fn fault(field: &Field<'_>, fleet: &FleetConfig, hub: &HubPlan, before: &[Fault]) -> Result<Fault, Problem> {
     let section = field.section(&[&["kind", "name", "select", "at", "for"], kind::PARAMETERS].concat())?;
     let kind = kind::read(&section)?;
     let name = match section.optional("name") {
@@ -33,6 +34,13 @@ fn fault(field: &Field<'_>, fleet: &FleetConfig, before: &[Fault]) -> Result<Fau
         None => unused(kind.name(), before),
     };
     let select = match kind.place() {
+        Place::Hub if *hub == HubPlan::Azure => {
+            return Err(section.required("kind")?.problem(format_args!(
+                "cannot be `{}` on a hub that is not embedded: nobody but the hub itself does that. Take `hub.kind = \
+                 \"embedded\"`, or another fault",
+                kind.name()
+            )));
+        }
         // A hub is struck with all of its devices.
         Place::Hub => {
             section.meaningless("select", &section.required("kind")?, "for a fault of the hub, which strikes all")?;
