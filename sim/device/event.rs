@@ -62,10 +62,20 @@ pub enum Event {
     Connected,
     /// An accepted connection is over.
     Disconnected,
+    /// An accepted connection was lost: neither side had said good-bye.
+    Lost,
+    /// The device is connected again, so long after its connection was lost.
+    Back(Duration),
     /// The first `standBy` was acknowledged, or the device gave up before.
     Ready,
     /// The device gave up connecting.
     GaveUp,
+    /// The device tries to connect again after this wait.
+    ConnectRetry(Duration),
+    /// A report goes out again after this wait, as the hub's answer asked for it.
+    ReportRetry(Duration),
+    /// A report is dropped: it was refused, or there were no more attempts.
+    ReportDropped,
     /// Something went wrong, in words without secrets.
     Failed(String),
     /// This machine has run out of something that a connection needs: what, and the way out.
@@ -79,11 +89,21 @@ pub enum Event {
     },
     /// The device has waited so long by its own choice.
     Chose(Duration),
-    /// A fault struck the present update, by index in the fault plan; once for each fault and update.
+    /// The device accepted the call of a new update.
+    Accepted,
+    /// The present update fails for a reason of the device's own, which no fault gave it.
+    FailedItself,
+    /// A fault struck the present update, by index in the fault plan; once for each fault and update. It is told before
+    /// the bytes leave by which others see the effect.
     Injected(usize),
-    /// A fault keeps the device away from now on, by index in the fault plan, once for each fault; `None`: none does any
-    /// longer.
-    Offline(Option<u32>),
+    /// A fault, by index in the fault plan, afflicts the device from now on, whatever it does.
+    Afflicted(usize),
+    /// The device is well again: the fault, and how long after it began.
+    Relieved(usize, Duration),
+    /// The device has noticed that its connection is dead: the fault that killed it, and how long after it began.
+    Found(usize, Duration),
+    /// An accepted connection was lost while no fault afflicted the device.
+    LostUnexplained,
     /// A report is about to be sent, for the first time or again.
     Published {
         /// What it says.

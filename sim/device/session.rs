@@ -55,8 +55,8 @@ pub struct Session<D> {
     workflow: Workflow,
     outbox: Outbox,
     absences: Absences,
-    /// The fault that keeps it away, and when that may change next.
-    away: Option<u32>,
+    /// What keeps it away, and when that may change next.
+    away: Option<Box<Away>>,
     absence_changes: Nanos,
     /// [`Nanos::MAX`] until it is told.
     load_start: Nanos,
@@ -69,6 +69,14 @@ pub struct Session<D> {
     /// Whether the first `standBy` was made, and whether it was acknowledged.
     greeted: bool,
     reported: bool,
+}
+
+/// An absence; in a box of its own, as it is rare.
+#[derive(Debug)]
+struct Away {
+    /// By index in the fault plan.
+    fault: u32,
+    since: Nanos,
 }
 
 impl<D: DeviceDialect> Session<D> {
@@ -226,10 +234,12 @@ impl<D: DeviceDialect> Session<D> {
                 }
             }
             Answered::Again { wait, .. } => {
+                out.push(Output::Event(Event::ReportRetry(wait)));
                 out.push(Output::Event(Event::Failed(format!("report {status} answered {code}, sent again"))));
                 self.decide(out, || format!("report {status} goes out again in {wait:?}"));
             }
             Answered::Dropped { .. } => {
+                out.push(Output::Event(Event::ReportDropped));
                 out.push(Output::Event(Event::Failed(format!("report {status} answered {code}, dropped"))));
                 self.decide(out, || format!("report {status} is dropped"));
             }

@@ -17,7 +17,7 @@ use super::open::{self, Opened};
 use super::workers::{Alive, Buffers, Worker};
 use crate::dialect::DeviceDialect;
 use crate::mqtt::Connection;
-use crate::policy::{FirmwareStatus, Series};
+use crate::policy::{FaultKind, FirmwareStatus, Place, Series};
 use crate::time::Nanos;
 
 /// How long a socket that takes nothing is kept open for the last bytes, DISCONNECT among them.
@@ -230,8 +230,9 @@ impl<D: DeviceDialect + 'static> Task<D> {
         let (worker, device) = (&**self.worker.worker(), self.device);
         let truth = worker.truth.as_deref();
         let books = &mut *worker.books.borrow_mut();
+        let cohort = worker.settings.fleet.retry_connect.cohort(device);
         match event {
-            Event::Attempted => books.recorder.counters().connect_attempts += 1,
+            Event::Attempted => books.recorder.retries().connect(cohort).attempts += 1,
             Event::Connected => {
                 books.gauges.connected += 1;
                 if let Link::Open(_, permit) = &mut self.link {
@@ -239,8 +240,16 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
+            Event::Lost => books.recorder.retries().connect(cohort).lost += 1,
+            Event::Back(after) => books.recorder.retries().back(cohort, after),
             Event::Ready => books.gauges.ready += 1,
-            Event::GaveUp => books.gauges.gave_up += 1,
+            Event::GaveUp => {
+                books.gauges.gave_up += 1;
+                books.recorder.retries().connect(cohort).give_ups += 1;
+            }
+            Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
+            Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
+            Event::ReportDropped => books.recorder.retries().twin.give_ups += 1,
             Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
             Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
             Event::Sample(series, duration) => {
@@ -250,6 +259,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 books.recorder.record(series, duration);
             }
             Event::Published { status, present } => {
+                books.recorder.retries().twin.attempts += 1;
                 if let Some(before) = self.shows.replace(status) {
                     let stage = &mut books.gauges.stages[before as usize];
                     *stage = stage.saturating_sub(1);
@@ -270,19 +280,44 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     truth.chose(device, delay);
                 }
             }
+            Event::Accepted => {
+                if let Some(truth) = truth {
+                    truth.accepted(device);
+                }
+            }
+            Event::FailedItself => {
+                if let Some(truth) = truth {
+                    truth.failed_itself(device);
+                }
+            }
             Event::Injected(fault) => {
-                books.recorder.injected(fault);
-                if let Some(truth) = truth {
-                    truth.injected(device, fault);
+                // What afflicts a device struck it when that began, and lets its update go on once it is over.
+                let kind = worker.settings.faults.get(fault).map(|fault| &fault.kind);
+                let strikes =
+                    kind.is_some_and(|kind| matches!(kind.place(), Place::Call | Place::Device | Place::Report));
+                let terminal = strikes && kind.is_some_and(FaultKind::is_terminal);
+                let counts = truth.is_none_or(|truth| truth.injected(device, fault, terminal));
+                if strikes {
+                    books.recorder.strike(fault);
+                    if !counts {
+                        books.recorder.too_late(fault);
+                    }
                 }
             }
-            Event::Offline(fault) => {
-                // The driver counts the updates that this strikes: a device that is away learns of none.
-                let fault = fault.map(|fault| fault as usize);
+            Event::Afflicted(fault) => {
+                books.recorder.strike(fault);
                 if let Some(truth) = truth {
-                    truth.set_offline(device, fault);
+                    truth.afflicted(device, fault);
                 }
             }
+            Event::Relieved(fault, after) => {
+                books.recorder.recovery(fault, after);
+                if let Some(truth) = truth {
+                    truth.relieved(device, fault);
+                }
+            }
+            Event::Found(fault, after) => books.recorder.found(fault, after),
+            Event::LostUnexplained => books.recorder.counters().losses_unexplained += 1,
             Event::Trace(event) => {
                 if let Some(tracer) = &worker.tracer {
                     tracer.note(device, now, || event);

@@ -1,6 +1,8 @@
 //! The state machine of one update, from its due time to its one outcome. Pure: moments, answers and reports in,
 //! effects out.
 
+mod forbidden;
+
 use std::mem::take;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use super::decision::Decision;
 use super::event::{Effect, Input, Rules};
 use super::sighting::{Baseline, Owner, Shown, Sighting, Violation, content, failure_detail, judge, owner};
 use crate::dialect::{MethodAnswer, TwinReport};
-use crate::policy::{FirmwareStatus, Outcome};
+use crate::policy::{FirmwareStatus, Outcome, Retrying};
 use crate::random::Domain;
 use crate::time::Nanos;
 
@@ -47,8 +49,7 @@ pub(super) struct Update {
     phase: Phase,
     /// Attempts sent.
     attempts: u32,
-    /// The wait before the last attempt.
-    waited: Duration,
+    retrying: Retrying,
     sent_at: Nanos,
     answered_at: Nanos,
     /// Whether the device may be running it: it said so, or an answer was lost.
@@ -59,6 +60,8 @@ pub(super) struct Update {
     /// The latest `$version` that was looked at.
     version: u64,
     shown: Shown,
+    /// Whether the device was seen to be at another update at the same time.
+    overlapped: bool,
     /// When the latest stage was seen, or the call answered.
     previous: Option<Nanos>,
 }
@@ -98,6 +101,11 @@ impl Update {
     /// When the latest attempt was sent.
     pub(super) const fn sent_at(&self) -> Nanos {
         self.sent_at
+    }
+
+    /// Whether its call has failed for good, and its twin is to show whether the device has started all the same.
+    pub(super) const fn is_doubted(&self) -> bool {
+        self.doubt.is_some()
     }
 
     /// Whether its call is still wanted; a report may have made it needless.
@@ -188,13 +196,10 @@ impl Update {
             effects.push(Effect::Decided(Decision::TwinShowsIt));
             return self.observe(now, rules);
         }
-        let retry = || {
-            let mut random = rules.seed.stream(Domain::MethodRetry, self.number, u64::from(self.attempts));
-            rules.retry.delay(self.attempts, self.waited, &mut random)
-        };
-        if let Some(delay) = failure.is_transient().then(retry).flatten() {
-            self.waited = delay;
-            let wait = delay.max(retry_after.unwrap_or_default());
+        let failed = failure.failed(now.since(self.sent_at), retry_after);
+        let mut random = rules.seed.stream(Domain::MethodRetry, self.number, u64::from(self.attempts));
+        let wait = failed.and_then(|failed| self.retrying.next(&rules.retry, failed, &mut random));
+        if let Some(wait) = wait {
             effects.push(Effect::Decided(Decision::Retry(failure, wait)));
             self.phase = Phase::Waiting(now + wait);
             return;
@@ -228,7 +233,7 @@ impl Update {
         }
         let owner = owner(report, self.named, &rules.ids, self.baseline);
         if owner == Owner::Other {
-            return effects.push(Effect::Decided(Decision::OtherUpdate));
+            return self.other(report, effects);
         }
         if matches!(self.phase, Phase::Ended(_)) {
             return self.late(report, owner, effects);
@@ -271,20 +276,6 @@ impl Update {
                 }
                 self.observe(now, rules);
             }
-        }
-    }
-
-    fn late(&mut self, report: &TwinReport, owner: Owner, effects: &mut Vec<Effect>) {
-        // A device that echoes nothing and was never told of this update is busy with something else.
-        if owner == Owner::Silent && !self.may_run {
-            return;
-        }
-        if let Some(Ok(status)) = report.status
-            && status != FirmwareStatus::StandBy
-            && self.shown.stage != Some(status)
-        {
-            self.shown.stage = Some(status);
-            effects.extend([Effect::Decided(Decision::Late(status)), Effect::Late]);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Census, SeriesData};
+use super::{Census, FaultCounts, Invariants, Judged, OffDiagonal, RetryTally, SeriesData};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -26,14 +26,18 @@ pub struct Measurements {
     pub census: Census,
     /// Counts.
     pub counters: Counters,
-    /// Observed: how the updates that a fault hit ended. (index in the fault plan, outcome) -> updates.
-    pub faults: BTreeMap<(usize, Outcome), u64>,
-    /// Truth: how many updates the fleet let each fault of the plan strike, by index in the fault plan.
-    pub injected: BTreeMap<usize, u64>,
+    /// What each fault of the plan did, by its index there.
+    pub faults: BTreeMap<usize, FaultCounts>,
+    /// How updates ended, by what hit them; empty where no fault is planned.
+    pub judged: Judged,
+    /// What must hold on every run.
+    pub invariants: Invariants,
     /// How late each worker's event loop was, by worker.
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
     pub sent_span: Option<(Nanos, Nanos)>,
+    /// What was tried, and tried again.
+    pub retries: RetryTally,
 }
 
 /// Plain counts.
@@ -43,10 +47,6 @@ pub struct Counters {
     pub calls_due: u64,
     /// Calls really sent, retries not counted: see [`Recorder::sent`].
     pub calls_sent: u64,
-    /// Calls sent, retries included.
-    pub call_attempts: u64,
-    /// Connections that were tried.
-    pub connect_attempts: u64,
     /// Calls that the generator itself was too late for.
     pub dropped: u64,
     /// Stages that came and went between two looks.
@@ -61,6 +61,9 @@ pub struct Counters {
     pub observer_requests: u64,
     /// Looks that the observer left out because as many as allowed were under way.
     pub observer_left_out: u64,
+    /// Connections lost while no fault afflicted the device.
+    #[serde(default)]
+    pub losses_unexplained: u64,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -96,7 +99,7 @@ impl Recorder {
     pub fn outcome(&mut self, outcome: Outcome, detail: &str, faults: impl IntoIterator<Item = usize>) {
         self.measurements.census.record(outcome, detail);
         for fault in faults {
-            *self.measurements.faults.entry((fault, outcome)).or_default() += 1;
+            *self.fault(fault).observed.entry(outcome).or_default() += 1;
         }
     }
 
@@ -108,6 +111,11 @@ impl Recorder {
     /// The counts, to add to.
     pub fn counters(&mut self) -> &mut Counters {
         &mut self.measurements.counters
+    }
+
+    /// What was tried, to add to.
+    pub fn retries(&mut self) -> &mut RetryTally {
+        &mut self.measurements.retries
     }
 
     /// Adds to the number of planned updates.
@@ -129,9 +137,44 @@ impl Recorder {
         self.measurements.merge_span(Some((now, now)));
     }
 
-    /// A fault of the plan, by its index, was let strike an update.
-    pub fn injected(&mut self, fault: usize) {
-        *self.measurements.injected.entry(fault).or_default() += 1;
+    /// A fault of the plan, by its index there, was done to a device or to an update of one.
+    pub fn strike(&mut self, fault: usize) {
+        self.fault(fault).strikes += 1;
+    }
+
+    /// The strike just counted came after its update had ended, as the driver sees it.
+    pub fn too_late(&mut self, fault: usize) {
+        self.fault(fault).late += 1;
+    }
+
+    /// A device is well again so long after a fault began at it.
+    pub fn recovery(&mut self, fault: usize, after: Duration) {
+        self.fault(fault).recovery.get_or_insert_default().record(after);
+    }
+
+    /// A device has noticed so long after a fault began at it.
+    pub fn found(&mut self, fault: usize, after: Duration) {
+        self.fault(fault).found.get_or_insert_default().record(after);
+    }
+
+    /// What hit updates, and how they ended.
+    pub const fn judged(&mut self) -> &mut Judged {
+        &mut self.measurements.judged
+    }
+
+    /// An update that these faults hit ended as they do not let it.
+    pub fn off_diagonal(&mut self, faults: impl IntoIterator<Item = usize>, example: OffDiagonal) {
+        faults.into_iter().for_each(|fault| self.fault(fault).off_diagonal += 1);
+        self.measurements.judged.off_diagonal(example);
+    }
+
+    /// What must hold on every run.
+    pub const fn invariants(&mut self) -> &mut Invariants {
+        &mut self.measurements.invariants
+    }
+
+    fn fault(&mut self, fault: usize) -> &mut FaultCounts {
+        self.measurements.faults.entry(fault).or_default()
     }
 
     /// Takes back what could not be handed over.
@@ -154,16 +197,16 @@ impl Measurements {
         }
         self.census.merge(&other.census);
         self.counters.merge(other.counters);
-        for (key, count) in &other.faults {
-            *self.faults.entry(*key).or_default() += count;
+        for (fault, counts) in &other.faults {
+            self.faults.entry(*fault).or_default().merge(counts);
         }
-        for (fault, count) in &other.injected {
-            *self.injected.entry(*fault).or_default() += count;
-        }
+        self.judged.merge(&other.judged);
+        self.invariants.merge(&other.invariants);
         for (worker, lag) in &other.loop_lag {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
         }
         self.merge_span(other.sent_span);
+        self.retries.merge(&other.retries);
     }
 
     /// Adds another part's measurements for good. What is not there yet is moved: a histogram has 200 KB.
@@ -202,8 +245,6 @@ impl Counters {
     pub const fn merge(&mut self, other: Self) {
         self.calls_due += other.calls_due;
         self.calls_sent += other.calls_sent;
-        self.call_attempts += other.call_attempts;
-        self.connect_attempts += other.connect_attempts;
         self.dropped += other.dropped;
         self.seen_late += other.seen_late;
         self.late += other.late;
@@ -211,6 +252,7 @@ impl Counters {
         self.observer_errors += other.observer_errors;
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
+        self.losses_unexplained += other.losses_unexplained;
     }
 }
 
@@ -232,6 +274,8 @@ impl Gauges {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::Invariant;
+    use crate::policy::Hit;
 
     #[test]
     fn taking_drains_and_parts_add_up_to_the_whole() {
@@ -240,7 +284,13 @@ mod tests {
         recorder.record(Series::Connect, Duration::from_millis(3));
         recorder.outcome(Outcome::Failed, "applying/boot_failed", [1]);
         recorder.sent(Nanos::new(5));
-        recorder.injected(1);
+        recorder.strike(1);
+        recorder.too_late(1);
+        recorder.recovery(1, Duration::from_secs(2));
+        recorder.found(1, Duration::from_secs(1));
+        recorder.off_diagonal([1], OffDiagonal::default());
+        recorder.judged().add(Hit::One(1), Outcome::Failed, 1);
+        recorder.invariants().checked(Invariant::OneOutcome);
         let first = recorder.take();
         recorder.take_back(&first);
         assert_eq!(recorder.take(), first, "what was taken back is handed over again");
@@ -252,8 +302,16 @@ mod tests {
         whole.merge(&recorder.take());
         assert_eq!(whole.series[&Series::Connect].count(), 2);
         assert_eq!(whole.census.unaccounted(), 0);
-        assert_eq!((whole.faults[&(1, Outcome::Failed)], whole.injected[&1]), (1, 1));
+        let fault = &whole.faults[&1];
+        assert_eq!((fault.strikes, fault.late, fault.injected()), (1, 1, 1));
         assert_eq!(whole.counters.calls_sent, 2);
+        whole.merge(&first);
+        let fault = &whole.faults[&1];
+        assert_eq!((fault.strikes, fault.late, fault.injected(), fault.observed[&Outcome::Failed]), (2, 2, 2, 2));
+        let counts = [&fault.recovery, &fault.found].map(|data| data.as_ref().map(|data| data.count()));
+        assert_eq!(counts, [Some(2), Some(2)]);
+        assert_eq!((fault.off_diagonal, whole.judged.off_diagonal, whole.judged.matrix.len()), (2, 2, 1));
+        assert_eq!(whole.invariants.rows()[0].checked, 2);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
     }
 

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Census, SeriesData, ThrottleCount};
-use crate::policy::{Outcome, Series};
+use super::{Census, FaultRow, InvariantRow, MatrixRow, OffDiagonal, SeriesData, ThrottleCount};
+use crate::policy::Series;
 
 /// Everything that is known of a finished run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,6 +56,16 @@ pub struct RunResult {
     pub faults: Vec<FaultRow>,
     /// The thresholds, judged.
     pub thresholds: Vec<ThresholdResult>,
+    /// What was tried, and tried again.
+    pub retries: Retries,
+    /// Updates by what hit them and how they ended; empty where no fault was planned or the truth is not known.
+    pub matrix: Vec<MatrixRow>,
+    /// The first updates that ended as their faults do not let them.
+    pub off_diagonal: Vec<OffDiagonal>,
+    /// How many there were.
+    pub off_diagonal_total: u64,
+    /// What must hold on every run; empty where nothing was driven.
+    pub invariants: Vec<InvariantRow>,
 }
 
 /// What a run proved.
@@ -97,6 +107,18 @@ pub struct Interval {
     /// The interval's histograms by series: V2-deflate in base64, in nanoseconds. With them every report, also
     /// `histograms.hlog`, can be made again from the result alone.
     pub hdr: BTreeMap<String, String>,
+    /// Connections tried, retries included.
+    #[serde(default)]
+    pub connect_attempts: u64,
+    /// Calls tried, retries included.
+    #[serde(default)]
+    pub call_attempts: u64,
+    /// Reports sent, those sent again included.
+    #[serde(default)]
+    pub report_attempts: u64,
+    /// Connections tried by the policies of [`Retries::connect`], in their order; empty where there is only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cohort_attempts: Vec<u64>,
 }
 
 /// The load that was asked for, and the load that was made.
@@ -207,17 +229,46 @@ pub struct ObserverHealth {
     pub left_out: u64,
 }
 
-/// One fault of the plan: what was injected, and how the updates that it hit were observed to end.
+/// What was tried, and tried again.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct FaultRow {
-    /// The fault's kind.
-    pub kind: String,
-    /// The outcome that an update hit by it alone ends in.
-    pub expected: String,
-    /// Updates that it hit.
-    pub injected: u64,
-    /// Their outcomes.
-    pub observed: BTreeMap<Outcome, u64>,
+pub struct Retries {
+    /// Connections, a row for each policy. Renewals of a token are attempts too.
+    pub connect: Vec<RetryRow>,
+    /// Method calls.
+    pub method: RetryRow,
+    /// Reports. One that is sent again because its connection went, or because no answer came, is an attempt and no retry:
+    /// no policy has a say in that.
+    pub twin: RetryRow,
+}
+
+/// One policy and what it led to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RetryRow {
+    /// The policy's name; a second one of that name has a number behind it.
+    pub policy: String,
+    /// Devices that take it.
+    pub devices: u32,
+    /// Attempts, the first ones included.
+    pub attempts: u64,
+    /// How often it said to try again.
+    pub retries: u64,
+    /// How often nothing more was tried after a failure: the policy's limit was reached, or the same would have been
+    /// answered again.
+    pub give_ups: u64,
+    /// The waits before retries, added up, in seconds.
+    pub waited_s: f64,
+    /// Attempts in the second of the run that had most.
+    pub peak_per_s: u64,
+    /// Connections that were lost: neither renewed nor taken away on purpose.
+    #[serde(default)]
+    pub lost: u64,
+    /// Within so many seconds 99 % of the lost connections were there again; `None` if they never were, or if none was
+    /// lost. It is the time of a certain one of them, and no estimate that wants more samples.
+    #[serde(default)]
+    pub back_99_s: Option<f64>,
+    /// From the loss of a connection to the next one; only of connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<SeriesData>,
 }
 
 /// A judged threshold.

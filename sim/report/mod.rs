@@ -6,10 +6,13 @@ mod health;
 mod hlog;
 mod human;
 mod results_json;
+mod retries;
 #[cfg(test)]
 mod sample;
+mod series_json;
 mod table;
 mod terminal;
+mod truth;
 
 pub use error::ReportError;
 pub use hdr::{decode, encode};

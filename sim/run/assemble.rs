@@ -1,19 +1,19 @@
 //! From a tally to a result.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::faults;
 use super::hub_faults::HubFaults;
 use super::placement::Placement;
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::{DriverConfig, Via};
 use crate::measure::{
-    FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, ThrottleCount, Usage,
-    Verdict, cores,
+    GeneratorHealth, HubHealth, ObserverHealth, RateResult, Retries, RetryCounts, RetryRow, RunResult, SeriesData,
+    ShardResult, ThrottleCount, Usage, Verdict, cores,
 };
-use crate::policy::{Arrivals, DeviceRange, Series};
+use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
 use crate::shard::Roles;
 
@@ -112,8 +112,13 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             requests: counters.observer_requests,
             left_out: counters.observer_left_out,
         },
-        faults: fault_rows(&plan, roles, &tally),
+        faults: faults::rows(&plan, roles, &tally),
         thresholds: Vec::new(),
+        retries: retries(&plan, &tally),
+        matrix: faults::matrix(&plan, total),
+        off_diagonal: total.judged.examples.clone(),
+        off_diagonal_total: total.judged.off_diagonal,
+        invariants: faults::invariants(roles, total),
         intervals: tally.intervals.into(),
     }
 }
@@ -204,27 +209,35 @@ fn last_calls(plan: &Plan, shards: &[DeviceRange]) -> (u64, Option<(Duration, Du
     (last_jobs.iter().sum(), span)
 }
 
-/// Truth against observation, one row per fault of the plan. A driver alone does not know the truth.
-fn fault_rows(plan: &Plan, roles: Roles, tally: &Tally) -> Vec<FaultRow> {
-    if !(roles.fleet && roles.driver) {
-        return Vec::new();
-    }
-    let rows = plan.faults.iter().enumerate().map(|(index, fault)| {
-        let observed: BTreeMap<_, _> = tally
-            .total
-            .faults
-            .iter()
-            .filter(|((fault, _), _)| *fault == index)
-            .map(|((_, outcome), count)| (*outcome, *count))
-            .collect();
-        FaultRow {
-            kind: fault.kind.name().to_owned(),
-            expected: fault.kind.outcomes().iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>().join(" or "),
-            injected: tally.total.injected.get(&index).copied().unwrap_or_default(),
-            observed,
-        }
+/// What was tried again, by which policy.
+fn retries(plan: &Plan, tally: &Tally) -> Retries {
+    let (total, peaks) = (&tally.total.retries, &tally.peaks);
+    let row = |policy: String, devices: u32, counts: RetryCounts, peak_per_s: u64, back: Option<SeriesData>| RetryRow {
+        policy,
+        devices,
+        attempts: counts.attempts,
+        retries: counts.retries,
+        give_ups: counts.give_ups,
+        waited_s: Duration::from_micros(counts.waited_us).as_secs_f64(),
+        peak_per_s,
+        lost: counts.lost,
+        back_99_s: back.as_ref().and_then(|back| back.at_rank((counts.lost * 99).div_ceil(100))),
+        back,
+    };
+    let policies = &plan.fleet.retry_connect;
+    let connect = policies.names().into_iter().enumerate().map(|(cohort, name)| {
+        let counts = total.connect.get(&cohort).copied().unwrap_or_default();
+        let peak = peaks.connect.get(&cohort).copied().unwrap_or_default();
+        let devices = policies.devices(cohort, plan.fleet.devices);
+        row(name, devices, counts, peak, Some(total.back.get(&cohort).cloned().unwrap_or_default()))
     });
-    rows.collect()
+    let one =
+        |policy: &RetryPolicy, counts, peak| row(policy.name().to_owned(), plan.fleet.devices, counts, peak, None);
+    Retries {
+        connect: connect.collect(),
+        method: one(&plan.driver.retry_method, total.method, peaks.method),
+        twin: one(&plan.fleet.retry_twin, total.twin, peaks.twin),
+    }
 }
 
 #[cfg(test)]

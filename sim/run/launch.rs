@@ -126,7 +126,7 @@ pub(super) async fn launch(
     let members = Members::start(assignments, &placement, &options.program, tracer.clone())?;
     Ok(Coordinator {
         last_due: assemble::schedule_span(plan).map(|(_, last)| last),
-        tally: Tally::new(placement.shards.len()),
+        tally: Tally::new(placement.shards.len(), plan.fleet.retry_connect.count()),
         options,
         clock,
         output,

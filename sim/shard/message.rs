@@ -181,7 +181,8 @@ mod tests {
 
     use super::*;
     use crate::dialect::azure::Key;
-    use crate::policy::{FirmwareStatus, Outcome, Series};
+    use crate::measure::{Invariant, OffDiagonal, Violation};
+    use crate::policy::{FirmwareStatus, Hit, Outcome, Series};
     use crate::profile::{self, Override};
     use crate::shard::lines::{read_line, write_line};
 
@@ -207,10 +208,20 @@ mod tests {
         measurements.census.planned = 9;
         measurements.census.record(Outcome::Failed, "applying/checksum_mismatch");
         measurements.counters.late = 3;
-        measurements.faults.insert((1, Outcome::Stuck), 2);
-        measurements.injected.insert(1, 2);
+        let fault = measurements.faults.entry(1).or_default();
+        (fault.strikes, fault.late, fault.off_diagonal) = (5, 1, 2);
+        fault.observed.insert(Outcome::Stuck, 2);
+        fault.recovery.get_or_insert_default().record(second);
+        fault.found.get_or_insert_default().record(2 * second);
+        measurements.judged.add(Hit::One(1), Outcome::Stuck, 2);
+        measurements.judged.off_diagonal(OffDiagonal { device: "sim-1".to_owned(), ..OffDiagonal::default() });
+        measurements.invariants.violated(Invariant::VersionGrows, 1, Violation::default());
         measurements.loop_lag.entry("driver".to_owned()).or_default().0.record(second);
         measurements.sent_span = Some((Nanos::ZERO + second, Nanos::ZERO + 2 * second));
+        measurements.retries.connect(1).retry(second);
+        measurements.retries.back(1, second);
+        measurements.retries.method.attempts = 3;
+        measurements.retries.twin.give_ups = 2;
         assert_eq!(travelled(&progress), progress);
         let trace = FromShard::Trace(
             Nanos::ZERO,

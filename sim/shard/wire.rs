@@ -8,8 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
-use crate::measure::{Census, Counters, LoopLag, Measurements, SeriesData};
-use crate::policy::{Arena, Outcome, Series};
+use crate::measure::{
+    Census, Counters, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, RetryCounts, RetryTally,
+    SeriesData,
+};
+use crate::policy::{Arena, Hit, Outcome, Series};
 use crate::report;
 use crate::time::Nanos;
 
@@ -20,13 +23,31 @@ struct Packed {
     series: BTreeMap<String, PackedSeries>,
     census: Census,
     counters: Counters,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    faults: Vec<(usize, Outcome, u64)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    injected: BTreeMap<usize, u64>,
+    faults: BTreeMap<usize, PackedFault>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    matrix: Vec<(Hit, Outcome, u64)>,
+    #[serde(default)]
+    off_diagonal: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    examples: Vec<OffDiagonal>,
+    #[serde(default, skip_serializing_if = "Invariants::is_empty")]
+    invariants: Invariants,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     loop_lag: BTreeMap<String, PackedSeries>,
     sent_span: Option<(Nanos, Nanos)>,
+    retries: PackedRetries,
+}
+
+/// What was tried, and tried again.
+#[derive(Serialize, Deserialize)]
+struct PackedRetries {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    connect: BTreeMap<usize, RetryCounts>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    back: BTreeMap<usize, PackedSeries>,
+    method: RetryCounts,
+    twin: RetryCounts,
 }
 
 /// A histogram in its compressed form.
@@ -35,6 +56,45 @@ struct PackedSeries {
     hdr: String,
     #[serde(default)]
     saturated: u64,
+}
+
+/// What is counted of one fault.
+#[derive(Serialize, Deserialize)]
+struct PackedFault {
+    strikes: u64,
+    late: u64,
+    observed: BTreeMap<Outcome, u64>,
+    off_diagonal: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovery: Option<PackedSeries>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<PackedSeries>,
+}
+
+impl PackedFault {
+    fn pack<E: serde::ser::Error>(counts: &FaultCounts) -> Result<Self, E> {
+        let pack = |data: &Option<Box<SeriesData>>| data.as_deref().map(PackedSeries::pack).transpose();
+        Ok(Self {
+            strikes: counts.strikes,
+            late: counts.late,
+            observed: counts.observed.clone(),
+            off_diagonal: counts.off_diagonal,
+            recovery: pack(&counts.recovery)?,
+            found: pack(&counts.found)?,
+        })
+    }
+
+    fn unpack<E: serde::de::Error>(self) -> Result<FaultCounts, E> {
+        let unpack = |data: Option<PackedSeries>| data.map(|data| data.unpack().map(Box::new)).transpose();
+        Ok(FaultCounts {
+            strikes: self.strikes,
+            late: self.late,
+            observed: self.observed,
+            off_diagonal: self.off_diagonal,
+            recovery: unpack(self.recovery)?,
+            found: unpack(self.found)?,
+        })
+    }
 }
 
 impl PackedSeries {
@@ -47,10 +107,25 @@ impl PackedSeries {
     }
 }
 
+impl PackedRetries {
+    fn pack<E: serde::ser::Error>(from: &RetryTally) -> Result<Self, E> {
+        let back = from.back.iter().map(|(cohort, data)| Ok((*cohort, PackedSeries::pack(data)?)));
+        let connect = from.connect.clone();
+        Ok(Self { connect, back: back.collect::<Result<_, E>>()?, method: from.method, twin: from.twin })
+    }
+
+    fn unpack<E: serde::de::Error>(self) -> Result<RetryTally, E> {
+        let Self { connect, back, method, twin } = self;
+        let back = back.into_iter().map(|(cohort, data)| Ok((cohort, data.unpack()?)));
+        Ok(RetryTally { connect, back: back.collect::<Result<_, E>>()?, method, twin })
+    }
+}
+
 /// For `#[serde(with)]`: measurements.
 pub(super) mod measurements {
     use super::{
-        Deserialize, Deserializer, LoopLag, Measurements, Packed, PackedSeries, Serialize, Serializer, Series, named,
+        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedRetries, PackedSeries,
+        Serialize, Serializer, Series, named,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Measurements, serializer: S) -> Result<S::Ok, S::Error> {
@@ -62,12 +137,20 @@ pub(super) mod measurements {
                 .collect::<Result<_, S::Error>>()?,
             census: from.census.clone(),
             counters: from.counters,
-            faults: from.faults.iter().map(|((fault, outcome), count)| (*fault, *outcome, *count)).collect(),
-            injected: from.injected.clone(),
+            faults: from
+                .faults
+                .iter()
+                .map(|(fault, counts)| Ok((*fault, PackedFault::pack(counts)?)))
+                .collect::<Result<_, S::Error>>()?,
+            matrix: from.judged.matrix.iter().map(|((hit, outcome), count)| (*hit, *outcome, *count)).collect(),
+            off_diagonal: from.judged.off_diagonal,
+            examples: from.judged.examples.clone(),
+            invariants: from.invariants.clone(),
             loop_lag: loop_lag
                 .map(|(worker, lag)| Ok((worker.clone(), PackedSeries::pack(&lag.0)?)))
                 .collect::<Result<_, S::Error>>()?,
             sent_span: from.sent_span,
+            retries: PackedRetries::pack(&from.retries)?,
         }
         .serialize(serializer)
     }
@@ -82,12 +165,22 @@ pub(super) mod measurements {
                 .collect::<Result<std::collections::BTreeMap<Series, _>, D::Error>>()?,
             census: packed.census,
             counters: packed.counters,
-            faults: packed.faults.into_iter().map(|(fault, outcome, count)| ((fault, outcome), count)).collect(),
-            injected: packed.injected,
+            faults: packed
+                .faults
+                .into_iter()
+                .map(|(fault, counts)| Ok((fault, counts.unpack()?)))
+                .collect::<Result<_, D::Error>>()?,
+            judged: Judged {
+                matrix: packed.matrix.into_iter().map(|(hit, outcome, count)| ((hit, outcome), count)).collect(),
+                off_diagonal: packed.off_diagonal,
+                examples: packed.examples,
+            },
+            invariants: packed.invariants,
             loop_lag: loop_lag
                 .map(|(worker, lag)| Ok((worker.clone(), LoopLag(lag.unpack()?))))
                 .collect::<Result<_, D::Error>>()?,
             sent_span: packed.sent_span,
+            retries: packed.retries.unpack()?,
         })
     }
 }

@@ -67,6 +67,7 @@ impl<D: DeviceDialect> Session<D> {
         }
         let strike = Strike::first(hits());
         let delays = Delays::draw(&settings.firmware, settings.seed, self.device, nth);
+        out.push(Output::Event(Event::Accepted));
         self.answer(now, rid, 200, STARTED, out);
         self.decide(out, || {
             let [wait, download, apply] = delays.0;

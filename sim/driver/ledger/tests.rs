@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use super::super::scribe::Sources;
 use super::super::sighting::UpdateIds;
 use super::super::sighting::tests::report;
 use super::*;
 use crate::measure::Truth;
 use crate::policy::FirmwareStatus::{Applying, Completed, Downloading};
-use crate::policy::{ArrivalKind, Backoff, Outcome, RetryPolicy, Series};
+use crate::policy::{ArrivalKind, Backoff, Diagonal, Fault, FaultKind, Outcome, RetryPolicy, Series};
 use crate::random::Seed;
 
 mod jobs;
@@ -52,9 +53,17 @@ fn many(
     };
     let ids = DeviceIds::new("sim-");
     let part = Part { ids, range, devices: FLEET, load, updates, max_in_flight, job_devices: None, polls: false };
-    let mut ledger = Ledger::new(rules, part, Scribe::new(truth, None, Some(UpdateIds::new("run")), false, 0));
+    let mut ledger = Ledger::new(rules, part, scribe(truth, false));
     ledger.begin(Nanos::ZERO);
     ledger
+}
+
+/// By nine faults that all afflict devices, whatever they do.
+fn scribe(truth: Option<Arc<Truth>>, by_job: bool) -> Scribe {
+    let faults: Vec<Fault> = std::iter::repeat_n(Fault::new(FaultKind::Offline), 9).collect();
+    let (ids, devices) = (Some(UpdateIds::new("run")), DeviceIds::new("sim-"));
+    let diagonal = Diagonal::new(&faults, false);
+    Scribe::new(Sources { truth, tracer: None, ids, devices, diagonal, by_job, swallow: 0 })
 }
 
 fn open() -> Load {
@@ -169,7 +178,7 @@ fn a_closed_load_keeps_its_updates_in_progress() {
 #[test]
 fn a_call_that_is_no_longer_wanted_is_not_sent_and_gives_way() {
     let delay = Duration::from_secs(1);
-    let retry = RetryPolicy { backoff: Backoff::Fixed { delay }, max_attempts: Some(2) };
+    let retry = RetryPolicy { max_attempts: Some(2), ..RetryPolicy::new(Backoff::Fixed { delay }) };
     let mut ledger = ledger(7, closed(2), 1, retry);
     ledger.tick(Nanos::ZERO);
     let first = send(&mut ledger, Nanos::ZERO)[0];
@@ -192,7 +201,7 @@ fn a_call_that_is_no_longer_wanted_is_not_sent_and_gives_way() {
     assert!(!ledger.sent(later, other));
     assert!(ledger.is_finished() && ledger.in_flight() == 0);
     let measured = ledger.scribe().take();
-    assert_eq!((measured.counters.call_attempts, measured.census.unaccounted()), (2, 0));
+    assert_eq!((measured.retries.method.attempts, measured.census.unaccounted()), (2, 0));
     assert_eq!(measured.census.details[&Outcome::Aborted]["calling"], 1);
 }
 
@@ -214,7 +223,7 @@ fn a_part_to_which_no_call_of_a_closed_load_falls_still_ends_its_updates() {
 #[test]
 fn a_retry_waits_for_room_and_is_not_lost() {
     let delay = Duration::from_secs(1);
-    let retry = RetryPolicy { backoff: Backoff::Fixed { delay }, max_attempts: Some(2) };
+    let retry = RetryPolicy { max_attempts: Some(2), ..RetryPolicy::new(Backoff::Fixed { delay }) };
     let mut ledger = ledger(7, closed(2), 1, retry);
     ledger.tick(Nanos::ZERO);
     let first = send(&mut ledger, Nanos::ZERO)[0];
@@ -255,7 +264,7 @@ fn what_devices_did_is_joined_with_what_was_seen() {
     let ms = |ms: u64| Nanos::new(ms * 1_000_000);
     let truth = Arc::new(Truth::new(DeviceRange { start: 0, end: FLEET }));
     let mut ledger = with_truth(7, closed(20), 1000, RetryPolicy::NEVER, Some(Arc::clone(&truth)));
-    truth.set_offline(1, Some(2));
+    truth.afflicted(1, 2);
     ledger.tick(ms(10));
     for device in send(&mut ledger, ms(10)) {
         let update = format!("run-{}", ledger.number(device).unwrap());
@@ -270,7 +279,7 @@ fn what_devices_did_is_joined_with_what_was_seen() {
             1 => ledger.answered(ms(20), device, &MethodAnswer::NotOnline),
             _ => {
                 truth.received(device, &update, ms(13));
-                truth.injected(device, 0);
+                assert!(truth.injected(device, 0, true));
                 ledger.answered(ms(20), device, &MethodAnswer::Device { status: 409, payload: 0.into() });
             }
         }
@@ -296,7 +305,7 @@ fn what_devices_did_is_joined_with_what_was_seen() {
     ] {
         assert_eq!(measured.series[&series].count(), count, "{series}");
     }
-    assert_eq!(measured.faults[&(2, Outcome::NotOnline)], 1);
-    assert_eq!(measured.faults[&(0, Outcome::Rejected)], 18);
+    assert_eq!(measured.faults[&2].observed[&Outcome::NotOnline], 1);
+    assert_eq!(measured.faults[&0].observed[&Outcome::Rejected], 18);
     assert_eq!(measured.faults.len(), 2);
 }

@@ -60,6 +60,12 @@ impl FaultPlan {
         })
     }
 
+    /// A fault by its index in the plan.
+    #[must_use]
+    pub fn get(&self, fault: usize) -> Option<&Fault> {
+        self.faults.get(fault).map(|(fault, _)| fault)
+    }
+
     /// Every fault, in the order of the plan.
     pub fn faults(&self) -> impl Iterator<Item = &Fault> {
         self.faults.iter().map(|(fault, _)| fault)
