@@ -29,6 +29,7 @@ pub mod print;
 mod registry;
 mod signals;
 mod tally;
+mod trace_file;
 
 pub use checks::{Finding, Grade};
 pub use coordinator::execute;
