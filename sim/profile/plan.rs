@@ -81,7 +81,8 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
     let waves = rollout.as_ref().map_or(0, Rollout::len);
-    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet, waves))?;
+    let targets = fault::Targets { fleet: &fleet, hub: &hub, waves };
+    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, targets))?;
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, load.via))?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {

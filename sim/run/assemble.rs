@@ -117,7 +117,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             requests: counters.observer_requests,
             left_out: counters.observer_left_out,
         },
-        faults: faults::rows(&plan, roles, &tally),
+        faults: hub_faults.complete(faults::rows(&plan, roles, &tally)),
         rollout: rollout::result(&plan, roles, &tally, &waves),
         thresholds: Vec::new(),
         retries: retries(&plan, &tally),

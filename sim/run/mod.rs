@@ -32,6 +32,7 @@ mod registry;
 mod rollout;
 mod signals;
 mod tally;
+mod trace_file;
 
 pub use checks::{Finding, Grade};
 pub use coordinator::execute;

@@ -10,6 +10,7 @@ mod hostile;
 mod hub;
 mod layers;
 mod mishaps;
+mod outages;
 mod parsers;
 mod retries;
 mod rollout;
