@@ -246,6 +246,7 @@ impl<D: DeviceDialect> Session<D> {
                 }
             }
             Answered::Again { wait, .. } => {
+                out.push(Output::Event(Event::ReportRetry(wait)));
                 out.push(Output::Event(Event::Failed(format!("report {name} answered {code}, sent again"))));
                 self.decide(out, || format!("report {name} goes out again in {wait:?}"));
             }
