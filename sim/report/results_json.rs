@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::{ReportError, Reporter};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, Retries, RunResult, SeriesData,
-    ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, Interval, InvariantRow, MatrixRow, ObserverHealth, OffDiagonal,
+    RateResult, Retries, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -77,6 +77,14 @@ struct Document {
     thresholds: Vec<ThresholdResult>,
     #[serde(default)]
     retries: Retries,
+    #[serde(default)]
+    matrix: Vec<MatrixRow>,
+    #[serde(default)]
+    off_diagonal: Vec<OffDiagonal>,
+    #[serde(default)]
+    off_diagonal_total: u64,
+    #[serde(default)]
+    invariants: Vec<InvariantRow>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,6 +128,10 @@ impl Document {
             faults: result.faults.clone(),
             thresholds: result.thresholds.clone(),
             retries: result.retries.clone(),
+            matrix: result.matrix.clone(),
+            off_diagonal: result.off_diagonal.clone(),
+            off_diagonal_total: result.off_diagonal_total,
+            invariants: result.invariants.clone(),
         }
     }
 
@@ -148,6 +160,10 @@ impl Document {
             faults: self.faults,
             thresholds: self.thresholds,
             retries: self.retries,
+            matrix: self.matrix,
+            off_diagonal: self.off_diagonal,
+            off_diagonal_total: self.off_diagonal_total,
+            invariants: self.invariants,
         }
     }
 }
@@ -212,7 +228,8 @@ mod tests {
         assert_eq!(
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
-             census_by absent series intervals rate generator hub shards observer faults thresholds retries"
+             census_by absent series intervals rate generator hub shards observer faults thresholds retries \
+             matrix off_diagonal off_diagonal_total invariants"
         );
         let inner = keys(4).join(" ");
         assert!(
