@@ -67,7 +67,7 @@ pub struct Counters {
     /// Connections lost while no fault afflicted the device.
     #[serde(default)]
     pub losses_unexplained: u64,
-    /// Reports that devices gave up: refused by the hub, or throttled beyond their retries.
+    /// Reports that devices dropped: refused by the hub, or throttled beyond their retries.
     #[serde(default)]
     pub reports_dropped: u64,
     /// Connections that intruders tried with ids of the fleet; they are in no other figure.
