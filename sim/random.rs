@@ -29,6 +29,10 @@ pub enum Domain {
     PollPhase,
     /// Back-off of a report; numbers: device, sending.
     TwinRetry,
+    /// Back-off of an image's download; numbers: device and its n-th update, attempt.
+    ImageRetry,
+    /// The bytes of a made-up image; number: the word.
+    Image,
 }
 
 /// The seed of a run.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::{Downloaded, Package};
 use crate::measure::TraceEvent;
 use crate::mqtt::Packet;
 use crate::policy::{FirmwareStatus, Series};
@@ -28,6 +29,10 @@ pub enum Input {
     Packet(Packet),
     /// The connection is over; the reason in words.
     Lost(String),
+    /// So many percent of the image are there; only where the fleet reports that.
+    DownloadProgress(u8),
+    /// The download that [`Output::Download`] asked for is over.
+    Downloaded(Box<Downloaded>),
     /// The load starts at this moment (it may lie ahead).
     LoadStarts(Nanos),
     /// The device is to go for good.
@@ -43,6 +48,13 @@ pub enum Output {
     Send(Packet),
     /// Close the connection, open or opening, once everything before is sent. Nothing is told about it any more.
     Close,
+    /// Download this image; answered with [`Input::Downloaded`]. It takes the place of an earlier one.
+    Download {
+        /// What and where.
+        package: Box<Package>,
+        /// The device's n-th update.
+        update: u32,
+    },
     /// Note this.
     Event(Event),
 }
@@ -75,6 +87,17 @@ pub enum Event {
     Chose(Duration),
     /// A fault struck the present update, by index in the fault plan; once for each fault and update.
     Injected(usize),
+    /// The present update fails for a reason of the device's own, not for a fault of the plan.
+    FailedItself,
+    /// A download is over.
+    Downloaded {
+        /// Bytes of the image that came.
+        bytes: u64,
+        /// How often it went on where it had broken off.
+        resumes: u32,
+        /// Whether there is no image.
+        failed: bool,
+    },
     /// A fault keeps the device away from now on, by index in the fault plan, once for each fault; `None`: none does any
     /// longer.
     Offline(Option<u32>),

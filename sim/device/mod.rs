@@ -2,10 +2,12 @@
 
 mod absence;
 mod config;
+mod download;
 mod event;
 mod failures;
 mod fleet;
 mod identities;
+mod image;
 mod link;
 mod open;
 mod outbox;
@@ -17,11 +19,13 @@ mod workers;
 mod workflow;
 
 pub use config::{Auth, FirmwareConfig, FleetConfig, Transport};
+pub use download::{Downloaded, ImageFailure, ImageSource, ImageUrl};
 pub use event::{Event, Input, Output};
 pub use failures::Failure;
 pub use fleet::{Fleet, FleetError, FleetPlan, FleetSample};
 pub use identities::DeviceIdentities;
-pub use request::{Request, RequestError};
+pub use image::{DownloadConfig, Image};
+pub use request::{Package, Request, RequestError};
 pub use session::{Session, Settings};
 pub use strike::Strike;
 pub use workflow::{Delays, Report, Stamp, Workflow};

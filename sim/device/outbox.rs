@@ -25,6 +25,8 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Pending {
     status: FirmwareStatus,
+    /// Whether it says no more than how far a download is.
+    progress: bool,
     document: Bytes,
     /// The update that it belongs to.
     update: u32,
@@ -52,6 +54,7 @@ pub(super) struct Sending {
     /// Its number, from 1.
     pub(super) number: u32,
     pub(super) status: FirmwareStatus,
+    pub(super) progress: bool,
     pub(super) document: Bytes,
     pub(super) update: u32,
     /// Whether the answer to the sending before did not come in time.
@@ -62,7 +65,7 @@ pub(super) struct Sending {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answered {
     /// The twin has it, so long after it was first sent.
-    Done { status: FirmwareStatus, after: Duration },
+    Done { status: FirmwareStatus, progress: bool, after: Duration },
     /// It goes out again after this wait.
     Again { status: FirmwareStatus, wait: Duration },
     /// It was refused for good.
@@ -70,7 +73,8 @@ pub(super) enum Answered {
 }
 
 impl Outbox {
-    /// So many reports may wait. A workflow makes three, so that no update is accepted once fewer places are left.
+    /// So many reports of stages may wait. A workflow makes three, so that no update is accepted once fewer places are
+    /// left. Beside them are two at most of a download's progress.
     const MAX: usize = 16;
 
     /// Whether there is room for the reports of one more update.
@@ -80,8 +84,24 @@ impl Outbox {
 
     /// Puts a report of update number `update` at the end.
     pub(super) fn push(&mut self, status: FirmwareStatus, document: Bytes, update: u32) {
+        self.add(status, false, document, update);
+    }
+
+    /// Puts a report of update number `update` at the end that says how far its download is. It takes the place of one
+    /// that has not been sent yet.
+    pub(super) fn push_progress(&mut self, document: Bytes, update: u32) {
+        match self.pending.last_mut() {
+            Some(last) if last.progress && last.update == update && last.first_sent.is_none() => {
+                last.document = document
+            }
+            _ => self.add(FirmwareStatus::Downloading, true, document, update),
+        }
+    }
+
+    fn add(&mut self, status: FirmwareStatus, progress: bool, document: Bytes, update: u32) {
         self.pending.push(Pending {
             status,
+            progress,
             document,
             update,
             first_sent: None,
@@ -118,7 +138,8 @@ impl Outbox {
         let from = front.awaited.map_or(number, |awaited| awaited.from);
         front.awaited = Some(Awaited { from, until: now + ANSWER_LIMIT });
         front.first_sent.get_or_insert(now);
-        Some(Sending { number, status: front.status, document: front.document.clone(), update: front.update, overdue })
+        let (status, progress, document) = (front.status, front.progress, front.document.clone());
+        Some(Sending { number, status, progress, document, update: front.update, overdue })
     }
 
     /// The twin answered sending number `number` with `code`; `None` if that is not awaited (any more).
@@ -132,7 +153,7 @@ impl Outbox {
     ) -> Option<Answered> {
         let front = self.pending.first_mut()?;
         front.awaited.filter(|awaited| (awaited.from..=self.sendings).contains(&number))?;
-        let status = front.status;
+        let (status, progress) = (front.status, front.progress);
         if let 429 | 500.. = code {
             front.failed += 1;
             if let Some(wait) = retry.delay(front.failed, front.wait, &mut random()) {
@@ -146,7 +167,11 @@ impl Outbox {
             // An idle device owns no buffer.
             self.pending = Vec::new();
         }
-        Some(if let 200..300 = code { Answered::Done { status, after } } else { Answered::Dropped { status } })
+        Some(if let 200..300 = code {
+            Answered::Done { status, progress, after }
+        } else {
+            Answered::Dropped { status }
+        })
     }
 }
 
@@ -186,7 +211,10 @@ mod tests {
         let again = outbox.next(at(5)).unwrap();
         assert_eq!((again.number, &again.document[..]), (2, &b"1"[..]));
         assert_eq!(answer(&mut outbox, at(6), 1, 204), None, "the answer to the lost sending");
-        assert_eq!(answer(&mut outbox, at(6), 2, 204), Some(Answered::Done { status: first, after: 5 * SECOND }));
+        assert_eq!(
+            answer(&mut outbox, at(6), 2, 204),
+            Some(Answered::Done { status: first, progress: false, after: 5 * SECOND })
+        );
         assert_eq!(outbox.next(at(6)).unwrap().status, second);
     }
 
@@ -201,7 +229,10 @@ mod tests {
         let again = outbox.next(outbox.wake_at()).unwrap();
         assert_eq!((again.number, &again.document[..], again.overdue), (2, &b"1"[..], true));
         assert_eq!((outbox.next(at(61)), outbox.wake_at()), (None, at(121)));
-        assert_eq!(answer(&mut outbox, at(71), 1, 204), Some(Answered::Done { status, after: 70 * SECOND }));
+        assert_eq!(
+            answer(&mut outbox, at(71), 1, 204),
+            Some(Answered::Done { status, progress: false, after: 70 * SECOND })
+        );
         assert_eq!(outbox.next(at(71)).unwrap().number, 3);
         assert_eq!(answer(&mut outbox, at(72), 2, 204), None, "the other answer to the report before");
         assert!(!outbox.is_empty() && answer(&mut outbox, at(72), 3, 204).is_some() && outbox.is_empty());
@@ -224,5 +255,22 @@ mod tests {
         assert!(outbox.next(at(9)).is_some());
         assert_eq!(answer(&mut outbox, at(9), 4, 400), Some(Answered::Dropped { status }));
         assert_eq!((outbox.wake_at(), outbox.pending.capacity()), (Nanos::MAX, 0));
+    }
+
+    #[test]
+    fn progress_that_was_not_sent_gives_way_to_the_next() {
+        let mut outbox = Outbox::default();
+        outbox.push(FirmwareStatus::Downloading, Bytes::from_static(b"d"), 0);
+        for text in [&b"25"[..], b"50"] {
+            outbox.push_progress(Bytes::from_static(text), 0);
+        }
+        assert!(outbox.next(at(1)).is_some() && answer(&mut outbox, at(1), 1, 204).is_some());
+        let sent = outbox.next(at(1)).unwrap();
+        assert_eq!((&sent.document[..], sent.progress), (&b"50"[..], true));
+        outbox.push_progress(Bytes::from_static(b"75"), 0);
+        outbox.push_progress(Bytes::from_static(b"100"), 0);
+        assert_eq!(outbox.pending.len(), 2);
+        assert!(matches!(answer(&mut outbox, at(1), 2, 204), Some(Answered::Done { progress: true, .. })));
+        assert_eq!(outbox.next(at(1)).unwrap().document, "100");
     }
 }

@@ -1,6 +1,7 @@
 //! One device: its connection, its direct method, its workflow and its reports. Pure: bytes and time come from outside.
 
 mod connecting;
+mod download;
 mod method;
 
 use std::rc::Rc;
@@ -133,6 +134,8 @@ impl<D: DeviceDialect> Session<D> {
             Input::OpenFailed { since, reason } => self.open_failed(now, since, reason, out),
             Input::Packet(packet) => self.packet(now, packet, out),
             Input::Lost(reason) => self.lost(now, &reason, out),
+            Input::DownloadProgress(percent) => self.progressed(percent, out),
+            Input::Downloaded(downloaded) => self.downloaded(now, *downloaded, out),
         }
     }
 
@@ -147,6 +150,7 @@ impl<D: DeviceDialect> Session<D> {
         while let Some(report) = self.workflow.poll(now, stamp) {
             self.report(report, out);
         }
+        self.start_download(out);
         while let Some(due) = self.link.due(now) {
             match due {
                 Due::Open => out.push(Output::Connect),
@@ -170,10 +174,10 @@ impl<D: DeviceDialect> Session<D> {
                 let text = format!("report {} unanswered for {ANSWER_LIMIT:?}, sent again", sending.status);
                 out.push(Output::Event(Event::Failed(text)));
             }
-            out.push(Output::Event(Event::Published {
-                status: sending.status,
-                present: sending.update == self.updates,
-            }));
+            if !sending.progress {
+                let present = sending.update == self.updates;
+                out.push(Output::Event(Event::Published { status: sending.status, present }));
+            }
             self.trace(out, || TraceEvent::Published {
                 status: sending.status,
                 document: String::from_utf8_lossy(&sending.document).into_owned(),
@@ -218,6 +222,8 @@ impl<D: DeviceDialect> Session<D> {
         let (Answered::Done { status, .. } | Answered::Again { status, .. } | Answered::Dropped { status }) = answered;
         self.trace(out, || TraceEvent::ReportAnswered { status, code });
         match answered {
+            // How far a download is belongs to no stage.
+            Answered::Done { progress: true, .. } => {}
             Answered::Done { after, .. } => {
                 out.push(Output::Event(Event::Sample(Series::TwinAck(status), after)));
                 if status == FirmwareStatus::StandBy && !self.reported {
@@ -241,6 +247,9 @@ impl<D: DeviceDialect> Session<D> {
         out.push(Output::Event(Event::Chose(report.waited)));
         if let Some(fault) = report.struck {
             self.injected(fault, out);
+        }
+        if report.failed_itself {
+            out.push(Output::Event(Event::FailedItself));
         }
         self.outbox.push(report.status, report.document, self.updates);
     }

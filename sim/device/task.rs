@@ -11,6 +11,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Sleep, timeout};
 
 use super::Session;
+use super::download::Download;
 use super::event::{Event, Input, Output};
 use super::failures::Failure;
 use super::open::{self, Opened};
@@ -29,6 +30,8 @@ struct Task<D> {
     session: Session<D>,
     device: u32,
     link: Link,
+    /// In a box: most devices download nothing, most of the time.
+    download: Option<Box<Download>>,
     /// What the timer is set to; [`Nanos::MAX`] if it is not running.
     armed: Nanos,
     told_load_start: bool,
@@ -49,10 +52,11 @@ enum Link {
 pub(super) fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32) -> impl Future<Output = ()> {
     let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
     let session = Session::new(Rc::clone(&worker.settings), device, traced);
-    let link = Link::Closed;
+    let (link, download) = (Link::Closed, None);
     let (armed, told_load_start, told_stop, shows, reporting) = (Nanos::MAX, false, false, None, false);
     let worker = Alive::new(worker);
-    let mut task = Task { worker, session, device, link, armed, told_load_start, told_stop, shows, reporting };
+    let mut task =
+        Task { worker, session, device, link, download, armed, told_load_start, told_stop, shows, reporting };
     // The block uses what was made before it: what an `async fn` moves on from its arguments would be kept twice.
     async move {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
@@ -75,7 +79,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
         loop {
             let now = worker.clock.now();
             self.take_news(now, buffers);
-            let moved = self.poll_link(cx, now, buffers);
+            let moved = self.poll_link(cx, now, buffers) | self.poll_download(cx, now, buffers);
             self.session.poll(now, &mut buffers.out);
             let changed = self.act(now, buffers);
             self.count_reporting();
@@ -147,6 +151,21 @@ impl<D: DeviceDialect + 'static> Task<D> {
         }
     }
 
+    /// Hands on what there is to say of a download. Whether it is over.
+    fn poll_download(&mut self, cx: &mut Context<'_>, now: Nanos, buffers: &mut Buffers) -> bool {
+        let Some(download) = &mut self.download else { return false };
+        let mut over = false;
+        while let Some(input) = download.poll(cx) {
+            over = matches!(input, Input::Downloaded(_));
+            self.session.handle(now, input, &mut buffers.out);
+            if over {
+                self.download = None;
+                break;
+            }
+        }
+        over
+    }
+
     /// Does what the session wants; everything that is due together leaves in one write. Whether the link has to be
     /// polled again.
     fn act(&mut self, now: Nanos, buffers: &mut Buffers) -> bool {
@@ -166,6 +185,11 @@ impl<D: DeviceDialect + 'static> Task<D> {
                         spawn_local(farewell(connection, alive));
                     }
                     packets.clear();
+                }
+                Output::Download { package, update } => {
+                    let worker = Rc::clone(self.worker.worker());
+                    self.download = Some(Download::start(worker, self.device, update, package));
+                    again = true;
                 }
                 Output::Connect => {
                     let worker = Rc::clone(self.worker.worker());
@@ -265,6 +289,15 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 if let Some(truth) = truth {
                     truth.injected(device, fault);
                 }
+            }
+            // Who keeps the truth of updates hears of it there.
+            Event::FailedItself => {}
+            Event::Downloaded { bytes, resumes, failed } => {
+                let images = &mut books.recorder.counters().images;
+                images.downloads += 1;
+                images.bytes += bytes;
+                images.resumes += u64::from(resumes);
+                images.failed += u64::from(failed);
             }
             Event::Offline(fault) => {
                 // The driver counts the updates that this strikes: a device that is away learns of none.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{FirmwareConfig, Request, Strike};
+use super::{FirmwareConfig, ImageFailure, Package, Request, Strike};
 use crate::policy::{FaultStage, FirmwareStatus};
 use crate::random::{Domain, Seed};
 use crate::time::{Nanos, TimestampFormat, WallClock};
@@ -30,7 +30,12 @@ impl Delays {
     #[must_use]
     pub fn draw(firmware: &FirmwareConfig, seed: Seed, device: u32, nth: u32) -> Self {
         let mut random = seed.stream(Domain::Delays, u64::from(device), u64::from(nth));
-        Self([&firmware.wait, &firmware.download, &firmware.apply].map(|delay| delay.sample(&mut random)))
+        let mut delays = [&firmware.wait, &firmware.download, &firmware.apply].map(|delay| delay.sample(&mut random));
+        if let Some(image) = &firmware.image {
+            // A real one takes as long as it takes.
+            delays[DOWNLOAD] = if image.download().is_some() { Duration::ZERO } else { image.duration() };
+        }
+        Self(delays)
     }
 }
 
@@ -45,10 +50,15 @@ pub struct Report {
     pub waited: Duration,
     /// The fault that struck with it, by index in the fault plan.
     pub struck: Option<usize>,
+    /// Whether it is `failed` for a reason of the device's own.
+    pub failed_itself: bool,
 }
 
 /// What each step reports at its end.
 const STEPS: [FirmwareStatus; 3] = [FirmwareStatus::Downloading, FirmwareStatus::Applying, FirmwareStatus::Completed];
+
+/// The step in which the image is downloaded.
+const DOWNLOAD: usize = 1;
 
 /// One device's firmware: the version that runs, and the update that is under way.
 #[derive(Debug)]
@@ -68,8 +78,10 @@ struct Running {
     delays: Delays,
     strike: Option<Strike>,
     step: usize,
-    /// When the step ends; never in a stall.
+    /// When the step ends; never in a stall, and not before the image is there.
     due: Nanos,
+    /// Why there is no image.
+    failure: Option<ImageFailure>,
 }
 
 impl Workflow {
@@ -102,10 +114,38 @@ impl Workflow {
     /// the fault plan.
     pub fn start(&mut self, now: Nanos, request: Request, delays: Delays, strike: Option<Strike>) -> Option<usize> {
         self.last_id = request.update_id.as_deref().map(Into::into);
-        let mut running = Running { request, delays, strike, step: 0, due: now };
+        let mut running = Running { request, delays, strike, step: 0, due: now, failure: None };
         let struck = running.enter(0);
         self.running = Some(Box::new(running));
         struck
+    }
+
+    /// The image that is to be downloaded now; once for each update whose call named one ([`Request::package`]). The
+    /// workflow then waits for [`Workflow::downloaded`].
+    pub fn take_download(&mut self) -> Option<Box<Package>> {
+        self.running.as_mut().filter(|running| running.step == DOWNLOAD)?.request.package.take()
+    }
+
+    /// The download took so long, and there is an image, or not.
+    pub fn downloaded(&mut self, now: Nanos, took: Duration, result: Result<(), ImageFailure>) {
+        if let Some(running) = self.running.as_mut().filter(|running| running.awaits_image()) {
+            (running.delays.0[DOWNLOAD], running.due, running.failure) = (took, now, result.err());
+        }
+    }
+
+    /// The report that so many percent of the image are there.
+    #[must_use]
+    pub fn progress(&self, percent: u8) -> Option<Bytes> {
+        #[derive(serde::Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Progress<'a> {
+            download_progress: u8,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            update_id: Option<&'a str>,
+        }
+        let running = self.running.as_ref().filter(|running| running.awaits_image())?;
+        let progress = Progress { download_progress: percent, update_id: running.request.update_id.as_deref() };
+        serde_json::to_vec(&progress).ok().map(Into::into)
     }
 
     /// When [`Workflow::poll`] has something to say.
@@ -124,7 +164,12 @@ impl Workflow {
         let mut error = if std::mem::take(&mut self.error_stands) { Error::Clear } else { Error::Absent };
         let mut status = STEPS[step];
         let mut struck = None;
-        if let Some(Strike { fault, stage, code: Some(code) }) =
+        let failure = running.failure.take();
+        if let Some(ImageFailure { stage, code }) = failure {
+            status = FirmwareStatus::Failed;
+            error = Error::Is { stage, code };
+            self.error_stands = true;
+        } else if let Some(Strike { fault, stage, code: Some(code) }) =
             running.strike.as_ref().filter(|strike| strike.step() == step)
         {
             (status, struck) = (FirmwareStatus::Failed, Some(*fault));
@@ -141,7 +186,7 @@ impl Workflow {
             struck = running.enter(step + 1);
             self.running = Some(running);
         }
-        report.struck = struck;
+        (report.struck, report.failed_itself) = (struck, failure.is_some());
         Some(report)
     }
 }
@@ -150,10 +195,19 @@ impl Running {
     /// Goes on to `step`; says which fault stalls it there. A step begins when the one before was due, not when its
     /// report went out: the generator's own lateness does not add up.
     fn enter(&mut self, step: usize) -> Option<usize> {
-        let stall = self.strike.as_ref().filter(|strike| strike.stalls(step));
+        let stall = self.strike.as_ref().filter(|strike| strike.stalls(step)).map(|strike| strike.fault);
         self.step = step;
-        self.due = if stall.is_some() { Nanos::MAX } else { self.due + self.delays.0[step] };
-        stall.map(|strike| strike.fault)
+        if stall.is_some() {
+            self.request.package = None;
+        }
+        let waits = stall.is_some() || (step == DOWNLOAD && self.request.package.is_some());
+        self.due = if waits { Nanos::MAX } else { self.due + self.delays.0[step] };
+        stall
+    }
+
+    /// Whether its image is under way. A stall takes no image.
+    fn awaits_image(&self) -> bool {
+        self.step == DOWNLOAD && self.due == Nanos::MAX && !self.strike.as_ref().is_some_and(|s| s.stalls(DOWNLOAD))
     }
 }
 
@@ -182,7 +236,7 @@ fn report(
     let document = Document { status, time: &time, update_id: request.update_id.as_deref(), version, error };
     // Strings and a map of strings cannot fail to become JSON.
     let document = serde_json::to_vec(&document).unwrap_or_default().into();
-    Report { status, document, waited, struck: None }
+    Report { status, document, waited, struck: None, failed_itself: false }
 }
 
 /// The document in the tutorial's order of keys.

@@ -14,7 +14,7 @@ pub use census::Census;
 pub use histogram::SeriesData;
 pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
-pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
+pub use recorder::{Counters, Gauges, ImageCounts, LoopLag, Measurements, Recorder};
 pub use result::{
     FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
     ThresholdResult, Verdict,

@@ -61,6 +61,22 @@ pub struct Counters {
     pub observer_requests: u64,
     /// Looks that the observer left out because as many as allowed were under way.
     pub observer_left_out: u64,
+    /// Images that devices really downloaded.
+    #[serde(default)]
+    pub images: ImageCounts,
+}
+
+/// Downloads of images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageCounts {
+    /// Downloads that are over.
+    pub downloads: u64,
+    /// Bytes of images that came with them.
+    pub bytes: u64,
+    /// How often one went on where it had broken off.
+    pub resumes: u64,
+    /// Those that brought no image, or another one than was announced.
+    pub failed: u64,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -211,6 +227,17 @@ impl Counters {
         self.observer_errors += other.observer_errors;
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
+        self.images.merge(other.images);
+    }
+}
+
+impl ImageCounts {
+    /// Adds another part's counts.
+    pub const fn merge(&mut self, other: Self) {
+        self.downloads += other.downloads;
+        self.bytes += other.bytes;
+        self.resumes += other.resumes;
+        self.failed += other.failed;
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Census, SeriesData, ThrottleCount};
+use super::{Census, ImageCounts, SeriesData, ThrottleCount};
 use crate::policy::{Outcome, Series};
 
 /// Everything that is known of a finished run.
@@ -56,6 +56,8 @@ pub struct RunResult {
     pub faults: Vec<FaultRow>,
     /// The thresholds, judged.
     pub thresholds: Vec<ThresholdResult>,
+    /// What devices downloaded; `None` where they really downloaded nothing, or were none of ours.
+    pub images: Option<ImageCounts>,
 }
 
 /// What a run proved.

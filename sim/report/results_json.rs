@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::{ReportError, Reporter, hdr};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, SeriesData,
-    ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, ObserverHealth, RateResult, RunResult,
+    SeriesData, ShardResult, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series, Statistic};
 
@@ -75,6 +75,8 @@ struct Document {
     observer: ObserverHealth,
     faults: Vec<FaultRow>,
     thresholds: Vec<ThresholdResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    images: Option<ImageCounts>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,6 +136,7 @@ impl Document {
             observer: result.observer.clone(),
             faults: result.faults.clone(),
             thresholds: result.thresholds.clone(),
+            images: result.images,
         })
     }
 
@@ -163,6 +166,7 @@ impl Document {
             observer: self.observer,
             faults: self.faults,
             thresholds: self.thresholds,
+            images: self.images,
         })
     }
 }
@@ -248,7 +252,7 @@ mod tests {
         assert_eq!(
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
-             census_by absent series intervals rate generator hub shards observer faults thresholds"
+             census_by absent series intervals rate generator hub shards observer faults thresholds images"
         );
         let inner = keys(4).join(" ");
         assert!(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, SeriesData,
-    ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, ObserverHealth, RateResult, RunResult,
+    SeriesData, ShardResult, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -133,5 +133,6 @@ pub(super) fn sample() -> RunResult {
             threshold("census.hub_error == 0", Some(0.0), Some(true)),
             threshold("reconnect.p99 < 5s", None, None),
         ],
+        images: Some(ImageCounts { downloads: 978, bytes: 256_901_120, resumes: 3, failed: 20 }),
     }
 }

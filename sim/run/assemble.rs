@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::placement::Placement;
 use super::tally::{Part, Tally, cautious_p99_us};
-use crate::driver::{DriverConfig, Via};
+use crate::driver::Via;
 use crate::measure::{
     FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, ThrottleCount, Usage,
     Verdict, cores,
@@ -74,7 +74,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         verdict: Verdict::Pass,
         exit_code: 0,
         census: total.census.clone(),
-        absent: absent(roles, &plan.driver),
+        absent: absent(roles, &plan),
         series: total.series.clone(),
         rate: rate(&plan, roles, &placement.shards, &tally),
         generator,
@@ -98,6 +98,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             left_out: counters.observer_left_out,
         },
         faults: fault_rows(&plan, roles, &tally),
+        images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
         thresholds: Vec::new(),
         intervals: tally.intervals.into(),
     }
@@ -120,13 +121,17 @@ fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
 }
 
 /// The series that cannot be measured with these roles and this way of calling.
-fn absent(roles: Roles, driver: &DriverConfig) -> Vec<Series> {
+fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
+    let driver = &plan.driver;
     Series::ALL
         .into_iter()
         .filter(|series| {
             if *series == Series::ScheduleLag && driver.load.rate().is_none() {
                 // A closed load has no due times.
                 true
+            } else if series.needs_images() && plan.firmware.downloads().is_none() {
+                // Nobody expects it.
+                false
             } else if series.needs_calls() && driver.via != Via::Calls {
                 true
             } else if series.needs_both_ends() {

@@ -13,6 +13,7 @@ mod follow;
 pub mod hub_keys;
 mod hub_process;
 mod hubs;
+mod images;
 mod keys_file;
 mod launch;
 mod live;

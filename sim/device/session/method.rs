@@ -43,7 +43,7 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     /// The call of a new update.
-    fn update(&mut self, now: Nanos, rid: &str, request: Request, out: &mut Vec<Output>) {
+    fn update(&mut self, now: Nanos, rid: &str, mut request: Request, out: &mut Vec<Output>) {
         if self.refused.take().as_deref() != Some(&request.update_id) {
             self.updates += 1;
             self.struck = 0;
@@ -67,6 +67,8 @@ impl<D: DeviceDialect> Session<D> {
         }
         let strike = Strike::first(hits());
         let delays = Delays::draw(&settings.firmware, settings.seed, self.device, nth);
+        // Where nothing is downloaded, nobody has to remember what.
+        request.package.take_if(|_| settings.firmware.downloads().is_none());
         self.answer(now, rid, 200, STARTED, out);
         self.decide(out, || {
             let [wait, download, apply] = delays.0;

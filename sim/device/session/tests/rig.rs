@@ -51,6 +51,7 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
             wait: Delay::Fixed(15 * SECOND),
             download: Delay::Fixed(15 * SECOND),
             apply: Delay::Fixed(15 * SECOND),
+            image: None,
             version: "1".to_owned(),
         },
         version: "1".into(),
@@ -176,6 +177,7 @@ impl Rig {
                     self.log("close");
                     inputs.clear();
                 }
+                Output::Download { package, update } => self.log(&format!("download {} {update}", package.uri)),
                 Output::Connect => {
                     assert!(!self.open && self.session.link.state() == State::Opening);
                     self.log("open");
