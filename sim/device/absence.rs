@@ -66,7 +66,7 @@ impl Absence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Fault, Select};
+    use crate::policy::Fault;
     use crate::random::Seed;
 
     fn second(second: u64) -> Nanos {
@@ -74,9 +74,8 @@ mod tests {
     }
 
     fn absences(at: u64, lasts: Option<u64>) -> Absences {
-        let kind = FaultKind::Offline;
         let lasts = lasts.map(Duration::from_secs);
-        let fault = Fault { kind, select: Select::All, at: Duration::from_secs(at), lasts };
+        let fault = Fault { at: Duration::from_secs(at), lasts, ..Fault::new(FaultKind::Offline) };
         Absences::of(&FaultPlan::new(Seed(7), &[fault], 1), 0)
     }
 

@@ -55,6 +55,12 @@ pub enum Output {
         /// The device's n-th update.
         update: u32,
     },
+    /// Let the connection go without a word, once everything before is sent: no DISCONNECT, no goodbye of TLS. Nothing is
+    /// told about it any more.
+    Cut {
+        /// Whether the hub sees it torn (RST) rather than at its end (FIN); then what is not sent yet is lost.
+        reset: bool,
+    },
     /// Note this.
     Event(Event),
 }
@@ -85,10 +91,21 @@ pub enum Event {
     },
     /// The device has waited so long by its own choice.
     Chose(Duration),
-    /// A fault struck the present update, by index in the fault plan; once for each fault and update.
-    Injected(usize),
-    /// The present update fails for a reason of the device's own, not for a fault of the plan.
+    /// The device accepted the call of a new update.
+    Accepted,
+    /// The present update fails for a reason of the device's own, which no fault gave it.
     FailedItself,
+    /// A fault struck the present update, by index in the fault plan; once for each fault and update. It is told before
+    /// the bytes leave by which others see the effect.
+    Injected(usize),
+    /// A fault, by index in the fault plan, afflicts the device from now on, whatever it does.
+    Afflicted(usize),
+    /// The device is well again: the fault, and how long after it began.
+    Relieved(usize, Duration),
+    /// The device has noticed that its connection is dead: the fault that killed it, and how long after it began.
+    Found(usize, Duration),
+    /// An accepted connection was lost while no fault afflicted the device.
+    LostUnexplained,
     /// A download is over.
     Downloaded {
         /// Bytes of the image that came.
@@ -98,9 +115,6 @@ pub enum Event {
         /// Whether there is no image.
         failed: bool,
     },
-    /// A fault keeps the device away from now on, by index in the fault plan, once for each fault; `None`: none does any
-    /// longer.
-    Offline(Option<u32>),
     /// A report is about to be sent, for the first time or again.
     Published {
         /// What it says.

@@ -213,6 +213,12 @@ impl Link {
         (self.down_since, self.failed, self.wait) = (Nanos::MAX, 0, 0);
     }
 
+    /// The device goes on purpose, and comes back at `until`: nothing that its retry policy has a say in.
+    pub(super) fn away_until(&mut self, until: Nanos) {
+        self.go_away();
+        self.come_back(until);
+    }
+
     /// The fault is over.
     pub(super) fn come_back(&mut self, now: Nanos) {
         self.state = State::Down { open_at: now };

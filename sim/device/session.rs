@@ -56,8 +56,8 @@ pub struct Session<D> {
     workflow: Workflow,
     outbox: Outbox,
     absences: Absences,
-    /// The fault that keeps it away, and when that may change next.
-    away: Option<u32>,
+    /// What keeps it away, and when that may change next.
+    away: Option<Box<Away>>,
     absence_changes: Nanos,
     /// [`Nanos::MAX`] until it is told.
     load_start: Nanos,
@@ -70,6 +70,14 @@ pub struct Session<D> {
     /// Whether the first `standBy` was made, and whether it was acknowledged.
     greeted: bool,
     reported: bool,
+}
+
+/// An absence; in a box of its own, as it is rare.
+#[derive(Debug)]
+struct Away {
+    /// By index in the fault plan.
+    fault: u32,
+    since: Nanos,
 }
 
 impl<D: DeviceDialect> Session<D> {

@@ -1,6 +1,6 @@
 //! The fault that strikes inside one workflow: `fail` or `stall`, at one of its three steps.
 
-use crate::policy::{Fault, FaultKind, FaultStage};
+use crate::policy::{Fail, Fault, FaultKind, FaultStage, Stall};
 
 /// What goes wrong in one update, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +19,9 @@ impl Strike {
         faults
             .into_iter()
             .filter_map(|(fault, data)| match &data.kind {
-                FaultKind::Fail { stage, code } => Some(Self { fault, stage: *stage, code: Some(code.clone()) }),
-                FaultKind::Stall { stage } => Some(Self { fault, stage: *stage, code: None }),
-                FaultKind::Reject { .. } | FaultKind::NoReply | FaultKind::Offline => None,
+                FaultKind::Fail(Fail { stage, code }) => Some(Self { fault, stage: *stage, code: Some(code.clone()) }),
+                FaultKind::Stall(Stall { stage }) => Some(Self { fault, stage: *stage, code: None }),
+                _ => None,
             })
             .min_by_key(|strike| (strike.stage as u8, strike.code.is_some()))
     }
@@ -46,16 +46,13 @@ impl Strike {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::policy::Select;
 
     #[test]
     fn the_earliest_decides_and_a_stall_comes_before_a_failure() {
-        let fault = |kind| Fault { kind, select: Select::All, at: Duration::ZERO, lasts: None };
-        let fail = |stage| fault(FaultKind::Fail { stage, code: "boot_failed".to_owned() });
-        let stall = |stage| fault(FaultKind::Stall { stage });
+        let fault = Fault::new;
+        let fail = |stage| fault(FaultKind::Fail(Fail { stage, code: "boot_failed".to_owned() }));
+        let stall = |stage| fault(FaultKind::Stall(Stall { stage }));
         let first = |faults: &[Fault]| Strike::first(faults.iter().enumerate()).map(|strike| strike.fault);
         assert_eq!(first(&[]), None);
         assert_eq!(first(&[fault(FaultKind::NoReply)]), None);

@@ -18,7 +18,7 @@ use super::open::{self, Opened};
 use super::workers::{Alive, Buffers, Worker};
 use crate::dialect::DeviceDialect;
 use crate::mqtt::Connection;
-use crate::policy::{FirmwareStatus, Series};
+use crate::policy::{FaultKind, FirmwareStatus, Place, Series};
 use crate::time::Nanos;
 
 /// How long a socket that takes nothing is kept open for the last bytes, DISCONNECT among them.
@@ -191,6 +191,16 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     self.download = Some(Download::start(worker, self.device, update, package));
                     again = true;
                 }
+                Output::Cut { reset } => {
+                    if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed) {
+                        // Whether the last bytes go out makes no difference to a device that goes like this.
+                        let _ = connection.send(scratch, packets);
+                        if reset {
+                            connection.reset();
+                        }
+                    }
+                    packets.clear();
+                }
                 Output::Connect => {
                     let worker = Rc::clone(self.worker.worker());
                     let open = open::open(worker, self.device, self.session.was_connected());
@@ -284,14 +294,30 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     truth.chose(device, delay);
                 }
             }
-            Event::Injected(fault) => {
-                books.recorder.injected(fault);
+            Event::Accepted => {
                 if let Some(truth) = truth {
-                    truth.injected(device, fault);
+                    truth.accepted(device);
                 }
             }
-            // Who keeps the truth of updates hears of it there.
-            Event::FailedItself => {}
+            Event::FailedItself => {
+                if let Some(truth) = truth {
+                    truth.failed_itself(device);
+                }
+            }
+            Event::Injected(fault) => {
+                // What afflicts a device struck it when that began, and lets its update go on once it is over.
+                let kind = worker.settings.faults.get(fault).map(|fault| &fault.kind);
+                let strikes =
+                    kind.is_some_and(|kind| matches!(kind.place(), Place::Call | Place::Device | Place::Report));
+                let terminal = strikes && kind.is_some_and(FaultKind::is_terminal);
+                let counts = truth.is_none_or(|truth| truth.injected(device, fault, terminal));
+                if strikes {
+                    books.recorder.strike(fault);
+                    if !counts {
+                        books.recorder.too_late(fault);
+                    }
+                }
+            }
             Event::Downloaded { bytes, resumes, failed } => {
                 let images = &mut books.recorder.counters().images;
                 images.downloads += 1;
@@ -299,13 +325,20 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 images.resumes += u64::from(resumes);
                 images.failed += u64::from(failed);
             }
-            Event::Offline(fault) => {
-                // The driver counts the updates that this strikes: a device that is away learns of none.
-                let fault = fault.map(|fault| fault as usize);
+            Event::Afflicted(fault) => {
+                books.recorder.strike(fault);
                 if let Some(truth) = truth {
-                    truth.set_offline(device, fault);
+                    truth.afflicted(device, fault);
                 }
             }
+            Event::Relieved(fault, after) => {
+                books.recorder.recovery(fault, after);
+                if let Some(truth) = truth {
+                    truth.relieved(device, fault);
+                }
+            }
+            Event::Found(fault, after) => books.recorder.found(fault, after),
+            Event::LostUnexplained => books.recorder.counters().losses_unexplained += 1,
             Event::Trace(event) => {
                 if let Some(tracer) = &worker.tracer {
                     tracer.note(device, now, || event);

@@ -188,7 +188,7 @@ where
                 worker.load_start.set(Some(at));
                 // Whom nothing will befall learns of it when something else wakes him: waking all takes long where
                 // there are many, and just before their first calls.
-                if worker.settings.faults.takes_offline() {
+                if worker.settings.faults.strikes_links() {
                     worker.wake_all();
                 }
             }

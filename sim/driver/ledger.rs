@@ -57,8 +57,8 @@ pub(super) struct Ledger {
 #[derive(Debug)]
 struct Slot {
     update: Update,
-    /// The faults, bit by bit, that kept the device offline when it was called.
-    offline: u64,
+    /// The faults, bit by bit, that afflicted the device when it was called.
+    hit: u64,
 }
 
 impl Ledger {
@@ -155,7 +155,7 @@ impl Ledger {
         }
         self.handle(now, device, Input::Sent);
         if let Some(slot) = slot(&mut self.slots, self.range, device) {
-            slot.offline = self.scribe.offline(device, slot.offline);
+            slot.hit |= self.scribe.afflictions(device);
             // A closed load has no due times that a call could be late for.
             let lag = matches!(self.load, Load::Open { .. }).then(|| now.since(slot.update.due()));
             self.scribe.sent(now, device, &slot.update, lag);
@@ -321,7 +321,7 @@ impl Ledger {
             return self.end_uncalled(now, arrival, due, Input::Refused("unknown_device"));
         };
         let update = Update::new(arrival.update, due).in_job(job.unwrap_or(arrival.update));
-        *place = Some(Box::new(Slot { update, offline: 0 }));
+        *place = Some(Box::new(Slot { update, hit: 0 }));
         self.in_progress += 1;
         self.handle(now, device, Input::Due(self.board.baseline(device)));
     }
@@ -370,7 +370,7 @@ impl Ledger {
             queue.push_back(device);
         }
         for effect in &effects {
-            self.scribe.effect(now, device, update, slot.offline, effect);
+            self.scribe.effect(now, device, update, slot.hit, effect);
         }
         let number = update.number();
         for effect in effects.drain(..) {

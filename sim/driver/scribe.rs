@@ -57,15 +57,10 @@ impl Scribe {
         }
     }
 
-    /// The faults, bit by bit, that kept `device` offline when its update was called: `before`, and the one that does
-    /// now. A device that is away learns of no update, so that it is here that the update is counted as struck.
-    pub(super) fn offline(&mut self, device: u32, before: u64) -> u64 {
-        let Some(fault) = self.truth.as_ref().and_then(|truth| truth.offline(device)) else { return before };
-        let after = before | 1 << (fault % Truth::MAX_FAULTS);
-        if after != before {
-            self.recorder.injected(fault);
-        }
-        after
+    /// The faults, bit by bit, that afflict `device` now. A device that is away learns of no update, so that it is here
+    /// that its update is counted as hit.
+    pub(super) fn afflictions(&self, device: u32) -> u64 {
+        self.truth.as_ref().map_or(0, |truth| truth.afflictions(device))
     }
 
     /// The call was due.
@@ -86,9 +81,9 @@ impl Scribe {
         self.note(device, now, || TraceEvent::CallSent { attempt: update.attempts() });
     }
 
-    /// Writes down one effect on `update`. `offline` are the faults, bit by bit, that kept the device offline when it
-    /// was called.
-    pub(super) fn effect(&mut self, now: Nanos, device: u32, update: &Update, offline: u64, effect: &Effect) {
+    /// Writes down one effect on `update`. `hit` are the faults, bit by bit, that afflicted the device when it was
+    /// called.
+    pub(super) fn effect(&mut self, now: Nanos, device: u32, update: &Update, hit: u64, effect: &Effect) {
         match effect {
             Effect::Call | Effect::ReadTwin => {}
             Effect::Attempt { .. } | Effect::Response { .. } if self.by_job => {}
@@ -108,7 +103,7 @@ impl Scribe {
             Effect::SeenLate => self.recorder.counters().seen_late += 1,
             Effect::Late => self.recorder.counters().late += 1,
             Effect::Decided(decision) => self.note(device, now, || TraceEvent::Decision(decision.to_string())),
-            Effect::Ended { outcome, detail } => self.ended(now, device, update, offline, *outcome, detail),
+            Effect::Ended { outcome, detail } => self.ended(now, device, update, hit, *outcome, detail),
         }
     }
 
@@ -130,7 +125,7 @@ impl Scribe {
         }
     }
 
-    fn ended(&mut self, now: Nanos, device: u32, update: &Update, offline: u64, outcome: Outcome, detail: &str) {
+    fn ended(&mut self, now: Nanos, device: u32, update: &Update, hit: u64, outcome: Outcome, detail: &str) {
         let times = self.of(device, update);
         let total = now.since(update.due());
         match outcome {
@@ -148,7 +143,7 @@ impl Scribe {
             self.swallow -= 1;
             return;
         }
-        let injected = times.map_or(0, |times| times.injected) | offline;
+        let injected = times.map_or(0, |times| times.injected) | hit;
         let faults = (0..Truth::MAX_FAULTS).filter(|fault| injected >> fault & 1 == 1);
         self.recorder.outcome(outcome, detail, faults);
     }

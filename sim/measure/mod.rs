@@ -1,7 +1,9 @@
 //! What is measured: recorders, the census, the truth that devices leave behind, process health, and the result.
 
 mod census;
+mod fault_counts;
 mod histogram;
+mod images;
 mod machine;
 mod process;
 mod recorder;
@@ -11,10 +13,12 @@ mod trace;
 mod truth;
 
 pub use census::Census;
+pub use fault_counts::FaultCounts;
 pub use histogram::SeriesData;
+pub use images::ImageCounts;
 pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
-pub use recorder::{Counters, Gauges, ImageCounts, LoopLag, Measurements, Recorder};
+pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
     FaultRow, GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult,
     ThresholdResult, Verdict,

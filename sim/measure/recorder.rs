@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Census, SeriesData};
+use super::{Census, FaultCounts, ImageCounts, SeriesData};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -26,10 +26,8 @@ pub struct Measurements {
     pub census: Census,
     /// Counts.
     pub counters: Counters,
-    /// Observed: how the updates that a fault hit ended. (index in the fault plan, outcome) -> updates.
-    pub faults: BTreeMap<(usize, Outcome), u64>,
-    /// Truth: how many updates the fleet let each fault of the plan strike, by index in the fault plan.
-    pub injected: BTreeMap<usize, u64>,
+    /// What each fault of the plan did, by its index there.
+    pub faults: BTreeMap<usize, FaultCounts>,
     /// How late each worker's event loop was, by worker.
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
@@ -61,22 +59,12 @@ pub struct Counters {
     pub observer_requests: u64,
     /// Looks that the observer left out because as many as allowed were under way.
     pub observer_left_out: u64,
+    /// Connections lost while no fault afflicted the device.
+    #[serde(default)]
+    pub losses_unexplained: u64,
     /// Images that devices really downloaded.
     #[serde(default)]
     pub images: ImageCounts,
-}
-
-/// Downloads of images.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageCounts {
-    /// Downloads that are over.
-    pub downloads: u64,
-    /// Bytes of images that came with them.
-    pub bytes: u64,
-    /// How often one went on where it had broken off.
-    pub resumes: u64,
-    /// Those that brought no image, or another one than was announced.
-    pub failed: u64,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -112,7 +100,7 @@ impl Recorder {
     pub fn outcome(&mut self, outcome: Outcome, detail: &str, faults: impl IntoIterator<Item = usize>) {
         self.measurements.census.record(outcome, detail);
         for fault in faults {
-            *self.measurements.faults.entry((fault, outcome)).or_default() += 1;
+            *self.fault(fault).observed.entry(outcome).or_default() += 1;
         }
     }
 
@@ -145,9 +133,28 @@ impl Recorder {
         self.measurements.merge_span(Some((now, now)));
     }
 
-    /// A fault of the plan, by its index, was let strike an update.
-    pub fn injected(&mut self, fault: usize) {
-        *self.measurements.injected.entry(fault).or_default() += 1;
+    /// A fault of the plan, by its index there, was done to a device or to an update of one.
+    pub fn strike(&mut self, fault: usize) {
+        self.fault(fault).strikes += 1;
+    }
+
+    /// The strike just counted came after its update had ended, as the driver sees it.
+    pub fn too_late(&mut self, fault: usize) {
+        self.fault(fault).late += 1;
+    }
+
+    /// A device is well again so long after a fault began at it.
+    pub fn recovery(&mut self, fault: usize, after: Duration) {
+        self.fault(fault).recovery.get_or_insert_default().record(after);
+    }
+
+    /// A device has noticed so long after a fault began at it.
+    pub fn found(&mut self, fault: usize, after: Duration) {
+        self.fault(fault).found.get_or_insert_default().record(after);
+    }
+
+    fn fault(&mut self, fault: usize) -> &mut FaultCounts {
+        self.measurements.faults.entry(fault).or_default()
     }
 
     /// Takes back what could not be handed over.
@@ -170,11 +177,8 @@ impl Measurements {
         }
         self.census.merge(&other.census);
         self.counters.merge(other.counters);
-        for (key, count) in &other.faults {
-            *self.faults.entry(*key).or_default() += count;
-        }
-        for (fault, count) in &other.injected {
-            *self.injected.entry(*fault).or_default() += count;
+        for (fault, counts) in &other.faults {
+            self.faults.entry(*fault).or_default().merge(counts);
         }
         for (worker, lag) in &other.loop_lag {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
@@ -227,17 +231,8 @@ impl Counters {
         self.observer_errors += other.observer_errors;
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
+        self.losses_unexplained += other.losses_unexplained;
         self.images.merge(other.images);
-    }
-}
-
-impl ImageCounts {
-    /// Adds another part's counts.
-    pub const fn merge(&mut self, other: Self) {
-        self.downloads += other.downloads;
-        self.bytes += other.bytes;
-        self.resumes += other.resumes;
-        self.failed += other.failed;
     }
 }
 
@@ -267,7 +262,10 @@ mod tests {
         recorder.record(Series::Connect, Duration::from_millis(3));
         recorder.outcome(Outcome::Failed, "applying/boot_failed", [1]);
         recorder.sent(Nanos::new(5));
-        recorder.injected(1);
+        recorder.strike(1);
+        recorder.too_late(1);
+        recorder.recovery(1, Duration::from_secs(2));
+        recorder.found(1, Duration::from_secs(1));
         let first = recorder.take();
         recorder.take_back(&first);
         assert_eq!(recorder.take(), first, "what was taken back is handed over again");
@@ -279,8 +277,14 @@ mod tests {
         whole.merge(&recorder.take());
         assert_eq!(whole.series[&Series::Connect].count(), 2);
         assert_eq!(whole.census.unaccounted(), 0);
-        assert_eq!((whole.faults[&(1, Outcome::Failed)], whole.injected[&1]), (1, 1));
+        let fault = &whole.faults[&1];
+        assert_eq!((fault.strikes, fault.late, fault.injected()), (1, 1, 1));
         assert_eq!(whole.counters.calls_sent, 2);
+        whole.merge(&first);
+        let fault = &whole.faults[&1];
+        assert_eq!((fault.strikes, fault.late, fault.injected(), fault.observed[&Outcome::Failed]), (2, 2, 2, 2));
+        let counts = [&fault.recovery, &fault.found].map(|data| data.as_ref().map(|data| data.count()));
+        assert_eq!(counts, [Some(2), Some(2)]);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
     }
 

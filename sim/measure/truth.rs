@@ -5,7 +5,7 @@
 //! the time an observer sees the effect, the cause stands here.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::policy::{DeviceRange, FirmwareStatus};
@@ -25,10 +25,16 @@ struct Slot {
     received: AtomicU64,
     published: [AtomicU64; FirmwareStatus::ALL.len()],
     chosen: AtomicU64,
-    /// Bit n: fault n of the plan was injected into this update.
+    /// Bit n: fault n of the plan struck this update.
     injected: AtomicU64,
-    /// 1 + the fault that keeps the device offline now; 0 if none does.
-    offline: AtomicU64,
+    /// Bit n: fault n of the plan afflicts the device now, whatever it does.
+    afflicted: AtomicU64,
+    /// The update that the driver has ended: what strikes it from then on comes too late for its outcome.
+    ended: AtomicU64,
+    /// 1 + the first fault that decided how this update ends; 0 if none has.
+    decisive: AtomicU8,
+    accepted: AtomicBool,
+    failed_itself: AtomicBool,
 }
 
 /// What a device did in one update.
@@ -42,6 +48,12 @@ pub struct DeviceTimes {
     pub chosen: Duration,
     /// Bit n: fault n of the plan was injected into this update ([`Truth::MAX_FAULTS`] bits).
     pub injected: u64,
+    /// The first fault that decided how the update ends, by index in the fault plan.
+    pub decisive: Option<usize>,
+    /// Whether the device accepted the call.
+    pub accepted: bool,
+    /// Whether it failed for a reason of its own, which no fault gave it.
+    pub failed_itself: bool,
 }
 
 impl Truth {
@@ -54,21 +66,29 @@ impl Truth {
         Self { range, slots: range.iter().map(|_| Slot::default()).collect() }
     }
 
-    /// The device received the call that starts `update_id`. A repeated call changes nothing.
+    /// The device received the call that starts `update_id`. A repeated call changes nothing. Calls without an id all
+    /// have the empty one: the one after an accepted call starts another update.
     pub fn received(&self, device: u32, update_id: &str, at: Nanos) {
         let Some(slot) = self.slot(device) else { return };
         let update = fingerprint(update_id);
-        if slot.update.load(Ordering::Relaxed) == update {
+        let another = update_id.is_empty() && slot.accepted.load(Ordering::Relaxed);
+        if slot.update.load(Ordering::Relaxed) == update && !another {
             return;
         }
-        slot.update.store(0, Ordering::Release);
+        slot.update.store(0, Ordering::SeqCst);
         for published in &slot.published {
             published.store(0, Ordering::Relaxed);
         }
         slot.chosen.store(0, Ordering::Relaxed);
         slot.injected.store(0, Ordering::Relaxed);
+        slot.decisive.store(0, Ordering::Relaxed);
+        slot.accepted.store(false, Ordering::Relaxed);
+        slot.failed_itself.store(false, Ordering::Relaxed);
         slot.received.store(at.get(), Ordering::Relaxed);
-        slot.update.store(update, Ordering::Release);
+        if update_id.is_empty() {
+            slot.ended.store(0, Ordering::SeqCst);
+        }
+        slot.update.store(update, Ordering::SeqCst);
     }
 
     /// The device published `status`. A repeated report changes nothing: the first one counts.
@@ -86,32 +106,67 @@ impl Truth {
         }
     }
 
-    /// The device let fault number `fault` of the plan strike its present update.
-    pub fn injected(&self, device: u32, fault: usize) {
+    /// Fault number `fault` of the plan strikes the device's present update. A `terminal` one decides how the update
+    /// ends, unless another has before. Whether the strike counts for the outcome: not if the driver has ended that
+    /// update already.
+    pub fn injected(&self, device: u32, fault: usize, terminal: bool) -> bool {
+        let Some(slot) = self.slot(device) else { return true };
+        slot.injected.fetch_or(bit(fault), Ordering::SeqCst);
+        if terminal {
+            let fault = (fault % Self::MAX_FAULTS) as u8 + 1;
+            let _ = slot.decisive.compare_exchange(0, fault, Ordering::SeqCst, Ordering::Relaxed);
+        }
+        slot.ended.load(Ordering::SeqCst) != slot.update.load(Ordering::Relaxed)
+    }
+
+    /// The device accepted the call of its present update: what kept earlier attempts from it decides nothing.
+    pub fn accepted(&self, device: u32) {
         if let Some(slot) = self.slot(device) {
-            slot.injected.fetch_or(1 << (fault % Self::MAX_FAULTS), Ordering::Release);
+            slot.decisive.store(0, Ordering::SeqCst);
+            slot.accepted.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Fault number `fault` of the plan keeps the device offline from now on; `None`: no fault does any more.
-    pub fn set_offline(&self, device: u32, fault: Option<usize>) {
+    /// The device's present update fails for a reason of the device's own, which no fault gave it.
+    pub fn failed_itself(&self, device: u32) {
         if let Some(slot) = self.slot(device) {
-            slot.offline.store(fault.map_or(0, |fault| fault as u64 + 1), Ordering::Release);
+            slot.failed_itself.store(true, Ordering::SeqCst);
         }
     }
 
-    /// The fault that keeps the device offline now.
+    /// Fault number `fault` of the plan afflicts the device from now on, whatever it does.
+    pub fn afflicted(&self, device: u32, fault: usize) {
+        if let Some(slot) = self.slot(device) {
+            slot.afflicted.fetch_or(bit(fault), Ordering::SeqCst);
+        }
+    }
+
+    /// Fault number `fault` of the plan afflicts the device no longer.
+    pub fn relieved(&self, device: u32, fault: usize) {
+        if let Some(slot) = self.slot(device) {
+            slot.afflicted.fetch_and(!bit(fault), Ordering::SeqCst);
+        }
+    }
+
+    /// Bit n: fault n of the plan afflicts the device now.
     #[must_use]
-    pub fn offline(&self, device: u32) -> Option<usize> {
-        let fault = self.slot(device)?.offline.load(Ordering::Acquire);
-        usize::try_from(fault).ok()?.checked_sub(1)
+    pub fn afflictions(&self, device: u32) -> u64 {
+        self.slot(device).map_or(0, |slot| slot.afflicted.load(Ordering::SeqCst))
+    }
+
+    /// The driver has ended `update_id`. To be said before [`Truth::of`] is asked for the last time: then every strike
+    /// either stands there, or is told by [`Truth::injected`] that it came too late.
+    pub fn ended(&self, device: u32, update_id: &str) {
+        if let Some(slot) = self.slot(device) {
+            slot.ended.store(fingerprint(update_id), Ordering::SeqCst);
+        }
     }
 
     /// What the device did in `update_id`; `None` if it is not in this range or has not received that update.
     #[must_use]
     pub fn of(&self, device: u32, update_id: &str) -> Option<DeviceTimes> {
         let slot = self.slot(device)?;
-        if slot.update.load(Ordering::Acquire) != fingerprint(update_id) {
+        if slot.update.load(Ordering::SeqCst) != fingerprint(update_id) {
             return None;
         }
         let time = |nanos: &AtomicU64| Some(nanos.load(Ordering::Acquire)).filter(|&nanos| nanos > 0).map(Nanos::new);
@@ -119,13 +174,21 @@ impl Truth {
             received: time(&slot.received),
             published: std::array::from_fn(|status| time(&slot.published[status])),
             chosen: Duration::from_nanos(slot.chosen.load(Ordering::Acquire)),
-            injected: slot.injected.load(Ordering::Acquire),
+            injected: slot.injected.load(Ordering::SeqCst),
+            decisive: usize::from(slot.decisive.load(Ordering::SeqCst)).checked_sub(1),
+            accepted: slot.accepted.load(Ordering::SeqCst),
+            failed_itself: slot.failed_itself.load(Ordering::SeqCst),
         })
     }
 
     fn slot(&self, device: u32) -> Option<&Slot> {
         self.slots.get(device.checked_sub(self.range.start)? as usize)
     }
+}
+
+/// The bit that stands for a fault of the plan.
+const fn bit(fault: usize) -> u64 {
+    1 << (fault % Truth::MAX_FAULTS)
 }
 
 /// A hash that tells updates of one device apart; never 0.
@@ -148,17 +211,77 @@ mod tests {
         truth.published(10, FirmwareStatus::Applying, Nanos::new(7));
         truth.published(10, FirmwareStatus::Applying, Nanos::new(9));
         truth.chose(10, Duration::from_nanos(2));
-        truth.injected(10, 3);
+        assert!(truth.injected(10, 3, false));
         truth.received(10, "u1", Nanos::new(8));
         let times = truth.of(10, "u1").unwrap();
         assert_eq!((times.received, times.published[applying]), (Some(Nanos::new(5)), Some(Nanos::new(7))));
         assert_eq!((times.chosen, times.injected), (Duration::from_nanos(2), 1 << 3));
-        truth.set_offline(11, Some(0));
-        assert_eq!((truth.offline(11), truth.offline(10)), (Some(0), None));
         truth.received(10, "u2", Nanos::new(20));
         assert_eq!(truth.of(10, "u1"), None);
         assert_eq!(truth.of(10, "u2").unwrap().published[applying], None);
         assert_eq!(truth.of(9, "u2"), None);
         assert_eq!(truth.of(12, "u2"), None);
+    }
+
+    fn one_update() -> Truth {
+        let truth = Truth::new(DeviceRange { start: 0, end: 1 });
+        truth.received(0, "u1", Nanos::new(5));
+        truth
+    }
+
+    #[test]
+    fn the_first_terminal_fault_decides_unless_the_call_is_accepted_after_all() {
+        let truth = one_update();
+        let (of, fault) = (|| truth.of(0, "u1").unwrap(), |fault, terminal| truth.injected(0, fault, terminal));
+        fault(1, true);
+        assert_eq!((of().decisive, of().accepted), (Some(1), false));
+        truth.accepted(0);
+        assert_eq!((of().decisive, of().accepted, of().injected), (None, true, 0b10));
+        fault(4, false);
+        fault(2, true);
+        fault(3, true);
+        assert_eq!((of().decisive, of().injected), (Some(2), 0b1_1110));
+        assert!(!of().failed_itself);
+        truth.failed_itself(0);
+        assert!(of().failed_itself);
+        truth.received(0, "u2", Nanos::new(9));
+        let fresh = DeviceTimes { received: Some(Nanos::new(9)), ..DeviceTimes::default() };
+        assert_eq!(truth.of(0, "u2"), Some(fresh));
+    }
+
+    #[test]
+    fn a_strike_after_the_updates_end_comes_too_late() {
+        let truth = one_update();
+        assert!(truth.injected(0, 0, true));
+        truth.ended(0, "u1");
+        assert!(!truth.injected(0, 1, true));
+        truth.received(0, "u2", Nanos::new(9));
+        assert!(truth.injected(0, 0, true));
+        truth.ended(0, "u3");
+        truth.received(0, "u3", Nanos::new(9));
+        assert!(!truth.injected(0, 0, true), "ended before the call arrived");
+    }
+
+    #[test]
+    fn afflictions_outlast_updates_and_each_ends_by_itself() {
+        let truth = one_update();
+        truth.afflicted(0, 0);
+        truth.afflicted(0, 63);
+        truth.received(0, "u2", Nanos::new(9));
+        assert_eq!(truth.afflictions(0), 1 | 1 << 63);
+        truth.relieved(0, 0);
+        assert_eq!((truth.afflictions(0), truth.afflictions(1)), (1 << 63, 0));
+    }
+
+    #[test]
+    fn a_call_without_an_id_starts_another_update_once_one_was_accepted() {
+        let truth = Truth::new(DeviceRange { start: 0, end: 1 });
+        truth.received(0, "", Nanos::new(1));
+        truth.injected(0, 0, true);
+        truth.received(0, "", Nanos::new(2));
+        assert_eq!(truth.of(0, "").unwrap().injected, 1, "a retry of what was refused");
+        truth.accepted(0);
+        truth.received(0, "", Nanos::new(3));
+        assert_eq!(truth.of(0, "").unwrap().injected, 0);
     }
 }

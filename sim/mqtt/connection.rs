@@ -107,6 +107,12 @@ impl Connection {
         Ok(Self { stream: TcpStream::from_std(stream)?, layers, partial, unsent })
     }
 
+    /// Tears the connection: the peer sees a reset, and what was not sent is lost.
+    pub fn reset(self) {
+        // A socket that does not take the option is closed like any other.
+        let _ = self.stream.set_zero_linger();
+    }
+
     /// Whether TLS resumed an earlier session.
     #[must_use]
     pub fn is_resumed(&self) -> bool {

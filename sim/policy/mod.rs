@@ -22,7 +22,11 @@ pub use arrivals::{Arrival, Arrivals};
 pub use connect_pace::ConnectPace;
 pub use delay::{Delay, DelayError};
 pub use device_ids::DeviceIds;
-pub use fault::{Fault, FaultKind, FaultPlan, FaultStage, Select};
+pub use fault::{
+    Bandwidth, BootLoop, Duplicate, Fail, Fault, FaultKind, FaultPlan, FaultStage, HubSlow, Latency, Malformation,
+    Malformed, Place, Reboot, Reject, Rollback, Select, Skip, Slow, SlowReply, Slowness, Stall, Throttled,
+    ThrottledOperation, TokenExpiry, Vanish,
+};
 pub use fleet_range::DeviceRange;
 pub use image::MadeImage;
 pub use load::{ArrivalKind, Load, Ramp};

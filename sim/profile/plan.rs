@@ -282,11 +282,11 @@ impl Plan {
     fn longest_update(&self) -> Duration {
         let observe = &self.driver.observe;
         let workflow = self.firmware.wait.upper() + self.firmware.longest_download() + self.firmware.apply.upper();
-        let with_faults = self.faults.iter().map(|fault| match fault.kind {
-            FaultKind::Stall { .. } => workflow + observe.stage_deadline,
+        let with_faults = self.faults.iter().map(|fault| match &fault.kind {
+            FaultKind::Stall(_) | FaultKind::Vanish(_) => workflow + observe.stage_deadline,
             // Whether the device is at work all the same is waited for.
             FaultKind::NoReply => self.longest_call() + observe.stage_deadline,
-            FaultKind::Reject { .. } | FaultKind::Offline | FaultKind::Fail { .. } => Duration::ZERO,
+            _ => Duration::ZERO,
         });
         with_faults.fold(workflow, Duration::max) + observe.interval
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::device::{Auth, Transport};
 use crate::hub::{HubLimits, Tier};
 use crate::mqtt::SourceAddresses;
-use crate::policy::{Backoff, FaultKind, FaultPlan, FaultStage, Jitter, Load, RetryPolicy, Select};
+use crate::policy::{Backoff, Fail, FaultKind, FaultPlan, FaultStage, Jitter, Load, RetryPolicy, Select};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -110,7 +110,7 @@ fn a_profile_is_laid_over_quickstart_key_by_key() {
     let twin = Backoff::Exponential { base: 2 * SECOND, cap: 30 * SECOND, jitter: Jitter::Decorrelated };
     assert_eq!(plan.fleet.retry_twin, RetryPolicy { backoff: twin, max_attempts: Some(4) });
     let [first, second] = &plan.faults[..] else { panic!("{:?}", plan.faults) };
-    assert_eq!(first.kind, FaultKind::Fail { stage: FaultStage::Applying, code: "boot_failed".to_owned() });
+    assert_eq!(first.kind, FaultKind::Fail(Fail { stage: FaultStage::Applying, code: "boot_failed".to_owned() }));
     assert_eq!((first.select.clone(), first.at, first.lasts), (Select::Ids(vec![1, 6]), SECOND, Some(2 * SECOND)));
     assert_eq!((second.select.clone(), second.at, second.lasts), (Select::All, Duration::ZERO, None));
     assert_eq!(plan.thresholds[0].to_string(), "census.failed == 2");
@@ -259,9 +259,9 @@ fn impossible_values_are_refused_where_they_stand() {
         ),
         ("[retry]\nmethod = { policy = 'fixed', max_attempts = 0 }", 2, "must be from 1 to 1000"),
         ("[retry]\ntwin = { policy = 'exponential', base = '5s', cap = '1s' }", 2, "must not be shorter than `base`"),
-        ("[[fault]]\nkind = 'hub_down'", 2, "cannot be `hub_down`: allowed are `reject`"),
+        ("[[fault]]\nkind = 'hub_dwn'", 2, "cannot be `hub_dwn`: allowed are `reject`"),
         ("[[fault]]\nkind = 'offline'", 1, "the key `fault.0.select` is missing"),
-        ("[[fault]]\nselect = 'all'\nknd = 'offline'", 3, "unknown key `knd` in `fault.0`: allowed are kind, status"),
+        ("[[fault]]\nselect = 'all'\nknd = 'offline'", 3, "unknown key `knd` in `fault.0`: allowed are kind, name"),
         ("[[fault]]\nkind = 'offline'\nselct = 'all'", 3, "unknown key `selct` in `fault.0`"),
         ("[[falt]]\nkind = 'offline'", 1, "unknown key `falt`"),
         ("[[threshold]]\nexp = 'a'", 2, "unknown key `exp` in `threshold.0`: allowed are expr"),
@@ -279,7 +279,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ),
         ("[[fault]]\nkind = 'no_reply'\nselect = 'some'", 3, "must be `\"all\"`, `{ percent = 2 }`"),
         ("[[fault]]\nkind = 'no_reply'\nselect = { percent = 1, count = 1 }", 3, "must be `\"all\"`"),
-        ("[[fault]]\nkind = 'no_reply'\nselect = { wave = 1 }", 3, "`fault.0.select.wave` is not supported yet"),
+        ("[[fault]]\nkind = 'no_reply'\nselect = { wave = 0 }", 3, "must be from 1 to 100"),
         (
             "[[fault]]\nkind = 'no_reply'\nselect = { ids = [\n1, 1000] }",
             4,

@@ -1,6 +1,5 @@
 //! From a tally to a result.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -200,18 +199,12 @@ fn fault_rows(plan: &Plan, roles: Roles, tally: &Tally) -> Vec<FaultRow> {
         return Vec::new();
     }
     let rows = plan.faults.iter().enumerate().map(|(index, fault)| {
-        let observed: BTreeMap<_, _> = tally
-            .total
-            .faults
-            .iter()
-            .filter(|((fault, _), _)| *fault == index)
-            .map(|((_, outcome), count)| (*outcome, *count))
-            .collect();
+        let counts = tally.total.faults.get(&index).cloned().unwrap_or_default();
         FaultRow {
             kind: fault.kind.name().to_owned(),
-            expected: fault.kind.outcome().as_str().to_owned(),
-            injected: tally.total.injected.get(&index).copied().unwrap_or_default(),
-            observed,
+            expected: fault.kind.outcomes().iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>().join(" or "),
+            injected: counts.injected(),
+            observed: counts.observed,
         }
     });
     rows.collect()

@@ -222,8 +222,11 @@ mod tests {
         measurements.census.planned = 9;
         measurements.census.record(Outcome::Failed, "applying/checksum_mismatch");
         measurements.counters.late = 3;
-        measurements.faults.insert((1, Outcome::Stuck), 2);
-        measurements.injected.insert(1, 2);
+        let fault = measurements.faults.entry(1).or_default();
+        (fault.strikes, fault.late, fault.off_diagonal) = (5, 1, 2);
+        fault.observed.insert(Outcome::Stuck, 2);
+        fault.recovery.get_or_insert_default().record(second);
+        fault.found.get_or_insert_default().record(2 * second);
         measurements.loop_lag.entry("driver".to_owned()).or_default().0.record(second);
         measurements.sent_span = Some((Nanos::ZERO + second, Nanos::ZERO + 2 * second));
         assert_eq!(travelled(&progress), progress);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
-use crate::measure::{Census, Counters, LoopLag, Measurements, SeriesData};
+use crate::measure::{Census, Counters, FaultCounts, LoopLag, Measurements, SeriesData};
 use crate::policy::{Arena, Outcome, Series};
 use crate::report;
 use crate::time::Nanos;
@@ -20,10 +20,8 @@ struct Packed {
     series: BTreeMap<String, PackedSeries>,
     census: Census,
     counters: Counters,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    faults: Vec<(usize, Outcome, u64)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    injected: BTreeMap<usize, u64>,
+    faults: BTreeMap<usize, PackedFault>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     loop_lag: BTreeMap<String, PackedSeries>,
     sent_span: Option<(Nanos, Nanos)>,
@@ -35,6 +33,45 @@ struct PackedSeries {
     hdr: String,
     #[serde(default)]
     saturated: u64,
+}
+
+/// What is counted of one fault.
+#[derive(Serialize, Deserialize)]
+struct PackedFault {
+    strikes: u64,
+    late: u64,
+    observed: BTreeMap<Outcome, u64>,
+    off_diagonal: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovery: Option<PackedSeries>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<PackedSeries>,
+}
+
+impl PackedFault {
+    fn pack<E: serde::ser::Error>(counts: &FaultCounts) -> Result<Self, E> {
+        let pack = |data: &Option<Box<SeriesData>>| data.as_deref().map(PackedSeries::pack).transpose();
+        Ok(Self {
+            strikes: counts.strikes,
+            late: counts.late,
+            observed: counts.observed.clone(),
+            off_diagonal: counts.off_diagonal,
+            recovery: pack(&counts.recovery)?,
+            found: pack(&counts.found)?,
+        })
+    }
+
+    fn unpack<E: serde::de::Error>(self) -> Result<FaultCounts, E> {
+        let unpack = |data: Option<PackedSeries>| data.map(|data| data.unpack().map(Box::new)).transpose();
+        Ok(FaultCounts {
+            strikes: self.strikes,
+            late: self.late,
+            observed: self.observed,
+            off_diagonal: self.off_diagonal,
+            recovery: unpack(self.recovery)?,
+            found: unpack(self.found)?,
+        })
+    }
 }
 
 impl PackedSeries {
@@ -50,7 +87,8 @@ impl PackedSeries {
 /// For `#[serde(with)]`: measurements.
 pub(super) mod measurements {
     use super::{
-        Deserialize, Deserializer, LoopLag, Measurements, Packed, PackedSeries, Serialize, Serializer, Series, named,
+        Deserialize, Deserializer, LoopLag, Measurements, Packed, PackedFault, PackedSeries, Serialize, Serializer,
+        Series, named,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Measurements, serializer: S) -> Result<S::Ok, S::Error> {
@@ -62,8 +100,11 @@ pub(super) mod measurements {
                 .collect::<Result<_, S::Error>>()?,
             census: from.census.clone(),
             counters: from.counters,
-            faults: from.faults.iter().map(|((fault, outcome), count)| (*fault, *outcome, *count)).collect(),
-            injected: from.injected.clone(),
+            faults: from
+                .faults
+                .iter()
+                .map(|(fault, counts)| Ok((*fault, PackedFault::pack(counts)?)))
+                .collect::<Result<_, S::Error>>()?,
             loop_lag: loop_lag
                 .map(|(worker, lag)| Ok((worker.clone(), PackedSeries::pack(&lag.0)?)))
                 .collect::<Result<_, S::Error>>()?,
@@ -82,8 +123,11 @@ pub(super) mod measurements {
                 .collect::<Result<std::collections::BTreeMap<Series, _>, D::Error>>()?,
             census: packed.census,
             counters: packed.counters,
-            faults: packed.faults.into_iter().map(|(fault, outcome, count)| ((fault, outcome), count)).collect(),
-            injected: packed.injected,
+            faults: packed
+                .faults
+                .into_iter()
+                .map(|(fault, counts)| Ok((fault, counts.unpack()?)))
+                .collect::<Result<_, D::Error>>()?,
             loop_lag: loop_lag
                 .map(|(worker, lag)| Ok((worker.clone(), LoopLag(lag.unpack()?))))
                 .collect::<Result<_, D::Error>>()?,

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use rand::RngExt;
 
-use super::Session;
+use super::{Away, Session};
 use crate::device::event::{Event, Output};
 use crate::device::link::State;
 use crate::dialect::DeviceDialect;
@@ -167,13 +167,22 @@ impl<D: DeviceDialect> Session<D> {
     pub(super) fn check_absence(&mut self, now: Nanos, out: &mut Vec<Output>) {
         let away = self.absences.at(now, self.load_start(), self.reported);
         self.absence_changes = self.absences.next_change(now, self.load_start(), self.reported);
-        if away == self.away {
+        if away == self.away.as_ref().map(|away| away.fault) {
             return;
         }
-        let was_away = std::mem::replace(&mut self.away, away).is_some();
-        out.push(Output::Event(Event::Offline(away)));
+        let before = self.away.take();
+        if let Some(before) = &before {
+            out.push(Output::Event(Event::Relieved(before.fault as usize, now.since(before.since))));
+        }
+        if let Some(fault) = away {
+            self.away = Some(Box::new(Away { fault, since: now }));
+            out.push(Output::Event(Event::Afflicted(fault as usize)));
+            if self.workflow.is_running() {
+                self.injected(fault as usize, out);
+            }
+        }
         match away {
-            Some(fault) if !was_away => {
+            Some(fault) if before.is_none() => {
                 self.decide(out, || format!("fault {fault} of the plan takes the device offline"));
                 self.leave(now, "offline by fault", out);
                 self.link.go_away();

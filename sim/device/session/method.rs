@@ -8,7 +8,7 @@ use crate::device::{Delays, Request, Strike};
 use crate::dialect::DeviceDialect;
 use crate::dialect::azure::FIRMWARE_UPDATE;
 use crate::measure::TraceEvent;
-use crate::policy::{Fault, FaultKind};
+use crate::policy::{Fault, FaultKind, Reject};
 use crate::time::Nanos;
 
 /// The tutorial's answer.
@@ -53,9 +53,9 @@ impl<D: DeviceDialect> Session<D> {
         let settings = std::rc::Rc::clone(&self.settings);
         let hits = || settings.faults.hits(self.device, nth).filter(|(_, fault)| self.is_active(fault, now));
         let refusal = hits().find_map(|(index, fault)| match fault.kind {
-            FaultKind::Reject { status } => Some((index, Some(status))),
+            FaultKind::Reject(Reject { status }) => Some((index, Some(status))),
             FaultKind::NoReply => Some((index, None)),
-            FaultKind::Offline | FaultKind::Fail { .. } | FaultKind::Stall { .. } => None,
+            _ => None,
         });
         if let Some((fault, status)) = refusal {
             self.refused = Some(Box::new(request.update_id));
@@ -69,6 +69,7 @@ impl<D: DeviceDialect> Session<D> {
         let delays = Delays::draw(&settings.firmware, settings.seed, self.device, nth);
         // Where nothing is downloaded, nobody has to remember what.
         request.package.take_if(|_| settings.firmware.downloads().is_none());
+        out.push(Output::Event(Event::Accepted));
         self.answer(now, rid, 200, STARTED, out);
         self.decide(out, || {
             let [wait, download, apply] = delays.0;

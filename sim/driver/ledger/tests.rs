@@ -255,7 +255,7 @@ fn what_devices_did_is_joined_with_what_was_seen() {
     let ms = |ms: u64| Nanos::new(ms * 1_000_000);
     let truth = Arc::new(Truth::new(DeviceRange { start: 0, end: FLEET }));
     let mut ledger = with_truth(7, closed(20), 1000, RetryPolicy::NEVER, Some(Arc::clone(&truth)));
-    truth.set_offline(1, Some(2));
+    truth.afflicted(1, 2);
     ledger.tick(ms(10));
     for device in send(&mut ledger, ms(10)) {
         let update = format!("run-{}", ledger.number(device).unwrap());
@@ -270,7 +270,7 @@ fn what_devices_did_is_joined_with_what_was_seen() {
             1 => ledger.answered(ms(20), device, &MethodAnswer::NotOnline),
             _ => {
                 truth.received(device, &update, ms(13));
-                truth.injected(device, 0);
+                assert!(truth.injected(device, 0, true));
                 ledger.answered(ms(20), device, &MethodAnswer::Device { status: 409, payload: 0.into() });
             }
         }
@@ -296,7 +296,7 @@ fn what_devices_did_is_joined_with_what_was_seen() {
     ] {
         assert_eq!(measured.series[&series].count(), count, "{series}");
     }
-    assert_eq!(measured.faults[&(2, Outcome::NotOnline)], 1);
-    assert_eq!(measured.faults[&(0, Outcome::Rejected)], 18);
+    assert_eq!(measured.faults[&2].observed[&Outcome::NotOnline], 1);
+    assert_eq!(measured.faults[&0].observed[&Outcome::Rejected], 18);
     assert_eq!(measured.faults.len(), 2);
 }

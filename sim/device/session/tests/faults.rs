@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::rig::{Rig, SECOND, at, fault, settings};
 use crate::device::{Event, Input};
-use crate::policy::{Fault, FaultKind, FaultPlan, FaultStage, Select, Series};
+use crate::policy::{Fail, Fault, FaultKind, FaultPlan, FaultStage, Reject, Select, Series, Stall};
 use crate::random::Seed;
 
 #[test]
 fn reject_answers_its_status_and_starts_nothing() {
-    let mut rig = Rig::online(&[fault(FaultKind::Reject { status: 418 })]);
+    let mut rig = Rig::online(&[fault(FaultKind::Reject(Reject { status: 418 }))]);
     rig.did();
     rig.call("u1");
     rig.call("u1");
@@ -25,7 +25,7 @@ fn reject_answers_its_status_and_starts_nothing() {
 
 #[test]
 fn a_refusal_is_stable_over_retries_without_ids() {
-    let half = Fault { select: Select::Percent(50.0), ..fault(FaultKind::Reject { status: 500 }) };
+    let half = Fault { select: Select::Percent(50.0), ..fault(FaultKind::Reject(Reject { status: 500 })) };
     let call = |rig: &mut Rig| rig.call_method("firmwareUpdate", r#"{"fwPackageUri":"x"}"#);
     let mut refused = 0;
     for seed in 0..20 {
@@ -57,12 +57,12 @@ fn no_reply_answers_nothing_while_it_is_active() {
     rig.run_until(at(16.0));
     rig.call("u1");
     assert!(rig.did()[0].starts_with("200 "));
-    assert_eq!((rig.session.updates, rig.count(&Event::Injected(0))), (1, 1));
+    assert_eq!((rig.session.updates, rig.count(&Event::Injected(0)), rig.count(&Event::Accepted)), (1, 1, 1));
 }
 
 #[test]
 fn a_fault_with_a_time_waits_for_the_start_of_the_load() {
-    let late = Fault { at: 10 * SECOND, ..fault(FaultKind::Reject { status: 500 }) };
+    let late = Fault { at: 10 * SECOND, ..fault(FaultKind::Reject(Reject { status: 500 })) };
     let mut rig = Rig::online(&[late]);
     rig.did();
     rig.run_until(at(20.0));
@@ -78,7 +78,7 @@ fn a_fault_with_a_time_waits_for_the_start_of_the_load() {
 #[test]
 fn fail_reports_stage_and_code() {
     let code = "checksum_mismatch".to_owned();
-    let mut rig = Rig::online(&[fault(FaultKind::Fail { stage: FaultStage::Verifying, code })]);
+    let mut rig = Rig::online(&[fault(FaultKind::Fail(Fail { stage: FaultStage::Verifying, code }))]);
     rig.did();
     rig.call("u1");
     rig.run_until(at(59.0));
@@ -91,7 +91,7 @@ fn fail_reports_stage_and_code() {
 #[test]
 fn stall_stays_connected_and_reports_nothing_more() {
     for (stage, reports) in [(FaultStage::Waiting, 0), (FaultStage::Verifying, 1), (FaultStage::Rebooting, 2)] {
-        let mut rig = Rig::online(&[fault(FaultKind::Stall { stage })]);
+        let mut rig = Rig::online(&[fault(FaultKind::Stall(Stall { stage }))]);
         rig.did();
         rig.call("u1");
         rig.run_until(at(1000.0));
@@ -105,14 +105,14 @@ fn stall_stays_connected_and_reports_nothing_more() {
 fn offline_from_the_start_leaves_once_it_has_reported_and_comes_back_at_the_windows_end() {
     let mut rig = Rig::online(&[Fault { lasts: Some(30 * SECOND), ..fault(FaultKind::Offline) }]);
     assert_eq!(rig.did(), ["open", "CONNECT", "SUBSCRIBE 2", "standBy", "Disconnect", "close"]);
-    assert_eq!((rig.count(&Event::Offline(Some(0))), rig.count(&Event::Ready)), (1, 1));
+    assert_eq!((rig.count(&Event::Afflicted(0)), rig.count(&Event::Ready)), (1, 1));
     rig.run_until(at(1000.0));
     rig.input(Input::LoadStarts(at(1000.0)));
     rig.run_until(at(1029.9));
     assert_eq!(rig.did(), [] as [&str; 0]);
     rig.run_until(at(1030.0));
     assert_eq!(rig.did(), ["open", "CONNECT", "SUBSCRIBE 2"]);
-    assert_eq!(rig.count(&Event::Offline(None)), 1);
+    assert!(rig.events.iter().any(|event| matches!(event, Event::Relieved(0, after) if *after > 1029 * SECOND)));
     assert!(rig.samples(Series::Reconnect).is_empty() && rig.samples(Series::ConnectError).is_empty());
     assert!(!rig.events.iter().any(|event| matches!(event, Event::Failed(_))), "an absence is no error");
 }
@@ -124,8 +124,8 @@ fn of_two_absences_each_is_told_once() {
     let mut rig = Rig::online(&[short, Fault { lasts: Some(60 * SECOND), ..long }]);
     rig.input(Input::LoadStarts(rig.now));
     rig.run_until(at(100.0));
-    let told = |fault| rig.count(&Event::Offline(fault));
-    assert_eq!((told(Some(0)), told(Some(1)), told(None)), (0, 1, 1));
+    let relieved = rig.events.iter().filter(|event| matches!(event, Event::Relieved(..))).count();
+    assert_eq!((rig.count(&Event::Afflicted(0)), rig.count(&Event::Afflicted(1)), relieved), (0, 1, 1));
 }
 
 #[test]
@@ -136,13 +136,14 @@ fn offline_in_the_middle_of_an_update_lets_the_workflow_go_on() {
     rig.call("u1");
     rig.run_until(at(40.9));
     assert_eq!((rig.times("close"), rig.documents.len()), (vec![at(21.0)], 2));
+    assert_eq!((rig.count(&Event::Afflicted(0)), rig.count(&Event::Injected(0))), (1, 1), "it hits what runs");
     rig.run_until(at(60.0));
     assert_eq!((rig.times("open"), rig.documents.len()), (vec![at(0.0), at(41.0)], 4));
 }
 
 #[test]
 fn only_those_selected_are_hit() {
-    let nobody = Fault { select: Select::Ids(vec![4]), ..fault(FaultKind::Reject { status: 500 }) };
+    let nobody = Fault { select: Select::Ids(vec![4]), ..fault(FaultKind::Reject(Reject { status: 500 })) };
     let mut rig = Rig::online(&[nobody]);
     rig.did();
     rig.call("u1");

@@ -10,7 +10,7 @@ use crate::device::link::State;
 use crate::device::{Event, FirmwareConfig, FleetConfig, Input, Output, Session, Settings};
 use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key};
 use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, QoS, SubAck, SubscribeReasonCode, publish};
-use crate::policy::{Backoff, Delay, Fault, FaultKind, FaultPlan, RetryPolicy, Select};
+use crate::policy::{Backoff, Delay, Fault, FaultKind, FaultPlan, RetryPolicy};
 use crate::random::Seed;
 use crate::time::{Nanos, TimestampFormat, WallClock};
 
@@ -21,7 +21,7 @@ pub(super) fn at(seconds: f64) -> Nanos {
 }
 
 pub(super) fn fault(kind: FaultKind) -> Fault {
-    Fault { kind, select: Select::All, at: Duration::ZERO, lasts: None }
+    Fault::new(kind)
 }
 
 pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
@@ -172,7 +172,7 @@ impl Rig {
         for output in out {
             match output {
                 Output::Event(event) => self.events.push(event),
-                Output::Close => {
+                Output::Close | Output::Cut { .. } => {
                     self.open = false;
                     self.log("close");
                     inputs.clear();

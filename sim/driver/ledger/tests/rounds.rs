@@ -115,9 +115,9 @@ fn a_read_that_an_earlier_update_asked_for_says_nothing_of_the_next_one_s_progre
 }
 
 #[test]
-fn an_update_that_finds_its_device_offline_counts_as_struck_once() {
+fn an_update_that_finds_its_device_offline_counts_as_hit_once() {
     let truth = Arc::new(Truth::new(ALL));
-    truth.set_offline(3, Some(1));
+    truth.afflicted(3, 1);
     let delay = Duration::from_secs(1);
     let retry = RetryPolicy { backoff: Backoff::Fixed { delay }, max_attempts: Some(2) };
     let mut ledger = many(7, closed(FLEET), 1000, retry, Some(truth), ALL, 40);
@@ -132,5 +132,5 @@ fn an_update_that_finds_its_device_offline_counts_as_struck_once() {
         now = now + delay;
     }
     let measured = ledger.scribe().take();
-    assert_eq!((measured.injected[&1], measured.faults[&(1, Outcome::NotOnline)]), (2, 2));
+    assert_eq!((measured.faults[&1].injected(), measured.faults[&1].observed[&Outcome::NotOnline]), (2, 2));
 }
