@@ -184,4 +184,4 @@ impl Fleet {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -30,14 +30,14 @@ struct Task<D> {
     session: Session<D>,
     device: u32,
     link: Link,
-    /// In a box: most devices download nothing, most of the time.
-    download: Option<Box<Download>>,
     /// What the timer is set to; [`Nanos::MAX`] if it is not running.
     armed: Nanos,
     told_load_start: bool,
     told_stop: bool,
     shows: Option<FirmwareStatus>,
     reporting: bool,
+    /// Whether the worker keeps a download of this device.
+    downloading: bool,
 }
 
 enum Link {
@@ -52,11 +52,12 @@ enum Link {
 pub(super) fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32) -> impl Future<Output = ()> {
     let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
     let session = Session::new(Rc::clone(&worker.settings), device, traced);
-    let (link, download) = (Link::Closed, None);
-    let (armed, told_load_start, told_stop, shows, reporting) = (Nanos::MAX, false, false, None, false);
+    let link = Link::Closed;
+    let (armed, told_load_start, told_stop, shows) = (Nanos::MAX, false, false, None);
+    let (reporting, downloading) = (false, false);
     let worker = Alive::new(worker);
     let mut task =
-        Task { worker, session, device, link, download, armed, told_load_start, told_stop, shows, reporting };
+        Task { worker, session, device, link, armed, told_load_start, told_stop, shows, reporting, downloading };
     // The block uses what was made before it: what an `async fn` moves on from its arguments would be kept twice.
     async move {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
@@ -153,17 +154,23 @@ impl<D: DeviceDialect + 'static> Task<D> {
 
     /// Hands on what there is to say of a download. Whether it is over.
     fn poll_download(&mut self, cx: &mut Context<'_>, now: Nanos, buffers: &mut Buffers) -> bool {
-        let Some(download) = &mut self.download else { return false };
-        let mut over = false;
+        if !self.downloading {
+            return false;
+        }
+        let downloads = self.worker.worker().downloads.as_ref();
+        let Some((downloads, mut download)) = downloads.and_then(|all| Some((all, all.take(self.device)?))) else {
+            return false;
+        };
         while let Some(input) = download.poll(cx) {
-            over = matches!(input, Input::Downloaded(_));
+            let over = matches!(input, Input::Downloaded(_));
             self.session.handle(now, input, &mut buffers.out);
             if over {
-                self.download = None;
-                break;
+                self.downloading = false;
+                return true;
             }
         }
-        over
+        downloads.keep(self.device, download);
+        false
     }
 
     /// Does what the session wants; everything that is due together leaves in one write. Whether the link has to be
@@ -187,9 +194,12 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     packets.clear();
                 }
                 Output::Download { package, update } => {
-                    let worker = Rc::clone(self.worker.worker());
-                    self.download = Some(Download::start(worker, self.device, update, package));
-                    again = true;
+                    let worker = self.worker.worker();
+                    if let Some(downloads) = &worker.downloads {
+                        let download = Download::start(Rc::clone(worker), self.device, update, package);
+                        downloads.keep(self.device, download);
+                        (self.downloading, again) = (true, true);
+                    }
                 }
                 Output::Cut { reset } => {
                     if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed) {
@@ -344,6 +354,15 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     tracer.note(device, now, || event);
                 }
             }
+        }
+    }
+}
+
+impl<D> Drop for Task<D> {
+    /// Whoever stops or vanishes downloads no more.
+    fn drop(&mut self) {
+        if self.downloading {
+            drop(self.worker.worker().downloads.as_ref().and_then(|downloads| downloads.take(self.device)));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The bytes of an image: asked for over HTTP, hashed as they come, kept by nobody. One connection for each attempt.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -46,6 +47,8 @@ pub(in crate::device) struct Downloads {
     source: ImageSource,
     fleet: Option<Shared>,
     resolved: RefCell<Option<Resolved>>,
+    /// Those under way, by device: here, since a place for one would make every device larger.
+    under_way: RefCell<HashMap<u32, Box<Download>>>,
 }
 
 /// The address of a name, at a moment.
@@ -60,7 +63,18 @@ impl Downloads {
     /// Downloads from `source` by devices that are this `share` of the fleet.
     pub(in crate::device) fn new(config: DownloadConfig, source: ImageSource, share: f64) -> Self {
         let fleet = config.fleet_bandwidth.map(|bandwidth| Shared::new(bandwidth as f64 * share));
-        Self { config, source, fleet, resolved: RefCell::default() }
+        Self { config, source, fleet, resolved: RefCell::default(), under_way: RefCell::default() }
+    }
+
+    /// Keeps the download of `device`; one that it had before ends.
+    pub(in crate::device) fn keep(&self, device: u32, download: Box<Download>) {
+        let before = self.under_way.borrow_mut().insert(device, download);
+        drop(before);
+    }
+
+    /// Gives the download of `device` away, to be polled or to be ended.
+    pub(in crate::device) fn take(&self, device: u32) -> Option<Box<Download>> {
+        self.under_way.borrow_mut().remove(&device)
     }
 }
 
@@ -311,3 +325,6 @@ impl Driver {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,8 +55,8 @@ mod tests {
     #[test]
     fn a_download_takes_its_size_divided_by_the_lower_rate() {
         let shared = Shared::new(100_000.0);
-        for (own, seconds) in [(Some(50_000), 2.0), (None, 1.0), (Some(1_000_000), 1.0)] {
-            let start = Nanos::new(10_000_000_000 * (seconds as u64 + own.unwrap_or(0)));
+        for (n, (own, seconds)) in [(Some(50_000), 2.0), (None, 1.0), (Some(1_000_000), 1.0)].into_iter().enumerate() {
+            let start = Nanos::new(10_000_000_000 * n as u64);
             let (mut pace, mut now) = (Pace::new(own, start), start);
             for _ in 0..100 {
                 now = now + pace.wait(now, 1000, Some(&shared));

@@ -43,7 +43,12 @@ impl ImageUrl {
         if host.is_empty() {
             return Err(FORM);
         }
-        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let port = match authority.port_u16() {
+            Some(port) => port,
+            None if authority.host().len() < authority.as_str().len() => return Err("its port is none"),
+            None if secure => 443,
+            None => 80,
+        };
         let target = uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         Ok(Self { secure, host, port, authority: authority.to_string(), target })
     }

@@ -17,7 +17,7 @@ use crate::time::TimestampFormat;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
+pub(in crate::device) fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
     let retry = RetryPolicy { backoff: Backoff::Fixed { delay: Duration::from_millis(20) }, max_attempts: None };
     let delay = Delay::Fixed(Duration::from_millis(5));
     FleetPlan {
