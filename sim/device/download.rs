@@ -14,7 +14,7 @@ pub(super) use fetch::{Download, Downloads};
 use head::Head;
 pub use url::{ImageSource, ImageUrl};
 
-use crate::policy::{FaultStage, RetryPolicy};
+use crate::policy::{Failed, Failure, FaultStage, RetryPolicy, Retrying};
 use crate::random::Stream;
 
 /// The largest image, in bytes: no device has room for more.
@@ -90,8 +90,7 @@ struct Transfer {
     /// What the server calls this version of it.
     tag: Option<String>,
     attempts: u32,
-    /// The wait before the last attempt.
-    waited: Duration,
+    retrying: Retrying,
     bytes: u64,
     resumes: u32,
 }
@@ -107,7 +106,7 @@ impl Transfer {
             length: None,
             tag: None,
             attempts: 0,
-            waited: Duration::ZERO,
+            retrying: Retrying::default(),
             bytes: 0,
             resumes: 0,
         }
@@ -133,10 +132,10 @@ impl Transfer {
             }
             206 | 416 => {
                 self.start_anew();
-                return Some(self.again(Duration::ZERO, random));
+                return Some(self.again(None, random));
             }
             408 | 425 | 429 | 500.. => {
-                return Some(self.again(head.retry_after.unwrap_or_default().min(RETRY_AFTER_MAX), random));
+                return Some(self.again(head.retry_after.map(|after| after.min(RETRY_AFTER_MAX)), random));
             }
             // Redirects among them: load goes only where the user said.
             _ => return Some(Turn::Over(Err(ImageFailure::INVALID_URI))),
@@ -158,7 +157,7 @@ impl Transfer {
         if self.length.is_none_or(|length| length == self.offset) {
             return Turn::Over(self.verify());
         }
-        self.again(Duration::ZERO, random)
+        self.again(None, random)
     }
 
     /// The attempt broke off.
@@ -166,7 +165,7 @@ impl Transfer {
         if self.length == Some(self.offset) {
             return Turn::Over(self.verify());
         }
-        self.again(Duration::ZERO, random)
+        self.again(None, random)
     }
 
     /// How much is there, in percent, where that is known.
@@ -188,14 +187,10 @@ impl Transfer {
         (self.offset, self.length, self.tag) = (0, None, None);
     }
 
-    fn again(&mut self, least: Duration, mut random: Stream) -> Turn {
-        match self.retry.delay(self.attempts, self.waited, &mut random) {
-            Some(wait) => {
-                self.waited = wait;
-                Turn::Again(wait.max(least))
-            }
-            None => Turn::Over(Err(ImageFailure::CONNECTION_LOST)),
-        }
+    fn again(&mut self, retry_after: Option<Duration>, mut random: Stream) -> Turn {
+        let failed = Failed { retry_after, ..Failed::new(Failure::Transient, Duration::ZERO) };
+        let wait = self.retrying.next(&self.retry, failed, &mut random);
+        wait.map_or(Turn::Over(Err(ImageFailure::CONNECTION_LOST)), Turn::Again)
     }
 
     fn verify(&mut self) -> Result<(), ImageFailure> {

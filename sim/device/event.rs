@@ -74,10 +74,20 @@ pub enum Event {
     Connected,
     /// An accepted connection is over.
     Disconnected,
+    /// An accepted connection was lost: neither side had said good-bye.
+    Lost,
+    /// The device is connected again, so long after its connection was lost.
+    Back(Duration),
     /// The first `standBy` was acknowledged, or the device gave up before.
     Ready,
     /// The device gave up connecting.
     GaveUp,
+    /// The device tries to connect again after this wait.
+    ConnectRetry(Duration),
+    /// A report goes out again after this wait, as the hub's answer asked for it.
+    ReportRetry(Duration),
+    /// A report is dropped: it was refused, or there were no more attempts.
+    ReportDropped,
     /// Something went wrong, in words without secrets.
     Failed(String),
     /// This machine has run out of something that a connection needs: what, and the way out.

@@ -91,7 +91,7 @@ impl DownloadConfig {
     pub const fn retry(&self) -> RetryPolicy {
         let (base, cap) = BACKOFF;
         let backoff = Backoff::Exponential { base, cap, jitter: Jitter::Full };
-        RetryPolicy { backoff, max_attempts: Some(self.attempts) }
+        RetryPolicy { max_attempts: Some(self.attempts), ..RetryPolicy::new(backoff) }
     }
 
     /// How long it takes at most to give up a server that sends nothing at all.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::policy::{FirmwareStatus, RetryPolicy};
+use crate::policy::{Failed, Failure, FirmwareStatus, RetryPolicy, Retrying};
 use crate::random::Stream;
 use crate::time::Nanos;
 
@@ -33,9 +33,9 @@ struct Pending {
     first_sent: Option<Nanos>,
     awaited: Option<Awaited>,
     not_before: Nanos,
-    /// Answers so far that asked to try again, and the last wait.
-    failed: u32,
-    wait: Duration,
+    /// Its latest sending.
+    sent: Nanos,
+    retrying: Retrying,
 }
 
 /// The answer that is awaited.
@@ -107,8 +107,8 @@ impl Outbox {
             first_sent: None,
             awaited: None,
             not_before: Nanos::ZERO,
-            failed: 0,
-            wait: Duration::ZERO,
+            sent: Nanos::ZERO,
+            retrying: Retrying::default(),
         });
     }
 
@@ -138,6 +138,7 @@ impl Outbox {
         let from = front.awaited.map_or(number, |awaited| awaited.from);
         front.awaited = Some(Awaited { from, until: now + ANSWER_LIMIT });
         front.first_sent.get_or_insert(now);
+        front.sent = now;
         let (status, progress, document) = (front.status, front.progress, front.document.clone());
         Some(Sending { number, status, progress, document, update: front.update, overdue })
     }
@@ -154,10 +155,17 @@ impl Outbox {
         let front = self.pending.first_mut()?;
         front.awaited.filter(|awaited| (awaited.from..=self.sendings).contains(&number))?;
         let (status, progress) = (front.status, front.progress);
-        if let 429 | 500.. = code {
-            front.failed += 1;
-            if let Some(wait) = retry.delay(front.failed, front.wait, &mut random()) {
-                (front.wait, front.not_before, front.awaited) = (wait, now + wait, None);
+        let why = match code {
+            200..300 => None,
+            429 => Some(Failure::Throttled),
+            500.. => Some(Failure::Transient),
+            _ => Some(Failure::Refused),
+        };
+        if let Some(why) = why {
+            // The answer to a report never says when to come back.
+            let failed = Failed::new(why, now.since(front.sent));
+            if let Some(wait) = front.retrying.next(retry, failed, &mut random()) {
+                (front.not_before, front.awaited) = (now + wait, None);
                 return Some(Answered::Again { status, wait });
             }
         }
@@ -167,11 +175,7 @@ impl Outbox {
             // An idle device owns no buffer.
             self.pending = Vec::new();
         }
-        Some(if let 200..300 = code {
-            Answered::Done { status, progress, after }
-        } else {
-            Answered::Dropped { status }
-        })
+        Some(if why.is_none() { Answered::Done { status, progress, after } } else { Answered::Dropped { status } })
     }
 }
 
@@ -195,7 +199,8 @@ mod tests {
     }
 
     fn answer(outbox: &mut Outbox, now: Nanos, number: u32, code: u16) -> Option<Answered> {
-        let retry = RetryPolicy { backoff: Backoff::Fixed { delay: SECOND }, max_attempts: Some(3) };
+        let backoff = Backoff::Fixed { delay: SECOND };
+        let retry = RetryPolicy { max_attempts: Some(3), ..RetryPolicy::new(backoff) };
         outbox.answered(now, number, code, &retry, || Seed(7).stream(Domain::TwinRetry, 0, 0))
     }
 
@@ -255,6 +260,11 @@ mod tests {
         assert!(outbox.next(at(9)).is_some());
         assert_eq!(answer(&mut outbox, at(9), 4, 400), Some(Answered::Dropped { status }));
         assert_eq!((outbox.wake_at(), outbox.pending.capacity()), (Nanos::MAX, 0));
+        let stubborn = RetryPolicy { refused: true, ..RetryPolicy::new(Backoff::Fixed { delay: SECOND }) };
+        outbox.push(status, Bytes::new(), 0);
+        assert!(outbox.next(at(9)).is_some());
+        let answered = outbox.answered(at(9), 5, 400, &stubborn, || Seed(7).stream(Domain::TwinRetry, 0, 0));
+        assert_eq!(answered, Some(Answered::Again { status, wait: SECOND }));
     }
 
     #[test]

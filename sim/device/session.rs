@@ -240,10 +240,12 @@ impl<D: DeviceDialect> Session<D> {
                 }
             }
             Answered::Again { wait, .. } => {
+                out.push(Output::Event(Event::ReportRetry(wait)));
                 out.push(Output::Event(Event::Failed(format!("report {status} answered {code}, sent again"))));
                 self.decide(out, || format!("report {status} goes out again in {wait:?}"));
             }
             Answered::Dropped { .. } => {
+                out.push(Output::Event(Event::ReportDropped));
                 out.push(Output::Event(Event::Failed(format!("report {status} answered {code}, dropped"))));
                 self.decide(out, || format!("report {status} is dropped"));
             }

@@ -264,8 +264,9 @@ impl<D: DeviceDialect + 'static> Task<D> {
         let (worker, device) = (&**self.worker.worker(), self.device);
         let truth = worker.truth.as_deref();
         let books = &mut *worker.books.borrow_mut();
+        let cohort = worker.settings.fleet.retry_connect.cohort(device);
         match event {
-            Event::Attempted => books.recorder.counters().connect_attempts += 1,
+            Event::Attempted => books.recorder.retries().connect(cohort).attempts += 1,
             Event::Connected => {
                 books.gauges.connected += 1;
                 if let Link::Open(_, permit) = &mut self.link {
@@ -273,8 +274,16 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
+            Event::Lost => books.recorder.retries().connect(cohort).lost += 1,
+            Event::Back(after) => books.recorder.retries().back(cohort, after),
             Event::Ready => books.gauges.ready += 1,
-            Event::GaveUp => books.gauges.gave_up += 1,
+            Event::GaveUp => {
+                books.gauges.gave_up += 1;
+                books.recorder.retries().connect(cohort).give_ups += 1;
+            }
+            Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
+            Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
+            Event::ReportDropped => books.recorder.retries().twin.give_ups += 1,
             Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
             Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
             Event::Sample(series, duration) => {
@@ -284,6 +293,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 books.recorder.record(series, duration);
             }
             Event::Published { status, present } => {
+                books.recorder.retries().twin.attempts += 1;
                 if let Some(before) = self.shows.replace(status) {
                     let stage = &mut books.gauges.stages[before as usize];
                     *stage = stage.saturating_sub(1);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Census, FaultCounts, ImageCounts, SeriesData};
+use super::{Census, FaultCounts, ImageCounts, RetryTally, SeriesData};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -32,6 +32,8 @@ pub struct Measurements {
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
     pub sent_span: Option<(Nanos, Nanos)>,
+    /// What was tried, and tried again.
+    pub retries: RetryTally,
 }
 
 /// Plain counts.
@@ -41,10 +43,6 @@ pub struct Counters {
     pub calls_due: u64,
     /// Calls really sent, retries not counted: see [`Recorder::sent`].
     pub calls_sent: u64,
-    /// Calls sent, retries included.
-    pub call_attempts: u64,
-    /// Connections that were tried.
-    pub connect_attempts: u64,
     /// Calls that the generator itself was too late for.
     pub dropped: u64,
     /// Stages that came and went between two looks.
@@ -112,6 +110,11 @@ impl Recorder {
     /// The counts, to add to.
     pub fn counters(&mut self) -> &mut Counters {
         &mut self.measurements.counters
+    }
+
+    /// What was tried, to add to.
+    pub fn retries(&mut self) -> &mut RetryTally {
+        &mut self.measurements.retries
     }
 
     /// Adds to the number of planned updates.
@@ -184,6 +187,7 @@ impl Measurements {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
         }
         self.merge_span(other.sent_span);
+        self.retries.merge(&other.retries);
     }
 
     /// Adds another part's measurements for good. What is not there yet is moved: a histogram has 200 KB.
@@ -222,8 +226,6 @@ impl Counters {
     pub const fn merge(&mut self, other: Self) {
         self.calls_due += other.calls_due;
         self.calls_sent += other.calls_sent;
-        self.call_attempts += other.call_attempts;
-        self.connect_attempts += other.connect_attempts;
         self.dropped += other.dropped;
         self.seen_late += other.seen_late;
         self.late += other.late;

@@ -2,6 +2,7 @@
 
 use super::health::{has_driver, health};
 use super::human::{percent, three_digits};
+use super::retries::retries;
 use super::table::{Align, columns, paragraph};
 use super::{ReportError, Reporter, human_duration};
 use crate::measure::{FaultRow, ObserverHealth, RunResult, ThresholdResult, Verdict};
@@ -29,6 +30,7 @@ impl Reporter for Terminal {
             if has_driver(result) { census(result) } else { Vec::new() },
             series(result),
             self.faults(result),
+            retries(result),
             health(result),
         ];
         let text: Vec<String> =

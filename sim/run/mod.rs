@@ -10,6 +10,7 @@ mod devices_file;
 mod doctor;
 pub mod environment;
 mod follow;
+mod hub_faults;
 pub mod hub_keys;
 mod hub_process;
 mod hubs;

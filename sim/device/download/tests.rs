@@ -13,7 +13,7 @@ fn random() -> Stream {
 }
 
 fn transfer(attempts: u32, announced: Option<&str>) -> Transfer {
-    let retry = RetryPolicy { backoff: Backoff::Fixed { delay: SECOND }, max_attempts: Some(attempts) };
+    let retry = RetryPolicy { max_attempts: Some(attempts), ..RetryPolicy::new(Backoff::Fixed { delay: SECOND }) };
     Transfer::new(retry, announced)
 }
 

@@ -25,7 +25,7 @@ pub(super) fn fault(kind: FaultKind) -> Fault {
 }
 
 pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
-    let retry = RetryPolicy { backoff: Backoff::Fixed { delay: SECOND }, max_attempts: None };
+    let retry = RetryPolicy::new(Backoff::Fixed { delay: SECOND });
     Settings {
         dialect: AzureDevice::new("hub.test", Key::from_bytes([7; 32]), 60),
         ids: crate::policy::DeviceIds::new("sim-"),
@@ -44,7 +44,7 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
             token_life: 3600 * SECOND,
             workers: 1,
             timestamps: TimestampFormat::Rfc3339,
-            retry_connect: retry,
+            retry_connect: retry.into(),
             retry_twin: retry,
         },
         firmware: FirmwareConfig {
