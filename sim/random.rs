@@ -29,6 +29,8 @@ pub enum Domain {
     PollPhase,
     /// Back-off of a report; numbers: device, sending.
     TwinRetry,
+    /// The delays of faults; numbers: fault, device and its n-th update.
+    FaultDelays,
     /// Back-off of an image's download; numbers: device and its n-th update, attempt.
     ImageRetry,
     /// The bytes of a made-up image; number: the word.

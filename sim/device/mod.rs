@@ -2,6 +2,7 @@
 
 mod absence;
 mod config;
+mod document;
 mod download;
 mod event;
 mod failures;
@@ -12,8 +13,8 @@ mod link;
 mod open;
 mod outbox;
 mod request;
+mod script;
 mod session;
-mod strike;
 mod task;
 mod workers;
 mod workflow;
@@ -26,6 +27,6 @@ pub use fleet::{Fleet, FleetError, FleetPlan, FleetSample};
 pub use identities::DeviceIdentities;
 pub use image::{DownloadConfig, Image};
 pub use request::{Package, Request, RequestError};
+pub use script::{Act, Form, Line, Script, Step};
 pub use session::{Session, Settings};
-pub use strike::Strike;
-pub use workflow::{Delays, Report, Stamp, Workflow};
+pub use workflow::{Deed, Delays, Report, Stamp, Workflow};

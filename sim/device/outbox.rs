@@ -24,7 +24,7 @@ pub(super) struct Outbox {
 
 #[derive(Debug)]
 struct Pending {
-    status: FirmwareStatus,
+    status: Option<FirmwareStatus>,
     /// Whether it says no more than how far a download is.
     progress: bool,
     document: Bytes,
@@ -53,8 +53,7 @@ struct Awaited {
 pub(super) struct Sending {
     /// Its number, from 1.
     pub(super) number: u32,
-    pub(super) status: FirmwareStatus,
-    pub(super) progress: bool,
+    pub(super) status: Option<FirmwareStatus>,
     pub(super) document: Bytes,
     pub(super) update: u32,
     /// Whether the answer to the sending before did not come in time.
@@ -65,16 +64,16 @@ pub(super) struct Sending {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answered {
     /// The twin has it, so long after it was first sent.
-    Done { status: FirmwareStatus, progress: bool, after: Duration },
+    Done { status: Option<FirmwareStatus>, after: Duration },
     /// It goes out again after this wait.
-    Again { status: FirmwareStatus, wait: Duration },
+    Again { status: Option<FirmwareStatus>, wait: Duration },
     /// It was refused for good.
-    Dropped { status: FirmwareStatus },
+    Dropped { status: Option<FirmwareStatus> },
 }
 
 impl Outbox {
-    /// So many reports of stages may wait. A workflow makes three, so that no update is accepted once fewer places are
-    /// left. Beside them are two at most of a download's progress.
+    /// So many reports may wait. A workflow makes three, so that no update is accepted once fewer places are left. Only
+    /// the copies that faults make come on top: a plan holds few of them; and two at most of a download's progress.
     const MAX: usize = 16;
 
     /// Whether there is room for the reports of one more update.
@@ -82,23 +81,21 @@ impl Outbox {
         self.pending.len() + 3 <= Self::MAX
     }
 
-    /// Puts a report of update number `update` at the end.
-    pub(super) fn push(&mut self, status: FirmwareStatus, document: Bytes, update: u32) {
+    /// Puts a report of update number `update` at the end; one without a status says nothing of the firmware.
+    pub(super) fn push(&mut self, status: Option<FirmwareStatus>, document: Bytes, update: u32) {
         self.add(status, false, document, update);
     }
 
     /// Puts a report of update number `update` at the end that says how far its download is. It takes the place of one
     /// that has not been sent yet.
     pub(super) fn push_progress(&mut self, document: Bytes, update: u32) {
-        match self.pending.last_mut() {
-            Some(last) if last.progress && last.update == update && last.first_sent.is_none() => {
-                last.document = document
-            }
-            _ => self.add(FirmwareStatus::Downloading, true, document, update),
+        match self.pending.last_mut().filter(|last| last.progress && last.first_sent.is_none()) {
+            Some(last) => (last.document, last.update) = (document, update),
+            None => self.add(None, true, document, update),
         }
     }
 
-    fn add(&mut self, status: FirmwareStatus, progress: bool, document: Bytes, update: u32) {
+    fn add(&mut self, status: Option<FirmwareStatus>, progress: bool, document: Bytes, update: u32) {
         self.pending.push(Pending {
             status,
             progress,
@@ -139,8 +136,7 @@ impl Outbox {
         front.awaited = Some(Awaited { from, until: now + ANSWER_LIMIT });
         front.first_sent.get_or_insert(now);
         front.sent = now;
-        let (status, progress, document) = (front.status, front.progress, front.document.clone());
-        Some(Sending { number, status, progress, document, update: front.update, overdue })
+        Some(Sending { number, status: front.status, document: front.document.clone(), update: front.update, overdue })
     }
 
     /// The twin answered sending number `number` with `code`; `None` if that is not awaited (any more).
@@ -154,7 +150,7 @@ impl Outbox {
     ) -> Option<Answered> {
         let front = self.pending.first_mut()?;
         front.awaited.filter(|awaited| (awaited.from..=self.sendings).contains(&number))?;
-        let (status, progress) = (front.status, front.progress);
+        let status = front.status;
         let why = match code {
             200..300 => None,
             429 => Some(Failure::Throttled),
@@ -175,7 +171,7 @@ impl Outbox {
             // An idle device owns no buffer.
             self.pending = Vec::new();
         }
-        Some(if why.is_none() { Answered::Done { status, progress, after } } else { Answered::Dropped { status } })
+        Some(if why.is_none() { Answered::Done { status, after } } else { Answered::Dropped { status } })
     }
 }
 
@@ -206,7 +202,7 @@ mod tests {
 
     #[test]
     fn one_report_is_under_way_at_a_time_and_only_its_own_answer_ends_it() {
-        let (first, second) = (FirmwareStatus::Downloading, FirmwareStatus::Applying);
+        let (first, second) = (Some(FirmwareStatus::Downloading), Some(FirmwareStatus::Applying));
         let mut outbox = Outbox::default();
         outbox.push(first, Bytes::from_static(b"1"), 0);
         outbox.push(second, Bytes::from_static(b"2"), 0);
@@ -216,28 +212,22 @@ mod tests {
         let again = outbox.next(at(5)).unwrap();
         assert_eq!((again.number, &again.document[..]), (2, &b"1"[..]));
         assert_eq!(answer(&mut outbox, at(6), 1, 204), None, "the answer to the lost sending");
-        assert_eq!(
-            answer(&mut outbox, at(6), 2, 204),
-            Some(Answered::Done { status: first, progress: false, after: 5 * SECOND })
-        );
+        assert_eq!(answer(&mut outbox, at(6), 2, 204), Some(Answered::Done { status: first, after: 5 * SECOND }));
         assert_eq!(outbox.next(at(6)).unwrap().status, second);
     }
 
     #[test]
     fn an_answer_that_does_not_come_is_asked_for_again_and_an_earlier_one_still_counts() {
-        let status = FirmwareStatus::Applying;
+        let status = Some(FirmwareStatus::Applying);
         let mut outbox = Outbox::default();
         outbox.push(status, Bytes::from_static(b"1"), 0);
-        outbox.push(FirmwareStatus::Completed, Bytes::from_static(b"2"), 0);
+        outbox.push(Some(FirmwareStatus::Completed), Bytes::from_static(b"2"), 0);
         assert!(!outbox.next(at(1)).unwrap().overdue);
         assert_eq!(outbox.next(at(60)), None);
         let again = outbox.next(outbox.wake_at()).unwrap();
         assert_eq!((again.number, &again.document[..], again.overdue), (2, &b"1"[..], true));
         assert_eq!((outbox.next(at(61)), outbox.wake_at()), (None, at(121)));
-        assert_eq!(
-            answer(&mut outbox, at(71), 1, 204),
-            Some(Answered::Done { status, progress: false, after: 70 * SECOND })
-        );
+        assert_eq!(answer(&mut outbox, at(71), 1, 204), Some(Answered::Done { status, after: 70 * SECOND }));
         assert_eq!(outbox.next(at(71)).unwrap().number, 3);
         assert_eq!(answer(&mut outbox, at(72), 2, 204), None, "the other answer to the report before");
         assert!(!outbox.is_empty() && answer(&mut outbox, at(72), 3, 204).is_some() && outbox.is_empty());
@@ -245,7 +235,7 @@ mod tests {
 
     #[test]
     fn throttled_reports_wait_and_refused_ones_go() {
-        let status = FirmwareStatus::Failed;
+        let status = Some(FirmwareStatus::Failed);
         let mut outbox = Outbox::default();
         outbox.push(status, Bytes::new(), 0);
         for (number, code) in [(1, 429), (2, 503)] {
@@ -270,17 +260,16 @@ mod tests {
     #[test]
     fn progress_that_was_not_sent_gives_way_to_the_next() {
         let mut outbox = Outbox::default();
-        outbox.push(FirmwareStatus::Downloading, Bytes::from_static(b"d"), 0);
+        outbox.push(Some(FirmwareStatus::Downloading), Bytes::from_static(b"d"), 0);
         for text in [&b"25"[..], b"50"] {
             outbox.push_progress(Bytes::from_static(text), 0);
         }
         assert!(outbox.next(at(1)).is_some() && answer(&mut outbox, at(1), 1, 204).is_some());
-        let sent = outbox.next(at(1)).unwrap();
-        assert_eq!((&sent.document[..], sent.progress), (&b"50"[..], true));
+        assert_eq!(outbox.next(at(1)).unwrap().document, "50");
         outbox.push_progress(Bytes::from_static(b"75"), 0);
         outbox.push_progress(Bytes::from_static(b"100"), 0);
         assert_eq!(outbox.pending.len(), 2);
-        assert!(matches!(answer(&mut outbox, at(1), 2, 204), Some(Answered::Done { progress: true, .. })));
+        assert!(matches!(answer(&mut outbox, at(1), 2, 204), Some(Answered::Done { status: None, .. })));
         assert_eq!(outbox.next(at(1)).unwrap().document, "100");
     }
 }

@@ -15,6 +15,18 @@ pub(super) struct Board {
     gauges: Gauges,
 }
 
+/// What a look at a twin is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// It shows what was not known.
+    New,
+    /// It was known, or is older than what is known: looks overlap, and may come out of turn.
+    Old,
+    /// The twin was written later than what is known of it, and counts from a lower version than that. From which to
+    /// which; from now on this one is what is known.
+    Fell(u64, u64),
+}
+
 /// One twin, kept small: there is one for every device, called or not.
 #[derive(Debug, Clone, Copy)]
 struct Known {
@@ -46,11 +58,16 @@ impl Board {
         Baseline { version: known.version, updated }
     }
 
-    /// Notes whether `device` is connected, and tells whether its twin's `$version` is news: looks overlap, and show
-    /// most things several times.
-    pub(super) fn glance(&mut self, device: u32, connected: Option<bool>, version: u64) -> bool {
+    /// Notes whether `device` is connected, and tells whether its twin's `$version`, written at `updated`, is news.
+    pub(super) fn glance(
+        &mut self,
+        device: u32,
+        connected: Option<bool>,
+        version: u64,
+        updated: Option<Timestamp>,
+    ) -> News {
         let index = device.checked_sub(self.range.start);
-        let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else { return false };
+        let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else { return News::Old };
         if let Some(connected) = connected
             && connected != known.connected
         {
@@ -58,16 +75,27 @@ impl Board {
             let count = &mut self.gauges.connected;
             *count = if connected { *count + 1 } else { count.saturating_sub(1) };
         }
-        version > known.version
+        if version > known.version {
+            return News::New;
+        }
+        match updated {
+            Some(updated) if version < known.version && updated > known.updated => {
+                let fell = News::Fell(known.version, version);
+                (known.version, known.updated) = (version, updated);
+                fell
+            }
+            _ => News::Old,
+        }
     }
 
     /// Notes what the twin of `device` shows; whether that is news.
-    pub(super) fn learn(&mut self, device: u32, report: &TwinReport) -> bool {
-        if !self.glance(device, report.connected, report.version) {
-            return false;
+    pub(super) fn learn(&mut self, device: u32, report: &TwinReport) -> News {
+        let news = self.glance(device, report.connected, report.version, report.last_updated);
+        if news == News::Old {
+            return news;
         }
         let index = device.checked_sub(self.range.start);
-        let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else { return false };
+        let Some(known) = index.and_then(|index| self.known.get_mut(index as usize)) else { return News::Old };
         let status = report.status.as_ref().and_then(|status| status.as_ref().ok().copied());
         if let Some(old) = std::mem::replace(&mut known.status, status) {
             self.gauges.stages[old as usize] -= 1;
@@ -76,13 +104,13 @@ impl Board {
             self.gauges.stages[new as usize] += 1;
         }
         (known.version, known.updated) = (report.version, report.last_updated.unwrap_or(Timestamp::MIN));
-        true
+        news
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sighting::tests::report;
+    use super::super::sighting::tests::{report, second};
     use super::*;
     use crate::policy::FirmwareStatus::{Applying, Downloading};
 
@@ -90,14 +118,25 @@ mod tests {
     fn only_a_newer_version_is_news_and_counts_follow() {
         let mut board = Board::new(DeviceRange { start: 5, end: 7 });
         assert_eq!(board.baseline(5), Baseline::default());
-        assert!(board.learn(5, &report(Downloading, 3, None, &[])));
-        assert!(board.learn(6, &report(Downloading, 3, None, &[])));
-        assert!(board.learn(5, &report(Applying, 4, None, &[])));
+        for (device, status, version) in [(5, Downloading, 3), (6, Downloading, 3), (5, Applying, 4)] {
+            assert_eq!(board.learn(device, &report(status, version, None, &[])), News::New);
+        }
         let gone = TwinReport { connected: Some(false), ..report(Downloading, 3, None, &[]) };
-        assert!(!board.learn(5, &gone), "a lagging query shows an old version");
-        assert!(!board.learn(4, &gone) && !board.learn(7, &gone), "not of this range");
+        assert_eq!(board.learn(5, &gone), News::Old, "a lagging query shows an old version");
+        assert_eq!((board.learn(4, &gone), board.learn(7, &gone)), (News::Old, News::Old), "not of this range");
         assert_eq!(board.baseline(5).version, 4);
         let gauges = board.gauges();
         assert_eq!((gauges.connected, gauges.stages[1], gauges.stages[2]), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_twin_that_counts_from_below_again_is_told_once() {
+        let mut board = Board::new(DeviceRange { start: 5, end: 7 });
+        board.learn(5, &report(Applying, 40, None, &[]));
+        let again = TwinReport { last_updated: Some(second(41)), ..report(Downloading, 2, None, &[]) };
+        assert_eq!(board.learn(5, &again), News::Fell(40, 2));
+        assert_eq!(board.learn(5, &again), News::Old);
+        let next = TwinReport { last_updated: Some(second(42)), ..report(Applying, 3, None, &[]) };
+        assert_eq!((board.learn(5, &next), board.gauges().stages[2]), (News::New, 1));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::answer::CallFailure;
 use super::sighting::Violation;
+use crate::measure::Invariant;
 use crate::policy::FirmwareStatus;
 
 /// A decision about an update, with its reason. It is put into words only where somebody follows the device.
@@ -36,8 +37,25 @@ pub(super) enum Decision {
     Violated(Violation),
     /// The update has ended already; its outcome stands.
     Late(FirmwareStatus),
+    /// The device reports another update, though it has begun this one and not ended it: where this one stands, and what
+    /// the other reports.
+    Overlapped(FirmwareStatus, Option<FirmwareStatus>),
+    /// The update had failed so, and completes after all.
+    Revived(FirmwareStatus),
     /// A stop found it unfinished.
     Stopped,
+}
+
+impl Decision {
+    /// The invariant that what was seen breaks.
+    pub(super) const fn breaks(self) -> Option<Invariant> {
+        match self {
+            Self::Violated(Violation::Backward(..) | Violation::Skipped(_)) => Some(Invariant::ForwardOnly),
+            Self::Overlapped(..) => Some(Invariant::OneAtATime),
+            Self::Revived(_) => Some(Invariant::NoSuccessAfterFailure),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Decision {
@@ -63,6 +81,9 @@ impl fmt::Display for Decision {
             Self::OtherUpdate => f.write_str("the report is not of this update"),
             Self::Violated(violation) => write!(f, "the workflow forbids this: {violation}"),
             Self::Late(stage) => write!(f, "{stage} came after the end; the outcome stands"),
+            Self::Overlapped(stage, Some(other)) => write!(f, "{other} of another update while this one is {stage}"),
+            Self::Overlapped(stage, None) => write!(f, "a report of another update while this one is {stage}"),
+            Self::Revived(failed) => write!(f, "{failed}>completed: a success after a failure"),
             Self::Stopped => f.write_str("stopped before its end"),
         }
     }

@@ -9,7 +9,7 @@ use super::client::{Client, ClientError, RestSettings};
 use super::config::DriverConfig;
 use super::workers;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
-use crate::policy::{DeviceIds, DeviceRange, Outcome};
+use crate::policy::{DeviceIds, DeviceRange, Diagonal, Outcome};
 use crate::random::Seed;
 use crate::time::{Clock, Nanos};
 
@@ -38,6 +38,8 @@ pub struct DriverPlan {
     /// What the devices did, where they run in this process. A call without an id is looked up there under an empty
     /// one.
     pub truth: Option<Arc<Truth>>,
+    /// By what updates are judged, where the truth is known; an empty one judges nothing.
+    pub diagonal: Diagonal,
     /// Who follows a device.
     pub tracer: Option<Arc<Tracer>>,
     /// Forgets so many outcomes, for the test that proves that the census tells.

@@ -1,13 +1,16 @@
 //! All updates of a range of devices: when each is called, what their twins show, what is to be done next. Pure, as
 //! the updates themselves are; every method takes the present moment.
 
+mod slot;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::iter::Peekable;
 use std::time::Duration;
 
 use super::answer::in_words;
-use super::board::Board;
+use super::board::{Board, News};
 use super::event::{Effect, Input, Rules};
+use super::marks::Marks;
 use super::part::{Action, Part};
 use super::scribe::Scribe;
 use super::update::Update;
@@ -16,6 +19,7 @@ use crate::dialect::{MethodAnswer, TwinReport};
 use crate::measure::{Gauges, TraceEvent};
 use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, Load, Outcome};
 use crate::time::Nanos;
+use slot::{Slot, place, slot};
 
 /// A call that the generator's own loop comes to so late is dropped: it would no longer be the planned load.
 const TOO_LATE: Duration = Duration::from_secs(1);
@@ -51,14 +55,6 @@ pub(super) struct Ledger {
     actions: VecDeque<Action>,
     effects: Vec<Effect>,
     scribe: Scribe,
-}
-
-/// The latest update of a device that was called.
-#[derive(Debug)]
-struct Slot {
-    update: Update,
-    /// The faults, bit by bit, that afflicted the device when it was called.
-    hit: u64,
 }
 
 impl Ledger {
@@ -105,7 +101,7 @@ impl Ledger {
 
     /// The load starts at `at`.
     pub(super) fn begin(&mut self, at: Nanos) {
-        self.start.get_or_insert(at);
+        self.scribe.load_starts(*self.start.get_or_insert(at));
     }
 
     /// When [`Ledger::tick`] has something to do.
@@ -155,7 +151,7 @@ impl Ledger {
         }
         self.handle(now, device, Input::Sent);
         if let Some(slot) = slot(&mut self.slots, self.range, device) {
-            slot.hit |= self.scribe.afflictions(device);
+            slot.marks.hit |= self.scribe.afflictions(device);
             // A closed load has no due times that a call could be late for.
             let lag = matches!(self.load, Load::Open { .. }).then(|| now.since(slot.update.due()));
             self.scribe.sent(now, device, &slot.update, lag);
@@ -182,9 +178,10 @@ impl Ledger {
 
     /// The observer received `row` at `now`; it is read in full only if it is news.
     pub(super) fn glance(&mut self, now: Nanos, row: &DeltaRow<'_>) -> Result<(), serde_json::Error> {
-        let device = self.ids.device(&row.device_id);
-        if device.is_some_and(|device| self.board.glance(device, row.connected(), row.version())) {
-            self.look(now, &row.report()?);
+        let Some(device) = self.ids.device(&row.device_id) else { return Ok(()) };
+        match self.board.glance(device, row.connected(), row.version(), row.last_updated()) {
+            News::New => self.look(now, &row.report()?),
+            news => self.looked(now, device, news),
         }
         Ok(())
     }
@@ -192,9 +189,17 @@ impl Ledger {
     /// The observer received `report` at `now`.
     pub(super) fn look(&mut self, now: Nanos, report: &TwinReport) {
         let Some(device) = self.ids.device(&report.device_id) else { return };
-        if self.board.learn(device, report) {
+        let news = self.board.learn(device, report);
+        self.looked(now, device, news);
+        if news == News::New {
             self.handle(now, device, Input::Report(report));
         }
+    }
+
+    /// Has written down that a twin was looked at.
+    fn looked(&mut self, now: Nanos, device: u32, news: News) {
+        let update = slot(&mut self.slots, self.range, device).map(|slot| &slot.update);
+        self.scribe.looked(now, device, update, news);
     }
 
     /// The twin of `device` that an action asked for in the name of update `number`; `None` if it could not be read.
@@ -204,7 +209,8 @@ impl Ledger {
             return report.map_or((), |report| self.look(now, report));
         }
         if let Some(report) = report {
-            self.board.learn(device, report);
+            let news = self.board.learn(device, report);
+            self.looked(now, device, news);
         }
         self.handle(now, device, Input::Read(report));
     }
@@ -321,7 +327,8 @@ impl Ledger {
             return self.end_uncalled(now, arrival, due, Input::Refused("unknown_device"));
         };
         let update = Update::new(arrival.update, due).in_job(job.unwrap_or(arrival.update));
-        *place = Some(Box::new(Slot { update, hit: 0 }));
+        let marks = place.as_ref().map(|slot| slot.marks.next()).unwrap_or_default();
+        *place = Some(Box::new(Slot { update, marks }));
         self.in_progress += 1;
         self.handle(now, device, Input::Due(self.board.baseline(device)));
     }
@@ -331,7 +338,7 @@ impl Ledger {
         let mut update = Update::new(arrival.update, due);
         update.handle(now, input, &self.rules, &mut self.effects);
         for effect in self.effects.drain(..) {
-            self.scribe.effect(now, arrival.device, &update, 0, &effect);
+            self.scribe.effect(now, arrival.device, &update, &mut Marks::default(), &effect);
         }
         self.ended += 1;
     }
@@ -370,7 +377,7 @@ impl Ledger {
             queue.push_back(device);
         }
         for effect in &effects {
-            self.scribe.effect(now, device, update, slot.hit, effect);
+            self.scribe.effect(now, device, update, &mut slot.marks, effect);
         }
         let number = update.number();
         for effect in effects.drain(..) {
@@ -386,14 +393,6 @@ impl Ledger {
         }
         self.effects = effects;
     }
-}
-
-fn place(slots: &mut [Option<Box<Slot>>], range: DeviceRange, device: u32) -> Option<&mut Option<Box<Slot>>> {
-    slots.get_mut(device.checked_sub(range.start)? as usize)
-}
-
-fn slot(slots: &mut [Option<Box<Slot>>], range: DeviceRange, device: u32) -> Option<&mut Slot> {
-    place(slots, range, device)?.as_deref_mut()
 }
 
 #[cfg(test)]

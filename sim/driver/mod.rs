@@ -12,6 +12,7 @@ mod driver;
 mod event;
 mod job;
 mod ledger;
+mod marks;
 mod online;
 mod part;
 mod poll;

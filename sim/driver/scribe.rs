@@ -1,14 +1,17 @@
 //! Writing down what happens to updates: series, census, the joins with the devices' truth, the trace.
 
+mod judging;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::decision::Decision;
 use super::event::Effect;
+use super::marks::Marks;
 use super::sighting::UpdateIds;
 use super::update::Update;
-use crate::measure::{Measurements, Recorder, TraceEvent, Tracer, Truth};
-use crate::policy::{DeviceRange, FirmwareStatus, Outcome, Series};
+use crate::measure::{DeviceTimes, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth};
+use crate::policy::{DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Series};
 use crate::time::Nanos;
 
 /// The driver's recorder, with what it joins and whom it tells.
@@ -20,20 +23,42 @@ pub(super) struct Scribe {
     ids: Option<UpdateIds>,
     /// Whether the hub makes the calls, so that none of them can be measured.
     by_job: bool,
+    devices: DeviceIds,
+    diagonal: Diagonal,
+    load_start: Nanos,
     swallow: u32,
 }
 
+/// What a scribe is given.
+#[derive(Debug)]
+pub(super) struct Sources {
+    /// What the devices did, where that is known.
+    pub(super) truth: Option<Arc<Truth>>,
+    /// Who follows a device.
+    pub(super) tracer: Option<Arc<Tracer>>,
+    /// How update ids are written, where calls carry one.
+    pub(super) ids: Option<UpdateIds>,
+    /// The devices' ids.
+    pub(super) devices: DeviceIds,
+    /// By what updates are judged.
+    pub(super) diagonal: Diagonal,
+    /// Whether the hub makes the calls, so that none of them can be measured.
+    pub(super) by_job: bool,
+    /// The first so many outcomes are forgotten, to prove that the census tells.
+    pub(super) swallow: u32,
+}
+
 impl Scribe {
-    /// A scribe; `ids` where calls carry an id; `by_job` where the hub makes them. The first `swallow` outcomes are forgotten, to prove that the census
-    /// tells.
-    pub(super) fn new(
-        truth: Option<Arc<Truth>>,
-        tracer: Option<Arc<Tracer>>,
-        ids: Option<UpdateIds>,
-        by_job: bool,
-        swallow: u32,
-    ) -> Self {
-        Self { recorder: Recorder::default(), truth, tracer, ids, by_job, swallow }
+    /// A scribe.
+    pub(super) fn new(sources: Sources) -> Self {
+        let Sources { truth, tracer, ids, devices, diagonal, by_job, swallow } = sources;
+        let recorder = Recorder::default();
+        Self { recorder, truth, tracer, ids, devices, diagonal, load_start: Nanos::ZERO, by_job, swallow }
+    }
+
+    /// The load starts at `at`.
+    pub(super) const fn load_starts(&mut self, at: Nanos) {
+        self.load_start = at;
     }
 
     /// The recorder, for what belongs to no single update.
@@ -82,9 +107,8 @@ impl Scribe {
         self.note(device, now, || TraceEvent::CallSent { attempt: update.attempts() });
     }
 
-    /// Writes down one effect on `update`. `hit` are the faults, bit by bit, that afflicted the device when it was
-    /// called.
-    pub(super) fn effect(&mut self, now: Nanos, device: u32, update: &Update, hit: u64, effect: &Effect) {
+    /// Writes down one effect on `update`.
+    pub(super) fn effect(&mut self, now: Nanos, device: u32, update: &Update, marks: &mut Marks, effect: &Effect) {
         match effect {
             Effect::Call | Effect::ReadTwin => {}
             Effect::Attempt { .. } | Effect::Response { .. } if self.by_job => {}
@@ -98,6 +122,7 @@ impl Scribe {
                 self.recorder.record(series, *response);
             }
             Effect::Seen { status, version, transition } => {
+                self.recorder.invariants().checked(Invariant::ForwardOnly);
                 self.seen(now, device, update, *status, *transition);
                 self.note(device, now, || TraceEvent::Seen { status: *status, version: *version });
             }
@@ -105,9 +130,12 @@ impl Scribe {
             Effect::Late => self.recorder.counters().late += 1,
             Effect::Decided(decision) => {
                 self.decided(update, *decision);
+                if let Some(invariant) = decision.breaks() {
+                    self.broken(device, update, marks, invariant, decision);
+                }
                 self.note(device, now, || TraceEvent::Decision(decision.to_string()));
             }
-            Effect::Ended { outcome, detail } => self.ended(now, device, update, hit, *outcome, detail),
+            Effect::Ended { outcome, detail } => self.ended(now, device, update, marks, *outcome, detail),
         }
     }
 
@@ -140,8 +168,12 @@ impl Scribe {
         }
     }
 
-    fn ended(&mut self, now: Nanos, device: u32, update: &Update, hit: u64, outcome: Outcome, detail: &str) {
+    fn ended(&mut self, now: Nanos, device: u32, update: &Update, marks: &mut Marks, outcome: Outcome, detail: &str) {
+        if let Some(truth) = self.truth.as_ref().filter(|_| update.attempts() > 0 && !self.diagonal.is_empty()) {
+            truth.ended(device, &self.carried_id(update));
+        }
         let times = self.of(device, update);
+        self.ends_once(device, update, marks, outcome);
         let total = now.since(update.due());
         match outcome {
             Outcome::Completed => {
@@ -158,9 +190,7 @@ impl Scribe {
             self.swallow -= 1;
             return;
         }
-        let injected = times.map_or(0, |times| times.injected) | hit;
-        let faults = (0..Truth::MAX_FAULTS).filter(|fault| injected >> fault & 1 == 1);
-        self.recorder.outcome(outcome, detail, faults);
+        self.judge(now, device, update, marks, times, outcome, detail);
     }
 
     /// So many updates end in `outcome` before they were called.
@@ -176,12 +206,17 @@ impl Scribe {
         let swallowed = count.min(u64::from(self.swallow));
         self.swallow -= u32::try_from(swallowed).unwrap_or(self.swallow);
         self.recorder.outcomes(outcome, detail, count - swallowed);
+        if !self.diagonal.is_empty() {
+            self.recorder.judged().add(Hit::None, outcome, count - swallowed);
+        }
     }
 
-    fn of(&self, device: u32, update: &Update) -> Option<crate::measure::DeviceTimes> {
-        let truth = self.truth.as_ref()?;
-        // A call without an id is known to the devices by an empty one.
-        let id = self.ids.as_ref().map(|ids| ids.id(update.named())).unwrap_or_default();
-        truth.of(device, &id)
+    fn of(&self, device: u32, update: &Update) -> Option<DeviceTimes> {
+        self.truth.as_ref()?.of(device, &self.carried_id(update))
+    }
+
+    /// The id that the device knows the update by: a call without one is known by an empty one.
+    fn carried_id(&self, update: &Update) -> String {
+        self.ids.as_ref().map(|ids| ids.id(update.named())).unwrap_or_default()
     }
 }

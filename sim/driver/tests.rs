@@ -12,7 +12,7 @@ use super::scripted::{Asked, Devices, Reply, ScriptedHub, settings};
 use super::*;
 use crate::measure::{Measurements, TraceEvent, Tracer};
 use crate::policy::FirmwareStatus::{Applying, Completed, Downloading};
-use crate::policy::{ArrivalKind, DeviceIds, DeviceRange, Load, Outcome, RetryPolicy, Series};
+use crate::policy::{ArrivalKind, DeviceIds, DeviceRange, Diagonal, Load, Outcome, RetryPolicy, Series};
 use crate::random::Seed;
 use crate::time::Clock;
 
@@ -46,6 +46,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
         rest,
         clock: Clock::start(),
         truth: None,
+        diagonal: Diagonal::default(),
         tracer: None,
         swallow_outcomes: 0,
     }

@@ -1,6 +1,8 @@
 //! The state machine of one update, from its due time to its one outcome. Pure: moments, answers and reports in,
 //! effects out.
 
+mod forbidden;
+
 use std::mem::take;
 use std::time::Duration;
 
@@ -58,6 +60,8 @@ pub(super) struct Update {
     /// The latest `$version` that was looked at.
     version: u64,
     shown: Shown,
+    /// Whether the device was seen to be at another update at the same time.
+    overlapped: bool,
     /// When the latest stage was seen, or the call answered.
     previous: Option<Nanos>,
 }
@@ -229,7 +233,7 @@ impl Update {
         }
         let owner = owner(report, self.named, &rules.ids, self.baseline);
         if owner == Owner::Other {
-            return effects.push(Effect::Decided(Decision::OtherUpdate));
+            return self.other(report, effects);
         }
         if matches!(self.phase, Phase::Ended(_)) {
             return self.late(report, owner, effects);
@@ -272,20 +276,6 @@ impl Update {
                 }
                 self.observe(now, rules);
             }
-        }
-    }
-
-    fn late(&mut self, report: &TwinReport, owner: Owner, effects: &mut Vec<Effect>) {
-        // A device that echoes nothing and was never told of this update is busy with something else.
-        if owner == Owner::Silent && !self.may_run {
-            return;
-        }
-        if let Some(Ok(status)) = report.status
-            && status != FirmwareStatus::StandBy
-            && self.shown.stage != Some(status)
-        {
-            self.shown.stage = Some(status);
-            effects.extend([Effect::Decided(Decision::Late(status)), Effect::Late]);
         }
     }
 

@@ -17,7 +17,7 @@ use super::event::Rules;
 use super::ledger::Ledger;
 use super::part::Part;
 use super::query::Cursor;
-use super::scribe::Scribe;
+use super::scribe::{Scribe, Sources};
 use super::shared::Shared;
 use super::sighting::UpdateIds;
 use super::{poll, query};
@@ -110,7 +110,9 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
 }
 
 fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Shared {
-    let DriverPlan { config, seed, devices, range, ids, run_id, clock, truth, tracer, swallow_outcomes, .. } = plan;
+    let DriverPlan {
+        config, seed, devices, range, ids, run_id, clock, truth, tracer, diagonal, swallow_outcomes, ..
+    } = plan;
     let update_ids = UpdateIds::new(&run_id);
     let carried = config.update_id.then(|| update_ids.clone());
     let by_job = config.via.job_devices().is_some();
@@ -124,7 +126,15 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         ids: update_ids,
         seed,
     };
-    let scribe = Scribe::new(truth, tracer, carried.clone(), by_job, swallow_outcomes);
+    let scribe = Scribe::new(Sources {
+        truth,
+        tracer,
+        ids: carried.clone(),
+        devices: ids.clone(),
+        diagonal,
+        by_job,
+        swallow: swallow_outcomes,
+    });
     let part = Part {
         ids: ids.clone(),
         range,

@@ -2,8 +2,11 @@
 
 mod census;
 mod fault_counts;
+mod fault_row;
 mod histogram;
 mod images;
+mod invariants;
+mod judged;
 mod machine;
 mod process;
 mod recorder;
@@ -15,14 +18,17 @@ mod truth;
 
 pub use census::Census;
 pub use fault_counts::FaultCounts;
+pub use fault_row::{Distribution, FaultRow, MatrixRow};
 pub use histogram::SeriesData;
 pub use images::ImageCounts;
+pub use invariants::{Invariant, InvariantRow, Invariants, Violation};
+pub use judged::{Judged, OffDiagonal};
 pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
-    FaultRow, GeneratorHealth, HubFaultRow, HubHealth, Interval, ObserverHealth, RateResult, Retries, RetryRow,
-    RunResult, ShardResult, ThresholdResult, Verdict,
+    GeneratorHealth, HubFaultRow, HubHealth, Interval, ObserverHealth, RateResult, Retries, RetryRow, RunResult,
+    ShardResult, ThresholdResult, Verdict,
 };
 pub use retries::{RetryCounts, RetryTally};
 pub use throttled::{BusyThrottle, ThrottleCount};

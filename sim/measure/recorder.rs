@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Census, FaultCounts, ImageCounts, RetryTally, SeriesData};
+use super::{Census, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, RetryTally, SeriesData};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -28,6 +28,10 @@ pub struct Measurements {
     pub counters: Counters,
     /// What each fault of the plan did, by its index there.
     pub faults: BTreeMap<usize, FaultCounts>,
+    /// How updates ended, by what hit them; empty where no fault is planned.
+    pub judged: Judged,
+    /// What must hold on every run.
+    pub invariants: Invariants,
     /// How late each worker's event loop was, by worker.
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
@@ -60,6 +64,9 @@ pub struct Counters {
     /// Connections lost while no fault afflicted the device.
     #[serde(default)]
     pub losses_unexplained: u64,
+    /// Reports that devices gave up: refused by the hub, or throttled beyond their retries.
+    #[serde(default)]
+    pub reports_dropped: u64,
     /// Images that devices really downloaded.
     #[serde(default)]
     pub images: ImageCounts,
@@ -156,6 +163,22 @@ impl Recorder {
         self.fault(fault).found.get_or_insert_default().record(after);
     }
 
+    /// What hit updates, and how they ended.
+    pub const fn judged(&mut self) -> &mut Judged {
+        &mut self.measurements.judged
+    }
+
+    /// An update that these faults hit ended as they do not let it.
+    pub fn off_diagonal(&mut self, faults: impl IntoIterator<Item = usize>, example: OffDiagonal) {
+        faults.into_iter().for_each(|fault| self.fault(fault).off_diagonal += 1);
+        self.measurements.judged.off_diagonal(example);
+    }
+
+    /// What must hold on every run.
+    pub const fn invariants(&mut self) -> &mut Invariants {
+        &mut self.measurements.invariants
+    }
+
     fn fault(&mut self, fault: usize) -> &mut FaultCounts {
         self.measurements.faults.entry(fault).or_default()
     }
@@ -183,6 +206,8 @@ impl Measurements {
         for (fault, counts) in &other.faults {
             self.faults.entry(*fault).or_default().merge(counts);
         }
+        self.judged.merge(&other.judged);
+        self.invariants.merge(&other.invariants);
         for (worker, lag) in &other.loop_lag {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
         }
@@ -234,6 +259,7 @@ impl Counters {
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
         self.losses_unexplained += other.losses_unexplained;
+        self.reports_dropped += other.reports_dropped;
         self.images.merge(other.images);
     }
 }
@@ -256,6 +282,8 @@ impl Gauges {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::Invariant;
+    use crate::policy::Hit;
 
     #[test]
     fn taking_drains_and_parts_add_up_to_the_whole() {
@@ -268,6 +296,9 @@ mod tests {
         recorder.too_late(1);
         recorder.recovery(1, Duration::from_secs(2));
         recorder.found(1, Duration::from_secs(1));
+        recorder.off_diagonal([1], OffDiagonal::default());
+        recorder.judged().add(Hit::One(1), Outcome::Failed, 1);
+        recorder.invariants().checked(Invariant::OneOutcome);
         let first = recorder.take();
         recorder.take_back(&first);
         assert_eq!(recorder.take(), first, "what was taken back is handed over again");
@@ -287,6 +318,8 @@ mod tests {
         assert_eq!((fault.strikes, fault.late, fault.injected(), fault.observed[&Outcome::Failed]), (2, 2, 2, 2));
         let counts = [&fault.recovery, &fault.found].map(|data| data.as_ref().map(|data| data.count()));
         assert_eq!(counts, [Some(2), Some(2)]);
+        assert_eq!((fault.off_diagonal, whole.judged.off_diagonal, whole.judged.matrix.len()), (2, 2, 1));
+        assert_eq!(whole.invariants.rows()[0].checked, 2);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
     }
 

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Census, ImageCounts, SeriesData, ThrottleCount};
-use crate::policy::{Outcome, Series};
+use super::{Census, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal, SeriesData, ThrottleCount};
+use crate::policy::Series;
 
 /// Everything that is known of a finished run.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +58,14 @@ pub struct RunResult {
     pub thresholds: Vec<ThresholdResult>,
     /// What was tried, and tried again.
     pub retries: Retries,
+    /// Updates by what hit them and how they ended; empty where no fault was planned or the truth is not known.
+    pub matrix: Vec<MatrixRow>,
+    /// The first updates that ended as their faults do not let them.
+    pub off_diagonal: Vec<OffDiagonal>,
+    /// How many there were.
+    pub off_diagonal_total: u64,
+    /// What must hold on every run; empty where nothing was driven.
+    pub invariants: Vec<InvariantRow>,
     /// What devices downloaded; `None` where they really downloaded nothing, or were none of ours.
     pub images: Option<ImageCounts>,
 }
@@ -221,19 +229,6 @@ pub struct ObserverHealth {
     pub requests: u64,
     /// Looks left out because as many as allowed were under way.
     pub left_out: u64,
-}
-
-/// One fault of the plan: what was injected, and how the updates that it hit were observed to end.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct FaultRow {
-    /// The fault's kind.
-    pub kind: String,
-    /// The outcome that an update hit by it alone ends in.
-    pub expected: String,
-    /// Updates that it hit.
-    pub injected: u64,
-    /// Their outcomes.
-    pub observed: BTreeMap<Outcome, u64>,
 }
 
 /// What was tried, and tried again.

@@ -157,8 +157,11 @@ impl Truth {
     /// The driver has ended `update_id`. To be said before [`Truth::of`] is asked for the last time: then every strike
     /// either stands there, or is told by [`Truth::injected`] that it came too late.
     pub fn ended(&self, device: u32, update_id: &str) {
-        if let Some(slot) = self.slot(device) {
-            slot.ended.store(fingerprint(update_id), Ordering::SeqCst);
+        let Some(slot) = self.slot(device) else { return };
+        let (update, present) = (fingerprint(update_id), slot.update.load(Ordering::SeqCst));
+        // A device that is still at an earlier update, which has ended too, turned this one away.
+        if update == present || slot.ended.load(Ordering::Relaxed) != present {
+            slot.ended.store(update, Ordering::SeqCst);
         }
     }
 
@@ -257,6 +260,10 @@ mod tests {
         assert!(!truth.injected(0, 1, true));
         truth.received(0, "u2", Nanos::new(9));
         assert!(truth.injected(0, 0, true));
+        truth.ended(0, "u2");
+        truth.ended(0, "u2b");
+        assert!(!truth.injected(0, 1, true), "what it turned away makes no difference to what it is at");
+        truth.received(0, "u2c", Nanos::new(9));
         truth.ended(0, "u3");
         truth.received(0, "u3", Nanos::new(9));
         assert!(!truth.injected(0, 0, true), "ended before the call arrived");

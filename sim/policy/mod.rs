@@ -5,6 +5,7 @@ mod arrivals;
 mod connect_pace;
 mod delay;
 mod device_ids;
+mod diagonal;
 mod fault;
 mod fleet_range;
 mod image;
@@ -22,6 +23,7 @@ pub use arrivals::{Arrival, Arrivals};
 pub use connect_pace::ConnectPace;
 pub use delay::{Delay, DelayError};
 pub use device_ids::DeviceIds;
+pub use diagonal::{Diagonal, Expected, Hit, Hits, Judgement};
 pub use fault::{
     Bandwidth, BootLoop, Duplicate, Fail, Fault, FaultKind, FaultPlan, FaultStage, HubEffect, HubFault, HubSlow,
     Latency, Malformation, Malformed, Place, Reboot, Reject, Rollback, Select, Skip, Slow, SlowReply, Slowness, Stall,

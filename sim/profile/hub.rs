@@ -33,6 +33,12 @@ pub enum HubPlan {
 }
 
 impl HubPlan {
+    /// Whether it does all that it is asked to: our own, without limits.
+    #[must_use]
+    pub const fn is_ideal(&self) -> bool {
+        matches!(self, Self::Embedded { tier: None, .. })
+    }
+
     /// What the embedded hub is started with, on free loopback ports, for devices that come over `transport`; `None` for
     /// any other hub.
     #[must_use]

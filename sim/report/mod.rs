@@ -12,6 +12,7 @@ mod sample;
 mod series_json;
 mod table;
 mod terminal;
+mod truth;
 
 pub use error::ReportError;
 pub use hdr::{decode, encode};

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::{ReportError, Reporter};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, ObserverHealth, RateResult, Retries,
-    RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, MatrixRow, ObserverHealth,
+    OffDiagonal, RateResult, Retries, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -77,6 +77,14 @@ struct Document {
     thresholds: Vec<ThresholdResult>,
     #[serde(default)]
     retries: Retries,
+    #[serde(default)]
+    matrix: Vec<MatrixRow>,
+    #[serde(default)]
+    off_diagonal: Vec<OffDiagonal>,
+    #[serde(default)]
+    off_diagonal_total: u64,
+    #[serde(default)]
+    invariants: Vec<InvariantRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     images: Option<ImageCounts>,
 }
@@ -122,6 +130,10 @@ impl Document {
             faults: result.faults.clone(),
             thresholds: result.thresholds.clone(),
             retries: result.retries.clone(),
+            matrix: result.matrix.clone(),
+            off_diagonal: result.off_diagonal.clone(),
+            off_diagonal_total: result.off_diagonal_total,
+            invariants: result.invariants.clone(),
             images: result.images,
         }
     }
@@ -151,6 +163,10 @@ impl Document {
             faults: self.faults,
             thresholds: self.thresholds,
             retries: self.retries,
+            matrix: self.matrix,
+            off_diagonal: self.off_diagonal,
+            off_diagonal_total: self.off_diagonal_total,
+            invariants: self.invariants,
             images: self.images,
         }
     }
@@ -216,7 +232,8 @@ mod tests {
         assert_eq!(
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
-             census_by absent series intervals rate generator hub shards observer faults thresholds retries images"
+             census_by absent series intervals rate generator hub shards observer faults thresholds retries \
+             matrix off_diagonal off_diagonal_total invariants images"
         );
         let inner = keys(4).join(" ");
         assert!(

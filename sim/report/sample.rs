@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, ObserverHealth, RateResult, Retries, RetryRow,
-    RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
+    Census, Distribution, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, Invariant, InvariantRow,
+    MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RetryRow, RunResult, SeriesData, ShardResult,
+    ThresholdResult, Verdict,
 };
-use crate::policy::{Outcome, Series};
+use crate::policy::{Outcome, Place, Series};
 
 /// `samples` evenly spread up to `longest`.
 fn data(samples: u32, longest: Duration) -> SeriesData {
@@ -119,17 +120,17 @@ pub(super) fn sample() -> RunResult {
             left_out: 3,
         },
         faults: vec![
+            fault("fail", Place::Device, Outcome::Failed, &[(Outcome::Failed, 20)]),
             FaultRow {
-                kind: "fail".to_owned(),
-                expected: "failed".to_owned(),
-                injected: 20,
-                observed: BTreeMap::from([(Outcome::Failed, 20)]),
+                off_diagonal: 1,
+                ..fault("reject-2", Place::Call, Outcome::Rejected, &[(Outcome::Completed, 1), (Outcome::Rejected, 19)])
             },
             FaultRow {
-                kind: "reject".to_owned(),
-                expected: "rejected".to_owned(),
-                injected: 20,
-                observed: BTreeMap::from([(Outcome::Completed, 1), (Outcome::Rejected, 19)]),
+                strikes: 30,
+                peak_per_s: 12.5,
+                recovery: Some(Distribution::of(&data(30, Duration::from_secs(4)))),
+                found: Some(Distribution::of(&data(2, ms(70)))),
+                ..fault("half_open", Place::Link, Outcome::Completed, &[(Outcome::Completed, 4)])
             },
         ],
         thresholds: vec![
@@ -145,6 +146,27 @@ pub(super) fn sample() -> RunResult {
         ],
         images: Some(ImageCounts { downloads: 978, bytes: 256_901_120, resumes: 3, failed: 20 }),
         retries: retries(),
+        matrix: vec![
+            row("none", &[(Outcome::Completed, 956)]),
+            row("fail", &[(Outcome::Failed, 20)]),
+            row("reject-2", &[(Outcome::Completed, 1), (Outcome::Rejected, 18)]),
+            row("half_open", &[(Outcome::Completed, 3)]),
+            row("several", &[(Outcome::Completed, 1), (Outcome::Rejected, 1)]),
+        ],
+        off_diagonal: (0..12)
+            .map(|number| OffDiagonal {
+                device: format!("sim-{number:07}"),
+                update: format!("20260101-{number}"),
+                injected: vec!["reject-2".to_owned()],
+                expected: vec!["rejected:503".to_owned()],
+                observed: "completed".to_owned(),
+                detail: String::new(),
+            })
+            .collect(),
+        off_diagonal_total: 13,
+        invariants: Invariant::ALL
+            .map(|name| InvariantRow { name, checked: 1000, injected: 0, violations: 0, examples: Vec::new() })
+            .into(),
     }
 }
 
@@ -168,4 +190,26 @@ fn retries() -> Retries {
         method: RetryRow { give_ups: 2, ..row("exponential-full", 1000, 1024, 24) },
         twin: row("exponential-full", 1000, 3980, 0),
     }
+}
+
+fn fault(name: &str, place: Place, expected: Outcome, observed: &[(Outcome, u64)]) -> FaultRow {
+    let injected = observed.iter().map(|(_, count)| count).sum();
+    FaultRow {
+        name: name.to_owned(),
+        kind: name.split('-').next().unwrap_or_default().to_owned(),
+        place,
+        expected: vec![expected],
+        strikes: injected,
+        late: 0,
+        injected,
+        observed: observed.iter().copied().collect(),
+        off_diagonal: 0,
+        peak_per_s: 3.0,
+        recovery: None,
+        found: None,
+    }
+}
+
+fn row(hit_by: &str, outcomes: &[(Outcome, u64)]) -> MatrixRow {
+    MatrixRow { hit_by: hit_by.to_owned(), outcomes: outcomes.iter().copied().collect() }
 }

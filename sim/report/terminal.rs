@@ -4,8 +4,9 @@ use super::health::{has_driver, health};
 use super::human::{percent, three_digits};
 use super::retries::retries;
 use super::table::{Align, columns, paragraph};
+use super::truth::{matrix, off_diagonal};
 use super::{ReportError, Reporter, human_duration};
-use crate::measure::{FaultRow, ObserverHealth, RunResult, ThresholdResult, Verdict};
+use crate::measure::{ObserverHealth, RunResult, ThresholdResult, Verdict};
 use crate::policy::{Outcome, Statistic, Threshold, Unit};
 
 /// The readable report.
@@ -16,7 +17,7 @@ pub struct Terminal {
 }
 
 #[derive(Clone, Copy)]
-enum Tone {
+pub(super) enum Tone {
     Good,
     Bad,
     Doubtful,
@@ -31,6 +32,9 @@ impl Reporter for Terminal {
             series(result),
             self.faults(result),
             retries(result),
+            matrix(result),
+            off_diagonal(result),
+            self.invariants(result),
             health(result),
         ];
         let text: Vec<String> =
@@ -40,7 +44,7 @@ impl Reporter for Terminal {
 }
 
 impl Terminal {
-    fn paint(self, tone: Tone, text: &str) -> String {
+    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
         let code = match tone {
             Tone::Good => "32",
             Tone::Bad => "31",
@@ -100,28 +104,9 @@ impl Terminal {
             .collect();
         titled("Thresholds", columns(&[Align::Left; 3], &rows))
     }
-
-    fn faults(self, result: &RunResult) -> Vec<String> {
-        let cells = |row: &FaultRow| {
-            let observed: Vec<String> =
-                row.observed.iter().map(|(outcome, count)| format!("{outcome} {count}")).collect();
-            let diagonal = row.observed.keys().all(|outcome| outcome.as_str() == row.expected)
-                && row.observed.values().sum::<u64>() == row.injected;
-            let word =
-                if diagonal { self.paint(Tone::Good, "as expected") } else { self.paint(Tone::Doubtful, "differs") };
-            vec![row.kind.clone(), row.injected.to_string(), row.expected.clone(), observed.join(", "), word]
-        };
-        let heads = ["injected", "updates", "expected", "observed", ""].map(str::to_owned).to_vec();
-        let rows: Vec<Vec<String>> = result.faults.iter().map(cells).collect();
-        if rows.is_empty() {
-            return Vec::new();
-        }
-        let align = [Align::Left, Align::Right, Align::Left, Align::Left, Align::Left];
-        titled("Faults", columns(&align, &[vec![heads], rows].concat()))
-    }
 }
 
-fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
+pub(super) fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
     if lines.is_empty() { lines } else { [vec![title.to_owned()], lines].concat() }
 }
 
@@ -283,14 +268,41 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_whose_updates_are_missing_differs() {
+    fn a_fault_whose_updates_are_missing_or_misclassified_differs() {
         let mut result = sample();
-        for (injected, word) in [(20, "as expected"), (21, "differs")] {
-            result.faults[0].injected = injected;
+        for (strikes, off_diagonal, word) in [(20, 0, "as expected"), (21, 0, "1 lost"), (20, 2, "2 off the diagonal")]
+        {
+            (result.faults[0].strikes, result.faults[0].off_diagonal) = (strikes, off_diagonal);
             let text = render(&result);
             let row = text.lines().find(|line| line.starts_with("  fail  ")).unwrap();
             assert!(row.ends_with(word), "{row}");
         }
+    }
+
+    #[test]
+    fn a_matrix_of_everything_keeps_to_its_width() {
+        let mut result = sample();
+        for (number, row) in result.matrix.iter_mut().enumerate() {
+            row.outcomes = Outcome::ALL.map(|outcome| (outcome, 10_u64.pow(number as u32 + 1))).into();
+            row.hit_by.push_str(" of a rather long name");
+        }
+        let text = render(&result);
+        assert!(text.contains("violation") && text.contains("100000"), "{text}");
+    }
+
+    #[test]
+    fn a_broken_invariant_is_shown_with_its_device() {
+        let mut result = sample();
+        assert!(render(&result).contains("\nInvariants: all 5 held"));
+        let row = &mut result.invariants[1];
+        (row.violations, row.injected) = (7, 20);
+        row.examples = vec![crate::measure::Violation {
+            device: "sim-0000001".to_owned(),
+            update: "run-3".to_owned(),
+            transition: "skipped:applying".to_owned(),
+        }];
+        let text = render(&result);
+        assert!(text.contains("  sim-0000001 run-3: skipped:applying\n"), "{text}");
     }
 
     #[test]

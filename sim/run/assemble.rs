@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::faults;
 use super::hub_faults::HubFaults;
 use super::placement::Placement;
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::Via;
 use crate::measure::{
-    FaultRow, GeneratorHealth, HubHealth, ObserverHealth, RateResult, Retries, RetryCounts, RetryRow, RunResult,
-    SeriesData, ShardResult, ThrottleCount, Usage, Verdict, cores,
+    GeneratorHealth, HubHealth, ObserverHealth, RateResult, Retries, RetryCounts, RetryRow, RunResult, SeriesData,
+    ShardResult, ThrottleCount, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
@@ -111,10 +112,14 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             requests: counters.observer_requests,
             left_out: counters.observer_left_out,
         },
-        faults: fault_rows(&plan, roles, &tally),
+        faults: faults::rows(&plan, roles, &tally),
         images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
         thresholds: Vec::new(),
         retries: retries(&plan, &tally),
+        matrix: faults::matrix(&plan, total),
+        off_diagonal: total.judged.examples.clone(),
+        off_diagonal_total: total.judged.off_diagonal,
+        invariants: faults::invariants(roles, total),
         intervals: tally.intervals.into(),
     }
 }
@@ -238,23 +243,6 @@ fn retries(plan: &Plan, tally: &Tally) -> Retries {
         method: one(&plan.driver.retry_method, total.method, peaks.method),
         twin: one(&plan.fleet.retry_twin, total.twin, peaks.twin),
     }
-}
-
-/// Truth against observation, one row per fault of the plan. A driver alone does not know the truth.
-fn fault_rows(plan: &Plan, roles: Roles, tally: &Tally) -> Vec<FaultRow> {
-    if !(roles.fleet && roles.driver) {
-        return Vec::new();
-    }
-    let rows = plan.faults.iter().enumerate().map(|(index, fault)| {
-        let counts = tally.total.faults.get(&index).cloned().unwrap_or_default();
-        FaultRow {
-            kind: fault.kind.name().to_owned(),
-            expected: fault.kind.outcomes().iter().map(|outcome| outcome.as_str()).collect::<Vec<_>>().join(" or "),
-            injected: counts.injected(),
-            observed: counts.observed,
-        }
-    });
-    rows.collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod coordinator;
 mod devices_file;
 mod doctor;
 pub mod environment;
+mod faults;
 mod follow;
 mod hub_faults;
 pub mod hub_keys;

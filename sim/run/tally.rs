@@ -23,6 +23,8 @@ pub(super) struct Tally {
     pub(super) parts: Vec<Part>,
     /// The seconds passed.
     pub(super) intervals: VecDeque<Interval>,
+    /// The most strikes of each fault of the plan in a second.
+    pub(super) strike_peaks: BTreeMap<usize, f64>,
     /// Lateness of the calls of the last second, in microseconds: see [`SeriesData::cautious_p99`].
     pub(super) last_lag_us: Option<u64>,
     /// Attempts in the seconds that had most.
@@ -127,6 +129,12 @@ impl Tally {
         while let Some(first) = self.open.first_entry().filter(|first| *first.key() < whole) {
             self.closed = first.key() + 1;
             let open = first.remove();
+            for (fault, counts) in open.measurements.faults.iter().filter(|(_, counts)| counts.strikes > 0) {
+                // A part of a second shows no rate above what struck in it.
+                let rate = counts.strikes as f64 / open.until.since(open.from).as_secs_f64().max(1.0);
+                let peak = self.strike_peaks.entry(*fault).or_default();
+                *peak = peak.max(rate);
+            }
             self.last_lag_us = open.measurements.series.get(&Series::ScheduleLag).and_then(cautious_p99_us);
             self.peaks.learn(&open);
             self.intervals.push_back(open.close(&self.gauges(), self.cohorts));
@@ -319,6 +327,18 @@ mod tests {
         alone.end(0);
         assert_eq!(alone.peaks.connect[&0], 10);
         assert!(alone.intervals[0].cohort_attempts.is_empty());
+    }
+
+    #[test]
+    fn the_second_with_most_strikes_is_the_peak() {
+        let mut tally = Tally::new(1, 1);
+        for (from, until, strikes) in [(0.0, 1.0, 20), (1.0, 3.0, 60), (3.0, 3.1, 25)] {
+            let mut progress = progress(from, until, 0);
+            progress.measurements.faults.entry(4).or_default().strikes = strikes;
+            tally.add(0, progress);
+        }
+        tally.end(0);
+        assert_eq!(tally.strike_peaks, [(4, 30.0)].into());
     }
 
     #[test]

@@ -196,7 +196,8 @@ mod tests {
 
     use super::*;
     use crate::dialect::azure::Key;
-    use crate::policy::{FirmwareStatus, Outcome, Series};
+    use crate::measure::{Invariant, OffDiagonal, Violation};
+    use crate::policy::{FirmwareStatus, Hit, Outcome, Series};
     use crate::profile::{self, Override};
     use crate::shard::lines::{read_line, write_line};
 
@@ -227,6 +228,9 @@ mod tests {
         fault.observed.insert(Outcome::Stuck, 2);
         fault.recovery.get_or_insert_default().record(second);
         fault.found.get_or_insert_default().record(2 * second);
+        measurements.judged.add(Hit::One(1), Outcome::Stuck, 2);
+        measurements.judged.off_diagonal(OffDiagonal { device: "sim-1".to_owned(), ..OffDiagonal::default() });
+        measurements.invariants.violated(Invariant::VersionGrows, 1, Violation::default());
         measurements.loop_lag.entry("driver".to_owned()).or_default().0.record(second);
         measurements.sent_span = Some((Nanos::ZERO + second, Nanos::ZERO + 2 * second));
         measurements.retries.connect(1).retry(second);

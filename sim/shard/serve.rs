@@ -10,7 +10,7 @@ use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
 use crate::device::Fleet;
 use crate::driver::{Client, Driver, DriverPlan, RestSettings};
 use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
-use crate::policy::{DeviceIds, Outcome};
+use crate::policy::{DeviceIds, Diagonal, Outcome};
 use crate::profile::HubPlan;
 use crate::time::{Clock, Nanos};
 
@@ -108,6 +108,7 @@ impl Work {
                     rest,
                     clock,
                     truth: truth.clone(),
+                    diagonal: Diagonal::new(&plan.faults, !plan.hub.is_ideal()),
                     tracer: tracer.clone(),
                     swallow_outcomes: assignment.swallow_outcomes,
                 };

@@ -8,8 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
-use crate::measure::{Census, Counters, FaultCounts, LoopLag, Measurements, RetryCounts, RetryTally, SeriesData};
-use crate::policy::{Arena, Outcome, Series};
+use crate::measure::{
+    Census, Counters, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, RetryCounts, RetryTally,
+    SeriesData,
+};
+use crate::policy::{Arena, Hit, Outcome, Series};
 use crate::report;
 use crate::time::Nanos;
 
@@ -22,6 +25,14 @@ struct Packed {
     counters: Counters,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     faults: BTreeMap<usize, PackedFault>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    matrix: Vec<(Hit, Outcome, u64)>,
+    #[serde(default)]
+    off_diagonal: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    examples: Vec<OffDiagonal>,
+    #[serde(default, skip_serializing_if = "Invariants::is_empty")]
+    invariants: Invariants,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     loop_lag: BTreeMap<String, PackedSeries>,
     sent_span: Option<(Nanos, Nanos)>,
@@ -113,8 +124,8 @@ impl PackedRetries {
 /// For `#[serde(with)]`: measurements.
 pub(super) mod measurements {
     use super::{
-        Deserialize, Deserializer, LoopLag, Measurements, Packed, PackedFault, PackedRetries, PackedSeries, Serialize,
-        Serializer, Series, named,
+        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedRetries, PackedSeries,
+        Serialize, Serializer, Series, named,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Measurements, serializer: S) -> Result<S::Ok, S::Error> {
@@ -131,6 +142,10 @@ pub(super) mod measurements {
                 .iter()
                 .map(|(fault, counts)| Ok((*fault, PackedFault::pack(counts)?)))
                 .collect::<Result<_, S::Error>>()?,
+            matrix: from.judged.matrix.iter().map(|((hit, outcome), count)| (*hit, *outcome, *count)).collect(),
+            off_diagonal: from.judged.off_diagonal,
+            examples: from.judged.examples.clone(),
+            invariants: from.invariants.clone(),
             loop_lag: loop_lag
                 .map(|(worker, lag)| Ok((worker.clone(), PackedSeries::pack(&lag.0)?)))
                 .collect::<Result<_, S::Error>>()?,
@@ -155,6 +170,12 @@ pub(super) mod measurements {
                 .into_iter()
                 .map(|(fault, counts)| Ok((fault, counts.unpack()?)))
                 .collect::<Result<_, D::Error>>()?,
+            judged: Judged {
+                matrix: packed.matrix.into_iter().map(|(hit, outcome, count)| ((hit, outcome), count)).collect(),
+                off_diagonal: packed.off_diagonal,
+                examples: packed.examples,
+            },
+            invariants: packed.invariants,
             loop_lag: loop_lag
                 .map(|(worker, lag)| Ok((worker.clone(), LoopLag(lag.unpack()?))))
                 .collect::<Result<_, D::Error>>()?,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::measure::{RunResult, ThresholdResult};
+use crate::measure::{InvariantRow, OffDiagonal, RunResult, ThresholdResult, Violation};
 use crate::policy::{Comparison, Metric, Outcome, Series, Threshold, Unit};
 
 /// The generator may always be this late.
@@ -29,10 +29,36 @@ pub fn validity(thresholds: &[Threshold], judged: &[ThresholdResult], result: &R
     if lost > 0 {
         reasons.push(format!("a shard died with {lost} of its updates unfinished"));
     }
+    reasons.extend(off_diagonal(result));
+    // A shard that was lost took with it what it would have told.
+    for fault in result.faults.iter().filter(|fault| lost == 0 && fault.lost() > 0) {
+        let lost = fault.lost();
+        reasons.push(format!("{lost} of the updates that the fault `{}` struck have no outcome", fault.name));
+    }
+    reasons.extend(result.invariants.iter().filter_map(broken));
     for threshold in judged.iter().filter(|threshold| threshold.ok.is_none()) {
         reasons.push(format!("nothing was measured that `{}` could be judged by", threshold.expr));
     }
     reasons
+}
+
+/// Truth and observation do not agree.
+fn off_diagonal(result: &RunResult) -> Option<String> {
+    let OffDiagonal { device, update, injected, expected, observed, detail } = result.off_diagonal.first()?;
+    let hit = if injected.is_empty() { "by no fault".to_owned() } else { format!("by {}", injected.join(", ")) };
+    let (expected, of) = (expected.join(" or "), if detail.is_empty() { "" } else { ":" });
+    Some(format!(
+        "updates that ended as their faults do not let them: {}; the first is {update} of {device}: hit {hit}, expected \
+         {expected}, seen to end {observed}{of}{detail}",
+        result.off_diagonal_total
+    ))
+}
+
+/// An invariant that was broken though nobody injected that. An update without any outcome has been told of already.
+fn broken(row: &InvariantRow) -> Option<String> {
+    let Violation { device, update, transition } = row.examples.first()?;
+    let update = if update.is_empty() { String::new() } else { format!(" in {update}") };
+    Some(format!("{} was broken {} times; the first is {device}{update}: {transition}", row.name, row.violations))
 }
 
 /// The generator's own lateness against what it measures.
@@ -70,6 +96,8 @@ fn calls(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::{FaultRow, Invariant};
+    use crate::policy::Place;
     use crate::verdict::judge;
 
     fn reasons(thresholds: &[&str], change: impl FnOnce(&mut RunResult)) -> Vec<String> {
@@ -138,5 +166,71 @@ mod tests {
                 "nothing was measured that `update.total.p99 < 1s` could be judged by",
             ]
         );
+    }
+
+    #[test]
+    fn a_misclassified_update_is_named_with_its_device() {
+        let found = reasons(&[], |result| {
+            result.off_diagonal_total = 101;
+            result.off_diagonal = vec![OffDiagonal {
+                device: "sim-0000003".to_owned(),
+                update: "run-7".to_owned(),
+                injected: vec!["slow".to_owned(), "fail".to_owned()],
+                expected: vec!["failed:applying/boot_failed".to_owned()],
+                observed: "completed".to_owned(),
+                detail: String::new(),
+            }];
+        });
+        assert_eq!(
+            found,
+            [
+                "updates that ended as their faults do not let them: 101; the first is run-7 of sim-0000003: hit by slow, fail, \
+              expected failed:applying/boot_failed, seen to end completed"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_struck_update_without_an_end_is_missed_unless_its_shard_was() {
+        let struck = |lost| {
+            move |result: &mut RunResult| {
+                result.faults.push(FaultRow {
+                    name: "fail-2".to_owned(),
+                    kind: "fail".to_owned(),
+                    place: Place::Device,
+                    expected: vec![Outcome::Failed],
+                    strikes: 12,
+                    late: 1,
+                    injected: 8,
+                    observed: [(Outcome::Failed, 8)].into(),
+                    off_diagonal: 0,
+                    peak_per_s: 4.0,
+                    recovery: None,
+                    found: None,
+                });
+                result.census.planned = lost;
+                result.census.add(Outcome::LostShard, "", lost);
+            }
+        };
+        assert_eq!(reasons(&[], struck(0)), ["3 of the updates that the fault `fail-2` struck have no outcome"]);
+        assert_eq!(reasons(&[], struck(2)), ["a shard died with 2 of its updates unfinished"]);
+    }
+
+    #[test]
+    fn a_broken_invariant_is_named_unless_it_was_injected() {
+        let found = |injected, violations| {
+            reasons(&[], |result| {
+                let example = Violation {
+                    device: "sim-1".to_owned(),
+                    update: "run-7".to_owned(),
+                    transition: "skipped:applying".to_owned(),
+                };
+                let examples = vec![example; violations as usize];
+                let name = Invariant::ForwardOnly;
+                result.invariants = vec![InvariantRow { name, checked: 9, injected, violations, examples }];
+            })
+        };
+        assert!(found(2, 0).is_empty());
+        assert_eq!(found(0, 2), ["forward_only was broken 2 times; the first is sim-1 in run-7: skipped:applying"]);
     }
 }

@@ -1,19 +1,17 @@
 //! The session's download of an image.
 
 use super::Session;
-use crate::device::Downloaded;
 use crate::device::event::{Event, Output};
+use crate::device::{Downloaded, Package};
 use crate::dialect::DeviceDialect;
 use crate::policy::Series;
 use crate::time::Nanos;
 
 impl<D: DeviceDialect> Session<D> {
     /// Starts the download whose turn has come.
-    pub(super) fn start_download(&mut self, out: &mut Vec<Output>) {
-        if let Some(package) = self.workflow.take_download() {
-            self.decide(out, || format!("downloading {}", package.uri));
-            out.push(Output::Download { package, update: self.updates - 1 });
-        }
+    pub(super) fn start_download(&mut self, package: Box<Package>, out: &mut Vec<Output>) {
+        self.decide(out, || format!("downloading {}", package.uri));
+        out.push(Output::Download { package, update: self.updates - 1 });
     }
 
     /// So many percent are there.
@@ -41,6 +39,8 @@ impl<D: DeviceDialect> Session<D> {
         if let Some(shortage) = starved {
             out.push(Output::Event(Event::Starved(shortage)));
         }
-        self.workflow.downloaded(now, took, result);
+        if self.workflow.downloaded(now, took, result) && failed {
+            out.push(Output::Event(Event::FailedItself));
+        }
     }
 }

@@ -1,5 +1,9 @@
 mod connection;
 mod faults;
+mod images;
 mod interleavings;
+mod late_reply;
+mod restarts;
 mod rig;
+mod scripts;
 mod updates;

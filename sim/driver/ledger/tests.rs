@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
+use super::super::scribe::Sources;
 use super::super::sighting::UpdateIds;
 use super::super::sighting::tests::report;
 use super::*;
 use crate::measure::Truth;
 use crate::policy::FirmwareStatus::{Applying, Completed, Downloading};
-use crate::policy::{ArrivalKind, Backoff, Outcome, RetryPolicy, Series};
+use crate::policy::{ArrivalKind, Backoff, Diagonal, Fault, FaultKind, Outcome, RetryPolicy, Series};
 use crate::random::Seed;
 
 mod jobs;
@@ -52,9 +53,17 @@ fn many(
     };
     let ids = DeviceIds::new("sim-");
     let part = Part { ids, range, devices: FLEET, load, updates, max_in_flight, job_devices: None, polls: false };
-    let mut ledger = Ledger::new(rules, part, Scribe::new(truth, None, Some(UpdateIds::new("run")), false, 0));
+    let mut ledger = Ledger::new(rules, part, scribe(truth, false));
     ledger.begin(Nanos::ZERO);
     ledger
+}
+
+/// By nine faults that all afflict devices, whatever they do.
+fn scribe(truth: Option<Arc<Truth>>, by_job: bool) -> Scribe {
+    let faults: Vec<Fault> = std::iter::repeat_n(Fault::new(FaultKind::Offline), 9).collect();
+    let (ids, devices) = (Some(UpdateIds::new("run")), DeviceIds::new("sim-"));
+    let diagonal = Diagonal::new(&faults, false);
+    Scribe::new(Sources { truth, tracer: None, ids, devices, diagonal, by_job, swallow: 0 })
 }
 
 fn open() -> Load {

@@ -6,7 +6,7 @@ use super::*;
 fn by_jobs(max_in_flight: u32) -> Ledger {
     let mut ledger = ledger(7, open(), max_in_flight, RetryPolicy::NEVER);
     ledger.rules.by_job = true;
-    ledger.scribe = Scribe::new(None, None, Some(UpdateIds::new("run")), true, 0);
+    ledger.scribe = scribe(None, true);
     ledger.job_devices = Some(8);
     ledger
 }
