@@ -1,6 +1,6 @@
 //! One device's session and firmware workflow, and the fleet that runs many.
 
-mod absence;
+mod affliction;
 mod config;
 mod document;
 mod download;
@@ -9,6 +9,7 @@ mod failures;
 mod fleet;
 mod identities;
 mod image;
+mod intruder;
 mod link;
 mod open;
 mod outbox;

@@ -15,6 +15,7 @@ mod retries;
 mod throttled;
 mod trace;
 mod truth;
+mod wave;
 
 pub use census::Census;
 pub use fault_counts::FaultCounts;
@@ -34,3 +35,4 @@ pub use retries::{RetryCounts, RetryTally};
 pub use throttled::{BusyThrottle, ThrottleCount};
 pub use trace::{TraceEvent, Tracer};
 pub use truth::{DeviceTimes, Truth};
+pub use wave::{RolloutAbort, RolloutResult, WaveCount, WaveResult};

@@ -13,19 +13,20 @@ use crate::policy::{Fault, Place, Select};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig) -> Result<Vec<Fault>, Problem> {
+/// Reads the faults of a `fleet` that is called in so many `waves` of a roll-out, 0 without one.
+pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, waves: u32) -> Result<Vec<Fault>, Problem> {
     let mut faults = Vec::new();
     for item in field.list()? {
         if faults.len() == Truth::MAX_FAULTS {
             return Err(item.problem(format_args!("is one too many: allowed are {} faults", Truth::MAX_FAULTS)));
         }
-        let fault = fault(&item, fleet, &faults)?;
+        let fault = fault(&item, fleet, waves, &faults)?;
         faults.push(fault);
     }
     Ok(faults)
 }
 
-fn fault(field: &Field<'_>, fleet: &FleetConfig, before: &[Fault]) -> Result<Fault, Problem> {
+fn fault(field: &Field<'_>, fleet: &FleetConfig, waves: u32, before: &[Fault]) -> Result<Fault, Problem> {
     let section = field.section(&[&["kind", "name", "select", "at", "for"], kind::PARAMETERS].concat())?;
     let kind = kind::read(&section)?;
     let name = match section.optional("name") {
@@ -38,7 +39,7 @@ fn fault(field: &Field<'_>, fleet: &FleetConfig, before: &[Fault]) -> Result<Fau
             section.meaningless("select", &section.required("kind")?, "for a fault of the hub, which strikes all")?;
             Select::All
         }
-        _ => select::read(&section.required("select")?, fleet)?,
+        _ => select::read(&section.required("select")?, fleet, waves)?,
     };
     let at = section.optional("at").map_or(Ok(Duration::ZERO), |field| field.duration(Duration::ZERO..=DAY))?;
     let lasts = section.optional("for").map(|field| field.duration(Duration::from_millis(1)..=DAY)).transpose()?;

@@ -18,6 +18,7 @@ mod plan;
 mod reader;
 mod report;
 mod retry;
+mod rollout;
 #[cfg(test)]
 mod tests;
 mod threshold;

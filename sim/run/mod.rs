@@ -24,10 +24,13 @@ mod narrate;
 mod needs;
 mod options;
 mod output;
+mod peaks;
 mod placement;
 mod preflight;
 pub mod print;
+mod rate;
 mod registry;
+mod rollout;
 mod signals;
 mod tally;
 

@@ -13,6 +13,7 @@ mod layers;
 mod mishaps;
 mod parsers;
 mod retries;
+mod rollout;
 mod run;
 mod scheduled;
 mod shards;

@@ -1,3 +1,4 @@
+mod afflictions;
 mod connection;
 mod faults;
 mod images;
