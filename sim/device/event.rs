@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::measure::TraceEvent;
-use crate::mqtt::Packet;
+use crate::mqtt::{Impairment, Packet};
 use crate::policy::{FirmwareStatus, Series};
 use crate::time::Nanos;
 
@@ -30,6 +30,8 @@ pub enum Input {
     Lost(String),
     /// The load starts at this moment (it may lie ahead).
     LoadStarts(Nanos),
+    /// Every fault is over, and none begins any more.
+    Heal,
     /// The device is to go for good.
     Stop,
 }
@@ -49,6 +51,10 @@ pub enum Output {
         /// Whether the hub sees it torn (RST) rather than at its end (FIN); then what is not sent yet is lost.
         reset: bool,
     },
+    /// From now on so much is wrong with the path of the open connection. A new connection is a sound one.
+    Impair(Impairment),
+    /// Let somebody else connect with the device's id and key, again and again; or no longer.
+    Intruder(bool),
     /// Note this.
     Event(Event),
 }

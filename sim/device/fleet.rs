@@ -110,6 +110,14 @@ impl Fleet {
         }
     }
 
+    /// Ends every fault that acts on the devices, and lets none begin any more.
+    pub async fn heal(&self) {
+        for worker in &self.workers {
+            // A worker that has ended shows up in the next sample.
+            let _ = worker.commands.send(Command::Heal).await;
+        }
+    }
+
     /// What was measured since the last sample, and how things stand.
     pub async fn sample(&self) -> FleetSample {
         let mut whole = FleetSample::default();

@@ -17,7 +17,7 @@ use crate::mqtt::{self, Connection, ConnectionError, OpenError, TlsError, WebSoc
 use crate::time::Nanos;
 
 /// How long TCP, TLS and WebSocket may take to connect, all together; the kernel alone would try for two minutes.
-const OPEN_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const OPEN_LIMIT: Duration = Duration::from_secs(30);
 
 /// What became of an attempt.
 pub(super) struct Opened {
@@ -37,7 +37,7 @@ pub(super) async fn open<D>(worker: Rc<Worker<D>>, device: u32, again: bool) -> 
     Opened { since, connection, permit }
 }
 
-async fn try_open<D>(
+pub(super) async fn try_open<D>(
     worker: &Worker<D>,
     device: u32,
     until: Instant,

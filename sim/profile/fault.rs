@@ -14,19 +14,28 @@ use crate::policy::{Fault, Place, Select};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, hub: &HubPlan) -> Result<Vec<Fault>, Problem> {
+/// What faults are done to.
+#[derive(Clone, Copy)]
+pub(super) struct Victims<'a> {
+    pub(super) hub: &'a HubPlan,
+    pub(super) fleet: &'a FleetConfig,
+    /// The waves of the roll-out that calls the fleet, 0 without one.
+    pub(super) waves: u32,
+}
+
+pub(super) fn read(field: &Field<'_>, victims: Victims<'_>) -> Result<Vec<Fault>, Problem> {
     let mut faults = Vec::new();
     for item in field.list()? {
         if faults.len() == Truth::MAX_FAULTS {
             return Err(item.problem(format_args!("is one too many: allowed are {} faults", Truth::MAX_FAULTS)));
         }
-        let fault = fault(&item, fleet, hub, &faults)?;
+        let fault = fault(&item, victims, &faults)?;
         faults.push(fault);
     }
     Ok(faults)
 }
 
-fn fault(field: &Field<'_>, fleet: &FleetConfig, hub: &HubPlan, before: &[Fault]) -> Result<Fault, Problem> {
+fn fault(field: &Field<'_>, victims: Victims<'_>, before: &[Fault]) -> Result<Fault, Problem> {
     let section = field.section(&[&["kind", "name", "select", "at", "for"], kind::PARAMETERS].concat())?;
     let kind = kind::read(&section)?;
     let name = match section.optional("name") {
@@ -34,7 +43,7 @@ fn fault(field: &Field<'_>, fleet: &FleetConfig, hub: &HubPlan, before: &[Fault]
         None => unused(kind.name(), before),
     };
     let select = match kind.place() {
-        Place::Hub if *hub == HubPlan::Azure => {
+        Place::Hub if *victims.hub == HubPlan::Azure => {
             return Err(section.required("kind")?.problem(format_args!(
                 "cannot be `{}` on a hub that is not embedded: nobody but the hub itself does that. Take `hub.kind = \
                  \"embedded\"`, or another fault",
@@ -46,7 +55,7 @@ fn fault(field: &Field<'_>, fleet: &FleetConfig, hub: &HubPlan, before: &[Fault]
             section.meaningless("select", &section.required("kind")?, "for a fault of the hub, which strikes all")?;
             Select::All
         }
-        _ => select::read(&section.required("select")?, fleet)?,
+        _ => select::read(&section.required("select")?, victims.fleet, victims.waves)?,
     };
     let at = section.optional("at").map_or(Ok(Duration::ZERO), |field| field.duration(Duration::ZERO..=DAY))?;
     let lasts = section.optional("for").map(|field| field.duration(Duration::from_millis(1)..=DAY)).transpose()?;

@@ -13,6 +13,7 @@ mod mishaps;
 mod outages;
 mod parsers;
 mod retries;
+mod rollout;
 mod run;
 mod scheduled;
 mod shards;

@@ -293,6 +293,10 @@ impl DeviceDialect for Buggy {
         panic!("a bug in a device")
     }
 
+    fn connect_with_wrong_key(&self, _: u32, _: &str, _: jiff::Timestamp) -> crate::mqtt::Connect {
+        panic!("a bug in a device")
+    }
+
     fn subscriptions(&self) -> Vec<crate::mqtt::SubscribeFilter> {
         Vec::new()
     }

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::device::link::State;
 use crate::device::{Event, FirmwareConfig, FleetConfig, Input, Output, Session, Settings};
-use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key};
-use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, QoS, SubAck, SubscribeReasonCode, publish};
+use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key, SasToken};
+use crate::mqtt::{ConnAck, ConnectReturnCode, Impairment, Packet, QoS, SubAck, SubscribeReasonCode, publish};
 use crate::policy::{Backoff, Delay, Fault, FaultKind, FaultPlan, RetryPolicy};
 use crate::random::Seed;
 use crate::time::{Nanos, TimestampFormat, WallClock};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+/// The answer to the call of an update.
+pub(super) const STARTED: &str = r#"200 {"Response":"Firmware update started"}"#;
 
 pub(super) fn at(seconds: f64) -> Nanos {
     Nanos::ZERO + Duration::from_secs_f64(seconds)
@@ -81,6 +85,10 @@ pub(super) struct Rig {
     /// Documents of the reports that reached the hub.
     pub(super) documents: Vec<String>,
     open: bool,
+    /// When the token of each connection ends.
+    pub(super) expires: Vec<Nanos>,
+    /// What is wrong with the path: in a black hole nothing is sent or heard.
+    pub(super) impairment: Impairment,
     calls: u32,
 }
 
@@ -89,7 +97,18 @@ impl Rig {
         let session = Session::new(Rc::new(settings), device, false);
         let hub = Hub { closed: false, deaf: false, connack: ConnectReturnCode::Success, twin: Some(204) };
         let (log, events, documents) = (Vec::new(), Vec::new(), Vec::new());
-        Self { session, now: Nanos::ZERO, hub, log, events, documents, open: false, calls: 0 }
+        Self {
+            session,
+            now: Nanos::ZERO,
+            hub,
+            log,
+            events,
+            documents,
+            open: false,
+            expires: Vec::new(),
+            impairment: Impairment::default(),
+            calls: 0,
+        }
     }
 
     /// A device that stands by.
@@ -125,7 +144,7 @@ impl Rig {
     }
 
     pub(super) fn call_method(&mut self, name: &str, payload: &str) {
-        if self.open {
+        if self.open && !self.impairment.black_hole {
             self.calls += 1;
             let topic = FromHub::Method { name, rid: &format!("c{}", self.calls) }.to_string();
             let payload = Bytes::copy_from_slice(payload.as_bytes());
@@ -151,6 +170,11 @@ impl Rig {
         self.events.iter().filter(|seen| *seen == event).count()
     }
 
+    /// Whether anything was told to have gone wrong.
+    pub(super) fn has_failed(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::Failed(_)))
+    }
+
     pub(super) fn samples(&self, series: crate::policy::Series) -> Vec<Duration> {
         let sample = |event: &Event| match event {
             Event::Sample(of, duration) if *of == series => Some(*duration),
@@ -173,14 +197,21 @@ impl Rig {
                 Output::Event(event) => self.events.push(event),
                 Output::Close | Output::Cut { .. } => {
                     self.open = false;
-                    self.log("close");
+                    self.log(if output == Output::Close { "close" } else { "cut" });
                     inputs.clear();
                 }
+                Output::Impair(impairment) => {
+                    assert!(self.open);
+                    self.log(if impairment == Impairment::default() { "sound" } else { "impaired" });
+                    self.impairment = impairment;
+                }
+                Output::Intruder(begins) => self.log(if begins { "intruder" } else { "no intruder" }),
                 Output::Connect => {
                     assert!(!self.open && self.session.link.state() == State::Opening);
                     self.log("open");
                     let since = self.now;
                     self.open = !self.hub.closed;
+                    self.impairment = Impairment::default();
                     inputs.push(match self.hub.closed {
                         true => Input::OpenFailed { since, reason: "refused".to_owned() },
                         false => Input::Opened { since },
@@ -204,8 +235,12 @@ impl Rig {
     fn receive(&mut self, packet: Packet) -> Option<Packet> {
         let answer = match &packet {
             Packet::Connect(connect) => {
-                assert!(connect.login.as_ref().unwrap().password.contains("sim-0000003"));
-                self.log("CONNECT");
+                let password = &connect.login.as_ref().unwrap().password;
+                assert!(password.contains("sim-0000003"));
+                let token = SasToken::parse(password).unwrap();
+                let is_right = token.is_signed_by(&Key::from_bytes([7; 32]).derive("sim-0000003"));
+                self.expires.push(self.session.settings.wall.moment(Timestamp::from_second(token.expiry).unwrap()));
+                self.log(if is_right { "CONNECT" } else { "CONNECT wrong key" });
                 Some(Packet::ConnAck(ConnAck { session_present: false, code: self.hub.connack }))
             }
             Packet::Subscribe(subscribe) => {
@@ -222,12 +257,12 @@ impl Rig {
                 match FromDevice::parse(&message.topic).unwrap() {
                     FromDevice::ReportedPatch { rid } => {
                         assert!(message.qos == QoS::AtLeastOnce && message.pkid != 0);
-                        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-                        self.log(json["firmwareStatus"].as_str().unwrap());
-                        if !self.hub.deaf {
+                        let twin = self.hub.twin.map(|status| if is_legal(&text) { status } else { 400 });
+                        self.log(&subject(&text));
+                        if !self.hub.deaf && !self.impairment.black_hole {
                             self.documents.push(text);
                         }
-                        self.hub.twin.map(|status| {
+                        twin.map(|status| {
                             let topic = FromHub::TwinResponse { status, rid, version: Some(2) }.to_string();
                             publish(topic, QoS::AtMostOnce, 0, Bytes::new())
                         })
@@ -244,10 +279,25 @@ impl Rig {
                 None
             }
         };
-        answer.filter(|_| !self.hub.deaf)
+        answer.filter(|_| !self.hub.deaf && !self.impairment.black_hole)
     }
 
     fn log(&mut self, what: &str) {
         self.log.push((self.now, what.to_owned()));
+    }
+}
+
+/// Whether a hub takes this report.
+fn is_legal(report: &str) -> bool {
+    report.len() <= 32 * 1024 && serde_json::from_str::<serde_json::Value>(report).is_ok()
+}
+
+/// What a report is about.
+fn subject(report: &str) -> String {
+    let Ok(report) = serde_json::from_str::<serde_json::Value>(report) else { return "no JSON".to_owned() };
+    match &report["firmwareStatus"] {
+        serde_json::Value::String(status) => status.clone(),
+        serde_json::Value::Null => report.as_object().unwrap().keys().next_back().unwrap().clone(),
+        other => other.to_string(),
     }
 }
