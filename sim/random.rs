@@ -29,6 +29,8 @@ pub enum Domain {
     PollPhase,
     /// Back-off of a report; numbers: device, sending.
     TwinRetry,
+    /// The delays of faults; numbers: fault, device and its n-th update.
+    FaultDelays,
     /// When a token ends by fault, and when it is taken; numbers: device, fault.
     TokenExpiry,
     /// Pauses of whoever connects with a device's id; numbers: device, connection.

@@ -24,7 +24,7 @@ pub(super) struct Outbox {
 
 #[derive(Debug)]
 struct Pending {
-    status: FirmwareStatus,
+    status: Option<FirmwareStatus>,
     document: Bytes,
     /// The update that it belongs to.
     update: u32,
@@ -51,7 +51,7 @@ struct Awaited {
 pub(super) struct Sending {
     /// Its number, from 1.
     pub(super) number: u32,
-    pub(super) status: FirmwareStatus,
+    pub(super) status: Option<FirmwareStatus>,
     pub(super) document: Bytes,
     pub(super) update: u32,
     /// Whether the answer to the sending before did not come in time.
@@ -62,15 +62,16 @@ pub(super) struct Sending {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answered {
     /// The twin has it, so long after it was first sent.
-    Done { status: FirmwareStatus, after: Duration },
+    Done { status: Option<FirmwareStatus>, after: Duration },
     /// It goes out again after this wait.
-    Again { status: FirmwareStatus, wait: Duration },
+    Again { status: Option<FirmwareStatus>, wait: Duration },
     /// It was refused for good.
-    Dropped { status: FirmwareStatus },
+    Dropped { status: Option<FirmwareStatus> },
 }
 
 impl Outbox {
-    /// So many reports may wait. A workflow makes three, so that no update is accepted once fewer places are left.
+    /// So many reports may wait. A workflow makes three, so that no update is accepted once fewer places are left. Only
+    /// the copies that faults make come on top: a plan holds few of them.
     const MAX: usize = 16;
 
     /// Whether there is room for the reports of one more update.
@@ -78,8 +79,8 @@ impl Outbox {
         self.pending.len() + 3 <= Self::MAX
     }
 
-    /// Puts a report of update number `update` at the end.
-    pub(super) fn push(&mut self, status: FirmwareStatus, document: Bytes, update: u32) {
+    /// Puts a report of update number `update` at the end; one without a status says nothing of the firmware.
+    pub(super) fn push(&mut self, status: Option<FirmwareStatus>, document: Bytes, update: u32) {
         self.pending.push(Pending {
             status,
             document,
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn one_report_is_under_way_at_a_time_and_only_its_own_answer_ends_it() {
-        let (first, second) = (FirmwareStatus::Downloading, FirmwareStatus::Applying);
+        let (first, second) = (Some(FirmwareStatus::Downloading), Some(FirmwareStatus::Applying));
         let mut outbox = Outbox::default();
         outbox.push(first, Bytes::from_static(b"1"), 0);
         outbox.push(second, Bytes::from_static(b"2"), 0);
@@ -201,10 +202,10 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_come_is_asked_for_again_and_an_earlier_one_still_counts() {
-        let status = FirmwareStatus::Applying;
+        let status = Some(FirmwareStatus::Applying);
         let mut outbox = Outbox::default();
         outbox.push(status, Bytes::from_static(b"1"), 0);
-        outbox.push(FirmwareStatus::Completed, Bytes::from_static(b"2"), 0);
+        outbox.push(Some(FirmwareStatus::Completed), Bytes::from_static(b"2"), 0);
         assert!(!outbox.next(at(1)).unwrap().overdue);
         assert_eq!(outbox.next(at(60)), None);
         let again = outbox.next(outbox.wake_at()).unwrap();
@@ -218,7 +219,7 @@ mod tests {
 
     #[test]
     fn throttled_reports_wait_and_refused_ones_go() {
-        let status = FirmwareStatus::Failed;
+        let status = Some(FirmwareStatus::Failed);
         let mut outbox = Outbox::default();
         outbox.push(status, Bytes::new(), 0);
         for (number, code) in [(1, 429), (2, 503)] {

@@ -64,6 +64,9 @@ pub struct Counters {
     /// Connections lost while no fault afflicted the device.
     #[serde(default)]
     pub losses_unexplained: u64,
+    /// Reports that devices gave up: refused by the hub, or throttled beyond their retries.
+    #[serde(default)]
+    pub reports_dropped: u64,
     /// Connections that intruders tried with ids of the fleet; they are in no other figure.
     #[serde(default)]
     pub intruder_attempts: u64,
@@ -256,6 +259,7 @@ impl Counters {
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
         self.losses_unexplained += other.losses_unexplained;
+        self.reports_dropped += other.reports_dropped;
         self.intruder_attempts += other.intruder_attempts;
     }
 }

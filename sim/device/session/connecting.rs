@@ -123,7 +123,7 @@ impl<D: DeviceDialect> Session<D> {
         self.connection(out, || "SUBACK: subscribed".to_owned());
         if !std::mem::replace(&mut self.greeted, true) {
             let report = self.workflow.stand_by(now, self.stamp());
-            self.outbox.push(report.status, report.document, self.updates);
+            self.report(&report);
         }
     }
 

@@ -70,7 +70,7 @@ async fn a_hub_that_goes_down_closes_everything_refuses_connections_and_comes_ba
     let owner = bench.identity.owner().clone();
     let token = bench.token("", Some(&owner.name), &owner.primary);
     let mut waiting = TcpStream::connect(addresses[2]).await.unwrap();
-    let call = rest::call_method("dev-0", &Bench::call(300));
+    let call = rest::invoke_method("dev-0", &Bench::call(300));
     let head = format!(
         "POST {} HTTP/1.1\r\nhost: hub\r\nauthorization: {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         call.path,
@@ -169,7 +169,7 @@ async fn limits_that_a_fault_puts_on_hold_until_they_are_lifted() {
     device.subscribe(FromHub::TWIN_RESPONSE_FILTER).await;
     assert!(bench.hub.throttled().is_empty());
     let told = bench.strike(&[Connects, Methods, Queries, TwinReads, TwinWrites].map(|of| throttle(of, 1.0)));
-    let call = || bench.request(rest::call_method("d", &Bench::call(5)));
+    let call = || bench.request(rest::invoke_method("d", &Bench::call(5)));
     let query = || bench.plain("POST", "/devices/query", &[], json!({"query": "SELECT * FROM devices"}));
     let read = || bench.request(rest::get_twin("d"));
     assert_eq!((call().await.status, call().await.status), (404, 429));
