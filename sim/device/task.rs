@@ -277,6 +277,10 @@ impl<D: DeviceDialect + 'static> Task<D> {
             }
             Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
             Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
+            Event::ReportDropped => {
+                books.recorder.counters().reports_dropped += 1;
+                books.recorder.retries().twin.give_ups += 1;
+            }
             Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
             Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
             Event::Sample(series, duration) => {
@@ -301,10 +305,6 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 if let Some(truth) = truth {
                     truth.received(device, &update_id, now);
                 }
-            }
-            Event::ReportDropped => {
-                books.recorder.counters().reports_dropped += 1;
-                books.recorder.retries().twin.give_ups += 1;
             }
             Event::Chose(delay) => {
                 if let Some(truth) = truth {

@@ -20,6 +20,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
     let interval = Duration::from_millis(5);
     DriverPlan {
         config: DriverConfig {
+            rollout: None,
             load: Load::Open { rate: 500.0, arrivals: ArrivalKind::Constant, ramp: None },
             updates: None,
             via: Via::Calls,

@@ -14,6 +14,7 @@ mod retries;
 mod throttled;
 mod trace;
 mod truth;
+mod wave;
 
 pub use census::Census;
 pub use fault_counts::FaultCounts;
@@ -32,3 +33,4 @@ pub use retries::{RetryCounts, RetryTally};
 pub use throttled::{BusyThrottle, ThrottleCount};
 pub use trace::{TraceEvent, Tracer};
 pub use truth::{DeviceTimes, Truth};
+pub use wave::{RolloutAbort, RolloutResult, WaveCount, WaveResult};

@@ -17,6 +17,7 @@ mod plan;
 mod reader;
 mod report;
 mod retry;
+mod rollout;
 #[cfg(test)]
 mod tests;
 mod threshold;

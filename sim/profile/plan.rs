@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::error::Problem;
 use super::fleet::FleetSection;
 use super::reader::{Field, Section};
-use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
+use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, rollout, threshold};
 use crate::device::{FirmwareConfig, FleetConfig};
 use crate::driver::{DriverConfig, ObserveKind, Via};
-use crate::policy::{ArrivalKind, Fault, FaultKind, Load, Threshold, units};
+use crate::policy::{ArrivalKind, Fault, FaultKind, FaultPlan, Load, Rollout, Threshold, units};
 use crate::random::Seed;
 
 /// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
@@ -46,7 +46,7 @@ pub struct Plan {
 }
 
 /// The keys of a document.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "name",
     "description",
     "seed",
@@ -55,6 +55,7 @@ pub(super) const KEYS: [&str; 12] = [
     "fleet",
     "firmware",
     "load",
+    "rollout",
     "observe",
     "fault",
     "threshold",
@@ -77,12 +78,16 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let FleetSection { fleet, shards, max_descriptors } = fleet::read(&root.required("fleet")?, &retries)?;
     let firmware = firmware::read(&root.required("firmware")?)?;
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
+    let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
-    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet))?;
+    let waves = rollout.as_ref().map_or(0, Rollout::len);
+    let targets = fault::Targets { fleet: &fleet, hub: &hub, waves };
+    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, targets))?;
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, load.via))?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {
         load: load.load,
+        rollout,
         updates: load.updates,
         via: load.via,
         max_in_flight: load.max_in_flight,
@@ -139,20 +144,35 @@ impl Plan {
         self.driver.updates(self.fleet.devices)
     }
 
+    /// The faults, with their selections resolved for this fleet and its roll-out.
+    #[must_use]
+    pub fn fault_plan(&self) -> FaultPlan {
+        let (seed, devices) = (self.seed, self.fleet.devices);
+        FaultPlan::in_waves(seed, &self.faults, devices, |number| {
+            let rollout = self.driver.rollout.as_ref().zip(number.checked_sub(1));
+            rollout.map(|(rollout, wave)| rollout.members(seed, devices, wave)).unwrap_or_default()
+        })
+    }
+
     /// The load in words.
     #[must_use]
     pub fn load_in_words(&self) -> String {
         let load = match self.driver.load {
-            Load::Open { rate, .. } => format!("{rate} method calls/s"),
+            Load::Open { rate, .. } => format!("{} method calls/s", self.driver.peak_rate().unwrap_or(rate)),
             Load::Closed { in_flight } => format!("{in_flight} updates in progress"),
         };
         let load = match self.driver.via {
             Via::Calls => load,
             Via::Job { devices } => format!("{load} in jobs of {devices}"),
         };
-        match self.driver.updates {
-            Some(updates) => format!("{load}, {updates} updates in all"),
+        let load = match &self.driver.rollout {
+            Some(rollout) => format!("{load}, in {} waves", rollout.len()),
             None => load,
+        };
+        if self.updates() == u64::from(self.fleet.devices) {
+            load
+        } else {
+            format!("{load}, {} updates in all", self.updates())
         }
     }
 
@@ -164,10 +184,7 @@ impl Plan {
             let connects = self.fleet.connect_rate;
             rates.push(format!("{} devices, {connects} connections/s", self.fleet.devices));
             // One report of each device that comes online, three of each that is updated.
-            let reports = match self.driver.load {
-                Load::Open { rate, .. } => connects.max(3.0 * rate),
-                Load::Closed { .. } => connects,
-            };
+            let reports = self.driver.peak_rate().map_or(connects, |rate| connects.max(3.0 * rate));
             rates.push(format!("{reports} twin updates/s"));
         }
         if driver {
@@ -214,9 +231,22 @@ impl Plan {
     /// How long it is from the first call to the last outcome, roughly.
     #[must_use]
     pub fn estimated_load(&self) -> Duration {
-        let updates = self.updates();
+        let load = &self.driver.load;
+        let Some(rollout) = &self.driver.rollout else {
+            return self.estimated_wave(load, self.updates()) + Duration::from_secs(1);
+        };
+        // That a wave is over is known a second later at most.
+        let waves = (0..rollout.len()).map(|wave| {
+            let places = rollout.places(wave);
+            self.estimated_wave(&rollout.load(load, wave), places.end - places.start) + Duration::from_secs(1)
+        });
+        waves.sum::<Duration>() + rollout.pause * rollout.len().saturating_sub(1)
+    }
+
+    /// How long it is from the first call to the last outcome of so many updates, roughly.
+    fn estimated_wave(&self, load: &Load, updates: u64) -> Duration {
         let update = self.longest_update();
-        let load = match self.driver.load {
+        let load = match *load {
             Load::Open { rate, arrivals, ramp } => {
                 let ramp = ramp.map_or(0.0, |ramp| {
                     // The climb costs what it falls behind the full rate.
@@ -233,11 +263,12 @@ impl Plan {
                 update.saturating_mul(u32::try_from(rounds.saturating_sub(1)).unwrap_or(u32::MAX))
             }
         };
-        load + update + Duration::from_secs(1)
+        load + update
     }
 
     /// The time that hardly any update exceeds, faults included.
-    fn longest_update(&self) -> Duration {
+    #[must_use]
+    pub fn longest_update(&self) -> Duration {
         let observe = &self.driver.observe;
         let workflow = self.firmware.wait.upper() + self.firmware.download.upper() + self.firmware.apply.upper();
         let with_faults = self.faults.iter().map(|fault| match &fault.kind {

@@ -173,6 +173,11 @@ impl HubProcess {
         self.child.usage()
     }
 
+    /// Whether it is stopped, by a signal or a debugger.
+    pub(super) fn is_stopped(&mut self) -> bool {
+        self.child.is_stopped()
+    }
+
     /// What the limits of all `hubs` did so far; those that do not say so in time are left out. Blocks for as long.
     pub(super) fn throttled<'a>(hubs: impl Iterator<Item = &'a mut Self>) -> Vec<ThrottleCount> {
         let asked: Vec<&mut Self> =

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use tokio::select;
 
-use super::assemble;
 use super::coordinator::{Coordinator, Phase};
 use super::follow::tracer;
 use super::hub_faults::HubFaults;
@@ -14,6 +13,8 @@ use super::members::Members;
 use super::options::{RunError, RunOptions};
 use super::output::Output;
 use super::preflight::{self, PreflightError};
+use super::rate::schedule_spans;
+use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
 use super::{devices_file, doctor, environment};
@@ -125,7 +126,8 @@ pub(super) async fn launch(
     let assignments: Vec<Assignment> = (0..placement.shards.len()).filter_map(assignment).collect();
     let members = Members::start(assignments, &placement, &options.program, tracer.clone())?;
     Ok(Coordinator {
-        last_due: assemble::schedule_span(plan).map(|(_, last)| last),
+        last_due: schedule_spans(plan).last().map(|(_, last)| *last),
+        rollout: Rollout::of(plan, options.roles),
         tally: Tally::new(placement.shards.len(), plan.fleet.retry_connect.count()),
         options,
         clock,

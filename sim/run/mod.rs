@@ -23,12 +23,16 @@ mod narrate;
 mod needs;
 mod options;
 mod output;
+mod peaks;
 mod placement;
 mod preflight;
 pub mod print;
+mod rate;
 mod registry;
+mod rollout;
 mod signals;
 mod tally;
+mod trace_file;
 
 pub use checks::{Finding, Grade};
 pub use coordinator::execute;

@@ -1,5 +1,5 @@
 //! The messages between a coordinator and its shards:
-//! `Hello -> Assign -> Ready -> StartAt -> Progress* -> Stop -> Result`. They hold plain data only, so that the same
+//! `Hello -> Assign -> Ready -> StartAt -> Release* -> Progress* -> Stop -> Result`. They hold plain data only, so that the same
 //! few serve a thread, a process and another machine. Between processes each is a line of JSON.
 
 use std::net::SocketAddr;
@@ -22,6 +22,13 @@ pub enum ToShard {
     Assign(Box<Assignment>),
     /// The load starts then, by wall time; every shard gets the same moment.
     StartAt(Timestamp),
+    /// A further wave of the roll-out is released then, by wall time; the first is by the start.
+    Release {
+        /// The wave, from 0.
+        wave: u32,
+        /// The moment.
+        at: Timestamp,
+    },
     /// Stop calling, bring everything to an end, answer with `Result`.
     Stop(StopReason),
 }
@@ -147,6 +154,8 @@ pub enum StopReason {
     Finished,
     /// The user said so.
     Interrupted,
+    /// Too many updates of the roll-out failed.
+    RolloutAborted,
     /// The hub is gone: what is unfinished ends as `hub_error`.
     HubDied,
 }
@@ -222,6 +231,9 @@ mod tests {
         measurements.retries.back(1, second);
         measurements.retries.method.attempts = 3;
         measurements.retries.twin.give_ups = 2;
+        let wave = measurements.waves.entry(1).or_default();
+        wave.call(Nanos::ZERO + second);
+        wave.end(Outcome::Failed);
         assert_eq!(travelled(&progress), progress);
         let trace = FromShard::Trace(
             Nanos::ZERO,

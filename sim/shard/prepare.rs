@@ -16,7 +16,7 @@ use crate::dialect::azure::{AzureDevice, WEBSOCKET_PATH};
 use crate::driver::{self, OnlineError};
 use crate::measure::Gauges;
 use crate::mqtt::{ClientTls, WebSocketClient};
-use crate::policy::{ConnectPace, FaultPlan};
+use crate::policy::ConnectPace;
 use crate::profile::HubPlan;
 
 /// What devices get beyond the connect ramp to come online.
@@ -101,7 +101,7 @@ impl Work {
         Fleet::start(FleetPlan {
             config: plan.fleet.clone(),
             firmware: plan.firmware.clone(),
-            faults: Arc::new(FaultPlan::new(plan.seed, &plan.faults, plan.fleet.devices)),
+            faults: Arc::new(plan.fault_plan()),
             seed: plan.seed,
             range: *range,
             ids: self.ids.clone(),

@@ -153,6 +153,12 @@ impl Work {
                             driver.start_at(at).await.map_err(in_words)?;
                         }
                     }
+                    Some(ToShard::Release { wave, at }) => {
+                        let at = self.clock.wall().moment(at);
+                        if let Some(driver) = &self.driver {
+                            driver.release(wave, at).await.map_err(in_words)?;
+                        }
+                    }
                     Some(ToShard::Assign(_)) => {}
                     order => return Ok(Word::of(order)),
                 },
@@ -260,7 +266,7 @@ impl Work {
         }
         if let Some(driver) = &self.driver {
             let outcome = match reason {
-                StopReason::Finished | StopReason::Interrupted => Outcome::Aborted,
+                StopReason::Finished | StopReason::Interrupted | StopReason::RolloutAborted => Outcome::Aborted,
                 StopReason::HubDied => Outcome::HubError,
             };
             let sample = driver.stop(outcome).await.map_err(in_words)?;
