@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::wave::joined;
-use super::{Census, FaultCounts, Invariants, Judged, OffDiagonal, RetryTally, SeriesData, WaveCount};
+use super::{Census, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, RetryTally, SeriesData, WaveCount};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -73,6 +73,9 @@ pub struct Counters {
     /// Connections that intruders tried with ids of the fleet; they are in no other figure.
     #[serde(default)]
     pub intruder_attempts: u64,
+    /// Images that devices really downloaded.
+    #[serde(default)]
+    pub images: ImageCounts,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -267,6 +270,7 @@ impl Counters {
         self.losses_unexplained += other.losses_unexplained;
         self.reports_dropped += other.reports_dropped;
         self.intruder_attempts += other.intruder_attempts;
+        self.images.merge(other.images);
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, Distribution, FaultRow, GeneratorHealth, HubHealth, Interval, Invariant, InvariantRow, MatrixRow,
-    ObserverHealth, OffDiagonal, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData,
-    ShardResult, ThresholdResult, Verdict, WaveResult,
+    Census, Distribution, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, Invariant, InvariantRow,
+    MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult,
+    SeriesData, ShardResult, ThresholdResult, Verdict, WaveResult,
 };
 use crate::policy::{Outcome, Place, Series};
 
@@ -164,6 +164,7 @@ pub(super) fn sample() -> RunResult {
                 overshoot: 3,
             }),
         }),
+        images: Some(ImageCounts { downloads: 978, bytes: 256_901_120, resumes: 3, failed: 20 }),
         retries: retries(),
         matrix: vec![
             row("none", &[(Outcome::Completed, 956)]),

@@ -160,6 +160,10 @@ impl StartingHub {
             websocket: listening.mqtts.is_none() && listening.https.is_some(),
             rest: listening.http.map(|address| format!("http://{address}")),
             rest_authority: None,
+            images: match (listening.https, listening.http) {
+                (Some(address), _) => Some(format!("https://{address}")),
+                (None, address) => address.map(|address| format!("http://{address}")),
+            },
             host: service.host.clone(),
         };
         let credentials = Credentials { service: Some(service), devices: Some(fleet_key.into()) };

@@ -15,6 +15,7 @@ mod hub_faults;
 pub mod hub_keys;
 mod hub_process;
 mod hubs;
+mod images;
 mod keys_file;
 mod launch;
 mod live;

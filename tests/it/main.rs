@@ -8,6 +8,7 @@ mod elsewhere;
 mod faults;
 mod hostile;
 mod hub;
+mod images;
 mod layers;
 mod links;
 mod mishaps;
