@@ -44,7 +44,7 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
         None => unused(kind.name(), before),
     };
     let select = match kind.place() {
-        Place::Hub if *victims.hub == HubPlan::Azure => {
+        Place::Hub if *hub == HubPlan::Azure => {
             return Err(section.required("kind")?.problem(format_args!(
                 "cannot be `{}` on a hub that is not embedded: nobody but the hub itself does that. Take `hub.kind = \
                  \"embedded\"`, or another fault",
@@ -56,7 +56,7 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
             section.meaningless("select", &section.required("kind")?, "for a fault of the hub, which strikes all")?;
             Select::All
         }
-        _ => select::read(&section.required("select")?, victims.fleet, victims.waves)?,
+        _ => select::read(&section.required("select")?, fleet, waves)?,
     };
     let at = section.optional("at").map_or(Ok(Duration::ZERO), |field| field.duration(Duration::ZERO..=DAY))?;
     let lasts = section.optional("for").map(|field| field.duration(Duration::from_millis(1)..=DAY)).transpose()?;
