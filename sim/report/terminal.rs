@@ -3,6 +3,7 @@
 use super::health::{has_driver, health};
 use super::human::{percent, three_digits};
 use super::retries::retries;
+use super::rollout::rollout;
 use super::table::{Align, columns, paragraph};
 use super::truth::{matrix, off_diagonal};
 use super::{ReportError, Reporter, human_duration};
@@ -35,6 +36,7 @@ impl Reporter for Terminal {
             matrix(result),
             off_diagonal(result),
             self.invariants(result),
+            titled("Roll-out", rollout(result.rollout.as_ref())),
             health(result),
         ];
         let text: Vec<String> =
