@@ -43,9 +43,19 @@ impl Script {
         &self.steps
     }
 
-    /// The steps, to be played.
+    /// The steps, to be played: those that do nothing are part of the next one, since a running update keeps them all.
     #[must_use]
-    pub fn into_steps(self) -> std::vec::IntoIter<Step> {
+    pub fn into_steps(mut self) -> std::vec::IntoIter<Step> {
+        let mut passed = Duration::ZERO;
+        self.steps.retain_mut(|step| {
+            step.after += std::mem::take(&mut passed);
+            let passes = step.act == Act::Pass;
+            if passes {
+                passed = step.after;
+            }
+            !passes
+        });
+        self.steps.shrink_to_fit();
         self.steps.into_iter()
     }
 
