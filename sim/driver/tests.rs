@@ -28,6 +28,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
             response_timeout: Duration::from_secs(30),
             connect_timeout: Duration::ZERO,
             package_uri: "https://example.com/image".to_owned(),
+            package_check: None,
             version: None,
             update_id: true,
             observe: ObserveConfig {

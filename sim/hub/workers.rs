@@ -282,15 +282,16 @@ impl Worker {
     fn go_down(self: &Rc<Self>, done: SyncSender<()>) {
         self.is_down.set(true);
         self.breaker.trip();
-        for (_, outbox) in self.outboxes.borrow_mut().drain() {
-            outbox.cut();
-        }
-        self.with(|partition, _| partition.go_down());
+        // Before the connections of devices have their turn: there may be thousands, and each takes a while to close.
         let worker = Rc::clone(self);
         spawn_local(async move {
             worker.breaker.quiet().await;
             drop(done);
         });
+        for (_, outbox) in self.outboxes.borrow_mut().drain() {
+            outbox.cut();
+        }
+        self.with(|partition, _| partition.go_down());
     }
 
     /// Listens again.

@@ -8,6 +8,7 @@ mod device_ids;
 mod diagonal;
 mod fault;
 mod fleet_range;
+mod image;
 mod load;
 mod outcome;
 mod retry;
@@ -31,6 +32,7 @@ pub use fault::{
     Throttled, ThrottledOperation, TokenExpiry, Vanish,
 };
 pub use fleet_range::DeviceRange;
+pub use image::MadeImage;
 pub use load::{ArrivalKind, Load, Ramp};
 pub use outcome::Outcome;
 pub use retry::{Backoff, ConnectPolicies, Failed, Failure, Jitter, RetryPolicy, Retrying};

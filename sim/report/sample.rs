@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, Distribution, FaultRow, GeneratorHealth, HubHealth, Interval, Invariant, InvariantRow, MatrixRow,
-    ObserverHealth, OffDiagonal, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData,
-    ShardResult, ThresholdResult, Verdict, WaveResult,
+    Census, Distribution, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, Invariant, InvariantRow,
+    MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult,
+    SeriesData, ShardResult, ThresholdResult, Verdict, WaveResult,
 };
 use crate::policy::{Outcome, Place, Series};
 
@@ -164,6 +164,7 @@ pub(super) fn sample() -> RunResult {
                 overshoot: 3,
             }),
         }),
+        images: Some(ImageCounts { downloads: 978, bytes: 256_901_120, resumes: 3, failed: 20 }),
         retries: retries(),
         matrix: vec![
             row("none", &[(Outcome::Completed, 956)]),
@@ -206,6 +207,7 @@ fn retries() -> Retries {
             RetryRow { lost: 1000, back_99_s: Some(11.88), back, ..row("azure-c", 500, 2500, 2000) },
             RetryRow { give_ups: 500, lost: 500, back: Some(SeriesData::default()), ..row("none", 500, 500, 0) },
         ],
+        connect_peak_per_s: 300,
         method: RetryRow { give_ups: 2, ..row("exponential-full", 1000, 1024, 24) },
         twin: row("exponential-full", 1000, 3980, 0),
     }

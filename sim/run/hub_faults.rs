@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::hub::{HubFaultChange, HubFaultNews};
-use crate::measure::HubFaultRow;
+use crate::measure::{FaultRow, HubFaultRow};
 use crate::policy::{Fault, Place};
 
 /// Beginning and end of each fault on each hub, from the start of the load.
@@ -27,6 +27,15 @@ impl HubFaults {
             HubFaultChange::Began => window.began = news.since_start,
             HubFaultChange::Ended => window.ended = Some(news.since_start),
         }
+    }
+
+    /// Completes `rows`, one for each fault of the plan: what is done to hubs alone, devices cannot count.
+    pub(super) fn complete(&self, mut rows: Vec<FaultRow>) -> Vec<FaultRow> {
+        for (index, row) in rows.iter_mut().enumerate() {
+            let hubs = self.windows.get(&index).map_or(0, BTreeMap::len) as u64;
+            row.strikes = row.strikes.max(hubs);
+        }
+        rows
     }
 
     /// A row for each of the plan's `faults` that strikes hubs.
@@ -63,6 +72,8 @@ mod tests {
         noted.note(1, news(HubFaultChange::Ended, 9));
         assert_eq!(noted.rows(&faults)[0].ended_s, None);
         noted.note(0, news(HubFaultChange::Ended, 8));
+        let completed = noted.complete(vec![FaultRow::default(), FaultRow { strikes: 1, ..FaultRow::default() }]);
+        assert_eq!((completed[0].strikes, completed[1].strikes), (0, 2));
         let rows = noted.rows(&faults);
         assert_eq!((rows.len(), rows[0].strikes, rows[0].began_s, rows[0].ended_s), (2, 2, Some(2.0), Some(9.0)));
         assert_eq!((rows[1].strikes, rows[1].began_s, rows[1].ended_s), (0, None, None));

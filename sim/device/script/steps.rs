@@ -28,6 +28,15 @@ impl Script {
         Self { steps: steps.map(|(stage, after, act)| Step { stage, after, act }).into() }
     }
 
+    /// The same with a real download, which the stage begins with.
+    #[must_use]
+    pub fn with_download(mut self) -> Self {
+        let stage = FaultStage::Downloading;
+        let download = Step { stage, after: Duration::ZERO, act: Act::Download };
+        self.steps.insert(self.beginning(stage), download);
+        self
+    }
+
     /// The steps.
     #[must_use]
     pub fn steps(&self) -> &[Step] {

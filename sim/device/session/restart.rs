@@ -63,7 +63,7 @@ impl<D: DeviceDialect> Session<D> {
     pub(super) fn drop_out(&mut self, until: Nanos, why: &str, out: &mut Vec<Output>) {
         self.cut(why, out);
         // Whom a fault keeps away comes back when that fault says so.
-        if self.away.is_none() {
+        if !self.afflictions.as_ref().is_some_and(|afflictions| afflictions.keeps_away()) {
             self.link.away_until(until);
         }
     }

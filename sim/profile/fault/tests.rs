@@ -50,6 +50,18 @@ fn every_kind_of_fault_is_read_with_what_it_takes() {
 }
 
 #[test]
+fn what_only_a_hub_does_to_itself_is_refused_on_a_hub_that_is_not_ours() {
+    for kind in
+        ["kind = 'hub_down'", "kind = 'hub_slow'\nmethods = '1s'", "kind = 'throttle'\nof = 'methods'\nrate = 9"]
+    {
+        let text = format!("[hub]\nkind = 'azure'\n[[fault]]\n{kind}\n");
+        let error = parse("my.toml", &text, &[]).unwrap_err().to_string();
+        let name = kind.split('\'').nth(1).unwrap();
+        assert!(error.contains("my.toml:4") && error.contains(name) && error.contains("embedded"), "{error}");
+    }
+}
+
+#[test]
 fn what_a_kind_does_not_take_is_refused() {
     for (text, says) in [
         ("kind = 'hub_down'\nselect = 'all'", "strikes all"),
