@@ -119,10 +119,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         },
         faults: hub_faults.complete(faults::rows(&plan, roles, &tally)),
         rollout: rollout::result(&plan, roles, &tally, &waves),
-<<<<<<< HEAD
         images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
-=======
->>>>>>> hub
         thresholds: Vec::new(),
         retries: retries(&plan, &tally),
         matrix: faults::matrix(&plan, total),
