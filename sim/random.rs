@@ -35,6 +35,10 @@ pub enum Domain {
     TokenExpiry,
     /// Pauses of whoever connects with a device's id; numbers: device, connection.
     Intruder,
+    /// Back-off of an image's download; numbers: device and its n-th update, attempt.
+    ImageRetry,
+    /// The bytes of a made-up image; number: the word.
+    Image,
 }
 
 /// The seed of a run.

@@ -78,7 +78,7 @@ pub(super) fn failed(since: Nanos, error: &ConnectionError, hub: SocketAddr) -> 
 
 /// What this machine has run out of, and the way out; `None` if the error came from elsewhere. The hub has no part in
 /// such an error, so that it must not count as one of the hub's.
-fn shortage(error: &io::Error) -> Option<&'static str> {
+pub(super) fn shortage(error: &io::Error) -> Option<&'static str> {
     Some(match Errno::from_raw(error.raw_os_error()?) {
         Errno::EMFILE => "no more descriptors: raise the limit of open files or run fewer devices",
         Errno::ENFILE => "no more descriptors on this machine: raise fs.file-max or run fewer devices",

@@ -3,6 +3,7 @@
 mod afflicted;
 mod aside;
 mod connecting;
+mod download;
 mod late_reply;
 mod method;
 mod restart;
@@ -144,6 +145,8 @@ impl<D: DeviceDialect> Session<D> {
             Input::OpenFailed { since, reason } => self.open_failed(now, since, reason, out),
             Input::Packet(packet) => self.packet(now, packet, out),
             Input::Lost(reason) => self.lost(now, &reason, out),
+            Input::DownloadProgress(percent) => self.progressed(percent, out),
+            Input::Downloaded(downloaded) => self.downloaded(now, *downloaded, out),
         }
     }
 
@@ -268,6 +271,7 @@ impl<D: DeviceDialect> Session<D> {
                 out.push(Output::Event(Event::Chose(report.waited)));
                 self.report(&report);
             }
+            Deed::Download(package) => self.start_download(package, out),
             Deed::Cut(until) => self.drop_out(until, "restarting by fault", out),
             Deed::Vanish => self.vanish(out),
         }
@@ -321,7 +325,7 @@ impl<D: DeviceDialect> Session<D> {
 
 /// What a report is called in words.
 fn name(status: Option<FirmwareStatus>) -> &'static str {
-    status.map_or("lastReboot", FirmwareStatus::as_str)
+    status.map_or("of another property", FirmwareStatus::as_str)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Sleep, timeout};
 
 use super::Session;
+use super::download::Download;
 use super::event::{Event, Input, Output};
 use super::failures::Failure;
 use super::open::{self, Opened};
@@ -44,6 +45,8 @@ struct Task<D> {
     told: u8,
     shows: Option<FirmwareStatus>,
     reporting: bool,
+    /// Whether the worker keeps a download of this device.
+    downloading: bool,
 }
 
 enum Link {
@@ -59,9 +62,10 @@ pub(super) fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32
     let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
     let session = Session::new(Rc::clone(&worker.settings), device, traced);
     let link = Link::Closed;
-    let (armed, told, shows, reporting) = (Nanos::MAX, 0, None, false);
+    let (armed, told, shows) = (Nanos::MAX, 0, None);
+    let (reporting, downloading) = (false, false);
     let worker = Alive::new(worker);
-    let mut task = Task { worker, session, device, link, armed, told, shows, reporting };
+    let mut task = Task { worker, session, device, link, armed, told, shows, reporting, downloading };
     // The block uses what was made before it: what an `async fn` moves on from its arguments would be kept twice.
     async move {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
@@ -84,7 +88,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
         loop {
             let now = worker.clock.now();
             self.take_news(now, buffers);
-            let moved = self.poll_link(cx, now, buffers);
+            let moved = self.poll_link(cx, now, buffers) | self.poll_download(cx, now, buffers);
             self.session.poll(now, &mut buffers.out);
             let changed = self.act(now, buffers);
             self.count_reporting();
@@ -166,6 +170,27 @@ impl<D: DeviceDialect + 'static> Task<D> {
         }
     }
 
+    /// Hands on what there is to say of a download. Whether it is over.
+    fn poll_download(&mut self, cx: &mut Context<'_>, now: Nanos, buffers: &mut Buffers) -> bool {
+        if !self.downloading {
+            return false;
+        }
+        let downloads = self.worker.worker().downloads.as_ref();
+        let Some((downloads, mut download)) = downloads.and_then(|all| Some((all, all.take(self.device)?))) else {
+            return false;
+        };
+        while let Some(input) = download.poll(cx) {
+            let over = matches!(input, Input::Downloaded(_));
+            self.session.handle(now, input, &mut buffers.out);
+            if over {
+                self.downloading = false;
+                return true;
+            }
+        }
+        downloads.keep(self.device, download);
+        false
+    }
+
     /// Does what the session wants; everything that is due together leaves in one write. Whether the link has to be
     /// polled again.
     fn act(&mut self, now: Nanos, buffers: &mut Buffers) -> bool {
@@ -187,6 +212,14 @@ impl<D: DeviceDialect + 'static> Task<D> {
                         }
                     }
                     packets.clear();
+                }
+                Output::Download { package, update } => {
+                    let worker = self.worker.worker();
+                    if let Some(downloads) = &worker.downloads {
+                        let download = Download::start(Rc::clone(worker), self.device, update, package);
+                        downloads.keep(self.device, download);
+                        (self.downloading, again) = (true, true);
+                    }
                 }
                 Output::Cut { reset } => {
                     if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed) {
@@ -278,6 +311,10 @@ impl<D: DeviceDialect + 'static> Task<D> {
             Event::Gone => books.gauges.gone += 1,
             Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
             Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
+            Event::ReportDropped => {
+                books.recorder.counters().reports_dropped += 1;
+                books.recorder.retries().twin.give_ups += 1;
+            }
             Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
             Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
             Event::Sample(series, duration) => {
@@ -302,10 +339,6 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 if let Some(truth) = truth {
                     truth.received(device, &update_id, now);
                 }
-            }
-            Event::ReportDropped => {
-                books.recorder.counters().reports_dropped += 1;
-                books.recorder.retries().twin.give_ups += 1;
             }
             Event::Chose(delay) => {
                 if let Some(truth) = truth {
@@ -336,6 +369,13 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     }
                 }
             }
+            Event::Downloaded { bytes, resumes, failed } => {
+                let images = &mut books.recorder.counters().images;
+                images.downloads += 1;
+                images.bytes += bytes;
+                images.resumes += u64::from(resumes);
+                images.failed += u64::from(failed);
+            }
             Event::Afflicted(fault) => {
                 books.recorder.strike(fault);
                 if let Some(truth) = truth {
@@ -355,6 +395,15 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     tracer.note(device, now, || event);
                 }
             }
+        }
+    }
+}
+
+impl<D> Drop for Task<D> {
+    /// Whoever stops or vanishes downloads no more.
+    fn drop(&mut self) {
+        if self.downloading {
+            drop(self.worker.worker().downloads.as_ref().and_then(|downloads| downloads.take(self.device)));
         }
     }
 }

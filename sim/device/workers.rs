@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{sleep_until, timeout};
 
+use super::download::Downloads;
 use super::event::Output;
 use super::failures::{Failure, Failures};
 use super::session::Settings;
@@ -62,6 +63,8 @@ pub(super) struct Worker<D> {
     pub(super) tls: Option<ClientTls>,
     pub(super) identities: Option<DeviceIdentities>,
     pub(super) websocket: Option<WebSocketClient>,
+    /// Where devices really download.
+    pub(super) downloads: Option<Downloads>,
     pub(super) clock: Clock,
     pub(super) truth: Option<Arc<Truth>>,
     pub(super) tracer: Option<Arc<Tracer>>,
@@ -269,6 +272,10 @@ async fn probe_lag<D>(worker: Rc<Worker<D>>, name: String) {
 impl<D> Worker<D> {
     fn new(plan: FleetPlan<D>, share: &Share) -> Self {
         let pace = ConnectPace::new(plan.config.connect_slow_down);
+        let downloads = plan.firmware.downloads().copied().zip(plan.images);
+        let part = plan.range.iter().filter(|device| *device as usize % share.workers == share.number).count();
+        let part = part as f64 / f64::from(plan.config.devices.max(plan.range.end).max(1));
+        let downloads = downloads.map(|(config, source)| Downloads::new(config, source, part));
         let settings = Settings {
             dialect: plan.dialect,
             ids: plan.ids,
@@ -286,6 +293,7 @@ impl<D> Worker<D> {
             tls: plan.tls,
             identities: plan.identities,
             websocket: plan.websocket,
+            downloads,
             clock: plan.clock,
             truth: plan.truth,
             tracer: plan.tracer,

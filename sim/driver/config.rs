@@ -27,6 +27,9 @@ pub struct DriverConfig {
     pub connect_timeout: Duration,
     /// What devices are told to download.
     pub package_uri: String,
+    /// The SHA-256 of that in hexadecimal; `None` says nothing of it.
+    #[serde(default)]
+    pub package_check: Option<String>,
     /// The version that devices are told to update to; `None` says nothing of it (the tutorial's payload).
     pub version: Option<String>,
     /// Whether calls carry an `updateId`.

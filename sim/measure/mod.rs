@@ -5,6 +5,7 @@ mod drill;
 mod fault_counts;
 mod fault_row;
 mod histogram;
+mod images;
 mod invariants;
 mod judged;
 mod machine;
@@ -22,6 +23,7 @@ pub use drill::{DrillResult, FaultSpan, HealResult, PhaseData, PhaseResult, Stea
 pub use fault_counts::FaultCounts;
 pub use fault_row::{Distribution, FaultRow, MatrixRow};
 pub use histogram::SeriesData;
+pub use images::ImageCounts;
 pub use invariants::{Invariant, InvariantRow, Invariants, Violation};
 pub use judged::{Judged, OffDiagonal};
 pub use machine::Machine;

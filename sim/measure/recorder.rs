@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::wave::joined;
-use super::{Census, FaultCounts, Invariants, Judged, OffDiagonal, PhaseData, RetryTally, SeriesData, WaveCount};
+use super::{
+    Census, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, PhaseData, RetryTally, SeriesData, WaveCount,
+};
 use crate::policy::{DrillPhase, FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -69,12 +71,15 @@ pub struct Counters {
     /// Connections lost while no fault afflicted the device.
     #[serde(default)]
     pub losses_unexplained: u64,
-    /// Reports that devices gave up: refused by the hub, or throttled beyond their retries.
+    /// Reports that devices dropped: refused by the hub, or throttled beyond their retries.
     #[serde(default)]
     pub reports_dropped: u64,
     /// Connections that intruders tried with ids of the fleet; they are in no other figure.
     #[serde(default)]
     pub intruder_attempts: u64,
+    /// Images that devices really downloaded.
+    #[serde(default)]
+    pub images: ImageCounts,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -279,6 +284,7 @@ impl Counters {
         self.losses_unexplained += other.losses_unexplained;
         self.reports_dropped += other.reports_dropped;
         self.intruder_attempts += other.intruder_attempts;
+        self.images.merge(other.images);
     }
 }
 

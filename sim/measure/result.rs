@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Census, DrillResult, FaultRow, InvariantRow, MatrixRow, OffDiagonal, RolloutResult, SeriesData, ThrottleCount,
+    Census, DrillResult, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal, RolloutResult, SeriesData,
+    ThrottleCount,
 };
 use crate::policy::Series;
 
@@ -70,6 +71,8 @@ pub struct RunResult {
     pub invariants: Vec<InvariantRow>,
     /// The roll-out; `None` where the fleet was not called in waves.
     pub rollout: Option<RolloutResult>,
+    /// What devices downloaded; `None` where they really downloaded nothing, or were none of ours.
+    pub images: Option<ImageCounts>,
     /// Connections that were lost while no fault explains it.
     pub losses_unexplained: u64,
     /// From the start of the load to the end of its last update; `None` if it never started.

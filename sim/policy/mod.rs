@@ -9,6 +9,7 @@ mod diagonal;
 mod drill;
 mod fault;
 mod fleet_range;
+mod image;
 mod load;
 mod metric;
 mod outcome;
@@ -34,6 +35,7 @@ pub use fault::{
     Throttled, ThrottledOperation, TokenExpiry, Vanish,
 };
 pub use fleet_range::DeviceRange;
+pub use image::MadeImage;
 pub use load::{ArrivalKind, Load, Ramp};
 pub use metric::{FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Statistic, ThresholdError, Unit};
 pub use outcome::Outcome;

@@ -10,6 +10,7 @@ mod fault;
 mod firmware;
 mod fleet;
 mod hub;
+mod image;
 mod library;
 mod load;
 mod metric;

@@ -12,8 +12,9 @@ use super::reader::{Field, Section};
 use super::{
     HubPlan, ReportPlan, drill, fault, firmware, fleet, hub, load, observe, report, retry, rollout, threshold,
 };
-use crate::device::{FirmwareConfig, FleetConfig};
+use crate::device::{FirmwareConfig, FleetConfig, Image, ImageUrl};
 use crate::driver::{DriverConfig, ObserveKind, Via};
+use crate::hub::HubConfig;
 use crate::policy::{ArrivalKind, Drill, Fault, FaultKind, FaultPlan, Load, Rollout, Threshold, units};
 use crate::random::Seed;
 
@@ -87,9 +88,17 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let firmware = firmware::read(&root.required("firmware")?)?;
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
     let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
+    if hub == HubPlan::Azure
+        && let Some(image) = root.optional("firmware").and_then(|field| field.table_entry("image"))
+        && matches!(firmware.config.image, Some(Image::Hub { .. }))
+    {
+        let why = "needs the embedded hub, which alone serves images: name the image's `url` and `sha256` instead";
+        return Err(image.problem(format_args!("with `serve = true` {why}")));
+    }
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
     let waves = rollout.as_ref().map_or(0, Rollout::len);
-    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet, waves))?;
+    let targets = fault::Targets { fleet: &fleet, hub: &hub, waves };
+    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, targets))?;
     let scene = Scene { via: load.via, faults: &faults, connect: &fleet.retry_connect, rollout: rollout.is_some() };
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
     let schedule = Schedule { seed, devices: fleet.devices, load: &load };
@@ -104,6 +113,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         response_timeout: load.response_timeout,
         connect_timeout: load.connect_timeout,
         package_uri: firmware.package_uri,
+        package_check: None,
         version: firmware.new_version,
         update_id: firmware.update_id,
         observe,
@@ -147,6 +157,17 @@ impl Plan {
     pub fn without_embedded_hub(mut self) -> Self {
         self.hub = HubPlan::Azure;
         self
+    }
+
+    /// What the embedded hub is started with; `None` for any other hub.
+    #[must_use]
+    pub fn embedded_hub(&self) -> Option<HubConfig> {
+        let mut config = self.hub.embedded(self.fleet.transport)?;
+        if self.fleet.transport.is_secure() && matches!(self.firmware.image, Some(Image::Hub { .. })) {
+            // Whoever wants TLS for MQTT wants it for images.
+            config.https = config.https.or(config.http);
+        }
+        Some(config)
     }
 
     /// Updates that are planned over the whole fleet.
@@ -207,7 +228,29 @@ impl Plan {
                 ObserveKind::Poll => format!("{looks} twin reads/s for each update in progress"),
             });
         }
+        rates.extend(self.downloads_in_words());
         rates.join(", ")
+    }
+
+    /// The server that devices download their image from, if it is on another machine.
+    #[must_use]
+    pub fn image_elsewhere(&self) -> Option<ImageUrl> {
+        let Some(Image::Url { url, .. }) = &self.firmware.image else { return None };
+        ImageUrl::parse(url).ok().filter(|url| !url.is_loopback())
+    }
+
+    /// The most that a server elsewhere has to bear of downloads.
+    fn downloads_in_words(&self) -> Option<String> {
+        let host = self.image_elsewhere()?.host;
+        let download = self.firmware.downloads()?;
+        let often = match self.driver.load {
+            Load::Open { rate, .. } => format!("{rate} downloads/s"),
+            Load::Closed { in_flight } => format!("{in_flight} downloads at once"),
+        };
+        Some(match download.fleet_bandwidth {
+            Some(bandwidth) => format!("{often} from {host} at up to {}", units::format_bandwidth(bandwidth)),
+            None => format!("{often} from {host} without a limit of bandwidth"),
+        })
     }
 
     /// The plan in a sentence.
@@ -281,7 +324,7 @@ impl Plan {
     #[must_use]
     pub fn longest_update(&self) -> Duration {
         let observe = &self.driver.observe;
-        let workflow = self.firmware.wait.upper() + self.firmware.download.upper() + self.firmware.apply.upper();
+        let workflow = self.firmware.wait.upper() + self.firmware.longest_download() + self.firmware.apply.upper();
         let with_faults = self.faults.iter().map(|fault| match &fault.kind {
             FaultKind::Stall(_) | FaultKind::Vanish(_) => workflow + observe.stage_deadline,
             // Whether the device is at work all the same is waited for.

@@ -212,7 +212,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[fleet]\ntimestamps = 'unix'", 2, "allowed are `local`, `rfc3339`"),
         ("[firmware]\nwait = 'soon'", 2, "`soon` is not a delay"),
         ("[firmware]\nwait = 'exp 25h'", 2, "must not exceed 24h"),
-        ("[firmware]\nimage = '10MiB'", 2, "unknown key `image`"),
+        ("[firmware]\nimage = '10MiB'", 2, "`firmware.image` must be a table"),
         ("[firmware]\nnew_version = '1.0.0'", 2, "must differ from `firmware.version`"),
         ("[firmware]\nupdate_id = 'yes'", 2, "must be true or false, not a text"),
         ("[load]\nkind = 'half'", 2, "allowed are `open`, `closed`"),

@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::drill_json::DrillJson;
 use super::{ReportError, Reporter};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, Interval, InvariantRow, LoadSpan, MatrixRow, ObserverHealth,
-    OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, LoadSpan, MatrixRow,
+    ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult,
+    ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -88,6 +89,8 @@ struct Document {
     invariants: Vec<InvariantRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rollout: Option<RolloutResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    images: Option<ImageCounts>,
     #[serde(default)]
     losses_unexplained: u64,
     #[serde(default)]
@@ -142,6 +145,7 @@ impl Document {
             off_diagonal_total: result.off_diagonal_total,
             invariants: result.invariants.clone(),
             rollout: result.rollout.clone(),
+            images: result.images,
             losses_unexplained: result.losses_unexplained,
             load: result.load,
             drill: result.drill.as_ref().map(DrillJson::from_drill),
@@ -178,6 +182,7 @@ impl Document {
             off_diagonal_total: self.off_diagonal_total,
             invariants: self.invariants,
             rollout: self.rollout,
+            images: self.images,
             losses_unexplained: self.losses_unexplained,
             load: self.load,
             drill: self.drill.map(DrillJson::into_drill),
@@ -256,7 +261,7 @@ mod tests {
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
              census_by absent series intervals rate generator hub shards observer faults thresholds retries \
-             matrix off_diagonal off_diagonal_total invariants rollout losses_unexplained load drill"
+             matrix off_diagonal off_diagonal_total invariants rollout images losses_unexplained load drill"
         );
         let inner = keys(4).join(" ");
         assert!(

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, Distribution, DrillResult, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth, Interval,
-    Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData, PhaseResult, RateResult,
-    Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData, ShardResult, SteadyResult, ThresholdResult,
-    Verdict, WaveResult,
+    Census, Distribution, DrillResult, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth, ImageCounts,
+    Interval, Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData, PhaseResult,
+    RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData, ShardResult, SteadyResult,
+    ThresholdResult, Verdict, WaveResult,
 };
 use crate::policy::{DrillPhase, Outcome, Place, Series};
 
@@ -165,6 +165,7 @@ pub(super) fn sample() -> RunResult {
                 overshoot: 3,
             }),
         }),
+        images: Some(ImageCounts { downloads: 978, bytes: 256_901_120, resumes: 3, failed: 20 }),
         retries: retries(),
         matrix: vec![
             row("none", &[(Outcome::Completed, 956)]),

@@ -10,7 +10,7 @@ use super::placement::Placement;
 use super::rate::rate;
 use super::rollout::{self, Waves};
 use super::tally::{Part, Tally, cautious_p99_us};
-use crate::driver::{DriverConfig, Via};
+use crate::driver::Via;
 use crate::measure::{
     DrillResult, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts, RetryRow, RunResult,
     SeriesData, ShardResult, ThrottleCount, Usage, Verdict, cores,
@@ -97,7 +97,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         verdict: Verdict::Pass,
         exit_code: 0,
         census: total.census.clone(),
-        absent: absent(roles, &plan.driver),
+        absent: absent(roles, &plan),
         series: total.series.clone(),
         rate: rate(&plan, roles, &placement.shards, &tally, waves.released.len()),
         generator,
@@ -121,8 +121,9 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             requests: counters.observer_requests,
             left_out: counters.observer_left_out,
         },
-        faults: faults::rows(&plan, roles, &tally),
+        faults: hub_faults.complete(faults::rows(&plan, roles, &tally)),
         rollout: rollout::result(&plan, roles, &tally, &waves),
+        images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
         thresholds: Vec::new(),
         retries: retries(&plan, &tally),
         matrix: faults::matrix(&plan, total),
@@ -153,13 +154,17 @@ fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
 }
 
 /// The series that cannot be measured with these roles and this way of calling.
-fn absent(roles: Roles, driver: &DriverConfig) -> Vec<Series> {
+fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
+    let driver = &plan.driver;
     Series::ALL
         .into_iter()
         .filter(|series| {
             if *series == Series::ScheduleLag && driver.load.rate().is_none() {
                 // A closed load has no due times.
                 true
+            } else if series.needs_images() && plan.firmware.downloads().is_none() {
+                // Nobody expects it.
+                false
             } else if series.needs_calls() && driver.via != Via::Calls {
                 true
             } else if series.needs_both_ends() {

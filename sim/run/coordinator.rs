@@ -230,7 +230,9 @@ impl Coordinator {
     }
 
     fn on_second(&mut self) {
-        self.hubs.usage();
+        for stopped in self.hubs.look() {
+            self.live.say(&stopped);
+        }
         for (shard, why) in self.members.stuck() {
             self.lose_shard(shard, why);
         }
@@ -350,6 +352,7 @@ impl Coordinator {
                 self.hub_faults.note(hub, news);
             }
         }
+        self.reasons.extend(self.hubs.stops());
         let now = self.clock.now();
         let roles = self.options.roles;
         if !roles.driver && self.tally.gauges().connected == 0 {

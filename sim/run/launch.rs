@@ -18,7 +18,7 @@ use super::rate::schedule_spans;
 use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
-use super::{devices_file, doctor, environment};
+use super::{devices_file, doctor, environment, images};
 use crate::policy::{DeviceIds, HubFault};
 use crate::profile::HubPlan;
 use crate::report;
@@ -67,7 +67,7 @@ pub(super) async fn launch(
         Some(folder) => Output::open(folder, &names)?,
         None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,
     };
-    let hubs = match plan.hub.embedded(plan.fleet.transport) {
+    let hubs = match plan.embedded_hub() {
         Some(config) => select! {
             started = Hubs::start(placement.hubs, &options.program, &config, HubFault::among(&plan.faults)) => started?,
             () = signals.come() => return Err(RunError::Interrupted),
@@ -84,6 +84,7 @@ pub(super) async fn launch(
         live.say(warning);
     }
     let mut hub_on_same_machine = true;
+    preflight::image(plan, options.roles, options.owns_hub).await?;
     if let Some(hub) = &mut elsewhere {
         let load = plan.peak_rates_in_words(options.roles.fleet, options.roles.driver);
         hub_on_same_machine = preflight::target(hub, load.clone(), options.owns_hub)?;
@@ -92,6 +93,7 @@ pub(super) async fn launch(
         }
         hub.endpoints.mqtt = preflight::first_that_answers(&hub.mqtt).await;
     }
+    let image = images::Images::of(plan, |name| std::env::var(name).ok())?;
     let way_of = |shard: usize| -> Option<(Endpoints, Credentials)> {
         let theirs = || elsewhere.as_ref().map(|hub| (hub.endpoints.clone(), hub.credentials.clone()));
         placement.hub_of(shard).map(|hub| hubs.way_to(hub)).or_else(theirs)
@@ -117,6 +119,7 @@ pub(super) async fn launch(
             range,
             ids: ids.slice(range),
             roles: options.roles,
+            image: image.as_ref().and_then(|image| image.at(&endpoints)),
             endpoints,
             credentials,
             run_id: run_id.clone(),

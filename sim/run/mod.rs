@@ -16,6 +16,7 @@ mod hub_faults;
 pub mod hub_keys;
 mod hub_process;
 mod hubs;
+mod images;
 mod keys_file;
 mod launch;
 mod live;
@@ -33,6 +34,7 @@ mod registry;
 mod rollout;
 mod signals;
 mod tally;
+mod trace_file;
 
 pub use checks::{Finding, Grade};
 pub use coordinator::execute;

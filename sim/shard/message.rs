@@ -76,6 +76,8 @@ pub struct Assignment {
     pub roles: Roles,
     /// Where the hub is.
     pub endpoints: Endpoints,
+    /// The image that devices really download, if they do.
+    pub image: Option<ImageOffer>,
     /// How to prove oneself to the hub.
     #[serde(with = "wire::credentials")]
     pub credentials: Credentials,
@@ -85,6 +87,17 @@ pub struct Assignment {
     pub trace: Option<u32>,
     /// Forget so many outcomes: proves that the census notices.
     pub swallow_outcomes: u32,
+}
+
+/// An image that devices download.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageOffer {
+    /// Where it is.
+    pub url: String,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// The certificates of those who may have signed the server's, in PEM; `None` for those whom this system trusts.
+    pub authority: Option<String>,
 }
 
 /// Which actors a shard runs.
@@ -119,6 +132,8 @@ pub struct Endpoints {
     /// The certificates of those who may have signed that of the REST interface, in PEM; `None` for those whom this
     /// system trusts.
     pub rest_authority: Option<String>,
+    /// Base URL of the images that the hub serves, over TLS where devices speak that with it; `None` for no such hub.
+    pub images: Option<String>,
     /// The hub's host name, as tokens carry it.
     pub host: String,
 }
@@ -270,8 +285,10 @@ mod tests {
                     websocket: true,
                     rest: Some("http://h".into()),
                     rest_authority: None,
+                    images: None,
                     host: "h".into(),
                 },
+                image: Some(ImageOffer { url: "http://h/i".into(), sha256: "00".into(), authority: None }),
                 credentials: Credentials {
                     service: Some(ConnectionString::parse(service).unwrap()),
                     devices: Some(Key::from_bytes([7; 32]).into()),

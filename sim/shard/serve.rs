@@ -90,6 +90,10 @@ impl Work {
         let driver = match settings {
             Some(rest) if roles.driver => {
                 let mut config = plan.driver.clone();
+                if let Some(image) = &assignment.image {
+                    config.package_uri.clone_from(&image.url);
+                    config.package_check = Some(image.sha256.clone());
+                }
                 if matches!(plan.hub, HubPlan::Embedded { .. }) {
                     // Its answers hold all that had changed when it was asked: nothing becomes visible late.
                     config.observe.overlap.get_or_insert(Duration::ZERO);

@@ -55,6 +55,7 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
             wait: Delay::Fixed(15 * SECOND),
             download: Delay::Fixed(15 * SECOND),
             apply: Delay::Fixed(15 * SECOND),
+            image: None,
             version: "1".to_owned(),
         },
         version: "1".into(),
@@ -200,6 +201,7 @@ impl Rig {
                     self.log(if output == Output::Close { "close" } else { "cut" });
                     inputs.clear();
                 }
+                Output::Download { package, update } => self.log(&format!("download {} {update}", package.uri)),
                 Output::Impair(impairment) => {
                     assert!(self.open);
                     self.log(if impairment == Impairment::default() { "sound" } else { "impaired" });
