@@ -308,6 +308,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 books.gauges.gave_up += 1;
                 books.recorder.retries().connect(cohort).give_ups += 1;
             }
+            Event::Gone => books.gauges.gone += 1,
             Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
             Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
             Event::ReportDropped => {

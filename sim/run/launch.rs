@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tokio::select;
 
 use super::coordinator::{Coordinator, Phase};
+use super::drill::Conduct;
 use super::follow::tracer;
 use super::hub_faults::HubFaults;
 use super::hubs::Hubs;
@@ -33,6 +34,7 @@ pub(super) async fn launch(
     clock: Clock,
     mut signals: StopSignal,
 ) -> Result<Coordinator, RunError> {
+    preflight::drill(&mut options)?;
     let plan = &options.plan;
     preflight::faults(plan)?;
     let placement = preflight::placement(plan, options.roles)?;
@@ -146,5 +148,8 @@ pub(super) async fn launch(
         hub_faults: HubFaults::default(),
         reasons: Vec::new(),
         said: BTreeSet::new(),
+        load_start: None,
+        load_end: None,
+        conduct: Conduct::default(),
     })
 }

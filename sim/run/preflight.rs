@@ -7,6 +7,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::environment::Elsewhere;
+use super::options::RunOptions;
 use super::placement::{Impossible, Placement};
 use crate::dialect::azure::jobs;
 use crate::measure::{ProcessError, raise_descriptor_limit};
@@ -52,6 +53,14 @@ pub enum PreflightError {
         /// Devices whose ids always fit.
         most: usize,
     },
+    /// A drill without devices of its own.
+    #[error(
+        "`{profile}` is a drill, which breaks and heals the devices that it updates: `twinstorm run {profile}` does both"
+    )]
+    Drill {
+        /// The profile.
+        profile: String,
+    },
     /// Load on a hub elsewhere.
     #[error(
         "{address} is not on this machine: this puts up to {load} on it. If you may put that load on it, say so with \
@@ -74,6 +83,20 @@ pub enum PreflightError {
         /// The planned peak rates, in words.
         load: String,
     },
+}
+
+/// A drill needs both ends: a driver alone cannot heal what it breaks, and a fleet alone has nothing to judge, so that its
+/// faults are all that is left of a drill.
+pub(super) fn drill(options: &mut RunOptions) -> Result<(), PreflightError> {
+    let RunOptions { plan, roles, .. } = options;
+    match (plan.drill.is_some() && *roles != Roles::BOTH, roles.driver) {
+        (true, true) => Err(PreflightError::Drill { profile: plan.name.clone() }),
+        (true, false) => {
+            plan.drill = None;
+            Ok(())
+        }
+        (false, _) => Ok(()),
+    }
 }
 
 /// Raises the limit of descriptors, and cuts the plan into processes that stay below it, or below what the plan allows

@@ -73,6 +73,7 @@ impl<D: DeviceDialect> Session<D> {
         self.end_afflictions(out);
         self.cut("vanished by fault", out);
         self.link.end();
+        out.push(Output::Event(Event::Gone));
     }
 
     fn cut(&mut self, why: &str, out: &mut Vec<Output>) {

@@ -31,6 +31,7 @@ fn judged() -> (Ledger, Arc<Truth>) {
         diagonal: Diagonal::new(&faults, false),
         by_job: false,
         swallow: 0,
+        phases: None,
     });
     call_all(&mut ledger, &truth, Nanos::ZERO);
     (ledger, truth)
