@@ -29,6 +29,8 @@ pub enum Domain {
     PollPhase,
     /// Back-off of a report; numbers: device, sending.
     TwinRetry,
+    /// The delays of faults; numbers: fault, device and its n-th update.
+    FaultDelays,
 }
 
 /// The seed of a run.

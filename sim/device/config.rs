@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::mqtt::SourceAddresses;
-use crate::policy::{Delay, RetryPolicy, units};
+use crate::policy::{ConnectPolicies, Delay, RetryPolicy, units};
 use crate::time::TimestampFormat;
 
 /// The settings of a fleet.
@@ -46,8 +46,8 @@ pub struct FleetConfig {
     pub workers: usize,
     /// How timestamps stand in reported properties.
     pub timestamps: TimestampFormat,
-    /// Retries of a connection.
-    pub retry_connect: RetryPolicy,
+    /// Retries of a connection: one policy for all, or several that devices take in turn.
+    pub retry_connect: ConnectPolicies,
     /// Retries of a report that the hub answered with 429 or 5xx.
     pub retry_twin: RetryPolicy,
 }

@@ -62,10 +62,20 @@ pub enum Event {
     Connected,
     /// An accepted connection is over.
     Disconnected,
+    /// An accepted connection was lost: neither side had said good-bye.
+    Lost,
+    /// The device is connected again, so long after its connection was lost.
+    Back(Duration),
     /// The first `standBy` was acknowledged, or the device gave up before.
     Ready,
     /// The device gave up connecting.
     GaveUp,
+    /// The device tries to connect again after this wait.
+    ConnectRetry(Duration),
+    /// A report goes out again after this wait, as the hub's answer asked for it.
+    ReportRetry(Duration),
+    /// A report is dropped: it was refused, or there were no more attempts.
+    ReportDropped,
     /// Something went wrong, in words without secrets.
     Failed(String),
     /// This machine has run out of something that a connection needs: what, and the way out.
@@ -81,6 +91,8 @@ pub enum Event {
     Chose(Duration),
     /// The device accepted the call of a new update.
     Accepted,
+    /// The device has done with the update that it accepted: nothing more will be done for it.
+    Done,
     /// The present update fails for a reason of the device's own, which no fault gave it.
     FailedItself,
     /// A fault struck the present update, by index in the fault plan; once for each fault and update. It is told before

@@ -4,15 +4,12 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use crate::policy::{RetryPolicy, Series};
+use crate::policy::{Failed, Failure, RetryPolicy, Retrying, Series};
 use crate::time::Nanos;
 
 /// How long a hub may take for CONNACK and SUBACK: the C SDK's limit (1.6). A throttling hub delays rather than
 /// refuses.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A connection that held so long was a good one: the back-off begins anew.
-const HELD: Duration = Duration::from_secs(10);
 
 /// Keep-alives need no precision: their deadlines are moved to multiples of this, so that all devices of a worker whose
 /// turn has nearly come share one wake-up. More would save little more, and make bursts that delay what is measured.
@@ -25,8 +22,10 @@ pub(super) struct Link {
     /// In seconds. Zero: no pings.
     keep_alive: u16,
     ever_up: bool,
+    /// Whether the last good connection was lost, not given up for a new token.
+    lost: bool,
     attempts: u32,
-    failed: u32,
+    retrying: Retrying,
     last_sent: Nanos,
     /// When PINGRESP is overdue; [`Nanos::MAX`] if none is awaited.
     pong_by: Nanos,
@@ -34,8 +33,6 @@ pub(super) struct Link {
     up_since: Nanos,
     /// When the last good connection went; [`Nanos::MAX`] unless it went, and not on purpose.
     down_since: Nanos,
-    /// The last wait before an attempt, in nanoseconds: half the size of a duration.
-    wait: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,14 +66,14 @@ impl Link {
             state: State::Down { open_at: Nanos::ZERO },
             keep_alive: 0,
             ever_up: false,
+            lost: false,
             attempts: 0,
-            failed: 0,
+            retrying: Retrying::default(),
             last_sent: Nanos::ZERO,
             pong_by: Nanos::MAX,
             renew_at: Nanos::MAX,
             up_since: Nanos::ZERO,
             down_since: Nanos::MAX,
-            wait: 0,
         }
     }
 
@@ -167,6 +164,11 @@ impl Link {
         (down_since < Nanos::MAX).then(|| (Series::Reconnect, now.since(down_since)))
     }
 
+    /// Whether the connection before the present one was lost; once for each.
+    pub(super) const fn was_lost(&mut self) -> bool {
+        std::mem::replace(&mut self.lost, false)
+    }
+
     /// The hub granted the subscriptions.
     pub(super) fn subscribed(&mut self) {
         self.state = State::Up;
@@ -182,35 +184,41 @@ impl Link {
         self.pong_by = Nanos::MAX;
     }
 
-    /// The connection or the attempt is over, unwanted: the wait before the next one; `None` to give up.
-    pub(super) fn lost(&mut self, now: Nanos, retry: &RetryPolicy, random: &mut impl Rng) -> Option<Duration> {
-        if self.is_connected() {
-            self.went_down(now);
-        }
-        self.failed += 1;
-        let wait = retry.delay(self.failed, Duration::from_nanos(self.wait), random);
-        match wait {
-            Some(wait) => {
-                self.wait = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
-                self.state = State::Down { open_at: now + wait };
-            }
-            None => self.state = State::Over,
-        }
+    /// The connection, or the attempt that `failed`, is over, unwanted: the wait before the next one; `None` to give up.
+    pub(super) fn lost(
+        &mut self,
+        now: Nanos,
+        failed: Failed,
+        retry: &RetryPolicy,
+        random: &mut impl Rng,
+    ) -> Option<Duration> {
+        let failed = if self.is_connected() {
+            self.lost = true;
+            let why = if self.went_down(now) { Failure::Lost } else { Failure::Transient };
+            Failed::new(why, now.since(self.up_since))
+        } else {
+            failed
+        };
+        let wait = self.retrying.next(retry, failed, random);
+        self.state = wait.map_or(State::Over, |wait| State::Down { open_at: now + wait });
         wait
     }
 
-    /// A good connection is over.
-    fn went_down(&mut self, now: Nanos) {
+    /// A connection is over. Whether it was a good one: then the back-off begins anew.
+    fn went_down(&mut self, now: Nanos) -> bool {
         self.down_since = now;
-        if now.since(self.up_since) >= HELD {
-            (self.failed, self.wait) = (0, 0);
+        let held = now.since(self.up_since) >= RetryPolicy::HELD;
+        if held {
+            self.retrying.reset();
         }
+        held
     }
 
     /// A fault takes the device away until [`Link::come_back`].
     pub(super) fn go_away(&mut self) {
         self.state = State::Down { open_at: Nanos::MAX };
-        (self.down_since, self.failed, self.wait) = (Nanos::MAX, 0, 0);
+        self.down_since = Nanos::MAX;
+        self.retrying.reset();
     }
 
     /// The device goes on purpose, and comes back at `until`: nothing that its retry policy has a say in.

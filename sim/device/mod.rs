@@ -2,6 +2,7 @@
 
 mod absence;
 mod config;
+mod document;
 mod event;
 mod failures;
 mod fleet;
@@ -10,8 +11,8 @@ mod link;
 mod open;
 mod outbox;
 mod request;
+mod script;
 mod session;
-mod strike;
 mod task;
 mod workers;
 mod workflow;
@@ -22,6 +23,6 @@ pub use failures::Failure;
 pub use fleet::{Fleet, FleetError, FleetPlan, FleetSample};
 pub use identities::DeviceIdentities;
 pub use request::{Request, RequestError};
+pub use script::{Act, Form, Line, Script, Step};
 pub use session::{Session, Settings};
-pub use strike::Strike;
-pub use workflow::{Delays, Report, Stamp, Workflow};
+pub use workflow::{Deed, Delays, Report, Stamp, Workflow};

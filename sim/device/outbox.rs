@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::policy::{FirmwareStatus, RetryPolicy};
+use crate::policy::{Failed, Failure, FirmwareStatus, RetryPolicy, Retrying};
 use crate::random::Stream;
 use crate::time::Nanos;
 
@@ -24,16 +24,16 @@ pub(super) struct Outbox {
 
 #[derive(Debug)]
 struct Pending {
-    status: FirmwareStatus,
+    status: Option<FirmwareStatus>,
     document: Bytes,
     /// The update that it belongs to.
     update: u32,
     first_sent: Option<Nanos>,
     awaited: Option<Awaited>,
     not_before: Nanos,
-    /// Answers so far that asked to try again, and the last wait.
-    failed: u32,
-    wait: Duration,
+    /// Its latest sending.
+    sent: Nanos,
+    retrying: Retrying,
 }
 
 /// The answer that is awaited.
@@ -51,7 +51,7 @@ struct Awaited {
 pub(super) struct Sending {
     /// Its number, from 1.
     pub(super) number: u32,
-    pub(super) status: FirmwareStatus,
+    pub(super) status: Option<FirmwareStatus>,
     pub(super) document: Bytes,
     pub(super) update: u32,
     /// Whether the answer to the sending before did not come in time.
@@ -62,15 +62,16 @@ pub(super) struct Sending {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answered {
     /// The twin has it, so long after it was first sent.
-    Done { status: FirmwareStatus, after: Duration },
+    Done { status: Option<FirmwareStatus>, after: Duration },
     /// It goes out again after this wait.
-    Again { status: FirmwareStatus, wait: Duration },
+    Again { status: Option<FirmwareStatus>, wait: Duration },
     /// It was refused for good.
-    Dropped { status: FirmwareStatus },
+    Dropped { status: Option<FirmwareStatus> },
 }
 
 impl Outbox {
-    /// So many reports may wait. A workflow makes three, so that no update is accepted once fewer places are left.
+    /// So many reports may wait. A workflow makes three, so that no update is accepted once fewer places are left. Only
+    /// the copies that faults make come on top: a plan holds few of them.
     const MAX: usize = 16;
 
     /// Whether there is room for the reports of one more update.
@@ -78,8 +79,8 @@ impl Outbox {
         self.pending.len() + 3 <= Self::MAX
     }
 
-    /// Puts a report of update number `update` at the end.
-    pub(super) fn push(&mut self, status: FirmwareStatus, document: Bytes, update: u32) {
+    /// Puts a report of update number `update` at the end; one without a status says nothing of the firmware.
+    pub(super) fn push(&mut self, status: Option<FirmwareStatus>, document: Bytes, update: u32) {
         self.pending.push(Pending {
             status,
             document,
@@ -87,8 +88,8 @@ impl Outbox {
             first_sent: None,
             awaited: None,
             not_before: Nanos::ZERO,
-            failed: 0,
-            wait: Duration::ZERO,
+            sent: Nanos::ZERO,
+            retrying: Retrying::default(),
         });
     }
 
@@ -118,6 +119,7 @@ impl Outbox {
         let from = front.awaited.map_or(number, |awaited| awaited.from);
         front.awaited = Some(Awaited { from, until: now + ANSWER_LIMIT });
         front.first_sent.get_or_insert(now);
+        front.sent = now;
         Some(Sending { number, status: front.status, document: front.document.clone(), update: front.update, overdue })
     }
 
@@ -133,10 +135,17 @@ impl Outbox {
         let front = self.pending.first_mut()?;
         front.awaited.filter(|awaited| (awaited.from..=self.sendings).contains(&number))?;
         let status = front.status;
-        if let 429 | 500.. = code {
-            front.failed += 1;
-            if let Some(wait) = retry.delay(front.failed, front.wait, &mut random()) {
-                (front.wait, front.not_before, front.awaited) = (wait, now + wait, None);
+        let why = match code {
+            200..300 => None,
+            429 => Some(Failure::Throttled),
+            500.. => Some(Failure::Transient),
+            _ => Some(Failure::Refused),
+        };
+        if let Some(why) = why {
+            // The answer to a report never says when to come back.
+            let failed = Failed::new(why, now.since(front.sent));
+            if let Some(wait) = front.retrying.next(retry, failed, &mut random()) {
+                (front.not_before, front.awaited) = (now + wait, None);
                 return Some(Answered::Again { status, wait });
             }
         }
@@ -146,7 +155,7 @@ impl Outbox {
             // An idle device owns no buffer.
             self.pending = Vec::new();
         }
-        Some(if let 200..300 = code { Answered::Done { status, after } } else { Answered::Dropped { status } })
+        Some(if why.is_none() { Answered::Done { status, after } } else { Answered::Dropped { status } })
     }
 }
 
@@ -170,13 +179,14 @@ mod tests {
     }
 
     fn answer(outbox: &mut Outbox, now: Nanos, number: u32, code: u16) -> Option<Answered> {
-        let retry = RetryPolicy { backoff: Backoff::Fixed { delay: SECOND }, max_attempts: Some(3) };
+        let backoff = Backoff::Fixed { delay: SECOND };
+        let retry = RetryPolicy { max_attempts: Some(3), ..RetryPolicy::new(backoff) };
         outbox.answered(now, number, code, &retry, || Seed(7).stream(Domain::TwinRetry, 0, 0))
     }
 
     #[test]
     fn one_report_is_under_way_at_a_time_and_only_its_own_answer_ends_it() {
-        let (first, second) = (FirmwareStatus::Downloading, FirmwareStatus::Applying);
+        let (first, second) = (Some(FirmwareStatus::Downloading), Some(FirmwareStatus::Applying));
         let mut outbox = Outbox::default();
         outbox.push(first, Bytes::from_static(b"1"), 0);
         outbox.push(second, Bytes::from_static(b"2"), 0);
@@ -192,10 +202,10 @@ mod tests {
 
     #[test]
     fn an_answer_that_does_not_come_is_asked_for_again_and_an_earlier_one_still_counts() {
-        let status = FirmwareStatus::Applying;
+        let status = Some(FirmwareStatus::Applying);
         let mut outbox = Outbox::default();
         outbox.push(status, Bytes::from_static(b"1"), 0);
-        outbox.push(FirmwareStatus::Completed, Bytes::from_static(b"2"), 0);
+        outbox.push(Some(FirmwareStatus::Completed), Bytes::from_static(b"2"), 0);
         assert!(!outbox.next(at(1)).unwrap().overdue);
         assert_eq!(outbox.next(at(60)), None);
         let again = outbox.next(outbox.wake_at()).unwrap();
@@ -209,7 +219,7 @@ mod tests {
 
     #[test]
     fn throttled_reports_wait_and_refused_ones_go() {
-        let status = FirmwareStatus::Failed;
+        let status = Some(FirmwareStatus::Failed);
         let mut outbox = Outbox::default();
         outbox.push(status, Bytes::new(), 0);
         for (number, code) in [(1, 429), (2, 503)] {
@@ -224,5 +234,10 @@ mod tests {
         assert!(outbox.next(at(9)).is_some());
         assert_eq!(answer(&mut outbox, at(9), 4, 400), Some(Answered::Dropped { status }));
         assert_eq!((outbox.wake_at(), outbox.pending.capacity()), (Nanos::MAX, 0));
+        let stubborn = RetryPolicy { refused: true, ..RetryPolicy::new(Backoff::Fixed { delay: SECOND }) };
+        outbox.push(status, Bytes::new(), 0);
+        assert!(outbox.next(at(9)).is_some());
+        let answered = outbox.answered(at(9), 5, 400, &stubborn, || Seed(7).stream(Domain::TwinRetry, 0, 0));
+        assert_eq!(answered, Some(Answered::Again { status, wait: SECOND }));
     }
 }

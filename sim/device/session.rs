@@ -1,16 +1,20 @@
 //! One device: its connection, its direct method, its workflow and its reports. Pure: bytes and time come from outside.
 
+mod aside;
 mod connecting;
+mod late_reply;
 mod method;
+mod restart;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
+use self::aside::Aside;
 use super::absence::Absences;
 use super::event::{Event, Input, Output};
 use super::link::{Due, Link, State};
 use super::outbox::{ANSWER_LIMIT, Answered, Outbox};
-use super::{FirmwareConfig, FleetConfig, Report, Stamp, Workflow};
+use super::{Deed, FirmwareConfig, FleetConfig, Report, Stamp, Workflow};
 use crate::dialect::{DeviceDialect, ToDevice};
 use crate::measure::{TraceEvent, Truth};
 use crate::mqtt::{Packet, PubAck, Publish, QoS};
@@ -45,7 +49,8 @@ pub struct Settings<D> {
 /// The faults of a device are drawn anew for each update. A call that a fault refused (`reject`, `no_reply`) may be
 /// retried: with the same id it is judged as the same update, another id makes the next one. Calls without an id
 /// cannot be told apart, so that the one after a refusal is a retry of it: such a device stays refused as long as the
-/// fault is active, and its next update begins once one was accepted.
+/// fault is active, and its next update begins once one was accepted. A call that `slow_reply` delays is accepted: its
+/// update counts as running from then on.
 #[derive(Debug)]
 pub struct Session<D> {
     settings: Rc<Settings<D>>,
@@ -54,6 +59,7 @@ pub struct Session<D> {
     link: Link,
     workflow: Workflow,
     outbox: Outbox,
+    aside: Option<Box<Aside>>,
     absences: Absences,
     /// What keeps it away, and when that may change next.
     away: Option<Box<Away>>,
@@ -62,8 +68,6 @@ pub struct Session<D> {
     load_start: Nanos,
     /// New updates so far, accepted or faulted.
     updates: u32,
-    /// The id, or none, of the last update if a fault kept it from starting: the same again is a retry.
-    refused: Option<Box<Option<String>>>,
     /// Bit n: fault n of the plan has struck the present update.
     struck: u64,
     /// Whether the first `standBy` was made, and whether it was acknowledged.
@@ -89,12 +93,12 @@ impl<D: DeviceDialect> Session<D> {
             link: Link::new(),
             workflow: Workflow::new(Rc::clone(&settings.version)),
             outbox: Outbox::default(),
+            aside: None,
             absences: Absences::of(&settings.faults, device),
             away: None,
             absence_changes: Nanos::ZERO,
             load_start: Nanos::MAX,
             updates: 0,
-            refused: None,
             struck: 0,
             greeted: false,
             reported: false,
@@ -102,7 +106,7 @@ impl<D: DeviceDialect> Session<D> {
         }
     }
 
-    /// Whether nothing more will come: it was stopped or gave up.
+    /// Whether nothing more will come: it was stopped, gave up or vanished.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.link.state() == State::Over
@@ -128,7 +132,8 @@ impl<D: DeviceDialect> Session<D> {
             return Nanos::MAX;
         }
         let report = if self.link.state() == State::Up { self.outbox.wake_at() } else { Nanos::MAX };
-        self.link.wake_at().min(self.workflow.wake_at()).min(report).min(self.absence_changes)
+        let aside = self.aside.as_ref().map_or(Nanos::MAX, |aside| aside.wake_at());
+        self.link.wake_at().min(self.workflow.wake_at()).min(aside).min(report).min(self.absence_changes)
     }
 
     /// Takes an input at `now`.
@@ -150,10 +155,19 @@ impl<D: DeviceDialect> Session<D> {
             return;
         }
         self.check_absence(now, out);
+        if self.aside.is_some() {
+            self.answer_those_due(now, out);
+            self.go_on_restarting(now, out);
+            self.aside.take_if(|aside| aside.is_empty());
+        }
         let stamp = self.stamp();
         // Timers of the workflow go on whether or not the device is connected.
-        while let Some(report) = self.workflow.poll(now, stamp) {
-            self.report(report, out);
+        let was_running = self.workflow.is_running();
+        while let Some(deed) = self.workflow.poll(now, stamp) {
+            self.carry_out(deed, out);
+        }
+        if was_running && !self.workflow.is_running() {
+            out.push(Output::Event(Event::Done));
         }
         while let Some(due) = self.link.due(now) {
             match due {
@@ -175,17 +189,14 @@ impl<D: DeviceDialect> Session<D> {
             && let Some(sending) = self.outbox.next(now)
         {
             if sending.overdue {
-                let text = format!("report {} unanswered for {ANSWER_LIMIT:?}, sent again", sending.status);
+                let text = format!("report {} unanswered for {ANSWER_LIMIT:?}, sent again", name(sending.status));
                 out.push(Output::Event(Event::Failed(text)));
             }
-            out.push(Output::Event(Event::Published {
-                status: sending.status,
-                present: sending.update == self.updates,
-            }));
-            self.trace(out, || TraceEvent::Published {
-                status: sending.status,
-                document: String::from_utf8_lossy(&sending.document).into_owned(),
-            });
+            if let Some(status) = sending.status {
+                out.push(Output::Event(Event::Published { status, present: sending.update == self.updates }));
+                let document = || String::from_utf8_lossy(&sending.document).into_owned();
+                self.trace(out, || TraceEvent::Published { status, document: document() });
+            }
             // Packet identifiers run from 1 to 65535 (MQTT 2.3.1).
             let pkid = (sending.number % u32::from(u16::MAX)) as u16 + 1;
             let packet = self.settings.dialect.report(&sending.number.to_string(), pkid, sending.document);
@@ -224,33 +235,51 @@ impl<D: DeviceDialect> Session<D> {
         let retry = &self.settings.fleet.retry_twin;
         let Some(answered) = self.outbox.answered(now, number, code, retry, random) else { return };
         let (Answered::Done { status, .. } | Answered::Again { status, .. } | Answered::Dropped { status }) = answered;
-        self.trace(out, || TraceEvent::ReportAnswered { status, code });
+        if let Some(status) = status {
+            self.trace(out, || TraceEvent::ReportAnswered { status, code });
+        }
+        let name = name(status);
         match answered {
             Answered::Done { after, .. } => {
-                out.push(Output::Event(Event::Sample(Series::TwinAck(status), after)));
-                if status == FirmwareStatus::StandBy && !self.reported {
+                if let Some(status) = status {
+                    out.push(Output::Event(Event::Sample(Series::TwinAck(status), after)));
+                }
+                if status == Some(FirmwareStatus::StandBy) && !self.reported {
                     self.reported = true;
                     out.push(Output::Event(Event::Ready));
                 }
             }
             Answered::Again { wait, .. } => {
-                out.push(Output::Event(Event::Failed(format!("report {status} answered {code}, sent again"))));
-                self.decide(out, || format!("report {status} goes out again in {wait:?}"));
+                out.push(Output::Event(Event::ReportRetry(wait)));
+                out.push(Output::Event(Event::Failed(format!("report {name} answered {code}, sent again"))));
+                self.decide(out, || format!("report {name} goes out again in {wait:?}"));
             }
             Answered::Dropped { .. } => {
-                out.push(Output::Event(Event::Failed(format!("report {status} answered {code}, dropped"))));
-                self.decide(out, || format!("report {status} is dropped"));
+                out.push(Output::Event(Event::ReportDropped));
+                out.push(Output::Event(Event::Failed(format!("report {name} answered {code}, dropped"))));
+                self.decide(out, || format!("report {name} is dropped"));
             }
         }
     }
 
-    /// Takes a report from the workflow.
-    fn report(&mut self, report: Report, out: &mut Vec<Output>) {
-        out.push(Output::Event(Event::Chose(report.waited)));
-        if let Some(fault) = report.struck {
-            self.injected(fault, out);
+    /// Does what the workflow wants.
+    fn carry_out(&mut self, deed: Deed, out: &mut Vec<Output>) {
+        match deed {
+            Deed::Strike(fault) => self.injected(fault, out),
+            Deed::Report(report) => {
+                out.push(Output::Event(Event::Chose(report.waited)));
+                self.report(&report);
+            }
+            Deed::Cut(until) => self.drop_out(until, "restarting by fault", out),
+            Deed::Vanish => self.vanish(out),
         }
-        self.outbox.push(report.status, report.document, self.updates);
+    }
+
+    /// Takes a report from the workflow.
+    fn report(&mut self, report: &Report) {
+        for _ in 0..=report.copies {
+            self.outbox.push(Some(report.status), report.document.clone(), self.updates);
+        }
     }
 
     /// A fault strikes the present update; a retried call must not count it again.
@@ -290,6 +319,11 @@ impl<D: DeviceDialect> Session<D> {
     fn connection(&self, out: &mut Vec<Output>, what: impl FnOnce() -> String) {
         self.trace(out, || TraceEvent::Connection(what()));
     }
+}
+
+/// What a report is called in words.
+fn name(status: Option<FirmwareStatus>) -> &'static str {
+    status.map_or("lastReboot", FirmwareStatus::as_str)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::failures::Failure;
 use super::open::{self, Opened};
 use super::workers::{Alive, Buffers, Worker};
 use crate::dialect::DeviceDialect;
+use crate::measure::{Invariant, Violation};
 use crate::mqtt::Connection;
 use crate::policy::{FaultKind, FirmwareStatus, Place, Series};
 use crate::time::Nanos;
@@ -230,8 +231,9 @@ impl<D: DeviceDialect + 'static> Task<D> {
         let (worker, device) = (&**self.worker.worker(), self.device);
         let truth = worker.truth.as_deref();
         let books = &mut *worker.books.borrow_mut();
+        let cohort = worker.settings.fleet.retry_connect.cohort(device);
         match event {
-            Event::Attempted => books.recorder.counters().connect_attempts += 1,
+            Event::Attempted => books.recorder.retries().connect(cohort).attempts += 1,
             Event::Connected => {
                 books.gauges.connected += 1;
                 if let Link::Open(_, permit) = &mut self.link {
@@ -239,8 +241,15 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
+            Event::Lost => books.recorder.retries().connect(cohort).lost += 1,
+            Event::Back(after) => books.recorder.retries().back(cohort, after),
             Event::Ready => books.gauges.ready += 1,
-            Event::GaveUp => books.gauges.gave_up += 1,
+            Event::GaveUp => {
+                books.gauges.gave_up += 1;
+                books.recorder.retries().connect(cohort).give_ups += 1;
+            }
+            Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
+            Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
             Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
             Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
             Event::Sample(series, duration) => {
@@ -250,6 +259,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 books.recorder.record(series, duration);
             }
             Event::Published { status, present } => {
+                books.recorder.retries().twin.attempts += 1;
                 if let Some(before) = self.shows.replace(status) {
                     let stage = &mut books.gauges.stages[before as usize];
                     *stage = stage.saturating_sub(1);
@@ -265,14 +275,26 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     truth.received(device, &update_id, now);
                 }
             }
+            Event::ReportDropped => {
+                books.recorder.counters().reports_dropped += 1;
+                books.recorder.retries().twin.give_ups += 1;
+            }
             Event::Chose(delay) => {
                 if let Some(truth) = truth {
                     truth.chose(device, delay);
                 }
             }
             Event::Accepted => {
+                if truth.is_some_and(|truth| truth.accepted(device)) {
+                    let device = worker.settings.ids.id(device);
+                    let transition = "accepted while the device was still at another update".to_owned();
+                    let example = Violation { device, update: String::new(), transition };
+                    books.recorder.invariants().violated(Invariant::OneAtATime, 1, example);
+                }
+            }
+            Event::Done => {
                 if let Some(truth) = truth {
-                    truth.accepted(device);
+                    truth.done(device);
                 }
             }
             Event::FailedItself => {

@@ -1,13 +1,15 @@
-//! The firmware workflow of the tutorial: standBy, then downloading, applying and completed after a delay each.
+//! The firmware workflow of the tutorial: standBy, then downloading, applying and completed after a delay each, unless
+//! the update's script says otherwise.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{FirmwareConfig, Request, Strike};
-use crate::policy::{FaultStage, FirmwareStatus};
+use super::document::{Document, ErrorEntry};
+use super::script::{Act, Form, Line, Script, Step};
+use super::{FirmwareConfig, Request};
+use crate::policy::FirmwareStatus;
 use crate::random::{Domain, Seed};
 use crate::time::{Nanos, TimestampFormat, WallClock};
 
@@ -18,6 +20,14 @@ pub struct Stamp {
     pub wall: WallClock,
     /// The format.
     pub format: TimestampFormat,
+}
+
+impl Stamp {
+    /// The time at `now`, as the device writes it.
+    #[must_use]
+    pub fn text(self, now: Nanos) -> String {
+        self.format.format(self.wall.at(now))
+    }
 }
 
 /// The delays before `downloading`, `applying` and `completed`.
@@ -34,6 +44,19 @@ impl Delays {
     }
 }
 
+/// What the device does now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// The fault of this index in the fault plan strikes.
+    Strike(usize),
+    /// Something is reported.
+    Report(Report),
+    /// The connection is dropped without a word until then.
+    Cut(Nanos),
+    /// The connection is dropped without a word, and the device is gone for good.
+    Vanish,
+}
+
 /// A patch of the reported properties that is to be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -41,14 +64,11 @@ pub struct Report {
     pub status: FirmwareStatus,
     /// The JSON document.
     pub document: Bytes,
-    /// The delay of the device's own choice that has passed before it.
+    /// How often it is published beyond the first time.
+    pub copies: u8,
+    /// The delays of the device's own choice that have passed since the report before.
     pub waited: Duration,
-    /// The fault that struck with it, by index in the fault plan.
-    pub struck: Option<usize>,
 }
-
-/// What each step reports at its end.
-const STEPS: [FirmwareStatus; 3] = [FirmwareStatus::Downloading, FirmwareStatus::Applying, FirmwareStatus::Completed];
 
 /// One device's firmware: the version that runs, and the update that is under way.
 #[derive(Debug)]
@@ -65,11 +85,12 @@ pub struct Workflow {
 #[derive(Debug)]
 struct Running {
     request: Request,
-    delays: Delays,
-    strike: Option<Strike>,
-    step: usize,
-    /// When the step ends; never in a stall.
+    /// What is still to be done.
+    steps: std::vec::IntoIter<Step>,
+    /// When the next step ends; never in a stall.
     due: Nanos,
+    /// The delays since the last report.
+    waited: Duration,
 }
 
 impl Workflow {
@@ -82,8 +103,11 @@ impl Workflow {
     /// The report of a device that has come online.
     #[must_use]
     pub fn stand_by(&self, now: Nanos, stamp: Stamp) -> Report {
+        let status = FirmwareStatus::StandBy;
         let version = Some(&*self.version).filter(|version| !version.is_empty());
-        report(now, stamp, FirmwareStatus::StandBy, &Request::default(), version, Error::Absent, Duration::ZERO)
+        let (time, error, form) = (stamp.text(now), ErrorEntry::Absent, Form::Honest);
+        let document = Document { status, time: &time, update_id: None, version, error, form }.write();
+        Report { status, document, copies: 0, waited: Duration::ZERO }
     }
 
     /// Whether an update is under way.
@@ -98,14 +122,18 @@ impl Workflow {
         request.update_id.is_some() && request.update_id.as_deref() == self.last_id.as_deref()
     }
 
-    /// Starts an update at `now`. Says which fault has struck at once (a stall before the first stage), by index in
-    /// the fault plan.
-    pub fn start(&mut self, now: Nanos, request: Request, delays: Delays, strike: Option<Strike>) -> Option<usize> {
+    /// Whether `request` names another version than the one that runs, so that a success can be told from a lie.
+    #[must_use]
+    pub fn changes(&self, request: &Request) -> bool {
+        request.fw_version.as_deref().is_some_and(|version| *version != *self.version)
+    }
+
+    /// Starts an update at `now`.
+    pub fn start(&mut self, now: Nanos, request: Request, script: Script) {
         self.last_id = request.update_id.as_deref().map(Into::into);
-        let mut running = Running { request, delays, strike, step: 0, due: now };
-        let struck = running.enter(0);
+        let mut running = Running { request, steps: script.into_steps(), due: now, waited: Duration::ZERO };
+        running.look_ahead();
         self.running = Some(Box::new(running));
-        struck
     }
 
     /// When [`Workflow::poll`] has something to say.
@@ -114,108 +142,66 @@ impl Workflow {
         self.running.as_ref().map_or(Nanos::MAX, |running| running.due)
     }
 
-    /// The next report that is due at `now`.
-    pub fn poll(&mut self, now: Nanos, stamp: Stamp) -> Option<Report> {
-        if now < self.wake_at() {
-            return None;
+    /// What is due at `now`; to be asked until there is nothing.
+    pub fn poll(&mut self, now: Nanos, stamp: Stamp) -> Option<Deed> {
+        while self.wake_at() <= now {
+            let mut running = self.running.take()?;
+            let step = running.steps.next()?;
+            let at = running.due;
+            running.waited += step.after;
+            let deed = match step.act {
+                Act::Pass | Act::Hang => None,
+                Act::Strike(fault) => Some(Deed::Strike(fault)),
+                Act::Report(line) => Some(Deed::Report(self.report(now, stamp, &mut running, &line))),
+                Act::Cut(away) => Some(Deed::Cut(at + away)),
+                Act::Vanish => Some(Deed::Vanish),
+            };
+            if running.look_ahead() {
+                self.running = Some(running);
+            }
+            if deed.is_some() {
+                return deed;
+            }
         }
-        let mut running = self.running.take()?;
-        let (step, waited) = (running.step, running.delays.0[running.step]);
-        let mut error = if std::mem::take(&mut self.error_stands) { Error::Clear } else { Error::Absent };
-        let mut status = STEPS[step];
-        let mut struck = None;
-        if let Some(Strike { fault, stage, code: Some(code) }) =
-            running.strike.as_ref().filter(|strike| strike.step() == step)
+        None
+    }
+
+    fn report(&mut self, now: Nanos, stamp: Stamp, running: &mut Running, line: &Line) -> Report {
+        let request = &running.request;
+        let error = match line.error.as_deref() {
+            Some((stage, code)) => ErrorEntry::Is { stage: *stage, code },
+            None if self.error_stands => ErrorEntry::Clear,
+            None => ErrorEntry::Absent,
+        };
+        if let (FirmwareStatus::Completed, Form::Honest, Some(version)) = (line.status, line.form, &request.fw_version)
         {
-            (status, struck) = (FirmwareStatus::Failed, Some(*fault));
-            error = Error::Is { stage: *stage, code };
-            self.error_stands = true;
-        }
-        if let (FirmwareStatus::Completed, Some(version)) = (status, &running.request.fw_version) {
             self.version = version.as_str().into();
         }
         // The version is echoed where the call named one: the old one until the update is complete.
-        let version = running.request.fw_version.as_ref().map(|_| &*self.version).filter(|v| !v.is_empty());
-        let mut report = report(now, stamp, status, &running.request, version, error, waited);
-        if !status.is_terminal() {
-            struck = running.enter(step + 1);
-            self.running = Some(running);
+        let version = request.fw_version.as_ref().map(|_| &*self.version);
+        // A lie must be one even where devices say nothing of the version that they ran before.
+        let version = version.filter(|version| !version.is_empty() || line.form == Form::OldVersion);
+        let (status, form, time) = (line.status, line.form, stamp.text(now));
+        let update_id = request.update_id.as_deref();
+        let document = Document { status, time: &time, update_id, version, error, form }.write();
+        // A report that the hub refuses clears nothing.
+        if !matches!(form, Form::BadJson | Form::TooLarge) {
+            self.error_stands = line.error.is_some();
         }
-        report.struck = struck;
-        Some(report)
+        Report { status, document, copies: line.copies, waited: std::mem::take(&mut running.waited) }
     }
 }
 
 impl Running {
-    /// Goes on to `step`; says which fault stalls it there. A step begins when the one before was due, not when its
-    /// report went out: the generator's own lateness does not add up.
-    fn enter(&mut self, step: usize) -> Option<usize> {
-        let stall = self.strike.as_ref().filter(|strike| strike.stalls(step));
-        self.step = step;
-        self.due = if stall.is_some() { Nanos::MAX } else { self.due + self.delays.0[step] };
-        stall.map(|strike| strike.fault)
-    }
-}
-
-/// What a report says of errors.
-#[derive(Clone, Copy)]
-enum Error<'a> {
-    Absent,
-    /// An earlier update's error is taken out of the twin.
-    Clear,
-    Is {
-        stage: FaultStage,
-        code: &'a str,
-    },
-}
-
-fn report(
-    now: Nanos,
-    stamp: Stamp,
-    status: FirmwareStatus,
-    request: &Request,
-    version: Option<&str>,
-    error: Error<'_>,
-    waited: Duration,
-) -> Report {
-    let time = stamp.format.format(stamp.wall.at(now));
-    let document = Document { status, time: &time, update_id: request.update_id.as_deref(), version, error };
-    // Strings and a map of strings cannot fail to become JSON.
-    let document = serde_json::to_vec(&document).unwrap_or_default().into();
-    Report { status, document, waited, struck: None }
-}
-
-/// The document in the tutorial's order of keys.
-struct Document<'a> {
-    status: FirmwareStatus,
-    time: &'a str,
-    update_id: Option<&'a str>,
-    version: Option<&'a str>,
-    error: Error<'a>,
-}
-
-impl Serialize for Document<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
-        struct Failure<'a> {
-            stage: &'a str,
-            code: &'a str,
-        }
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("firmwareStatus", self.status.as_str())?;
-        map.serialize_entry(self.status.time_key(), self.time)?;
-        if let Some(update_id) = self.update_id {
-            map.serialize_entry("updateId", update_id)?;
-        }
-        if let Some(version) = self.version {
-            map.serialize_entry("fwVersion", version)?;
-        }
-        match self.error {
-            Error::Absent => {}
-            Error::Clear => map.serialize_entry("error", &())?,
-            Error::Is { stage, code } => map.serialize_entry("error", &Failure { stage: stage.as_str(), code })?,
-        }
-        map.end()
+    /// Looks at the next step; whether there is one. It begins when the one before was due, not when that one's report
+    /// went out: the generator's own lateness does not add up.
+    fn look_ahead(&mut self) -> bool {
+        let next = self.steps.as_slice().first();
+        self.due = match next {
+            Some(Step { act: Act::Hang, .. }) | None => Nanos::MAX,
+            Some(step) => self.due + step.after,
+        };
+        next.is_some()
     }
 }
 

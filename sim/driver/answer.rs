@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::dialect::MethodAnswer;
 use crate::dialect::azure::ErrorCode;
-use crate::policy::Outcome;
+use crate::policy::{Failed, Failure, Outcome};
 
 /// How a method call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +56,20 @@ impl CallFailure {
         }
     }
 
-    /// Whether a retry could help; whether there is one is for the policy to say. The device has decided, a spent quota
-    /// comes back at midnight, and a 4xx other than these (400, 401, 404001, ...) would be answered the same again.
-    pub(super) const fn is_transient(self) -> bool {
-        !matches!(self, Self::Rejected(_) | Self::QuotaSpent | Self::Hub(..500))
+    /// What a retry policy is told of it; `None` where no policy is asked: the device has decided, or a quota is spent
+    /// that comes back at midnight. A 4xx other than these (400, 401, 404001, ...) would be answered the same again.
+    pub(super) const fn failure(self) -> Option<Failure> {
+        match self {
+            Self::Rejected(_) | Self::QuotaSpent => None,
+            Self::Hub(..500) => Some(Failure::Refused),
+            Self::Throttled | Self::TooManyJobs => Some(Failure::Throttled),
+            _ => Some(Failure::Transient),
+        }
+    }
+
+    /// The same of an attempt that took so long, after which the hub wants the client back in `retry_after`.
+    pub(super) fn failed(self, took: Duration, retry_after: Option<Duration>) -> Option<Failed> {
+        Some(Failed { why: self.failure()?, took, retry_after })
     }
 
     /// Whether the device may have received the call all the same, its answer being lost on the way. Then the twin
@@ -144,25 +154,27 @@ mod tests {
             Broken, ClientTimeout, Hub, NoResponse, NotOnline, QuotaSpent, Rejected, Throttled, TooManyJobs,
             Unreachable,
         };
-        // failure, outcome, detail, worth another try, may have started the update all the same
-        for (failure, outcome, detail, transient, started) in [
-            (Rejected(409), Outcome::Rejected, "409", false, false),
-            (NotOnline, Outcome::NotOnline, "", true, false),
-            (NoResponse, Outcome::NoResponse, "", true, true),
-            (Throttled, Outcome::Throttled, "", true, false),
-            (TooManyJobs, Outcome::Throttled, "ThrottlingMaxActiveJobCountExceeded", true, false),
-            (QuotaSpent, Outcome::Throttled, "quota_spent", false, false),
-            (Hub(400), Outcome::HubError, "400", false, false),
-            (Hub(401), Outcome::HubError, "401", false, false),
-            (Hub(404), Outcome::HubError, "404", false, false),
-            (Hub(500), Outcome::HubError, "500", true, true),
-            (Hub(503), Outcome::HubError, "503", true, true),
-            (Unreachable, Outcome::HubError, "unreachable", true, false),
-            (Broken, Outcome::HubError, "broken", true, true),
-            (ClientTimeout, Outcome::HubError, "client_timeout", true, true),
+        let (no, again, throttled) = (None, Some(Failure::Transient), Some(Failure::Throttled));
+        let refused = Some(Failure::Refused);
+        // failure, outcome, detail, what a policy is told, may have started the update all the same
+        for (failure, outcome, detail, told, started) in [
+            (Rejected(409), Outcome::Rejected, "409", no, false),
+            (NotOnline, Outcome::NotOnline, "", again, false),
+            (NoResponse, Outcome::NoResponse, "", again, true),
+            (Throttled, Outcome::Throttled, "", throttled, false),
+            (TooManyJobs, Outcome::Throttled, "ThrottlingMaxActiveJobCountExceeded", throttled, false),
+            (QuotaSpent, Outcome::Throttled, "quota_spent", no, false),
+            (Hub(400), Outcome::HubError, "400", refused, false),
+            (Hub(401), Outcome::HubError, "401", refused, false),
+            (Hub(404), Outcome::HubError, "404", refused, false),
+            (Hub(500), Outcome::HubError, "500", again, true),
+            (Hub(503), Outcome::HubError, "503", again, true),
+            (Unreachable, Outcome::HubError, "unreachable", again, false),
+            (Broken, Outcome::HubError, "broken", again, true),
+            (ClientTimeout, Outcome::HubError, "client_timeout", again, true),
         ] {
             assert_eq!((failure.outcome(), failure.detail().as_str()), (outcome, detail));
-            assert_eq!((failure.is_transient(), failure.may_have_started()), (transient, started), "{failure}");
+            assert_eq!((failure.failure(), failure.may_have_started()), (told, started), "{failure}");
         }
     }
 }

@@ -10,6 +10,7 @@ use super::shared::{READ_LIMIT, ReadError, Shared, unanswered};
 use crate::dialect::MethodAnswer;
 use crate::dialect::azure::jobs::{self, JobState};
 use crate::dialect::azure::rest;
+use crate::policy::Retrying;
 use crate::random::Domain;
 
 /// How long a job may take: longer than a throttled hub needs for the largest one.
@@ -45,9 +46,10 @@ impl Shared {
     async fn schedule(&self, id: &str, number: u64, devices: &[u32]) -> Result<(), MethodAnswer> {
         let condition = jobs::condition(devices.iter().map(|device| self.ids.id(*device)));
         let request = jobs::schedule_method(id, &self.method_call(Some(number)), &condition, EXECUTION);
-        let (mut attempts, mut waited) = (0, Duration::ZERO);
+        let (mut attempts, mut retrying) = (0_u32, Retrying::default());
         loop {
             attempts += 1;
+            let sent = self.clock.now();
             let answer = match self.client.send(request.clone(), READ_LIMIT).await {
                 Ok(response) if response.status == 200 => return Ok(()),
                 // An earlier attempt got through, and its answer was lost.
@@ -57,10 +59,11 @@ impl Shared {
             };
             let Err((failure, retry_after)) = CallFailure::of(&answer) else { return Err(answer) };
             let mut random = self.seed.stream(Domain::MethodRetry, number, u64::from(attempts));
-            let delay = self.config.retry_method.delay(attempts, waited, &mut random);
-            let Some(delay) = delay.filter(|_| failure.is_transient()) else { return Err(answer) };
-            waited = delay;
-            self.pause(delay.max(retry_after.unwrap_or_default())).await;
+            let failed = failure.failed(self.clock.now().since(sent), retry_after);
+            let wait = failed.and_then(|failed| retrying.next(&self.config.retry_method, failed, &mut random));
+            let Some(wait) = wait else { return Err(answer) };
+            self.ledger.borrow_mut().scribe().recorder().retries().method.retry(wait);
+            self.pause(wait).await;
         }
     }
 

@@ -12,7 +12,7 @@ use super::query::PAGE;
 use crate::dialect::azure::ServiceError;
 use crate::dialect::azure::enrolment::{self, Enrolment};
 use crate::dialect::azure::rest;
-use crate::policy::{Backoff, DeviceIds, DeviceRange, Jitter, RetryPolicy};
+use crate::policy::{Backoff, DeviceIds, DeviceRange, Failed, Failure, Jitter, RetryPolicy, Retrying};
 use crate::random::{Domain, Seed, Stream};
 use crate::time::{Clock, Nanos};
 
@@ -23,8 +23,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 const BACKOFF: Backoff =
     Backoff::Exponential { base: Duration::from_secs(1), cap: Duration::from_secs(30), jitter: Jitter::Equal };
 /// The hub says when it wants more; it is asked for as long as somebody waits for it.
-const THROTTLED: RetryPolicy = RetryPolicy { backoff: BACKOFF, max_attempts: None };
-const FAILED: RetryPolicy = RetryPolicy { backoff: BACKOFF, max_attempts: Some(6) };
+const THROTTLED: RetryPolicy = RetryPolicy::new(BACKOFF);
+const FAILED: RetryPolicy = RetryPolicy { max_attempts: Some(6), ..RetryPolicy::new(BACKOFF) };
 
 /// What makes a device one that a hub can know: what it is created with. Gives words if its files cannot be read.
 pub type Enrol = Arc<dyn Fn(u32) -> Result<Enrolment, String> + Send + Sync>;
@@ -138,8 +138,8 @@ impl Patient {
                 ) => (&mut failed, None, error.into()),
                 Err(error) => return Err(error.into()),
             };
-            let Some(wait) = pause.next() else { return Err(error) };
-            tokio::time::sleep(wait.max(least.unwrap_or_default())).await;
+            let Some(wait) = pause.next(least) else { return Err(error) };
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -219,21 +219,20 @@ pub(super) fn refused(response: &rest::Response) -> RegistryError {
 /// The waits between attempts.
 struct Pause {
     policy: RetryPolicy,
-    failed: u32,
-    waited: Duration,
+    retrying: Retrying,
     random: Stream,
 }
 
 impl Pause {
     fn new(policy: RetryPolicy, salt: usize) -> Self {
         let random = Seed(0).stream(Domain::MethodRetry, salt as u64, 0);
-        Self { policy, failed: 0, waited: Duration::ZERO, random }
+        Self { policy, retrying: Retrying::default(), random }
     }
 
-    fn next(&mut self) -> Option<Duration> {
-        self.failed += 1;
-        self.waited = self.policy.delay(self.failed, self.waited, &mut self.random)?;
-        Some(self.waited)
+    /// The next wait, no shorter than `least`; `None` to give up.
+    fn next(&mut self, least: Option<Duration>) -> Option<Duration> {
+        let failed = Failed { retry_after: least, ..Failed::new(Failure::Transient, Duration::ZERO) };
+        self.retrying.next(&self.policy, failed, &mut self.random)
     }
 }
 

@@ -5,6 +5,7 @@ mod judging;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::decision::Decision;
 use super::event::Effect;
 use super::marks::Marks;
 use super::sighting::UpdateIds;
@@ -96,7 +97,7 @@ impl Scribe {
 
     /// An attempt was handed to the client, so long after its due time if the schedule has one.
     pub(super) fn sent(&mut self, now: Nanos, device: u32, update: &Update, lag: Option<Duration>) {
-        self.recorder.counters().call_attempts += 1;
+        self.recorder.retries().method.attempts += 1;
         if update.attempts() == 1 {
             self.recorder.sent(now);
             if let Some(lag) = lag {
@@ -128,12 +129,24 @@ impl Scribe {
             Effect::SeenLate => self.recorder.counters().seen_late += 1,
             Effect::Late => self.recorder.counters().late += 1,
             Effect::Decided(decision) => {
+                self.decided(update, *decision);
                 if let Some(invariant) = decision.breaks() {
                     self.broken(device, update, marks, invariant, decision);
                 }
                 self.note(device, now, || TraceEvent::Decision(decision.to_string()));
             }
             Effect::Ended { outcome, detail } => self.ended(now, device, update, marks, *outcome, detail),
+        }
+    }
+
+    /// A call that failed is tried again, or has failed for good; in doubt that is said twice.
+    fn decided(&mut self, update: &Update, decision: Decision) {
+        let counts = &mut self.recorder.retries().method;
+        match decision {
+            Decision::Retry(_, wait) => counts.retry(wait),
+            Decision::Doubt(_) => counts.give_ups += 1,
+            Decision::GiveUp(failure) if failure.failure().is_some() && !update.is_doubted() => counts.give_ups += 1,
+            _ => {}
         }
     }
 

@@ -11,7 +11,7 @@ use super::decision::Decision;
 use super::event::{Effect, Input, Rules};
 use super::sighting::{Baseline, Owner, Shown, Sighting, Violation, content, failure_detail, judge, owner};
 use crate::dialect::{MethodAnswer, TwinReport};
-use crate::policy::{FirmwareStatus, Outcome};
+use crate::policy::{FirmwareStatus, Outcome, Retrying};
 use crate::random::Domain;
 use crate::time::Nanos;
 
@@ -49,8 +49,7 @@ pub(super) struct Update {
     phase: Phase,
     /// Attempts sent.
     attempts: u32,
-    /// The wait before the last attempt.
-    waited: Duration,
+    retrying: Retrying,
     sent_at: Nanos,
     answered_at: Nanos,
     /// Whether the device may be running it: it said so, or an answer was lost.
@@ -102,6 +101,11 @@ impl Update {
     /// When the latest attempt was sent.
     pub(super) const fn sent_at(&self) -> Nanos {
         self.sent_at
+    }
+
+    /// Whether its call has failed for good, and its twin is to show whether the device has started all the same.
+    pub(super) const fn is_doubted(&self) -> bool {
+        self.doubt.is_some()
     }
 
     /// Whether its call is still wanted; a report may have made it needless.
@@ -192,13 +196,10 @@ impl Update {
             effects.push(Effect::Decided(Decision::TwinShowsIt));
             return self.observe(now, rules);
         }
-        let retry = || {
-            let mut random = rules.seed.stream(Domain::MethodRetry, self.number, u64::from(self.attempts));
-            rules.retry.delay(self.attempts, self.waited, &mut random)
-        };
-        if let Some(delay) = failure.is_transient().then(retry).flatten() {
-            self.waited = delay;
-            let wait = delay.max(retry_after.unwrap_or_default());
+        let failed = failure.failed(now.since(self.sent_at), retry_after);
+        let mut random = rules.seed.stream(Domain::MethodRetry, self.number, u64::from(self.attempts));
+        let wait = failed.and_then(|failed| self.retrying.next(&rules.retry, failed, &mut random));
+        if let Some(wait) = wait {
             effects.push(Effect::Decided(Decision::Retry(failure, wait)));
             self.phase = Phase::Waiting(now + wait);
             return;

@@ -1,6 +1,7 @@
 //! What an embedded hub is started with.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Add;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -96,7 +97,23 @@ pub struct HubDelays {
     /// Added to a method's answer, after the device has answered.
     #[serde(with = "units::duration")]
     pub method_answer: Duration,
-    /// Added to the answer to a twin patch, after the merge has become visible.
+    /// Added to the answer to a twin's patch, after the merge has become visible.
     #[serde(with = "units::duration")]
     pub twin_ack: Duration,
+    /// Added to the answer to who reads a twin; queries are not delayed.
+    #[serde(with = "units::duration")]
+    pub twin_read: Duration,
+}
+
+impl Add for HubDelays {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            method_request: self.method_request.saturating_add(other.method_request),
+            method_answer: self.method_answer.saturating_add(other.method_answer),
+            twin_ack: self.twin_ack.saturating_add(other.twin_ack),
+            twin_read: self.twin_read.saturating_add(other.twin_read),
+        }
+    }
 }

@@ -3,11 +3,14 @@
 
 mod access;
 mod authority;
+mod breaker;
 mod certificate;
 mod config;
 mod configurations;
 mod endpoint;
+mod entrance;
 mod error;
+mod faults;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod identity;
@@ -16,6 +19,7 @@ mod json;
 mod listener;
 mod lobby;
 mod partition;
+mod peers;
 mod ports;
 mod query;
 mod rest;
@@ -32,6 +36,7 @@ pub use access::{Policy, Rights};
 pub use authority::CA_FILE;
 pub use config::{DoorLimits, HubConfig, HubDelays};
 pub use error::HubError;
+pub use faults::{HubFaultChange, HubFaultNews};
 pub use identity::HubIdentity;
 pub use server::{BoundHub, Hub};
 pub use throttle::{HubLimits, Operation, Tier};

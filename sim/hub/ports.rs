@@ -2,8 +2,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use nix::sys::socket::{Backlog, listen};
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, getsockname, listen, setsockopt, socket,
+    sockopt::ReuseAddr,
+};
 
 use super::config::HubConfig;
 use super::error::HubError;
@@ -20,7 +24,15 @@ pub(super) struct Ports<T> {
     pub(super) https: Option<T>,
 }
 
-/// A port.
+/// A port that is ours, and at which nobody listens: connections are refused.
+#[derive(Debug)]
+pub(super) struct Reserved {
+    protocol: &'static str,
+    socket: OwnedFd,
+    address: SocketAddr,
+}
+
+/// A port at which connections are taken.
 #[derive(Debug)]
 pub(super) struct Port {
     /// What is spoken there, for people.
@@ -29,19 +41,27 @@ pub(super) struct Port {
     address: SocketAddr,
 }
 
+impl<T> Ports<T> {
+    fn try_map<U, E>(self, mut make: impl FnMut(T) -> Result<U, E>) -> Result<Ports<U>, E> {
+        let Self { mqtt, mqtts, http, https } = self;
+        let mut make = |port: Option<T>| port.map(&mut make).transpose();
+        Ok(Ports { mqtt: make(mqtt)?, mqtts: make(mqtts)?, http: make(http)?, https: make(https)? })
+    }
+
+    const fn as_ref(&self) -> Ports<&T> {
+        let Self { mqtt, mqtts, http, https } = self;
+        Ports { mqtt: mqtt.as_ref(), mqtts: mqtts.as_ref(), http: http.as_ref(), https: https.as_ref() }
+    }
+}
+
 impl Ports<Port> {
-    /// Takes those that `config` names.
+    /// Takes those that `config` names, and listens there.
     ///
     /// # Errors
     /// [`HubError::Listen`] names the address that is not to be had.
     pub(super) fn open(config: &HubConfig) -> Result<Self, HubError> {
-        let open = |protocol, address: Option<_>| address.map(|address| Port::open(protocol, address)).transpose();
-        Ok(Self {
-            mqtt: open("MQTT", config.mqtt)?,
-            mqtts: open("MQTT over TLS", config.mqtts)?,
-            http: open("HTTP", config.http)?,
-            https: open("HTTPS", config.https)?,
-        })
+        let HubConfig { mqtt, mqtts, http, https, .. } = *config;
+        Ports::reserve(&Ports { mqtt, mqtts, http, https })?.listen()
     }
 
     /// The same ports for one more worker: all accept on the same sockets, and the kernel gives each connection to one
@@ -50,9 +70,7 @@ impl Ports<Port> {
     /// # Errors
     /// No descriptors are left.
     pub(super) fn share(&self) -> io::Result<Self> {
-        let share = |port: &Option<Port>| port.as_ref().map(Port::share).transpose();
-        let Self { mqtt, mqtts, http, https } = self;
-        Ok(Self { mqtt: share(mqtt)?, mqtts: share(mqtts)?, http: share(http)?, https: share(https)? })
+        self.as_ref().try_map(Port::share)
     }
 
     /// Where they are.
@@ -60,6 +78,33 @@ impl Ports<Port> {
         let address = |port: &Option<Port>| port.as_ref().map(|port| port.address);
         let Self { mqtt, mqtts, http, https } = self;
         Ports { mqtt: address(mqtt), mqtts: address(mqtts), http: address(http), https: address(https) }
+    }
+}
+
+impl Ports<Reserved> {
+    /// Takes the ports at these addresses.
+    ///
+    /// # Errors
+    /// [`HubError::Listen`] names the address that is not to be had.
+    pub(super) fn reserve(addresses: &Ports<SocketAddr>) -> Result<Self, HubError> {
+        let Ports { mqtt, mqtts, http, https } = addresses;
+        let reserve = |protocol, address: &Option<SocketAddr>| {
+            address.map(|address| Reserved::new(protocol, address)).transpose()
+        };
+        Ok(Self {
+            mqtt: reserve("MQTT", mqtt)?,
+            mqtts: reserve("MQTT over TLS", mqtts)?,
+            http: reserve("HTTP", http)?,
+            https: reserve("HTTPS", https)?,
+        })
+    }
+
+    /// Takes connections there.
+    ///
+    /// # Errors
+    /// [`HubError::Listen`]: somebody else has begun to listen there.
+    pub(super) fn listen(self) -> Result<Ports<Port>, HubError> {
+        self.try_map(Reserved::listen)
     }
 }
 
@@ -75,20 +120,58 @@ impl Ports<SocketAddr> {
     }
 }
 
-impl Port {
-    fn open(protocol: &'static str, address: SocketAddr) -> Result<Self, HubError> {
-        let open = || {
-            let listener = TcpListener::bind(address)?;
-            // Once more, for a longer queue than the standard library asks for.
-            listen(&listener, Backlog::new(BACKLOG)?)?;
-            listener.set_nonblocking(true)?;
-            let address = listener.local_addr()?;
-            Ok(Self { protocol, listener, address })
+impl Reserved {
+    fn new(protocol: &'static str, address: SocketAddr) -> Result<Self, HubError> {
+        let reserve = || {
+            let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+            let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+            let socket = socket(family, SockType::Stream, flags, None)?;
+            // Connections of an earlier hub there may not be over yet.
+            setsockopt(&socket, ReuseAddr, &true)?;
+            bind(socket.as_raw_fd(), &SockaddrStorage::from(address))?;
+            let address = bound(&getsockname(socket.as_raw_fd())?).unwrap_or(address);
+            Ok(Self { protocol, socket, address })
         };
-        open().map_err(|source| HubError::Listen { protocol, address, source })
+        reserve().map_err(|source| HubError::Listen { protocol, address, source })
     }
 
+    fn listen(self) -> Result<Port, HubError> {
+        let Self { protocol, socket, address } = self;
+        let listening = Backlog::new(BACKLOG).and_then(|backlog| listen(&socket, backlog));
+        match listening {
+            Ok(()) => Ok(Port { protocol, listener: socket.into(), address }),
+            Err(error) => Err(HubError::Listen { protocol, address, source: error.into() }),
+        }
+    }
+}
+
+fn bound(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = address.as_sockaddr_in().map(|address| SocketAddr::from((address.ip(), address.port())));
+    v4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::from((address.ip(), address.port()))))
+}
+
+impl Port {
     fn share(&self) -> io::Result<Self> {
         Ok(Self { listener: self.listener.try_clone()?, ..*self })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn a_reserved_port_refuses_connections_and_is_nobody_elses_until_it_listens() {
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let reserved = Ports::reserve(&Ports { mqtt: Some(free), mqtts: None, http: None, https: None }).unwrap();
+        let address = reserved.mqtt.as_ref().unwrap().address;
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        let ports = reserved.listen().unwrap();
+        assert_eq!(ports.addresses().mqtt, Some(address));
+        assert!(TcpStream::connect(address).is_ok());
+        let error = Reserved::new("MQTT", address).and_then(Reserved::listen).unwrap_err().to_string();
+        assert!(error.contains(&address.to_string()), "{error}");
     }
 }

@@ -7,19 +7,23 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::authority::Authority;
-use super::config::HubConfig;
+use super::config::{HubConfig, HubDelays};
 use super::error::HubError;
+use super::faults::{HubFaultNews, Injector, Victim};
 use super::identity::HubIdentity;
 use super::jobs::JobDesk;
+use super::peers::Peers;
 use super::ports::{Port, Ports};
 use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
-use super::workers::{Peers, WorkerSeat};
+use super::workers::WorkerSeat;
 use crate::measure::ThrottleCount;
 use crate::mqtt::ClientAuthorities;
+use crate::policy::HubFault;
 use crate::time::Clock;
 
 /// A hub that owns its ports but does not answer yet. Its name in tokens may depend on them.
@@ -34,7 +38,11 @@ pub struct BoundHub {
 pub struct Hub {
     addresses: Ports<SocketAddr>,
     authority: Option<String>,
-    throttles: Option<Arc<Throttles>>,
+    throttles: Arc<Throttles>,
+    clock: Clock,
+    peers: Peers,
+    delays: HubDelays,
+    injector: Option<Injector>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -96,7 +104,44 @@ impl Hub {
     /// What its limits let through, held back and refused so far, by operation; nothing without limits.
     #[must_use]
     pub fn throttled(&self) -> Vec<ThrottleCount> {
-        self.throttles.as_ref().map(|throttles| throttles.counts()).unwrap_or_default()
+        self.throttles.counts(self.clock.now())
+    }
+
+    /// Does `faults` to this hub at their times, for a load that starts at `start`, and tells `tell`, on a thread of its
+    /// own, what really happens. They take the place of faults that were to be done before.
+    ///
+    /// # Errors
+    /// [`HubError::Worker`]: no thread is to be had.
+    pub fn inject(
+        &mut self,
+        start: Timestamp,
+        faults: Vec<HubFault>,
+        tell: impl FnMut(HubFaultNews) + Send + 'static,
+    ) -> Result<(), HubError> {
+        self.heal();
+        if faults.is_empty() {
+            return Ok(());
+        }
+        let victim = Victim {
+            peers: self.peers.clone(),
+            throttles: Arc::clone(&self.throttles),
+            addresses: self.addresses,
+            delays: self.delays,
+            clock: self.clock,
+        };
+        let start = self.clock.wall().moment(start);
+        let (injector, thread) = Injector::start(victim, start, faults, tell).map_err(HubError::Worker)?;
+        self.injector = Some(injector);
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// Lifts every fault that is done to this hub; those to come do not happen. Blocks until that is done; a hub that
+    /// was down listens again then, unless somebody has taken its ports: it tries on.
+    pub fn heal(&self) {
+        if let Some(injector) = &self.injector {
+            injector.heal();
+        }
     }
 
     /// Closes listeners and connections, and waits for the workers to end.
@@ -107,6 +152,7 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
+        self.injector = None;
         self.stop.send_replace(true);
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -167,7 +213,7 @@ impl BoundHub {
         let (peers, mailboxes) = Peers::new(config.workers);
         let clock = Clock::start();
         let identity = Arc::new(identity);
-        let throttles = config.limits.map(|limits| Arc::new(Throttles::new(limits, clock.wall())));
+        let throttles = Arc::new(Throttles::new(config.limits, clock.wall()));
         let addresses = ports.addresses();
         let (mut authority, mut tls) = (None, None);
         if addresses.tls().next().is_some() {
@@ -180,7 +226,17 @@ impl BoundHub {
         // A hub that cannot start all of its workers is dropped here, which stops those that run.
         let (jobs, inbox) = JobDesk::new();
         let mut inbox = Some(inbox);
-        let mut hub = Hub { addresses, authority, throttles: throttles.clone(), stop, threads: Vec::new() };
+        let mut hub = Hub {
+            addresses,
+            authority,
+            throttles: Arc::clone(&throttles),
+            clock,
+            peers: peers.clone(),
+            delays: config.slow,
+            injector: None,
+            stop,
+            threads: Vec::new(),
+        };
         // Ends with the last of its senders: dropped before the hub, which waits for its thread.
         let telemetry = match &config.telemetry {
             None => None,
@@ -204,7 +260,7 @@ impl BoundHub {
                 delays: config.slow,
                 client_ca: client_ca.clone(),
                 telemetry: telemetry.clone(),
-                throttles: throttles.clone(),
+                throttles: Arc::clone(&throttles),
                 door: config.door,
                 clock,
                 stopped: stopped.clone(),

@@ -3,34 +3,32 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
+use super::breaker::Breaker;
 use super::config::{DoorLimits, HubDelays};
-use super::endpoint::{self, Arrival, Outbox};
+use super::endpoint::{self, Outbox};
+use super::entrance::Entrance;
 use super::identity::HubIdentity;
 use super::jobs::{self, JobBook, JobDesk, JobInbox};
-use super::listener::Listener;
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
+use super::peers::{Message, Peers, stopping};
 use super::ports::{Port, Ports};
 use super::rest;
 use super::telemetry::TelemetryFile;
 use super::throttle::{Operation, Throttles};
 use super::tracking::TrackingIds;
 use super::warning::Warning;
-use crate::dialect::azure::ErrorCode;
 use crate::mqtt::{ClientAuthorities, Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
-
-/// Messages that may wait for a worker. When it is full, senders wait, and so do their connections.
-const MAILBOX: usize = 1024;
 
 /// What keeps a client out.
 #[derive(Debug, Clone, Copy)]
@@ -43,80 +41,6 @@ pub(super) enum Complaint {
     NotHttp,
     /// Its CONNECT is larger than is read of a stranger.
     LargeConnect,
-}
-
-/// Work on a partition.
-pub(super) type Visit = Box<dyn FnOnce(&mut Partition, Nanos) + Send>;
-
-/// What crosses from one worker to another.
-pub(super) enum Message {
-    /// A connection whose device belongs to the receiver.
-    Adopt(Box<Arrival>),
-    /// Work on the receiver's partition.
-    Visit(Visit),
-    /// A method call for one of its devices.
-    Invoke { device: String, request: MethodRequest, reply: oneshot::Sender<MethodOutcome> },
-}
-
-/// The ways to all workers.
-#[derive(Debug, Clone)]
-pub(super) struct Peers(Arc<[mpsc::Sender<Message>]>);
-
-impl Peers {
-    /// The ways to `count` workers, and their mailboxes.
-    pub(super) fn new(count: usize) -> (Self, Vec<mpsc::Receiver<Message>>) {
-        let (senders, mailboxes): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::channel(MAILBOX)).unzip();
-        (Self(senders.into()), mailboxes)
-    }
-
-    /// The number of workers.
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The worker that the device `id` belongs to, with its modules: of `device/module`, the device counts.
-    pub(super) fn owner(&self, id: &str) -> usize {
-        let mut hasher = DefaultHasher::new();
-        id.split('/').next().hash(&mut hasher);
-        usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or_default()
-    }
-
-    /// Hands a connection to the worker `index`; it is closed if the hub is stopping.
-    pub(super) async fn adopt(&self, index: usize, arrival: Arrival) {
-        // The mailbox is closed only while the hub stops; the connection then ends with the message.
-        let _ = self.0[index].send(Message::Adopt(Box::new(arrival))).await;
-    }
-
-    /// Lets `work` look at or change the partition of the worker `index`.
-    async fn visit<T: Send + 'static>(
-        &self,
-        index: usize,
-        work: impl FnOnce(&mut Partition, Nanos) -> T + Send + 'static,
-    ) -> Result<T, Refusal> {
-        let (reply, answer) = oneshot::channel();
-        let visit = Message::Visit(Box::new(move |partition, now| {
-            // Nobody waits any more if the HTTP connection has broken.
-            let _ = reply.send(work(partition, now));
-        }));
-        self.0[index].send(visit).await.map_err(|_| stopping())?;
-        answer.await.map_err(|_| stopping())
-    }
-
-    /// Calls a method of a device of the worker `index`; `reply` gets the end of it.
-    async fn invoke(
-        &self,
-        index: usize,
-        device: String,
-        request: MethodRequest,
-        reply: oneshot::Sender<MethodOutcome>,
-    ) -> Result<(), Refusal> {
-        self.0[index].send(Message::Invoke { device, request, reply }).await.map_err(|_| stopping())
-    }
-}
-
-/// What is answered while the hub stops.
-pub(super) fn stopping() -> Refusal {
-    Refusal::new(ErrorCode::ServiceUnavailable, "the hub is stopping")
 }
 
 /// Everything that a worker starts with.
@@ -136,7 +60,7 @@ pub(super) struct WorkerSeat {
     pub(super) client_ca: Option<ClientAuthorities>,
     /// Where messages to the cloud go, beside being counted.
     pub(super) telemetry: Option<TelemetryFile>,
-    pub(super) throttles: Option<Arc<Throttles>>,
+    pub(super) throttles: Arc<Throttles>,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
@@ -189,6 +113,8 @@ impl WorkerSeat {
             index,
             partition: RefCell::new(partition),
             throttles,
+            breaker: Rc::default(),
+            is_down: Cell::new(false),
             scratch: RefCell::default(),
             inbound: RefCell::default(),
             outboxes: RefCell::default(),
@@ -204,30 +130,18 @@ impl WorkerSeat {
             clock,
         });
         let service = rest::Service::new(Rc::clone(&worker), jobs, identity, clock, TrackingIds::new(2 * index + 1));
-        let service = Rc::new(service);
-        let listening = (|| {
-            for (port, tls) in [(ports.mqtt, None), (ports.mqtts, tls.clone())] {
-                if let Some(port) = port {
-                    spawn_local(endpoint::accept(Rc::clone(&worker), Listener::new(port, tls, door.strangers, clock)?));
-                }
-            }
-            for (port, tls) in [(ports.http, None), (ports.https, tls)] {
-                if let Some(port) = port {
-                    spawn_local(rest::accept(Rc::clone(&service), Listener::new(port, tls, door.strangers, clock)?));
-                }
-            }
-            Ok(())
-        })();
+        let entrance = Entrance { worker: Rc::clone(&worker), service: Rc::new(service), tls };
+        let listening = entrance.open(ports);
         let is_listening = listening.is_ok();
         // Whoever starts the hub waits for it.
         let _ = started.send(listening);
         if let Some(inbox) = job_inbox {
-            let active = worker.throttles.as_ref().and_then(|throttles| throttles.concurrent_jobs());
+            let active = worker.throttles.concurrent_jobs();
             let book = JobBook::new(clock.wall(), active);
             spawn_local(jobs::serve(Rc::clone(&worker), book, inbox));
         }
         if is_listening {
-            Rc::clone(&worker).serve(mailbox, stopped).await;
+            Rc::clone(&worker).serve(mailbox, stopped, &entrance).await;
         }
         tracing::debug!(telemetry = worker.partition.borrow().counters().telemetry, "hub worker stopped");
     }
@@ -238,8 +152,12 @@ pub(super) struct Worker {
     /// Its place among its peers.
     pub(super) index: usize,
     partition: RefCell<Partition>,
-    /// Shared with its peers; `None` where nothing is limited.
-    pub(super) throttles: Option<Arc<Throttles>>,
+    /// Shared with its peers.
+    pub(super) throttles: Arc<Throttles>,
+    /// Guards what goes on over its connections.
+    pub(super) breaker: Rc<Breaker>,
+    /// Whether the hub is down.
+    is_down: Cell<bool>,
     /// Buffers that all connections of this worker share.
     pub(super) scratch: RefCell<Scratch>,
     /// Packets on their way from a read to the partition: empty between reads, kept for its memory.
@@ -330,6 +248,14 @@ impl Worker {
         });
     }
 
+    /// Holds an answer to a service back for a planted delay.
+    pub(super) async fn linger(&self, delay: impl FnOnce(HubDelays) -> Duration) {
+        let delay = delay(self.partition.borrow().delays());
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+    }
+
     /// Says that a client does not get in because of how it or this hub was set up.
     pub(super) fn complain(&self, complaint: Complaint, error: &dyn Display) {
         if let Some(times) = self.complaints[complaint as usize].due(self.clock.now()) {
@@ -352,13 +278,41 @@ impl Worker {
         self.with(|partition, now| partition.disconnected(now, connection));
     }
 
-    async fn serve(self: Rc<Self>, mut mailbox: mpsc::Receiver<Message>, mut stopped: watch::Receiver<bool>) {
+    /// Closes ports and connections without a word; `done` is dropped when nobody is listening any more.
+    fn go_down(self: &Rc<Self>, done: SyncSender<()>) {
+        self.is_down.set(true);
+        self.breaker.trip();
+        for (_, outbox) in self.outboxes.borrow_mut().drain() {
+            outbox.cut();
+        }
+        self.with(|partition, _| partition.go_down());
+        let worker = Rc::clone(self);
+        spawn_local(async move {
+            worker.breaker.quiet().await;
+            drop(done);
+        });
+    }
+
+    /// Listens again.
+    fn come_up(&self, entrance: &Entrance, ports: Ports<Port>) {
+        self.is_down.set(false);
+        if let Err(error) = entrance.open(ports) {
+            tracing::error!(%error, "a hub worker cannot listen again; look at the limit of descriptors (`ulimit -n`)");
+        }
+    }
+
+    async fn serve(
+        self: Rc<Self>,
+        mut mailbox: mpsc::Receiver<Message>,
+        mut stopped: watch::Receiver<bool>,
+        entrance: &Entrance,
+    ) {
         let mut timer = std::pin::pin!(tokio::time::sleep_until(self.clock.instant(Nanos::ZERO)));
         loop {
             tokio::select! {
                 // A hub that is dropped halfway through its start closes the channel instead.
                 _ = stopped.wait_for(|stopped| *stopped) => return,
-                Some(message) = mailbox.recv() => self.handle(message),
+                Some(message) = mailbox.recv() => self.handle(message, entrance),
                 () = self.alarm.notified() => {}
                 () = &mut timer => self.with(Partition::tick),
             }
@@ -370,11 +324,18 @@ impl Worker {
         }
     }
 
-    fn handle(self: &Rc<Self>, message: Message) {
+    fn handle(self: &Rc<Self>, message: Message, entrance: &Entrance) {
         match message {
+            // It was on its way when the hub went down.
+            Message::Adopt(_) if self.is_down.get() => {}
             Message::Adopt(arrival) => endpoint::adopt(self, *arrival),
             Message::Visit(visit) => self.with(visit),
             Message::Invoke { device, request, reply } => self.call(&device, request, reply),
+            Message::GoDown { done } => self.go_down(done),
+            Message::ComeUp { ports, done } => {
+                self.come_up(entrance, ports);
+                drop(done);
+            }
         }
     }
 }

@@ -65,6 +65,13 @@ impl SeriesData {
         (self.count() > 0).then(|| self.histogram.value_at_quantile(0.99) as f64 / 1e9)
     }
 
+    /// How long the `rank`-th shortest took, in seconds, from 1; `None` if there are fewer.
+    #[must_use]
+    pub fn at_rank(&self, rank: u64) -> Option<f64> {
+        let quantile = (rank as f64 - 0.5) / self.count() as f64;
+        (1..=self.count()).contains(&rank).then(|| self.histogram.value_at_quantile(quantile) as f64 / 1e9)
+    }
+
     /// A statistic, in seconds; the count as a plain number. `None` for an empty series, and for a percentile with
     /// fewer than 10 samples beyond it.
     #[must_use]
@@ -116,6 +123,16 @@ mod tests {
         assert!((cautious / 198e-6 - 1.0).abs() < 0.001, "{cautious}");
         assert_eq!(SeriesData::default().cautious_p99(), None);
         assert!(filled(1000).statistic(P99).is_some());
+    }
+
+    #[test]
+    fn a_rank_needs_no_more_samples_than_it_names() {
+        let data = filled(150);
+        for rank in [1, 2, 75, 149, 150] {
+            let seconds = data.at_rank(rank).unwrap();
+            assert!((seconds / (rank as f64 / 1e6) - 1.0).abs() < 0.001, "{rank}: {seconds}");
+        }
+        assert_eq!((data.at_rank(0), data.at_rank(151), SeriesData::default().at_rank(1)), (None, None, None));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod machine;
 mod process;
 mod recorder;
 mod result;
+mod retries;
 mod throttled;
 mod trace;
 mod truth;
@@ -24,8 +25,10 @@ pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
-    GeneratorHealth, HubHealth, Interval, ObserverHealth, RateResult, RunResult, ShardResult, ThresholdResult, Verdict,
+    GeneratorHealth, HubFaultRow, HubHealth, Interval, ObserverHealth, RateResult, Retries, RetryRow, RunResult,
+    ShardResult, ThresholdResult, Verdict,
 };
-pub use throttled::ThrottleCount;
+pub use retries::{RetryCounts, RetryTally};
+pub use throttled::{BusyThrottle, ThrottleCount};
 pub use trace::{TraceEvent, Tracer};
 pub use truth::{DeviceTimes, Truth};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Census, FaultCounts, Invariants, Judged, OffDiagonal, SeriesData};
+use super::{Census, FaultCounts, Invariants, Judged, OffDiagonal, RetryTally, SeriesData};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -36,6 +36,8 @@ pub struct Measurements {
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
     pub sent_span: Option<(Nanos, Nanos)>,
+    /// What was tried, and tried again.
+    pub retries: RetryTally,
 }
 
 /// Plain counts.
@@ -45,10 +47,6 @@ pub struct Counters {
     pub calls_due: u64,
     /// Calls really sent, retries not counted: see [`Recorder::sent`].
     pub calls_sent: u64,
-    /// Calls sent, retries included.
-    pub call_attempts: u64,
-    /// Connections that were tried.
-    pub connect_attempts: u64,
     /// Calls that the generator itself was too late for.
     pub dropped: u64,
     /// Stages that came and went between two looks.
@@ -66,6 +64,9 @@ pub struct Counters {
     /// Connections lost while no fault afflicted the device.
     #[serde(default)]
     pub losses_unexplained: u64,
+    /// Reports that devices gave up: refused by the hub, or throttled beyond their retries.
+    #[serde(default)]
+    pub reports_dropped: u64,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -113,6 +114,11 @@ impl Recorder {
     /// The counts, to add to.
     pub fn counters(&mut self) -> &mut Counters {
         &mut self.measurements.counters
+    }
+
+    /// What was tried, to add to.
+    pub fn retries(&mut self) -> &mut RetryTally {
+        &mut self.measurements.retries
     }
 
     /// Adds to the number of planned updates.
@@ -203,6 +209,7 @@ impl Measurements {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
         }
         self.merge_span(other.sent_span);
+        self.retries.merge(&other.retries);
     }
 
     /// Adds another part's measurements for good. What is not there yet is moved: a histogram has 200 KB.
@@ -241,8 +248,6 @@ impl Counters {
     pub const fn merge(&mut self, other: Self) {
         self.calls_due += other.calls_due;
         self.calls_sent += other.calls_sent;
-        self.call_attempts += other.call_attempts;
-        self.connect_attempts += other.connect_attempts;
         self.dropped += other.dropped;
         self.seen_late += other.seen_late;
         self.late += other.late;
@@ -251,6 +256,7 @@ impl Counters {
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
         self.losses_unexplained += other.losses_unexplained;
+        self.reports_dropped += other.reports_dropped;
     }
 }
 

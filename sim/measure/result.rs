@@ -56,6 +56,8 @@ pub struct RunResult {
     pub faults: Vec<FaultRow>,
     /// The thresholds, judged.
     pub thresholds: Vec<ThresholdResult>,
+    /// What was tried, and tried again.
+    pub retries: Retries,
     /// Updates by what hit them and how they ended; empty where no fault was planned or the truth is not known.
     pub matrix: Vec<MatrixRow>,
     /// The first updates that ended as their faults do not let them.
@@ -105,6 +107,18 @@ pub struct Interval {
     /// The interval's histograms by series: V2-deflate in base64, in nanoseconds. With them every report, also
     /// `histograms.hlog`, can be made again from the result alone.
     pub hdr: BTreeMap<String, String>,
+    /// Connections tried, retries included.
+    #[serde(default)]
+    pub connect_attempts: u64,
+    /// Calls tried, retries included.
+    #[serde(default)]
+    pub call_attempts: u64,
+    /// Reports sent, those sent again included.
+    #[serde(default)]
+    pub report_attempts: u64,
+    /// Connections tried by the policies of [`Retries::connect`], in their order; empty where there is only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cohort_attempts: Vec<u64>,
 }
 
 /// The load that was asked for, and the load that was made.
@@ -151,6 +165,24 @@ pub struct HubHealth {
     /// What the limits of its tier did, by operation; empty without a tier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<ThrottleCount>,
+    /// What was really done to them by the faults of the plan that strike hubs; empty without such faults.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<HubFaultRow>,
+}
+
+/// What one fault of the plan really did to the embedded hubs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HubFaultRow {
+    /// The fault's name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Hubs that it was done to.
+    pub strikes: u64,
+    /// When it began with the first of them, in seconds from the start of the load; `None` if it never did.
+    pub began_s: Option<f64>,
+    /// When the last of them was well again; `None` if the run ended before.
+    pub ended_s: Option<f64>,
 }
 
 /// One shard.
@@ -195,6 +227,48 @@ pub struct ObserverHealth {
     pub requests: u64,
     /// Looks left out because as many as allowed were under way.
     pub left_out: u64,
+}
+
+/// What was tried, and tried again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Retries {
+    /// Connections, a row for each policy. Renewals of a token are attempts too.
+    pub connect: Vec<RetryRow>,
+    /// Method calls.
+    pub method: RetryRow,
+    /// Reports. One that is sent again because its connection went, or because no answer came, is an attempt and no retry:
+    /// no policy has a say in that.
+    pub twin: RetryRow,
+}
+
+/// One policy and what it led to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RetryRow {
+    /// The policy's name; a second one of that name has a number behind it.
+    pub policy: String,
+    /// Devices that take it.
+    pub devices: u32,
+    /// Attempts, the first ones included.
+    pub attempts: u64,
+    /// How often it said to try again.
+    pub retries: u64,
+    /// How often nothing more was tried after a failure: the policy's limit was reached, or the same would have been
+    /// answered again.
+    pub give_ups: u64,
+    /// The waits before retries, added up, in seconds.
+    pub waited_s: f64,
+    /// Attempts in the second of the run that had most.
+    pub peak_per_s: u64,
+    /// Connections that were lost: neither renewed nor taken away on purpose.
+    #[serde(default)]
+    pub lost: u64,
+    /// Within so many seconds 99 % of the lost connections were there again; `None` if they never were, or if none was
+    /// lost. It is the time of a certain one of them, and no estimate that wants more samples.
+    #[serde(default)]
+    pub back_99_s: Option<f64>,
+    /// From the loss of a connection to the next one; only of connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<SeriesData>,
 }
 
 /// A judged threshold.

@@ -24,14 +24,14 @@ pub use delay::{Delay, DelayError};
 pub use device_ids::DeviceIds;
 pub use diagonal::{Diagonal, Expected, Hit, Hits, Judgement};
 pub use fault::{
-    Bandwidth, BootLoop, Duplicate, Fail, Fault, FaultKind, FaultPlan, FaultStage, HubSlow, Latency, Malformation,
-    Malformed, Place, Reboot, Reject, Rollback, Select, Skip, Slow, SlowReply, Slowness, Stall, Throttled,
-    ThrottledOperation, TokenExpiry, Vanish,
+    Bandwidth, BootLoop, Duplicate, Fail, Fault, FaultKind, FaultPlan, FaultStage, HubEffect, HubFault, HubSlow,
+    Latency, Malformation, Malformed, Place, Reboot, Reject, Rollback, Select, Skip, Slow, SlowReply, Slowness, Stall,
+    Throttled, ThrottledOperation, TokenExpiry, Vanish,
 };
 pub use fleet_range::DeviceRange;
 pub use load::{ArrivalKind, Load, Ramp};
 pub use outcome::Outcome;
-pub use retry::{Backoff, Jitter, RetryPolicy};
+pub use retry::{Backoff, ConnectPolicies, Failed, Failure, Jitter, RetryPolicy, Retrying};
 pub use series::Series;
 pub use status::FirmwareStatus;
 pub use threshold::{Comparison, Metric, Statistic, Threshold, ThresholdError, Unit};

@@ -21,8 +21,8 @@ pub struct Limit {
     pub queue: Duration,
 }
 
-/// What becomes of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of an operation; the worse, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Admission {
     /// It goes on at once.
     Now,
@@ -55,12 +55,21 @@ impl Throttle {
     /// An operation of `cost` units comes at `now`. What is delayed goes on in the order in which it came; what is
     /// refused leaves no trace. An operation that costs more than burst and queue together is always refused.
     pub fn admit(&mut self, now: Nanos, cost: u32) -> Admission {
-        let (full_at, wait) = self.drawn(now, cost);
-        if wait > self.limit.queue {
-            return Admission::Refuse { room_in: wait - self.limit.queue };
+        let admission = self.foresee(now, cost);
+        if !matches!(admission, Admission::Refuse { .. }) {
+            self.admit_patiently(now, cost);
         }
-        self.full_at = full_at;
-        if wait.is_zero() { Admission::Now } else { Admission::Delay(wait) }
+        admission
+    }
+
+    /// What [`Throttle::admit`] would say; nothing is drawn.
+    #[must_use]
+    pub fn foresee(&self, now: Nanos, cost: u32) -> Admission {
+        match self.drawn(now, cost).1 {
+            wait if wait > self.limit.queue => Admission::Refuse { room_in: wait - self.limit.queue },
+            Duration::ZERO => Admission::Now,
+            wait => Admission::Delay(wait),
+        }
     }
 
     /// How long an operation waits that must not be refused: its queue has no end, and is left at the limit's rate all

@@ -72,7 +72,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         timestamps: section
             .required("timestamps")?
             .choice(&[("local", TimestampFormat::Local), ("rfc3339", TimestampFormat::Rfc3339)])?,
-        retry_connect: retries.connect,
+        retry_connect: retries.connect.clone(),
         retry_twin: retries.twin,
     };
     let shards = section.required("shards")?.automatic(1..=10_000_u32)?;

@@ -114,12 +114,13 @@ fn tier(section: &Section<'_>) -> Result<(Option<Tier>, u32), Problem> {
 
 fn slow(field: &Field<'_>) -> Result<HubDelays, Problem> {
     const RANGE: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(300);
-    let section = field.section(&["method_request", "method_answer", "twin_ack"])?;
+    let section = field.section(&["method_request", "method_answer", "twin_ack", "twin_read"])?;
     let delay = |key| section.optional(key).map_or(Ok(Duration::ZERO), |field| field.duration(RANGE));
     let delays = HubDelays {
         method_request: delay("method_request")?,
         method_answer: delay("method_answer")?,
         twin_ack: delay("twin_ack")?,
+        twin_read: delay("twin_read")?,
     };
     Ok(delays)
 }

@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(set(&["load.kind=closed"]).unwrap().driver.load, Load::Closed { in_flight: 100 });
         assert_eq!(set(&["hub.kind=azure"]).unwrap().hub, HubPlan::Azure);
         let fixed = set(&["retry.connect.policy=fixed"]).unwrap().fleet.retry_connect;
-        assert_eq!(fixed.backoff, Backoff::Fixed { delay: 10 * SECOND });
+        assert_eq!(fixed.of(0).backoff, Backoff::Fixed { delay: 10 * SECOND });
         let error = set(&["load.kind=closed", "load.rate=3"]).unwrap_err().to_string();
         assert_eq!(error, "--set load.rate=3: `load.rate` means nothing in a closed load: leave it out");
     }

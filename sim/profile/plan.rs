@@ -10,7 +10,7 @@ use super::reader::{Field, Section};
 use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
 use crate::device::{FirmwareConfig, FleetConfig};
 use crate::driver::{DriverConfig, ObserveKind, Via};
-use crate::policy::{ArrivalKind, Backoff, Fault, FaultKind, Load, Threshold, units};
+use crate::policy::{ArrivalKind, Fault, FaultKind, Load, Threshold, units};
 use crate::random::Seed;
 
 /// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
@@ -252,11 +252,7 @@ impl Plan {
     /// A call that is never answered, with all its retries.
     fn longest_call(&self) -> Duration {
         let retry = &self.driver.retry_method;
-        let pause = match retry.backoff {
-            Backoff::None => return self.driver.response_timeout,
-            Backoff::Fixed { delay } => delay,
-            Backoff::Exponential { cap, .. } => cap,
-        };
+        let Some(pause) = retry.backoff.longest(false) else { return self.driver.response_timeout };
         let attempts = retry.max_attempts.unwrap_or(1);
         self.driver.response_timeout * attempts + pause * attempts.saturating_sub(1)
     }

@@ -5,23 +5,25 @@ use std::time::Duration;
 use super::document::Value;
 use super::error::Problem;
 use super::reader::{Field, Section};
-use crate::policy::{Backoff, Jitter, RetryPolicy};
+use crate::policy::{Backoff, ConnectPolicies, Jitter, RetryPolicy};
 
 /// The policies of a plan, by what is tried again.
 pub(super) struct Retries {
-    pub(super) connect: RetryPolicy,
+    pub(super) connect: ConnectPolicies,
     pub(super) method: RetryPolicy,
     pub(super) twin: RetryPolicy,
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    None,
-    Fixed,
-    Exponential,
-}
-
-const KINDS: [(&str, Kind); 3] = [("none", Kind::None), ("fixed", Kind::Fixed), ("exponential", Kind::Exponential)];
+/// A policy by its name, with its defaults.
+const POLICIES: [(&str, Backoff); 7] = [
+    ("none", Backoff::None),
+    ("fixed", Backoff::Fixed { delay: FIXED_DELAY }),
+    ("exponential", Backoff::Exponential { base: BASE, cap: CAP, jitter: Jitter::Full }),
+    ("azure-c", Backoff::AzureC),
+    ("azure-dotnet", Backoff::AzureDotnet),
+    ("azure-node", Backoff::AzureNode),
+    ("azure-node-documented", Backoff::AzureNodeDocumented),
+];
 const JITTERS: [(&str, Jitter); 4] =
     [("none", Jitter::None), ("full", Jitter::Full), ("equal", Jitter::Equal), ("decorrelated", Jitter::Decorrelated)];
 
@@ -35,48 +37,78 @@ const METHOD_ATTEMPTS: u32 = 5;
 pub(super) fn read(field: &Field<'_>) -> Result<Retries, Problem> {
     let section = field.section(&["connect", "method", "twin"])?;
     let retries = Retries {
-        connect: policy(&section.required("connect")?, None)?,
+        connect: connect(&section.required("connect")?)?,
         method: policy(&section.required("method")?, Some(METHOD_ATTEMPTS))?,
         twin: policy(&section.required("twin")?, None)?,
     };
     Ok(retries)
 }
 
+/// A policy for all devices, or a list of policies that they take in turn.
+fn connect(field: &Field<'_>) -> Result<ConnectPolicies, Problem> {
+    if !matches!(field.node.value, Value::List(_)) {
+        return policy(field, None).map(ConnectPolicies::from);
+    }
+    let policies: Vec<RetryPolicy> = field.list()?.map(|item| policy(&item, None)).collect::<Result<_, _>>()?;
+    let most = ConnectPolicies::MAX;
+    (policies.len() <= most)
+        .then(|| ConnectPolicies::new(policies))
+        .flatten()
+        .ok_or_else(|| field.problem(format_args!("must have 1 to {most} policies, which devices take in turn")))
+}
+
 /// A policy's bare name, or a table with its parameters.
 fn policy(field: &Field<'_>, attempts: Option<u32>) -> Result<RetryPolicy, Problem> {
     if !matches!(field.node.value, Value::Table(_)) {
-        let backoff = match field.choice(&KINDS)? {
-            Kind::None => return Ok(RetryPolicy::NEVER),
-            Kind::Fixed => Backoff::Fixed { delay: FIXED_DELAY },
-            Kind::Exponential => Backoff::Exponential { base: BASE, cap: CAP, jitter: Jitter::Full },
-        };
-        return Ok(RetryPolicy { backoff, max_attempts: attempts });
+        return Ok(usual(field.choice(&POLICIES)?, attempts));
     }
-    let section = field.section(&["policy", "delay", "base", "cap", "jitter", "max_attempts"])?;
+    let section =
+        field.section(&["policy", "delay", "base", "cap", "jitter", "max_attempts", "give_up_after", "refused"])?;
     let kind = section.required("policy")?;
-    let parsed = match kind.choice(&KINDS)? {
-        Kind::None => {
-            meaningless(&section, &kind, &["delay", "base", "cap", "jitter", "max_attempts"])?;
-            RetryPolicy::NEVER
-        }
-        Kind::Fixed => {
+    let backoff = match kind.choice(&POLICIES)? {
+        Backoff::Fixed { delay } => {
             meaningless(&section, &kind, &["base", "cap", "jitter"])?;
-            let backoff = Backoff::Fixed { delay: wait(&section, "delay", FIXED_DELAY)? };
-            RetryPolicy { backoff, max_attempts: max_attempts(&section, attempts)? }
+            Backoff::Fixed { delay: wait(&section, "delay", delay)? }
         }
-        Kind::Exponential => {
+        Backoff::Exponential { base, cap, jitter } => {
             meaningless(&section, &kind, &["delay"])?;
-            let base = wait(&section, "base", BASE)?;
-            let cap = wait(&section, "cap", CAP.max(base))?;
+            let base = wait(&section, "base", base)?;
+            let cap = wait(&section, "cap", cap.max(base))?;
             if cap < base {
                 return Err(section.required("cap")?.problem("must not be shorter than `base`"));
             }
-            let jitter = section.optional("jitter").map_or(Ok(Jitter::Full), |field| field.choice(&JITTERS))?;
-            let backoff = Backoff::Exponential { base, cap, jitter };
-            RetryPolicy { backoff, max_attempts: max_attempts(&section, attempts)? }
+            let jitter = section.optional("jitter").map_or(Ok(jitter), |field| field.choice(&JITTERS))?;
+            Backoff::Exponential { base, cap, jitter }
+        }
+        named => {
+            meaningless(&section, &kind, &["delay", "base", "cap", "jitter"])?;
+            named
         }
     };
-    Ok(parsed)
+    let usual = usual(backoff, attempts);
+    if backoff == Backoff::None {
+        meaningless(&section, &kind, &["max_attempts", "give_up_after", "refused"])?;
+        return Ok(usual);
+    }
+    let max_attempts = section.optional("max_attempts").map(|field| field.integer(1..=1000_u32)).transpose()?;
+    let limit = Duration::from_secs(1)..=Duration::from_secs(86_400);
+    let give_up_after = section.optional("give_up_after").map(|field| field.duration(limit)).transpose()?;
+    Ok(RetryPolicy {
+        backoff,
+        max_attempts: max_attempts.or(usual.max_attempts),
+        give_up_after: give_up_after.or(usual.give_up_after),
+        refused: section.optional("refused").map_or(Ok(false), |field| field.boolean())?,
+    })
+}
+
+/// A policy with its usual limits, that of `attempts` among them.
+fn usual(backoff: Backoff, attempts: Option<u32>) -> RetryPolicy {
+    match backoff {
+        Backoff::None => RetryPolicy::NEVER,
+        _ => {
+            RetryPolicy { max_attempts: attempts, give_up_after: backoff.gives_up_after(), ..RetryPolicy::new(backoff) }
+        }
+    }
 }
 
 fn meaningless(section: &Section<'_>, kind: &Field<'_>, keys: &[&str]) -> Result<(), Problem> {
@@ -86,8 +118,4 @@ fn meaningless(section: &Section<'_>, kind: &Field<'_>, keys: &[&str]) -> Result
 fn wait(section: &Section<'_>, key: &str, default: Duration) -> Result<Duration, Problem> {
     let range = Duration::from_millis(1)..=Duration::from_secs(3600);
     section.optional(key).map_or(Ok(default), |field| field.duration(range))
-}
-
-fn max_attempts(section: &Section<'_>, default: Option<u32>) -> Result<Option<u32>, Problem> {
-    section.optional("max_attempts").map_or(Ok(default), |field| field.integer(1..=1000_u32).map(Some))
 }

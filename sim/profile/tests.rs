@@ -106,14 +106,37 @@ fn a_profile_is_laid_over_quickstart_key_by_key() {
     assert_eq!(plan.driver.load, Load::Closed { in_flight: 100 });
     assert_eq!(plan.hub.embedded(plan.fleet.transport).unwrap().slow.twin_ack, Duration::from_millis(80));
     let fixed = Backoff::Fixed { delay: 10 * SECOND };
-    assert_eq!(plan.fleet.retry_connect, RetryPolicy { backoff: fixed, max_attempts: None });
+    assert_eq!(plan.fleet.retry_connect, RetryPolicy::new(fixed).into());
     let twin = Backoff::Exponential { base: 2 * SECOND, cap: 30 * SECOND, jitter: Jitter::Decorrelated };
-    assert_eq!(plan.fleet.retry_twin, RetryPolicy { backoff: twin, max_attempts: Some(4) });
+    assert_eq!(plan.fleet.retry_twin, RetryPolicy { max_attempts: Some(4), ..RetryPolicy::new(twin) });
     let [first, second] = &plan.faults[..] else { panic!("{:?}", plan.faults) };
     assert_eq!(first.kind, FaultKind::Fail(Fail { stage: FaultStage::Applying, code: "boot_failed".to_owned() }));
     assert_eq!((first.select.clone(), first.at, first.lasts), (Select::Ids(vec![1, 6]), SECOND, Some(2 * SECOND)));
     assert_eq!((second.select.clone(), second.at, second.lasts), (Select::All, Duration::ZERO, None));
     assert_eq!(plan.thresholds[0].to_string(), "census.failed == 2");
+}
+
+#[test]
+fn devices_may_take_policies_in_turn_and_every_policy_has_its_limits() {
+    let plan = plan(
+        r#"
+        [retry]
+        connect = ["azure-c", "azure-node", { policy = "azure-dotnet", refused = true, give_up_after = "1m" }]
+        method = "azure-node-documented"
+        twin = "none"
+        "#,
+    );
+    let connect = plan.fleet.retry_connect.clone();
+    assert_eq!(connect.names(), ["azure-c", "azure-node", "azure-dotnet"]);
+    assert_eq!(*connect.of(3), RetryPolicy::new(Backoff::AzureC));
+    let node = RetryPolicy { give_up_after: Some(240 * SECOND), ..RetryPolicy::new(Backoff::AzureNode) };
+    assert_eq!(*connect.of(4), node);
+    assert_eq!((connect.of(5).refused, connect.of(5).give_up_after), (true, Some(60 * SECOND)));
+    let RetryPolicy { backoff, max_attempts, .. } = plan.driver.retry_method;
+    assert_eq!((backoff, max_attempts), (Backoff::AzureNodeDocumented, Some(5)));
+    assert_eq!(plan.fleet.retry_twin, RetryPolicy::NEVER);
+    let text = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<super::Plan>(&text).unwrap(), plan);
 }
 
 #[test]
@@ -180,7 +203,7 @@ fn impossible_values_are_refused_where_they_stand() {
         (
             "[hub]\nslow = { reads = '1s' }",
             2,
-            "unknown key `reads` in `hub.slow`: allowed are method_request, method_answer, twin_ack",
+            "unknown key `reads` in `hub.slow`: allowed are method_request, method_answer, twin_ack, twin_read",
         ),
         ("[hub]\nslow = { twin_ack = '1h' }", 2, "must be from 0s to 5m"),
         ("[fleet]\ndevices = 10000001", 2, "must be from 1 to 10000000"),
@@ -251,7 +274,14 @@ fn impossible_values_are_refused_where_they_stand() {
             4,
             "must be longer than what `firmware.apply` can take, 90s",
         ),
-        ("[retry]\nconnect = 'azure-c'", 2, "allowed are `none`, `fixed`, `exponential`"),
+        ("[retry]\nconnect = 'azure'", 2, "allowed are `none`, `fixed`, `exponential`, `azure-c`, `azure-dotnet`, "),
+        ("[retry]\nconnect = []", 2, "`retry.connect` must have 1 to 16 policies"),
+        ("[retry]\nconnect = ['fixed', 'azure']", 2, "`retry.connect.1` cannot be `azure`"),
+        ("[retry]\ntwin = ['fixed']", 2, "`retry.twin` must be a text in quotes, not a list"),
+        ("[retry]\nmethod = { policy = 'azure-c', cap = '1s' }", 2, "`retry.method.cap` means nothing for this policy"),
+        ("[retry]\nconnect = { policy = 'none', refused = true }", 2, "`retry.connect.refused` means nothing"),
+        ("[retry]\nconnect = { policy = 'fixed', refused = 1 }", 2, "`retry.connect.refused` must be true or false"),
+        ("[retry]\nconnect = { policy = 'fixed', give_up_after = '1ms' }", 2, "must be from 1s to 24h"),
         (
             "[retry]\nconnect = { policy = 'fixed', base = '1s' }",
             2,

@@ -50,12 +50,14 @@ fn limits(result: &RunResult) -> Vec<String> {
 }
 
 fn limit(count: &ThrottleCount) -> String {
-    let ThrottleCount { operation, admitted, delayed, refused, wait_ms_total } = count;
+    let ThrottleCount { operation, admitted, delayed, refused, wait_ms_total, fault, busy } = count;
     let waited = match delayed {
         0 => String::new(),
         _ => format!(" ({delayed} after {} on average)", human_duration(*wait_ms_total as f64 / 1e3 / *delayed as f64)),
     };
-    format!("{operation}: {admitted} let through{waited}, {refused} refused")
+    let whose = fault.as_ref().map(|fault| format!(" (fault {fault})")).unwrap_or_default();
+    let used = busy.as_ref().and_then(|busy| Some(format!(", {:.0} % of the limit used", busy.goodput_pct()?)));
+    format!("{operation}{whose}: {admitted} let through{waited}, {refused} refused{}", used.unwrap_or_default())
 }
 
 /// How many processes there were, where there was more than one.
@@ -121,7 +123,7 @@ fn micros(micros: u64) -> String {
 mod tests {
     use super::super::sample::sample;
     use super::*;
-    use crate::measure::{HubHealth, RateResult};
+    use crate::measure::{BusyThrottle, HubHealth, RateResult};
 
     #[test]
     fn an_open_load_without_a_figure_is_still_open() {
@@ -147,6 +149,7 @@ mod tests {
             delayed,
             refused,
             wait_ms_total: 2500 * delayed,
+            ..ThrottleCount::default()
         };
         let mut lines = |throttled| {
             result.hub = Some(HubHealth { instances: 1, throttled, ..HubHealth::default() });
@@ -160,6 +163,9 @@ mod tests {
                 "twin_update: 1200 let through (10 after 2.50 s on average), 0 refused"
             ]
         );
+        let busy = Some(BusyThrottle { seconds: 10, allowed: 500.0, passed: 490.0 });
+        let imposed = ThrottleCount { fault: Some("tight".to_owned()), busy, ..count("method", 0, 7) };
+        assert_eq!(lines(vec![imposed]), ["method (fault tight): 1200 let through, 7 refused, 98 % of the limit used"]);
         assert_eq!(lines(Vec::new()), Vec::<String>::new());
     }
 }

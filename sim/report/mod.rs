@@ -6,8 +6,10 @@ mod health;
 mod hlog;
 mod human;
 mod results_json;
+mod retries;
 #[cfg(test)]
 mod sample;
+mod series_json;
 mod table;
 mod terminal;
 mod truth;

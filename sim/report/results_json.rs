@@ -9,12 +9,12 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::{ReportError, Reporter, hdr};
+use super::{ReportError, Reporter};
 use crate::measure::{
     Census, FaultRow, GeneratorHealth, HubHealth, Interval, InvariantRow, MatrixRow, ObserverHealth, OffDiagonal,
-    RateResult, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
+    RateResult, Retries, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
 };
-use crate::policy::{Outcome, Series, Statistic};
+use crate::policy::{Outcome, Series};
 
 /// The version of the form.
 const SCHEMA: &str = "twinstorm.results/1";
@@ -25,7 +25,7 @@ pub struct ResultsJson;
 
 impl Reporter for ResultsJson {
     fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError> {
-        let mut bytes = serde_json::to_vec_pretty(&Document::from_result(result)?)?;
+        let mut bytes = serde_json::to_vec_pretty(&Document::from_result(result))?;
         bytes.push(b'\n');
         Ok(bytes)
     }
@@ -45,7 +45,7 @@ pub fn from_json(bytes: &[u8]) -> Result<RunResult, ReportError> {
     if found != SCHEMA {
         return Err(ReportError::Schema { found, expected: SCHEMA });
     }
-    serde_json::from_slice::<Document>(bytes)?.into_result()
+    Ok(serde_json::from_slice::<Document>(bytes)?.into_result())
 }
 
 /// The keys in their order.
@@ -66,7 +66,7 @@ struct Document {
     census: CensusJson,
     census_by: BTreeMap<Outcome, BTreeMap<String, u64>>,
     absent: Vec<SeriesName>,
-    series: BTreeMap<SeriesName, SeriesJson>,
+    series: BTreeMap<SeriesName, SeriesData>,
     intervals: Vec<Interval>,
     rate: RateResult,
     generator: GeneratorHealth,
@@ -75,6 +75,8 @@ struct Document {
     observer: ObserverHealth,
     faults: Vec<FaultRow>,
     thresholds: Vec<ThresholdResult>,
+    #[serde(default)]
+    retries: Retries,
     #[serde(default)]
     matrix: Vec<MatrixRow>,
     #[serde(default)]
@@ -94,30 +96,13 @@ struct CensusJson {
     unaccounted: i64,
 }
 
-#[derive(Serialize, Deserialize)]
-struct SeriesJson {
-    count: u64,
-    min_us: Option<u64>,
-    mean_us: Option<u64>,
-    p50_us: Option<u64>,
-    p90_us: Option<u64>,
-    p95_us: Option<u64>,
-    p99_us: Option<u64>,
-    p99_9_us: Option<u64>,
-    p99_99_us: Option<u64>,
-    max_us: Option<u64>,
-    saturated: u64,
-    hdr: String,
-}
-
 /// A series under its name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct SeriesName(Series);
 
 impl Document {
-    fn from_result(result: &RunResult) -> Result<Self, ReportError> {
-        let series = result.series.iter().map(|(series, data)| Ok((SeriesName(*series), SeriesJson::from_data(data)?)));
-        Ok(Self {
+    fn from_result(result: &RunResult) -> Self {
+        Self {
             schema: SCHEMA.to_owned(),
             name: result.name.clone(),
             started_at: result.started_at,
@@ -133,7 +118,7 @@ impl Document {
             census: CensusJson::from_census(&result.census),
             census_by: result.census.details.clone(),
             absent: result.absent.iter().copied().map(SeriesName).collect(),
-            series: series.collect::<Result<_, ReportError>>()?,
+            series: result.series.iter().map(|(series, data)| (SeriesName(*series), data.clone())).collect(),
             intervals: result.intervals.clone(),
             rate: result.rate,
             generator: result.generator.clone(),
@@ -142,17 +127,16 @@ impl Document {
             observer: result.observer.clone(),
             faults: result.faults.clone(),
             thresholds: result.thresholds.clone(),
+            retries: result.retries.clone(),
             matrix: result.matrix.clone(),
             off_diagonal: result.off_diagonal.clone(),
             off_diagonal_total: result.off_diagonal_total,
             invariants: result.invariants.clone(),
-        })
+        }
     }
 
-    fn into_result(self) -> Result<RunResult, ReportError> {
-        let series = self.series.into_iter();
-        let series = series.map(|(name, series)| Ok((name.0, hdr::decode(&series.hdr, series.saturated)?)));
-        Ok(RunResult {
+    fn into_result(self) -> RunResult {
+        RunResult {
             name: self.name,
             started_at: self.started_at,
             duration_s: self.duration_s,
@@ -166,7 +150,7 @@ impl Document {
             exit_code: self.exit_code,
             census: self.census.into_census(self.census_by),
             absent: self.absent.into_iter().map(|name| name.0).collect(),
-            series: series.collect::<Result<_, ReportError>>()?,
+            series: self.series.into_iter().map(|(name, data)| (name.0, data)).collect(),
             intervals: self.intervals,
             rate: self.rate,
             generator: self.generator,
@@ -175,11 +159,12 @@ impl Document {
             observer: self.observer,
             faults: self.faults,
             thresholds: self.thresholds,
+            retries: self.retries,
             matrix: self.matrix,
             off_diagonal: self.off_diagonal,
             off_diagonal_total: self.off_diagonal_total,
             invariants: self.invariants,
-        })
+        }
     }
 }
 
@@ -192,27 +177,6 @@ impl CensusJson {
     fn into_census(mut self, details: BTreeMap<Outcome, BTreeMap<String, u64>>) -> Census {
         self.outcomes.retain(|_, count| *count > 0);
         Census { planned: self.planned, outcomes: self.outcomes, details }
-    }
-}
-
-impl SeriesJson {
-    fn from_data(data: &SeriesData) -> Result<Self, ReportError> {
-        let micros = |statistic| data.statistic(statistic).map(|seconds| (seconds * 1e6).round() as u64);
-        let percentile = |hundredths| micros(Statistic::Percentile(hundredths));
-        Ok(Self {
-            count: data.count(),
-            min_us: micros(Statistic::Min),
-            mean_us: micros(Statistic::Mean),
-            p50_us: percentile(5000),
-            p90_us: percentile(9000),
-            p95_us: percentile(9500),
-            p99_us: percentile(9900),
-            p99_9_us: percentile(9990),
-            p99_99_us: percentile(9999),
-            max_us: micros(Statistic::Max),
-            saturated: data.saturated,
-            hdr: hdr::encode(data)?,
-        })
     }
 }
 
@@ -264,7 +228,7 @@ mod tests {
         assert_eq!(
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
-             census_by absent series intervals rate generator hub shards observer faults thresholds \
+             census_by absent series intervals rate generator hub shards observer faults thresholds retries \
              matrix off_diagonal off_diagonal_total invariants"
         );
         let inner = keys(4).join(" ");

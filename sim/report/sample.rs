@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::encode;
 use crate::measure::{
     Census, Distribution, FaultRow, GeneratorHealth, HubHealth, Interval, Invariant, InvariantRow, MatrixRow,
-    ObserverHealth, OffDiagonal, RateResult, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
+    ObserverHealth, OffDiagonal, RateResult, Retries, RetryRow, RunResult, SeriesData, ShardResult, ThresholdResult,
+    Verdict,
 };
 use crate::policy::{Outcome, Place, Series};
 
@@ -30,6 +31,10 @@ fn interval(t_s: f64, hdr: &[(Series, u32)]) -> Interval {
         p50_us: BTreeMap::from([("connect".to_owned(), 812)]),
         p99_us: BTreeMap::new(),
         hdr: hdr.iter().map(|(series, samples)| (series.name().to_owned(), encoded(*samples))).collect(),
+        connect_attempts: 500,
+        call_attempts: 98,
+        report_attempts: 291,
+        cohort_attempts: vec![250, 250],
     }
 }
 
@@ -86,7 +91,13 @@ pub(super) fn sample() -> RunResult {
             hub_on_same_machine: true,
             loop_lag_p99_us: BTreeMap::from([("fleet-0".to_owned(), 1100), ("driver".to_owned(), 900)]),
         },
-        hub: Some(HubHealth { instances: 1, cpu_seconds: 2.5, rss_peak_bytes: 13_631_488, throttled: Vec::new() }),
+        hub: Some(HubHealth {
+            instances: 1,
+            cpu_seconds: 2.5,
+            rss_peak_bytes: 13_631_488,
+            throttled: Vec::new(),
+            faults: Vec::new(),
+        }),
         shards: vec![ShardResult {
             shard: 0,
             hub: Some(0),
@@ -133,6 +144,7 @@ pub(super) fn sample() -> RunResult {
             threshold("census.hub_error == 0", Some(0.0), Some(true)),
             threshold("reconnect.p99 < 5s", None, None),
         ],
+        retries: retries(),
         matrix: vec![
             row("none", &[(Outcome::Completed, 956)]),
             row("fail", &[(Outcome::Failed, 20)]),
@@ -154,6 +166,28 @@ pub(super) fn sample() -> RunResult {
         invariants: Invariant::ALL
             .map(|name| InvariantRow { name, checked: 1000, injected: 0, violations: 0, examples: Vec::new() })
             .into(),
+    }
+}
+
+/// Two cohorts of which one has come back, and calls of which some were tried again.
+fn retries() -> Retries {
+    let row = |policy: &str, devices, attempts, retries| RetryRow {
+        policy: policy.to_owned(),
+        devices,
+        attempts,
+        retries,
+        waited_s: retries as f64 / 4.0,
+        peak_per_s: attempts / 10,
+        ..RetryRow::default()
+    };
+    let back = Some(data(1000, Duration::from_secs(12)));
+    Retries {
+        connect: vec![
+            RetryRow { lost: 1000, back_99_s: Some(11.88), back, ..row("azure-c", 500, 2500, 2000) },
+            RetryRow { give_ups: 500, lost: 500, back: Some(SeriesData::default()), ..row("none", 500, 500, 0) },
+        ],
+        method: RetryRow { give_ups: 2, ..row("exponential-full", 1000, 1024, 24) },
+        twin: row("exponential-full", 1000, 3980, 0),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::health::{has_driver, health};
 use super::human::{percent, three_digits};
+use super::retries::retries;
 use super::table::{Align, columns, paragraph};
 use super::truth::{matrix, off_diagonal};
 use super::{ReportError, Reporter, human_duration};
@@ -30,6 +31,7 @@ impl Reporter for Terminal {
             if has_driver(result) { census(result) } else { Vec::new() },
             series(result),
             self.faults(result),
+            retries(result),
             matrix(result),
             off_diagonal(result),
             self.invariants(result),

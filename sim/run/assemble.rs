@@ -5,14 +5,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::faults;
+use super::hub_faults::HubFaults;
 use super::placement::Placement;
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::{DriverConfig, Via};
 use crate::measure::{
-    GeneratorHealth, HubHealth, ObserverHealth, RateResult, RunResult, ShardResult, ThrottleCount, Usage, Verdict,
-    cores,
+    GeneratorHealth, HubHealth, ObserverHealth, RateResult, Retries, RetryCounts, RetryRow, RunResult, SeriesData,
+    ShardResult, ThrottleCount, Usage, Verdict, cores,
 };
-use crate::policy::{Arrivals, DeviceRange, Series};
+use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
 use crate::shard::Roles;
 
@@ -30,14 +31,27 @@ pub(super) struct Facts {
     pub(super) hub: Option<Usage>,
     /// What their limits did.
     pub(super) throttled: Vec<ThrottleCount>,
+    /// What was really done to them.
+    pub(super) hub_faults: HubFaults,
     pub(super) hub_on_same_machine: bool,
     pub(super) placement: Placement,
 }
 
 /// The result of a run, not judged yet.
 pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
-    let Facts { plan, roles, command, started_at, duration_s, own, hub, throttled, hub_on_same_machine, placement } =
-        facts;
+    let Facts {
+        plan,
+        roles,
+        command,
+        started_at,
+        duration_s,
+        own,
+        hub,
+        throttled,
+        hub_faults,
+        hub_on_same_machine,
+        placement,
+    } = facts;
     // A single shard is a thread of the coordinator's process, several are processes beside it.
     let shards = shards(&placement, &tally);
     let others = if shards.len() > 1 { tally.parts.iter().map(|part| part.usage).collect() } else { Vec::new() };
@@ -83,6 +97,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             cpu_seconds: usage.cpu.as_secs_f64(),
             rss_peak_bytes: usage.rss_peak,
             throttled,
+            faults: hub_faults.rows(&plan.faults),
         }),
         shards,
         observer: ObserverHealth {
@@ -99,6 +114,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         },
         faults: faults::rows(&plan, roles, &tally),
         thresholds: Vec::new(),
+        retries: retries(&plan, &tally),
         matrix: faults::matrix(&plan, total),
         off_diagonal: total.judged.examples.clone(),
         off_diagonal_total: total.judged.off_diagonal,
@@ -191,6 +207,37 @@ fn last_calls(plan: &Plan, shards: &[DeviceRange]) -> (u64, Option<(Duration, Du
         *job += 1;
     }
     (last_jobs.iter().sum(), span)
+}
+
+/// What was tried again, by which policy.
+fn retries(plan: &Plan, tally: &Tally) -> Retries {
+    let (total, peaks) = (&tally.total.retries, &tally.peaks);
+    let row = |policy: String, devices: u32, counts: RetryCounts, peak_per_s: u64, back: Option<SeriesData>| RetryRow {
+        policy,
+        devices,
+        attempts: counts.attempts,
+        retries: counts.retries,
+        give_ups: counts.give_ups,
+        waited_s: Duration::from_micros(counts.waited_us).as_secs_f64(),
+        peak_per_s,
+        lost: counts.lost,
+        back_99_s: back.as_ref().and_then(|back| back.at_rank((counts.lost * 99).div_ceil(100))),
+        back,
+    };
+    let policies = &plan.fleet.retry_connect;
+    let connect = policies.names().into_iter().enumerate().map(|(cohort, name)| {
+        let counts = total.connect.get(&cohort).copied().unwrap_or_default();
+        let peak = peaks.connect.get(&cohort).copied().unwrap_or_default();
+        let devices = policies.devices(cohort, plan.fleet.devices);
+        row(name, devices, counts, peak, Some(total.back.get(&cohort).cloned().unwrap_or_default()))
+    });
+    let one =
+        |policy: &RetryPolicy, counts, peak| row(policy.name().to_owned(), plan.fleet.devices, counts, peak, None);
+    Retries {
+        connect: connect.collect(),
+        method: one(&plan.driver.retry_method, total.method, peaks.method),
+        twin: one(&plan.fleet.retry_twin, total.twin, peaks.twin),
+    }
 }
 
 #[cfg(test)]

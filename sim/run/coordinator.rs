@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::assemble::{self, Facts};
+use super::hub_faults::HubFaults;
+use super::hub_process::HubNews;
 use super::hubs::Hubs;
 use super::launch::launch;
 use super::live::{Live, Status};
@@ -18,6 +20,7 @@ use super::placement::Placement;
 use super::print;
 use super::signals::StopSignal;
 use super::tally::Tally;
+use crate::hub::{HubFaultChange, HubFaultNews};
 use crate::measure::{Tracer, Usage};
 use crate::policy::Outcome;
 use crate::report::{self, Reporter};
@@ -58,6 +61,8 @@ pub(super) struct Coordinator {
     pub(super) last_due: Option<Duration>,
     pub(super) tally: Tally,
     pub(super) phase: Phase,
+    /// What was really done to the hubs.
+    pub(super) hub_faults: HubFaults,
     /// Why the result does not count.
     pub(super) reasons: Vec<String>,
     /// Warnings that were given.
@@ -89,7 +94,10 @@ impl Coordinator {
                 () = self.signals.come() => self.on_signal(),
                 Some((shard, word)) = self.members.hear() => self.on_word(shard, word).await?,
                 _ = second.tick() => self.on_second(),
-                hub = self.hubs.lose() => self.on_hub_gone(hub).await,
+                (hub, news) = self.hubs.hear() => match news {
+                    HubNews::Fault(news) => self.on_hub_fault(hub, news),
+                    HubNews::Gone => self.on_hub_gone(hub).await,
+                },
             }
             self.go_on()?;
         }
@@ -153,7 +161,9 @@ impl Coordinator {
                 }
                 let start = self.clock.now() + START_LEAD + self.options.plan.hold;
                 self.phase = Phase::Running { since: self.clock.instant(start) };
-                self.members.start_at(self.clock.wall().at(start));
+                let start = self.clock.wall().at(start);
+                self.hubs.start_at(start);
+                self.members.start_at(start);
             }
             Phase::Running { .. } if self.members.all_at(State::Finished) => self.stop(StopReason::Finished),
             _ => {}
@@ -201,6 +211,13 @@ impl Coordinator {
         }
         let status = self.status();
         self.live.show(&status);
+    }
+
+    fn on_hub_fault(&mut self, hub: usize, news: HubFaultNews) {
+        let fault = &self.options.plan.faults[news.fault];
+        let what = if news.change == HubFaultChange::Began { "begins" } else { "is over" };
+        self.live.say(&format!("fault {} {what}{}", fault.name, self.hubs.which(hub)));
+        self.hub_faults.note(hub, news);
     }
 
     /// What a hub that has died served ends with it; the rest goes on. Those of its shards that are stopping already
@@ -294,6 +311,11 @@ impl Coordinator {
 
     fn finish(mut self) -> Result<RunSummary, RunError> {
         self.live.finish();
+        while let Some((hub, news)) = self.hubs.heard() {
+            if let HubNews::Fault(news) = news {
+                self.hub_faults.note(hub, news);
+            }
+        }
         let now = self.clock.now();
         let roles = self.options.roles;
         if !roles.driver && self.tally.gauges().connected == 0 {
@@ -308,6 +330,7 @@ impl Coordinator {
             own: Usage::of_self(),
             hub: self.hubs.usage(),
             throttled: self.hubs.throttled(),
+            hub_faults: self.hub_faults,
             hub_on_same_machine: self.hub_on_same_machine,
             placement: self.placement,
         };

@@ -24,7 +24,7 @@ pub(super) fn rows(plan: &Plan, roles: Roles, tally: &Tally) -> Vec<FaultRow> {
             late: counts.late,
             injected: counts.injected(),
             off_diagonal: counts.off_diagonal,
-            peak_per_s: tally.peaks.get(&index).copied().unwrap_or_default(),
+            peak_per_s: tally.strike_peaks.get(&index).copied().unwrap_or_default(),
             recovery: counts.recovery.as_deref().map(Distribution::of),
             found: counts.found.as_deref().map(Distribution::of),
             observed: counts.observed,

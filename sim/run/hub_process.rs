@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,9 @@ use tokio::time::timeout;
 
 use super::child::{ChildProcess, STACK};
 use crate::dialect::azure::{ConnectionString, Key};
-use crate::hub::{Hub, HubConfig};
+use crate::hub::{Hub, HubConfig, HubFaultNews};
 use crate::measure::{ThrottleCount, Usage};
+use crate::policy::HubFault;
 use crate::shard::{Credentials, Endpoints, HubProof, read_line, write_line};
 
 /// How long a hub may take to listen.
@@ -47,12 +49,21 @@ enum Word {
     Listening(Listening),
     Failed(String),
     Throttled(Vec<ThrottleCount>),
+    /// What really becomes of a fault.
+    Fault(HubFaultNews),
 }
 
 /// What the parent says.
 #[derive(Debug, Serialize, Deserialize)]
 enum Order {
     Start(Box<HubConfig>),
+    /// The load starts at this moment; these faults are done at their times.
+    StartAt {
+        at: Timestamp,
+        faults: Vec<HubFault>,
+    },
+    /// Lifts every fault.
+    Heal,
     /// Asks what its limits did so far.
     Count,
     Stop,
@@ -70,6 +81,15 @@ pub enum HubProcessError {
     /// It said nothing, or nonsense.
     #[error("the embedded hub did not say that it listens ({0})")]
     Silent(String),
+}
+
+/// What a hub process says, or shows, of itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum HubNews {
+    /// What really becomes of a fault.
+    Fault(HubFaultNews),
+    /// It has ended.
+    Gone,
 }
 
 /// A running hub process. Dropping it kills it.
@@ -91,18 +111,18 @@ pub(super) struct StartingHub {
 }
 
 impl StartingHub {
-    /// Starts `program hub --control`. `gone` is called when the process is gone. To be called on the program's main
-    /// thread: the child is bound to the life of the thread that starts it.
+    /// Starts `program hub --control`. `tell` is told what becomes of its faults, and that the process is gone. To be
+    /// called on the program's main thread: the child is bound to the life of the thread that starts it.
     ///
     /// # Errors
     /// It cannot be started.
     pub(super) fn spawn(
         program: &Path,
         config: &HubConfig,
-        gone: impl FnOnce() + Send + 'static,
+        tell: impl Fn(HubNews) + Send + 'static,
     ) -> Result<Self, HubProcessError> {
         let (mut child, words) = ChildProcess::spawn(program, "hub")?;
-        let (first_word, counts) = listen(words, gone)?;
+        let (first_word, counts) = listen(words, tell)?;
         child.tell(Order::Start(Box::new(config.clone())))?;
         Ok(Self { child, first_word, counts })
     }
@@ -121,7 +141,7 @@ impl StartingHub {
         let listening = match word {
             Some(Word::Listening(listening)) => listening,
             Some(Word::Failed(why)) => return Err(HubProcessError::Failed(why)),
-            Some(Word::Throttled(_)) => return Err(HubProcessError::Silent("it counts before it listens".to_owned())),
+            Some(_) => return Err(HubProcessError::Silent("it tells of a load before it listens".to_owned())),
             None => return Err(HubProcessError::Silent("its output closed".to_owned())),
         };
         let service = ConnectionString::parse(&listening.connection_string)
@@ -160,6 +180,16 @@ impl HubProcess {
         ThrottleCount::merged(asked.iter().flat_map(|hub| hub.counts.recv_timeout(COUNT).unwrap_or_default()))
     }
 
+    /// Tells it when the load starts, and which faults to do. One that is gone needs to know nothing.
+    pub(super) fn start_at(&mut self, at: Timestamp, faults: Vec<HubFault>) {
+        let _ = self.child.tell(Order::StartAt { at, faults });
+    }
+
+    /// Tells it to lift every fault.
+    pub(super) fn heal(&mut self) {
+        let _ = self.child.tell(Order::Heal);
+    }
+
     /// How it ended, if it has.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.ended()
@@ -185,19 +215,23 @@ impl HubProcess {
 type Words = (oneshot::Receiver<io::Result<Option<Word>>>, Receiver<Vec<ThrottleCount>>);
 
 /// Listens to the child until its end, on a thread of its own.
-fn listen(words: ChildStdout, gone: impl FnOnce() + Send + 'static) -> io::Result<Words> {
+fn listen(words: ChildStdout, tell: impl Fn(HubNews) + Send + 'static) -> io::Result<Words> {
     let (say, said) = oneshot::channel();
     // It is asked for one thing at a time.
-    let (tell, counts) = sync_channel(1);
+    let (count, counts) = sync_channel(1);
     thread::Builder::new().name("hub-words".to_owned()).stack_size(STACK).spawn(move || {
         let mut words = BufReader::new(words);
         let mut line = Vec::new();
         // Whoever waited may be gone.
         let _ = say.send(read_line(&mut words, &mut line));
-        while let Ok(Some(Word::Throttled(throttled))) = read_line(&mut words, &mut line) {
-            let _ = tell.try_send(throttled);
+        loop {
+            match read_line(&mut words, &mut line) {
+                Ok(Some(Word::Throttled(throttled))) => _ = count.try_send(throttled),
+                Ok(Some(Word::Fault(news))) => tell(HubNews::Fault(news)),
+                _ => break,
+            }
         }
-        gone();
+        tell(HubNews::Gone);
     })?;
     Ok((said, counts))
 }
@@ -218,7 +252,7 @@ pub fn serve_hub_process() -> io::Result<()> {
     });
     match started {
         Err(error) => say(&Word::Failed(error.to_string())),
-        Ok((hub, identity)) => {
+        Ok((mut hub, identity)) => {
             say(&Word::Listening(Listening {
                 mqtt: hub.mqtt_addr(),
                 mqtts: hub.mqtts_addr(),
@@ -231,6 +265,12 @@ pub fn serve_hub_process() -> io::Result<()> {
             // `Stop`, or the end of the channel: both mean the same.
             let stopped = loop {
                 match next() {
+                    Ok(Some(Order::StartAt { at, faults })) => {
+                        // A parent that hears nothing is gone: then this ends as well.
+                        let tell = |news| drop(say(&Word::Fault(news)));
+                        hub.inject(at, faults, tell).map_err(io::Error::other)?;
+                    }
+                    Ok(Some(Order::Heal)) => hub.heal(),
                     Ok(Some(Order::Count)) => say(&Word::Throttled(hub.throttled()))?,
                     other => break other,
                 }

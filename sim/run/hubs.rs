@@ -4,12 +4,14 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::hub_process::{HubProcess, HubProcessError, StartingHub};
+use super::hub_process::{HubNews, HubProcess, HubProcessError, StartingHub};
 use crate::hub::HubConfig;
 use crate::measure::{ThrottleCount, Usage};
+use crate::policy::{HubEffect, HubFault};
 use crate::shard::{Credentials, Endpoints};
 
 /// How much later than its connections a hub's process may be known to have ended.
@@ -19,9 +21,10 @@ const END: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub(super) struct Hubs {
     hubs: Vec<Embedded>,
-    /// Whether they have limits.
+    /// Whether they have limits, of their tier or by a fault.
     limited: bool,
-    gone: mpsc::Receiver<usize>,
+    faults: Vec<HubFault>,
+    news: mpsc::Receiver<(usize, HubNews)>,
 }
 
 #[derive(Debug)]
@@ -36,29 +39,34 @@ impl Hubs {
     ///
     /// # Errors
     /// The first that does not start; the others are stopped.
-    pub(super) async fn start(count: usize, program: &Path, config: &HubConfig) -> Result<Self, HubProcessError> {
-        let (tell, gone) = mpsc::channel(count.max(1));
+    pub(super) async fn start(
+        count: usize,
+        program: &Path,
+        config: &HubConfig,
+        faults: Vec<HubFault>,
+    ) -> Result<Self, HubProcessError> {
+        // There is room for beginning and end of each fault of each hub, and for the end of each.
+        let (tell, news) = mpsc::channel((count * (2 * faults.len() + 1)).max(1));
         let starting: Vec<StartingHub> = (0..count)
             .map(|number| {
                 let tell = tell.clone();
-                let gone = move || {
-                    // There is room for the end of each.
-                    let _ = tell.try_send(number);
-                };
-                StartingHub::spawn(program, config, gone)
+                let tell = move |news| _ = tell.try_send((number, news));
+                StartingHub::spawn(program, config, tell)
             })
             .collect::<Result<_, _>>()?;
         let mut hubs = Vec::with_capacity(count);
         for hub in starting {
             hubs.push(Embedded { process: hub.listening().await?, died: false });
         }
-        Ok(Self { hubs, limited: config.limits.is_some(), gone })
+        let throttles = |fault: &HubFault| matches!(fault.effect, HubEffect::Throttle(_));
+        let limited = config.limits.is_some() || faults.iter().any(throttles);
+        Ok(Self { hubs, limited, faults, news })
     }
 
     /// None.
     pub(super) fn none() -> Self {
-        let (_, gone) = mpsc::channel(1);
-        Self { hubs: Vec::new(), limited: false, gone }
+        let (_, news) = mpsc::channel(1);
+        Self { hubs: Vec::new(), limited: false, faults: Vec::new(), news }
     }
 
     /// Where hub number `hub` listens, and what opens it.
@@ -67,12 +75,32 @@ impl Hubs {
         (process.endpoints.clone(), process.credentials.clone())
     }
 
-    /// The next hub whose process ends; never, once there can be none.
-    pub(super) async fn lose(&mut self) -> usize {
-        match self.gone.recv().await {
-            Some(hub) => hub,
+    /// The load starts at `at`: from then on their faults are done to them.
+    pub(super) fn start_at(&mut self, at: Timestamp) {
+        if !self.faults.is_empty() {
+            let Self { hubs, faults, .. } = self;
+            hubs.iter_mut().for_each(|hub| hub.process.start_at(at, faults.clone()));
+        }
+    }
+
+    /// Lifts every fault of theirs.
+    pub(super) fn heal(&mut self) {
+        if !self.faults.is_empty() {
+            self.hubs.iter_mut().for_each(|hub| hub.process.heal());
+        }
+    }
+
+    /// The next that is heard of a hub, and its number; never, once there can be nothing more.
+    pub(super) async fn hear(&mut self) -> (usize, HubNews) {
+        match self.news.recv().await {
+            Some(news) => news,
             None => std::future::pending().await,
         }
+    }
+
+    /// The same, if it is there already.
+    pub(super) fn heard(&mut self) -> Option<(usize, HubNews)> {
+        self.news.try_recv().ok()
     }
 
     /// Notes that hub number `hub` has died, and says so in words; `None` if that was noted before.
@@ -85,6 +113,11 @@ impl Hubs {
             1 => format!("the embedded hub died{how}"),
             count => format!("the embedded hub {hub} of {count} died{how}"),
         })
+    }
+
+    /// Which of several hubs number `hub` is, to be put behind a sentence; nothing where there is one.
+    pub(super) fn which(&self, hub: usize) -> String {
+        if self.hubs.len() > 1 { format!(" (hub {hub})") } else { String::new() }
     }
 
     /// How hub number `hub` ended, if it has. One that dies closes its connections first; its end is known a moment

@@ -7,6 +7,7 @@ use tokio::select;
 use super::assemble;
 use super::coordinator::{Coordinator, Phase};
 use super::follow::tracer;
+use super::hub_faults::HubFaults;
 use super::hubs::Hubs;
 use super::live::Live;
 use super::members::Members;
@@ -16,7 +17,7 @@ use super::preflight::{self, PreflightError};
 use super::signals::StopSignal;
 use super::tally::Tally;
 use super::{devices_file, doctor, environment};
-use crate::policy::DeviceIds;
+use crate::policy::{DeviceIds, HubFault};
 use crate::profile::HubPlan;
 use crate::report;
 use crate::shard::{Assignment, Credentials, Endpoints};
@@ -32,6 +33,7 @@ pub(super) async fn launch(
     mut signals: StopSignal,
 ) -> Result<Coordinator, RunError> {
     let plan = &options.plan;
+    preflight::faults(plan)?;
     let placement = preflight::placement(plan, options.roles)?;
     let mut elsewhere = match plan.hub {
         HubPlan::Embedded { .. } => None,
@@ -64,7 +66,7 @@ pub(super) async fn launch(
     };
     let hubs = match plan.hub.embedded(plan.fleet.transport) {
         Some(config) => select! {
-            started = Hubs::start(placement.hubs, &options.program, &config) => started?,
+            started = Hubs::start(placement.hubs, &options.program, &config, HubFault::among(&plan.faults)) => started?,
             () = signals.come() => return Err(RunError::Interrupted),
         },
         None => Hubs::none(),
@@ -124,7 +126,7 @@ pub(super) async fn launch(
     let members = Members::start(assignments, &placement, &options.program, tracer.clone())?;
     Ok(Coordinator {
         last_due: assemble::schedule_span(plan).map(|(_, last)| last),
-        tally: Tally::new(placement.shards.len()),
+        tally: Tally::new(placement.shards.len(), plan.fleet.retry_connect.count()),
         options,
         clock,
         output,
@@ -136,6 +138,7 @@ pub(super) async fn launch(
         members,
         tracer,
         phase: Phase::Connecting,
+        hub_faults: HubFaults::default(),
         reasons: Vec::new(),
         said: BTreeSet::new(),
     })

@@ -11,6 +11,7 @@ mod doctor;
 pub mod environment;
 mod faults;
 mod follow;
+mod hub_faults;
 pub mod hub_keys;
 mod hub_process;
 mod hubs;

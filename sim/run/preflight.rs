@@ -10,8 +10,8 @@ use super::environment::Elsewhere;
 use super::placement::{Impossible, Placement};
 use crate::dialect::azure::jobs;
 use crate::measure::{ProcessError, raise_descriptor_limit};
-use crate::policy::DeviceIds;
-use crate::profile::Plan;
+use crate::policy::{DeviceIds, Fault, Place};
+use crate::profile::{HubPlan, Plan};
 use crate::shard::Roles;
 
 /// How long one of several addresses may take to take a connection.
@@ -32,6 +32,17 @@ pub enum PreflightError {
     /// Devices of a file on a hub that knows none of them.
     #[error("fleet.devices_file names devices of a hub elsewhere, not of an embedded one: take --hub azure")]
     DevicesFile,
+    /// A fault of the hub, and no hub of ours.
+    #[error(
+        "the fault `{name}` (kind `{kind}`) strikes the hub itself, which only an embedded one lets us do: take --hub \
+         embedded with `run`, or leave that [[fault]] out"
+    )]
+    HubFault {
+        /// Its name.
+        name: String,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// Ids of a file that are too long for jobs of so many devices.
     #[error(
         "load.job_devices must not exceed {most} with the ids of fleet.devices_file: a job's condition names each of its \
@@ -60,6 +71,17 @@ pub(super) fn placement(plan: &Plan, roles: Roles) -> Result<Placement, Prefligh
     let limit = raise_descriptor_limit()?;
     let limit = plan.max_descriptors.map_or(limit, |most| limit.min(u64::from(most)));
     Ok(Placement::of(plan, roles, limit)?)
+}
+
+/// Refuses faults of the hub where there is none of ours to do them to.
+pub(super) fn faults(plan: &Plan) -> Result<(), PreflightError> {
+    let strikes_hub = |fault: &&Fault| fault.kind.place() == Place::Hub;
+    match plan.faults.iter().find(strikes_hub) {
+        Some(fault) if plan.hub == HubPlan::Azure => {
+            Err(PreflightError::HubFault { name: fault.name.clone(), kind: fault.kind.name() })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Refuses jobs whose condition would be too long, whichever of `plan`'s devices, which have these `ids`, came together.

@@ -24,9 +24,13 @@ pub(super) struct Tally {
     /// The seconds passed.
     pub(super) intervals: VecDeque<Interval>,
     /// The most strikes of each fault of the plan in a second.
-    pub(super) peaks: BTreeMap<usize, f64>,
+    pub(super) strike_peaks: BTreeMap<usize, f64>,
     /// Lateness of the calls of the last second, in microseconds: see [`SeriesData::cautious_p99`].
     pub(super) last_lag_us: Option<u64>,
+    /// Attempts in the seconds that had most.
+    pub(super) peaks: Peaks,
+    /// Policies of connecting.
+    cohorts: usize,
     /// Seconds of which not every shard has told yet.
     open: BTreeMap<u64, Open>,
     /// The first second that is not closed.
@@ -51,6 +55,15 @@ pub(super) struct Part {
     over: bool,
 }
 
+/// Attempts in the second that had most, each kind by itself.
+#[derive(Debug, Default)]
+pub(super) struct Peaks {
+    /// Connections, by number of the policy.
+    pub(super) connect: BTreeMap<usize, u64>,
+    pub(super) method: u64,
+    pub(super) twin: u64,
+}
+
 /// A second that is not whole yet.
 #[derive(Debug)]
 struct Open {
@@ -60,9 +73,9 @@ struct Open {
 }
 
 impl Tally {
-    /// An empty tally of so many shards.
-    pub(super) fn new(shards: usize) -> Self {
-        Self { parts: vec![Part::default(); shards], ..Self::default() }
+    /// An empty tally of so many shards, whose devices connect by so many policies.
+    pub(super) fn new(shards: usize, cohorts: usize) -> Self {
+        Self { parts: vec![Part::default(); shards], cohorts, ..Self::default() }
     }
 
     /// Takes in what shard number `shard` has told.
@@ -119,11 +132,12 @@ impl Tally {
             for (fault, counts) in open.measurements.faults.iter().filter(|(_, counts)| counts.strikes > 0) {
                 // A part of a second shows no rate above what struck in it.
                 let rate = counts.strikes as f64 / open.until.since(open.from).as_secs_f64().max(1.0);
-                let peak = self.peaks.entry(*fault).or_default();
+                let peak = self.strike_peaks.entry(*fault).or_default();
                 *peak = peak.max(rate);
             }
             self.last_lag_us = open.measurements.series.get(&Series::ScheduleLag).and_then(cautious_p99_us);
-            self.intervals.push_back(open.close(&self.gauges()));
+            self.peaks.learn(&open);
+            self.intervals.push_back(open.close(&self.gauges(), self.cohorts));
             if self.intervals.len() > MAX_INTERVALS {
                 self.intervals.pop_front();
             }
@@ -159,9 +173,27 @@ fn within(second: u64, from: Nanos, until: Nanos) -> (Nanos, Nanos) {
     if from < until { (from, until) } else { (start, end) }
 }
 
+impl Peaks {
+    /// Takes a whole second in.
+    fn learn(&mut self, open: &Open) {
+        // A shard that was held up tells of several seconds at once: of those only the mean is known.
+        let seconds = open.until.since(open.from).as_secs_f64().round().max(1.0);
+        let per_second = |attempts: u64| (attempts as f64 / seconds).ceil() as u64;
+        let retries = &open.measurements.retries;
+        for (cohort, counts) in &retries.connect {
+            let peak = self.connect.entry(*cohort).or_default();
+            *peak = per_second(counts.attempts).max(*peak);
+        }
+        self.method = self.method.max(per_second(retries.method.attempts));
+        self.twin = self.twin.max(per_second(retries.twin.attempts));
+    }
+}
+
 impl Open {
-    fn close(self, gauges: &Gauges) -> Interval {
+    fn close(self, gauges: &Gauges, cohorts: usize) -> Interval {
         let Self { from, until, measurements } = self;
+        let retries = &measurements.retries;
+        let of = |cohort: usize| retries.connect.get(&cohort).map_or(0, |counts| counts.attempts);
         let stages = FirmwareStatus::ALL.into_iter().zip(gauges.stages);
         let series = measurements.series.iter();
         // Encoding fails for values outside the histogram's own bounds only: there are none.
@@ -173,10 +205,14 @@ impl Open {
             stages: stages.map(|(status, count)| (status.as_str().to_owned(), count)).collect(),
             offered: measurements.counters.calls_due,
             achieved: measurements.counters.calls_sent,
-            attempts: measurements.counters.connect_attempts + measurements.counters.call_attempts,
+            attempts: retries.connect_attempts() + retries.method.attempts,
             hdr: hdr.collect(),
             p50_us: percentile(&measurements.series, Statistic::Percentile(5_000)),
             p99_us: percentile(&measurements.series, Statistic::Percentile(9_900)),
+            connect_attempts: retries.connect_attempts(),
+            call_attempts: retries.method.attempts,
+            report_attempts: retries.twin.attempts,
+            cohort_attempts: if cohorts > 1 { (0..cohorts).map(of).collect() } else { Vec::new() },
         }
     }
 }
@@ -220,7 +256,7 @@ mod tests {
 
     #[test]
     fn an_interval_is_as_long_as_its_progress_says() {
-        let mut tally = Tally::new(1);
+        let mut tally = Tally::new(1, 1);
         tally.add(0, progress(0.0, 1.0, 100));
         tally.add(0, progress(1.0, 3.0, 100));
         assert_eq!(tally.last_rate(), Some((50.0, 50.0)));
@@ -233,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_is_told_in_two_parts_of_a_second_makes_one_interval() {
-        let mut tally = Tally::new(1);
+        let mut tally = Tally::new(1, 1);
         tally.add(0, progress(4.001, 4.3, 5));
         assert!(tally.intervals.is_empty());
         tally.add(0, progress(4.3, 5.002, 7));
@@ -245,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_second_waits_for_all_shards_but_not_for_ever() {
-        let mut tally = Tally::new(2);
+        let mut tally = Tally::new(2, 1);
         tally.add(0, progress(0.2, 1.001, 10));
         assert!(tally.intervals.is_empty());
         tally.add(1, progress(0.3, 1.004, 20));
@@ -267,20 +303,47 @@ mod tests {
     }
 
     #[test]
+    fn the_peak_is_that_of_all_shards_together() {
+        let mut tally = Tally::new(2, 2);
+        let tell = |tally: &mut Tally, shard, from: f64, until, attempts: [u64; 2]| {
+            let mut progress = progress(from, until, 0);
+            for (cohort, attempts) in attempts.into_iter().enumerate() {
+                progress.measurements.retries.connect(cohort).attempts = attempts;
+            }
+            tally.add(shard, progress);
+        };
+        // The shards' own peaks, 9 and 8 of the first cohort, fall into different seconds.
+        for (second, attempts) in [(0.0, [[9, 1], [0, 1]]), (1.0, [[2, 1], [8, 0]])] {
+            tell(&mut tally, 0, second, second + 1.001, attempts[0]);
+            tell(&mut tally, 1, second, second + 1.001, attempts[1]);
+        }
+        tell(&mut tally, 0, 2.001, 4.001, [20, 0]);
+        (0..2).for_each(|shard| tally.end(shard));
+        assert_eq!(tally.peaks.connect, BTreeMap::from([(0, 20), (1, 2)]), "an interval of shards is one second");
+        assert_eq!(tally.intervals[1].cohort_attempts, [10, 1]);
+        assert_eq!((tally.intervals[0].connect_attempts, tally.intervals[1].attempts), (11, 11));
+        let mut alone = Tally::new(1, 1);
+        tell(&mut alone, 0, 0.0, 3.0, [30, 0]);
+        alone.end(0);
+        assert_eq!(alone.peaks.connect[&0], 10);
+        assert!(alone.intervals[0].cohort_attempts.is_empty());
+    }
+
+    #[test]
     fn the_second_with_most_strikes_is_the_peak() {
-        let mut tally = Tally::new(1);
+        let mut tally = Tally::new(1, 1);
         for (from, until, strikes) in [(0.0, 1.0, 20), (1.0, 3.0, 60), (3.0, 3.1, 25)] {
             let mut progress = progress(from, until, 0);
             progress.measurements.faults.entry(4).or_default().strikes = strikes;
             tally.add(0, progress);
         }
         tally.end(0);
-        assert_eq!(tally.peaks, [(4, 30.0)].into());
+        assert_eq!(tally.strike_peaks, [(4, 30.0)].into());
     }
 
     #[test]
     fn workers_of_several_shards_keep_apart() {
-        let mut tally = Tally::new(2);
+        let mut tally = Tally::new(2, 1);
         for shard in 0..2 {
             let mut progress = progress(0.0, 1.0, 0);
             progress.measurements.loop_lag.entry("driver".to_owned()).or_default();
@@ -292,7 +355,7 @@ mod tests {
 
     #[test]
     fn intervals_are_bounded() {
-        let mut tally = Tally::new(1);
+        let mut tally = Tally::new(1, 1);
         let seconds = (0..MAX_INTERVALS as u32 + 5).map(f64::from);
         seconds.for_each(|second| tally.add(0, progress(second, second + 1.0, 0)));
         assert_eq!((tally.intervals.len(), tally.intervals[0].t_s), (MAX_INTERVALS, 6.0));

@@ -218,6 +218,10 @@ mod tests {
         measurements.invariants.violated(Invariant::VersionGrows, 1, Violation::default());
         measurements.loop_lag.entry("driver".to_owned()).or_default().0.record(second);
         measurements.sent_span = Some((Nanos::ZERO + second, Nanos::ZERO + 2 * second));
+        measurements.retries.connect(1).retry(second);
+        measurements.retries.back(1, second);
+        measurements.retries.method.attempts = 3;
+        measurements.retries.twin.give_ups = 2;
         assert_eq!(travelled(&progress), progress);
         let trace = FromShard::Trace(
             Nanos::ZERO,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
 use crate::measure::{
-    Census, Counters, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, SeriesData,
+    Census, Counters, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, RetryCounts, RetryTally,
+    SeriesData,
 };
 use crate::policy::{Arena, Hit, Outcome, Series};
 use crate::report;
@@ -35,6 +36,18 @@ struct Packed {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     loop_lag: BTreeMap<String, PackedSeries>,
     sent_span: Option<(Nanos, Nanos)>,
+    retries: PackedRetries,
+}
+
+/// What was tried, and tried again.
+#[derive(Serialize, Deserialize)]
+struct PackedRetries {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    connect: BTreeMap<usize, RetryCounts>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    back: BTreeMap<usize, PackedSeries>,
+    method: RetryCounts,
+    twin: RetryCounts,
 }
 
 /// A histogram in its compressed form.
@@ -94,11 +107,25 @@ impl PackedSeries {
     }
 }
 
+impl PackedRetries {
+    fn pack<E: serde::ser::Error>(from: &RetryTally) -> Result<Self, E> {
+        let back = from.back.iter().map(|(cohort, data)| Ok((*cohort, PackedSeries::pack(data)?)));
+        let connect = from.connect.clone();
+        Ok(Self { connect, back: back.collect::<Result<_, E>>()?, method: from.method, twin: from.twin })
+    }
+
+    fn unpack<E: serde::de::Error>(self) -> Result<RetryTally, E> {
+        let Self { connect, back, method, twin } = self;
+        let back = back.into_iter().map(|(cohort, data)| Ok((cohort, data.unpack()?)));
+        Ok(RetryTally { connect, back: back.collect::<Result<_, E>>()?, method, twin })
+    }
+}
+
 /// For `#[serde(with)]`: measurements.
 pub(super) mod measurements {
     use super::{
-        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedSeries, Serialize,
-        Serializer, Series, named,
+        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedRetries, PackedSeries,
+        Serialize, Serializer, Series, named,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Measurements, serializer: S) -> Result<S::Ok, S::Error> {
@@ -123,6 +150,7 @@ pub(super) mod measurements {
                 .map(|(worker, lag)| Ok((worker.clone(), PackedSeries::pack(&lag.0)?)))
                 .collect::<Result<_, S::Error>>()?,
             sent_span: from.sent_span,
+            retries: PackedRetries::pack(&from.retries)?,
         }
         .serialize(serializer)
     }
@@ -152,6 +180,7 @@ pub(super) mod measurements {
                 .map(|(worker, lag)| Ok((worker.clone(), LoopLag(lag.unpack()?))))
                 .collect::<Result<_, D::Error>>()?,
             sent_span: packed.sent_span,
+            retries: packed.retries.unpack()?,
         })
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod configurations;
 mod digital_twins;
+mod faults;
 mod jobs;
 mod modules;
 mod queries;

@@ -11,6 +11,7 @@ mod hub;
 mod layers;
 mod mishaps;
 mod parsers;
+mod retries;
 mod run;
 mod scheduled;
 mod shards;

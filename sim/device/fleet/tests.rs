@@ -18,7 +18,7 @@ use crate::time::TimestampFormat;
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
-    let retry = RetryPolicy { backoff: Backoff::Fixed { delay: Duration::from_millis(20) }, max_attempts: None };
+    let retry = RetryPolicy::new(Backoff::Fixed { delay: Duration::from_millis(20) });
     let delay = Delay::Fixed(Duration::from_millis(5));
     FleetPlan {
         config: FleetConfig {
@@ -36,7 +36,7 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
             token_life: Duration::from_secs(3600),
             workers: 2,
             timestamps: TimestampFormat::Local,
-            retry_connect: retry,
+            retry_connect: retry.into(),
             retry_twin: retry,
         },
         firmware: FirmwareConfig { wait: delay, download: delay, apply: delay, version: "1".to_owned() },
@@ -166,7 +166,7 @@ async fn twenty_devices_come_online_stand_by_and_leave_politely() {
     assert_eq!((gauges.connected, gauges.gave_up, gauges.stages), (20, 0, [20, 0, 0, 0, 0, 0]));
     assert_eq!(measured.series[&Series::Connect].count(), 20);
     assert_eq!(measured.series[&Series::TwinAck(FirmwareStatus::StandBy)].count(), 20);
-    assert_eq!(measured.counters.connect_attempts, 20);
+    assert_eq!(measured.retries.connect_attempts(), 20);
     let (measured, _) = sample_until(&fleet, |measured, _| measured.loop_lag.len() == 2).await;
     assert_eq!(measured.loop_lag.keys().collect::<Vec<_>>(), ["fleet-0", "fleet-1"]);
     assert_eq!(fleet.failures().await, []);
@@ -212,7 +212,7 @@ async fn updates_run_and_leave_their_truth_and_their_trace() {
 async fn a_hub_that_is_not_there_is_named() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let fleet = Fleet::start(plan(nobody, 4)).unwrap();
-    let tried = |all: &Measurements, _: &Gauges| all.counters.connect_attempts >= 8;
+    let tried = |all: &Measurements, _: &Gauges| all.retries.connect_attempts() >= 8;
     let (measured, gauges) = sample_until(&fleet, tried).await;
     assert_eq!((gauges.connected, gauges.ready), (0, 0));
     assert!(measured.series[&Series::ConnectError].count() >= 8);
@@ -235,7 +235,7 @@ async fn devices_that_are_not_let_in_give_up_and_say_why() {
     let (address, mut log) = hub(Manner::Refuses).await;
     let fleet = Fleet::start(plan(address, 4)).unwrap();
     let (measured, gauges) = sample_until(&fleet, |_, gauges| gauges.ready == 4).await;
-    assert_eq!((gauges.gave_up, gauges.connected, measured.counters.connect_attempts), (4, 0, 4));
+    assert_eq!((gauges.gave_up, gauges.connected, measured.retries.connect_attempts()), (4, 0, 4));
     assert!(fleet.failures().await[0].text.contains("not authorized"));
     wait_for(&mut log, "gone", 4).await;
     fleet.stop(LIMIT).await;
@@ -279,7 +279,7 @@ async fn a_sample_that_nobody_takes_is_kept_for_the_next_one() {
         let (gone, _) = oneshot::channel();
         assert!(worker.commands.send(Command::Sample(gone)).await.is_ok());
     }
-    let all = |all: &Measurements, gauges: &Gauges| gauges.ready == 4 && all.counters.connect_attempts == 4;
+    let all = |all: &Measurements, gauges: &Gauges| gauges.ready == 4 && all.retries.connect_attempts() == 4;
     sample_until(&fleet, all).await;
     fleet.stop(LIMIT).await;
 }

@@ -1,5 +1,7 @@
 //! The session's connection: opened, accepted, subscribed, renewed, lost, given up, taken away.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use rand::RngExt;
 
@@ -8,7 +10,7 @@ use crate::device::event::{Event, Output};
 use crate::device::link::State;
 use crate::dialect::DeviceDialect;
 use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, Subscribe, SubscribeReasonCode};
-use crate::policy::Series;
+use crate::policy::{Failed, Failure, Series};
 use crate::random::Domain;
 use crate::time::Nanos;
 
@@ -42,7 +44,7 @@ impl<D: DeviceDialect> Session<D> {
         if self.link.state() == State::Opening {
             out.push(Output::Event(Event::Attempted));
             self.attempt_failed(now, since, reason, out);
-            self.retry(now, out);
+            self.retry(now, Failed::new(Failure::Transient, now.since(since)), out);
         }
     }
 
@@ -52,30 +54,29 @@ impl<D: DeviceDialect> Session<D> {
             out.push(Output::Event(Event::Attempted));
             out.push(Output::Event(Event::Starved(shortage)));
             self.connection(out, || format!("failed: {shortage}"));
-            self.retry(now, out);
+            self.retry(now, Failed::new(Failure::Transient, Duration::ZERO), out);
         }
     }
 
     pub(super) fn connection_answered(&mut self, now: Nanos, answer: ConnAck, out: &mut Vec<Output>) {
         let State::Accepting { since, .. } = self.link.state() else { return };
-        // 1.6: 3 is transient; the others say that this device will never be let in.
-        let (reason, for_good) = match answer.code {
+        // 1.6: 3 is transient; 4 and 5 say that this device will not be let in; the others never come right.
+        let (reason, why) = match answer.code {
             ConnectReturnCode::Success => return self.accepted(now, out),
-            ConnectReturnCode::ServiceUnavailable => ("CONNACK: service unavailable", false),
-            ConnectReturnCode::RefusedProtocolVersion => ("CONNACK: MQTT 3.1.1 refused", true),
-            ConnectReturnCode::BadClientId => ("CONNACK: device id refused", true),
-            ConnectReturnCode::BadUserNamePassword => ("CONNACK: bad user name or password", true),
+            ConnectReturnCode::ServiceUnavailable => ("CONNACK: service unavailable", Some(Failure::Transient)),
+            ConnectReturnCode::RefusedProtocolVersion => ("CONNACK: MQTT 3.1.1 refused", None),
+            ConnectReturnCode::BadClientId => ("CONNACK: device id refused", None),
+            ConnectReturnCode::BadUserNamePassword => ("CONNACK: bad user name or password", Some(Failure::Refused)),
             ConnectReturnCode::NotAuthorized => (
                 "CONNACK: not authorized (a wrong key, or a device that `twinstorm provision` has yet to register?)",
-                true,
+                Some(Failure::Refused),
             ),
         };
         out.push(Output::Close);
         self.attempt_failed(now, since, reason.to_owned(), out);
-        if for_good {
-            self.give_up(out);
-        } else {
-            self.retry(now, out);
+        match why {
+            Some(why) => self.retry(now, Failed::new(why, now.since(since)), out),
+            None => self.give_up(out),
         }
     }
 
@@ -83,6 +84,9 @@ impl<D: DeviceDialect> Session<D> {
         out.push(Output::Event(Event::Connected));
         if let Some((series, duration)) = self.link.accepted(now) {
             out.push(Output::Event(Event::Sample(series, duration)));
+            if self.link.was_lost() && series == Series::Reconnect {
+                out.push(Output::Event(Event::Back(duration)));
+            }
         }
         self.connection(out, || "CONNACK: accepted".to_owned());
         // On every connection, whatever the hub remembers: 1.7 warns of SDKs that trust it to.
@@ -103,25 +107,28 @@ impl<D: DeviceDialect> Session<D> {
         self.connection(out, || "SUBACK: subscribed".to_owned());
         if !std::mem::replace(&mut self.greeted, true) {
             let report = self.workflow.stand_by(now, self.stamp());
-            self.outbox.push(report.status, report.document, self.updates);
+            self.report(&report);
         }
     }
 
     /// The connection, or the attempt at one, is over, unwanted.
     pub(super) fn lost(&mut self, now: Nanos, reason: &str, out: &mut Vec<Output>) {
-        match self.link.state() {
+        let took = match self.link.state() {
             State::Accepting { since, .. } => {
                 self.attempt_failed(now, since, format!("no CONNACK: {reason}"), out);
+                now.since(since)
             }
             State::Subscribing { .. } | State::Up => {
                 out.push(Output::Event(Event::Disconnected));
+                out.push(Output::Event(Event::Lost));
                 out.push(Output::Event(Event::Failed(format!("connection lost: {reason}"))));
                 self.connection(out, || format!("lost: {reason}"));
                 self.outbox.connection_lost();
+                Duration::ZERO
             }
             State::Down { .. } | State::Opening | State::Over => return,
-        }
-        self.retry(now, out);
+        };
+        self.retry(now, Failed::new(Failure::Transient, took), out);
     }
 
     fn attempt_failed(&self, now: Nanos, since: Nanos, reason: String, out: &mut Vec<Output>) {
@@ -130,12 +137,15 @@ impl<D: DeviceDialect> Session<D> {
         out.push(Output::Event(Event::Failed(reason)));
     }
 
-    fn retry(&mut self, now: Nanos, out: &mut Vec<Output>) {
+    fn retry(&mut self, now: Nanos, failed: Failed, out: &mut Vec<Output>) {
         let settings = &self.settings;
         let attempt = u64::from(self.link.attempts());
         let mut random = settings.seed.stream(Domain::ConnectRetry, u64::from(self.device), attempt);
-        match self.link.lost(now, &settings.fleet.retry_connect, &mut random) {
-            Some(wait) => self.decide(out, || format!("connecting again in {wait:?}")),
+        match self.link.lost(now, failed, settings.fleet.retry_connect.of(self.device), &mut random) {
+            Some(wait) => {
+                out.push(Output::Event(Event::ConnectRetry(wait)));
+                self.decide(out, || format!("connecting again in {wait:?}"));
+            }
             None => self.give_up(out),
         }
     }

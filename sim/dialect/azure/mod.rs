@@ -30,3 +30,6 @@ pub use websocket::WEBSOCKET_PATH;
 
 /// The direct method that starts an update.
 pub const FIRMWARE_UPDATE: &str = "firmwareUpdate";
+
+/// The direct method that restarts a device.
+pub const REBOOT: &str = "reboot";

@@ -14,7 +14,7 @@ fn rules(attempts: u32) -> Rules {
     let backoff = if attempts > 1 { Backoff::Fixed { delay: 2 * SECOND } } else { Backoff::None };
     Rules {
         by_job: false,
-        retry: RetryPolicy { backoff, max_attempts: Some(attempts) },
+        retry: RetryPolicy { max_attempts: Some(attempts), ..RetryPolicy::new(backoff) },
         stage_deadline: 60 * SECOND,
         read_again: SECOND,
         version: Some("2".to_owned()),
@@ -260,6 +260,12 @@ fn calls_are_tried_again_as_the_policy_says() {
         let mut story = Story::called(3);
         story.answer(11, &hopeless);
         assert_eq!(story.ends()[0].0, Outcome::HubError);
+        let mut stubborn = Story::called(3);
+        stubborn.rules.retry.refused = true;
+        stubborn.answer(11, &hopeless);
+        assert_eq!(stubborn.update.wake(), Some(at(13)));
+        stubborn.then(13, Input::Time).then(13, Input::Sent).answer(14, &device(409));
+        assert_eq!(stubborn.ends()[0].0, Outcome::Rejected, "the device has decided");
     }
 
     // The answer to the first attempt may be the one that was lost.

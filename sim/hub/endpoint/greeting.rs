@@ -26,15 +26,18 @@ pub(in crate::hub) struct Arrival {
 /// Accepts connections for as long as the worker runs.
 pub(in crate::hub) async fn accept(worker: Rc<Worker>, listener: Listener) {
     loop {
-        listener.admit(|stranger| greet(Rc::clone(&worker), stranger)).await;
+        listener.admit(|stranger| worker.breaker.guard(greet(Rc::clone(&worker), stranger))).await;
     }
 }
 
 /// Takes over a connection from another worker.
 pub(in crate::hub) fn adopt(worker: &Rc<Worker>, arrival: Arrival) {
     match Connection::attach(arrival.connection) {
-        Ok(connection) if worker.throttles.is_none() => Link::start(worker, connection, &arrival.connect),
-        Ok(connection) => drop(spawn_local(start(Rc::clone(worker), connection, arrival.connect))),
+        Ok(connection) if worker.throttles.in_force().is_none() => Link::start(worker, connection, &arrival.connect),
+        Ok(connection) => {
+            let start = start(Rc::clone(worker), connection, arrival.connect);
+            spawn_local(worker.breaker.guard(start));
+        }
         Err(error) => tracing::warn!(%error, "cannot take over an MQTT connection"),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 use tokio::time::Sleep;
 
-use super::outbox::Outbox;
+use super::outbox::{End, Outbox};
 use crate::hub::certificate::DeviceCertificate;
 use crate::hub::partition::ConnectionId;
 use crate::hub::warning::excerpt;
@@ -62,8 +62,11 @@ impl Link {
     fn poll_move(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         self.outbox.awake();
         loop {
+            if self.outbox.end() == End::Cut {
+                return Poll::Ready(Err(ConnectionError::Closed));
+            }
             self.send()?;
-            if self.outbox.is_closed() {
+            if self.outbox.end() == End::Closed {
                 return Poll::Ready(Ok(()));
             }
             // Who does not take the answers to his requests is not asked for more of them. The socket wakes this task.

@@ -9,11 +9,23 @@ use crate::mqtt::{MAX_PACKET, Packet};
 /// is closed then.
 const MAX_WAITING: usize = 4096;
 
+/// Whether a connection goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum End {
+    /// It does.
+    #[default]
+    Open,
+    /// It is closed, after what was sent to it.
+    Closed,
+    /// It is cut off without a word.
+    Cut,
+}
+
 /// Packets on their way to a connection's task.
 #[derive(Default)]
 pub(in crate::hub) struct Outbox {
     packets: RefCell<Vec<Packet>>,
-    closed: Cell<bool>,
+    end: Cell<End>,
     /// The task, while it sleeps.
     waker: Cell<Option<Waker>>,
 }
@@ -30,19 +42,25 @@ impl Outbox {
             packets.push(packet);
         } else {
             tracing::warn!("closed: {MAX_WAITING} packets wait for a connection");
-            self.closed.set(true);
+            self.end.set(End::Closed);
         }
         self.wake();
     }
 
     /// Closes the connection, after what was sent to it.
     pub(in crate::hub) fn close(&self) {
-        self.closed.set(true);
+        self.end.set(End::Closed);
         self.wake();
     }
 
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.get()
+    /// Cuts the connection off, with what was sent to it and is still here.
+    pub(in crate::hub) fn cut(&self) {
+        self.end.set(End::Cut);
+        self.wake();
+    }
+
+    pub(super) fn end(&self) -> End {
+        self.end.get()
     }
 
     /// What waits.
@@ -78,9 +96,9 @@ mod tests {
         for _ in 0..MAX_WAITING {
             outbox.push(Packet::PingResp);
         }
-        assert!(!outbox.is_closed());
+        assert_eq!(outbox.end(), End::Open);
         outbox.push(Packet::PingResp);
-        assert!(outbox.is_closed());
+        assert_eq!(outbox.end(), End::Closed);
         assert_eq!(outbox.take().len(), MAX_WAITING);
     }
 
@@ -89,7 +107,7 @@ mod tests {
         let outbox = Outbox::default();
         for (size, waiting) in [(MAX_PACKET, 0), (MAX_PACKET - 100, 1)] {
             outbox.push(publish("a".to_owned(), QoS::AtMostOnce, 0, vec![0; size].into()));
-            assert_eq!((outbox.take().len(), outbox.is_closed()), (waiting, false));
+            assert_eq!((outbox.take().len(), outbox.end()), (waiting, End::Open));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::policy::Admission;
 /// the hub have. The proof is asked for again after a delay, in which the device may have been disabled. Asked on the
 /// worker that the device belongs to.
 pub(super) async fn lets_in(worker: &Worker, connection: &mut Connection, connect: &Connect) -> bool {
-    let Some(throttles) = &worker.throttles else { return true };
+    let Some(throttles) = worker.throttles.in_force() else { return true };
     let certificate = certificate(worker, connection, connect);
     if !worker.with(|partition, now| partition.is_proven(now, connect, certificate.as_ref())) {
         return true;

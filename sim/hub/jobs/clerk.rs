@@ -9,10 +9,11 @@ use tokio::task::spawn_local;
 use super::book::{Effect, JobBook};
 use super::job::Work;
 use crate::hub::partition::{DeviceAnswer, Refusal};
+use crate::hub::peers::stopping;
 use crate::hub::query::{Cursor, Plan};
 use crate::hub::scan::scan;
 use crate::hub::throttle::Operation;
-use crate::hub::workers::{Worker, stopping};
+use crate::hub::workers::Worker;
 use crate::time::Nanos;
 
 /// Requests, and results, that may wait for the clerk. When it is full, senders wait.
@@ -106,7 +107,7 @@ async fn find(worker: &Worker, plan: Plan) -> Result<Vec<Arc<str>>, Refusal> {
 /// Does the job's work to one device, once the hub's tier allows it (8.1). What it costs is billed, while the
 /// messages of the day last (8.2).
 async fn operate(worker: &Worker, device: &str, work: Arc<Work>) -> Result<Option<DeviceAnswer>, Refusal> {
-    if let Some(throttles) = &worker.throttles {
+    if let Some(throttles) = worker.throttles.in_force() {
         let wait = throttles.admit_patiently(worker.clock.now(), Operation::JobDevice);
         tokio::time::sleep_until(worker.clock.instant(worker.clock.now() + wait)).await;
         if !throttles.has_quota(worker.clock.now()) {

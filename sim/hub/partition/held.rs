@@ -68,6 +68,12 @@ impl Held {
         true
     }
 
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.packets.clear();
+        self.bytes = 0;
+    }
+
     fn take_due(&mut self, now: Nanos) -> Option<HeldPacket> {
         let packet = self.packets.first_entry().filter(|entry| entry.key().0 <= now)?.remove();
         self.bytes -= packet.bytes();
@@ -95,7 +101,7 @@ impl Partition {
     ) -> bool {
         // Nobody overtakes what may go on by now.
         self.release_held(now);
-        let (Packet::Publish(publish), Some(throttles)) = (packet, &self.throttles) else { return false };
+        let (Packet::Publish(publish), Some(throttles)) = (packet, self.throttles.in_force()) else { return false };
         let Some(topic) = FromDevice::parse(&publish.topic) else { return false };
         if matches!(topic, FromDevice::TwinGet { .. }) && !self.held.has_room(publish.topic.len()) {
             // Its queue has no other end. It is not charged: those that come in vain would make it longer for the rest.
@@ -127,9 +133,7 @@ impl Partition {
 
     /// Bills what a device was sent.
     pub(super) fn bill(&self, now: Nanos, bytes: usize) {
-        if let Some(throttles) = &self.throttles {
-            throttles.bill(now, bytes);
-        }
+        self.throttles.bill(now, bytes);
     }
 
     /// Handles what the throttles let go on by now.
@@ -145,6 +149,13 @@ impl Partition {
                 self.published(now, connection, slot, &device, &publish);
             }
         }
+    }
+
+    /// A limit was lifted: what waits goes on at once, so that nothing overtakes it.
+    pub(in crate::hub) fn release_all(&mut self, now: Nanos) {
+        let packets = std::mem::take(&mut self.held.packets);
+        self.held.packets = packets.into_values().zip(1..).map(|(packet, n)| ((now, n), packet)).collect();
+        self.release_held(now);
     }
 
     fn close_full(&mut self, now: Nanos, connection: ConnectionId, device: &str) {

@@ -149,6 +149,17 @@ impl Partition {
         }
     }
 
+    /// Ends all calls: the hub goes down. Only the hub's own jobs are still there to hear of it.
+    pub(super) fn abandon_calls(&mut self) {
+        let mut calls: Vec<CallId> = self.calls.open.keys().copied().collect();
+        calls.sort_unstable();
+        for call in calls {
+            self.end_call(call);
+            let refusal = Refusal::new(ErrorCode::ServiceUnavailable, "the hub went down");
+            self.emit(Effect::Answer { call, outcome: Err(refusal.into()) });
+        }
+    }
+
     fn deliver(&mut self, now: Nanos, id: CallId) {
         let Some(device) = self.calls.open.get(&id).and_then(|call| self.devices.get(call.device)) else { return };
         let Some(connection) = device.subscribed(Subscriptions::METHODS) else { return };

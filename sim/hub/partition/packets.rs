@@ -35,7 +35,7 @@ impl Partition {
         let Some(device) = self.devices.get_mut(slot) else { return };
         device.heard = Some(now);
         let id = Arc::clone(&device.id);
-        if self.throttles.is_some() && self.holds_back(now, connection, &id, &packet) {
+        if self.throttles.in_force().is_some() && self.holds_back(now, connection, &id, &packet) {
             return;
         }
         match packet {
@@ -146,7 +146,7 @@ impl Partition {
             Some(FromDevice::TwinGet { rid }) => {
                 self.counters.twin_reads += 1;
                 if let Some(answer) = self.twin_for_device(now, slot, rid) {
-                    self.send(connection, answer);
+                    self.emit_after(now, self.delays.twin_read, Effect::Send { to: connection, packet: answer });
                 }
             }
             Some(FromDevice::MethodResponse { status, rid }) => self.answered(now, slot, rid, status, &publish.payload),

@@ -93,10 +93,7 @@ impl Partition {
         let at = self.wall.at(now);
         let mut twin = Twin::new(at);
         twin.merge(&new.twin, at)?;
-        self.throttles
-            .as_ref()
-            .map_or(Ok(()), |throttles| throttles.add_device())
-            .map_err(Refusal::too_many_devices)?;
+        self.throttles.add_device().map_err(Refusal::too_many_devices)?;
         self.generation += 1;
         self.disabled += usize::from(!new.enabled);
         let identity = Identity {
@@ -180,7 +177,7 @@ impl Partition {
         if has_calls {
             self.end_calls(slot, id);
         }
-        self.throttles.iter().for_each(|throttles| throttles.remove_device());
+        self.throttles.remove_device();
         self.devices.remove(id)
     }
 

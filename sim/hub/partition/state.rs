@@ -65,8 +65,8 @@ pub(in crate::hub) struct Partition {
     /// Whether the messages that devices send to the cloud are handed out.
     pub(super) keeps_telemetry: bool,
     pub(super) counters: Counters,
-    /// Shared with the other partitions; `None` where nothing is limited.
-    pub(super) throttles: Option<Arc<Throttles>>,
+    /// Shared with the other partitions.
+    pub(super) throttles: Arc<Throttles>,
     pub(super) held: Held,
     /// A device has subscribed to a filter that is not documented.
     pub(super) unknown_filter: Warning,
@@ -100,7 +100,7 @@ impl Partition {
             tracking,
             keeps_telemetry: false,
             counters: Counters::default(),
-            throttles: None,
+            throttles: Arc::new(Throttles::new(None, wall)),
             held: Held::default(),
             unknown_filter: Warning::default(),
             refused: Warning::default(),
@@ -111,7 +111,7 @@ impl Partition {
     }
 
     /// From now on `throttles` decide what is let through.
-    pub(in crate::hub) fn throttled_by(&mut self, throttles: Option<Arc<Throttles>>) {
+    pub(in crate::hub) fn throttled_by(&mut self, throttles: Arc<Throttles>) {
         self.throttles = throttles;
     }
 
@@ -162,6 +162,26 @@ impl Partition {
         }
         self.deferred += 1;
         self.later.insert((now + delay, self.deferred), effect);
+    }
+
+    /// The hub goes down, and forgets what was under way: calls, and what waited for a throttle or a planted delay.
+    /// Nobody hears of it; devices and twins stay. Connections end one by one as they are cut.
+    pub(in crate::hub) fn go_down(&mut self) {
+        self.later.clear();
+        self.held.clear();
+        self.abandon_calls();
+    }
+
+    /// From now on answers are delayed by this. What waits for an earlier delay goes on at once, so that nothing
+    /// overtakes it.
+    pub(in crate::hub) fn delayed_by(&mut self, delays: HubDelays) {
+        self.delays = delays;
+        self.effects.extend(std::mem::take(&mut self.later).into_values());
+    }
+
+    /// The delays planted at present.
+    pub(in crate::hub) const fn delays(&self) -> HubDelays {
+        self.delays
     }
 
     pub(super) fn close(&mut self, now: Nanos, connection: ConnectionId) {

@@ -50,7 +50,7 @@ impl Service {
         // Jobs that may be active at once are a limit of the tier (8.1): who looks for the cause finds it with the others.
         let too_many = |refusal: &Refusal| refusal.code == ErrorCode::ThrottlingMaxActiveJobCountExceeded;
         if receipt.as_ref().is_err_and(too_many)
-            && let Some(throttles) = &self.worker.throttles
+            && let Some(throttles) = self.worker.throttles.in_force()
         {
             throttles.refuse_admitted(Operation::Job);
         }

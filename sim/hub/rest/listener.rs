@@ -31,7 +31,7 @@ const MAX_BODY: usize = 1024 * 1024;
 /// Accepts connections for as long as the worker runs.
 pub(in crate::hub) async fn accept(service: Rc<Service>, listener: Listener) {
     loop {
-        listener.admit(|stranger| serve(Rc::clone(&service), stranger)).await;
+        listener.admit(|stranger| service.worker.breaker.guard(serve(Rc::clone(&service), stranger))).await;
     }
 }
 

@@ -44,8 +44,9 @@ impl Service {
             counters.add(counted);
             held += waiting;
         }
-        let throttled = self.worker.throttles.as_ref().map(|throttles| throttles.counts()).unwrap_or_default();
-        Ok(text(self.worker.clock.now(), counts, &counters, held, &throttled, Usage::of_self(), Usage::resident()))
+        let now = self.worker.clock.now();
+        let throttled = self.worker.throttles.counts(now);
+        Ok(text(now, counts, &counters, held, &throttled, Usage::of_self(), Usage::resident()))
     }
 }
 
@@ -101,7 +102,7 @@ fn text(
     metrics.finish()
 }
 
-/// What the limits of the hub's tier did, where it has one.
+/// What the limits of the hub's tier did, where it has one, and those that faults have put on.
 fn limits(metrics: &mut OpenMetrics, throttled: &[ThrottleCount]) {
     metrics.counter(
         "twinstorm_hub_throttled_operations",
@@ -109,17 +110,23 @@ fn limits(metrics: &mut OpenMetrics, throttled: &[ThrottleCount]) {
         "Operations that a limit let through, delayed or refused.",
     );
     for count in throttled {
-        let operation = count.operation.as_str();
+        let labels = labels(count);
         for (result, count) in [
             ("at_once", count.admitted.saturating_sub(count.delayed)),
             ("delayed", count.delayed),
             ("refused", count.refused),
         ] {
-            metrics.sample(&[("operation", operation), ("result", result)], count);
+            metrics.sample(&[&labels[..], &[("result", result)]].concat(), count);
         }
     }
     metrics.counter("twinstorm_hub_throttle_wait_seconds", "seconds", "Time that operations waited for a limit.");
     for count in throttled {
-        metrics.sample(&[("operation", &count.operation)], count.wait_ms_total as f64 / 1e3);
+        metrics.sample(&labels(count), count.wait_ms_total as f64 / 1e3);
     }
+}
+
+/// What tells a limit from the others.
+fn labels(count: &ThrottleCount) -> Vec<(&str, &str)> {
+    let fault = count.fault.as_deref().map(|fault| ("fault", fault));
+    [Some(("operation", count.operation.as_str())), fault].into_iter().flatten().collect()
 }

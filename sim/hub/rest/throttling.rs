@@ -55,9 +55,9 @@ struct Charge {
 }
 
 impl Service {
-    /// Does what a request asks for once the hub's tier allows it. Without a tier that is at once.
+    /// Does what a request asks for once the hub's limits allow it. Without any that is at once.
     pub(super) async fn throttled(&self, head: &Parts, segments: &[String], body: &[u8]) -> Result<Answer, Failure> {
-        let Some(throttles) = &self.worker.throttles else { return self.route(head, segments, body).await };
+        let Some(throttles) = self.worker.throttles.in_force() else { return self.route(head, segments, body).await };
         let segments_of: Vec<&str> = segments.iter().map(String::as_str).collect();
         let Some(charge) = charge(&head.method, &segments_of, body) else {
             return self.route(head, segments, body).await;

@@ -49,10 +49,11 @@ pub(super) fn open(
             headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
             headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-            let (worker, upgrade) = (Rc::clone(worker), hyper::upgrade::on(&mut request));
+            let upgrade = hyper::upgrade::on(&mut request);
+            let hand_over = |place| worker.breaker.guard(hand_over(Rc::clone(worker), upgrade, place));
             match place.take() {
-                Some(place) => place.go_on(|place| hand_over(worker, upgrade, Some(place))),
-                None => drop(spawn_local(hand_over(worker, upgrade, None))),
+                Some(place) => place.go_on(|place| hand_over(Some(place))),
+                None => drop(spawn_local(hand_over(None))),
             }
         }
         Err((status, why)) => {

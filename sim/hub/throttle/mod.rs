@@ -1,5 +1,7 @@
 //! Tiers: what a hub lets through, and how much of it in a day (8).
 
+mod gate;
+mod goodput;
 mod limits;
 mod operation;
 mod quota;

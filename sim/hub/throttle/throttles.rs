@@ -1,99 +1,90 @@
 //! The throttles of a running hub, shared by its workers.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::gate::Gate;
 use super::limits::HubLimits;
 use super::operation::Operation;
 use super::quota::Quota;
 use crate::measure::ThrottleCount;
-use crate::policy::{Admission, Throttle};
+use crate::policy::{Admission, Limit};
 use crate::time::{Nanos, WallClock};
 
 /// What messages of the day's quota are listed as.
 const DAILY: &str = "daily_messages";
 const DAY_S: i64 = 86_400;
 
-/// The throttles, the quota, and what they did. Each is a lock of its own, held for a few instructions.
+/// The throttles, the quota, and what they did. Each is a lock of its own, held for a few instructions; whoever is to
+/// pass asks first whether there is any, which takes no lock.
 #[derive(Debug)]
 pub(in crate::hub) struct Throttles {
-    limits: HubLimits,
+    /// Those of the hub's tier.
+    limits: Option<HubLimits>,
     wall: WallClock,
-    gates: BTreeMap<Operation, Mutex<Gate>>,
+    /// Whether anything is limited at present, by the tier or by a fault.
+    in_force: AtomicBool,
+    /// In the order of [`Operation::ALL`].
+    gates: [Mutex<Gate>; Operation::ALL.len()],
     quota: Option<Mutex<Quota>>,
     devices: AtomicU64,
-}
-
-#[derive(Debug)]
-struct Gate {
-    throttle: Throttle,
-    admitted: u64,
-    delayed: u64,
-    refused: u64,
-    waited: Duration,
-}
-
-impl Gate {
-    fn admit(&mut self, now: Nanos, cost: u32) -> Admission {
-        let admission = self.throttle.admit(now, cost);
-        match admission {
-            Admission::Now => self.passes_after(Duration::ZERO),
-            Admission::Delay(wait) => self.passes_after(wait),
-            Admission::Refuse { .. } => self.refused += 1,
-        }
-        admission
-    }
-
-    fn admit_patiently(&mut self, now: Nanos) -> Duration {
-        let wait = self.throttle.admit_patiently(now, 1);
-        self.passes_after(wait);
-        wait
-    }
-
-    fn refuse_admitted(&mut self) {
-        self.admitted = self.admitted.saturating_sub(1);
-        self.refused += 1;
-    }
-
-    fn passes_after(&mut self, wait: Duration) {
-        self.admitted += 1;
-        self.delayed += u64::from(!wait.is_zero());
-        self.waited = self.waited.saturating_add(wait);
-    }
+    /// What limits did that faults had put on and that are lifted.
+    lifted: Mutex<Vec<ThrottleCount>>,
 }
 
 impl Throttles {
-    /// The throttles of a hub with these `limits`, at the beginning.
-    pub(in crate::hub) fn new(limits: HubLimits, wall: WallClock) -> Self {
-        let gate = |(operation, limit): (&Operation, &_)| {
-            let throttle = Throttle::new(*limit);
-            (*operation, Mutex::new(Gate { throttle, admitted: 0, delayed: 0, refused: 0, waited: Duration::ZERO }))
+    /// The throttles of a hub with these `limits`, at the beginning; `None` while nothing is limited.
+    pub(in crate::hub) fn new(limits: Option<HubLimits>, wall: WallClock) -> Self {
+        let limit = |operation| limits.as_ref().and_then(|limits| limits.throttles.get(&operation));
+        let gate = |operation: Operation| {
+            limit(operation).map(|limit| Gate::limited(operation.name(), *limit)).unwrap_or_default()
         };
+        let per_day = limits.as_ref().and_then(|limits| limits.messages_per_day);
         Self {
-            gates: limits.throttles.iter().map(gate).collect(),
-            quota: limits.messages_per_day.map(|per_day| Mutex::new(Quota::new(per_day))),
+            in_force: AtomicBool::new(limits.is_some()),
+            gates: Operation::ALL.map(|operation| Mutex::new(gate(operation))),
+            quota: per_day.map(|per_day| Mutex::new(Quota::new(per_day))),
             limits,
             wall,
             devices: AtomicU64::new(0),
+            lifted: Mutex::default(),
         }
+    }
+
+    /// These throttles, if anything is limited at present.
+    pub(in crate::hub) fn in_force(&self) -> Option<&Self> {
+        self.in_force.load(Ordering::Relaxed).then_some(self)
     }
 
     /// What becomes of an operation that costs so many units.
     pub(in crate::hub) fn admit(&self, now: Nanos, operation: Operation, cost: u32) -> Admission {
-        self.gate(operation).map_or(Admission::Now, |mut gate| gate.admit(now, cost))
+        self.gate(operation).admit(now, cost)
     }
 
     /// How long an operation waits that must not be refused: its queue may be longer than that of others. Whoever asks
     /// bounds how many wait.
     pub(in crate::hub) fn admit_patiently(&self, now: Nanos, operation: Operation) -> Duration {
-        self.gate(operation).map_or(Duration::ZERO, |mut gate| gate.admit_patiently(now))
+        self.gate(operation).admit_patiently(now, 1)
     }
 
     /// An operation that its throttle let through is refused after all: by a limit of how many there may be at once.
     pub(in crate::hub) fn refuse_admitted(&self, operation: Operation) {
-        self.gate(operation).iter_mut().for_each(|gate| gate.refuse_admitted());
+        self.gate(operation).refuse_admitted();
+    }
+
+    /// The fault number `fault`, called `name`, limits `operation` from `now` on, beside the hub's tier.
+    pub(in crate::hub) fn impose(&self, now: Nanos, fault: usize, name: &str, operation: Operation, limit: Limit) {
+        self.gate(operation).impose(now, operation.name(), fault, name, limit);
+        self.in_force.store(true, Ordering::Relaxed);
+    }
+
+    /// The limit of the fault number `fault` is gone.
+    pub(in crate::hub) fn lift(&self, now: Nanos, fault: usize) {
+        let counts = self.gates.iter().filter_map(|gate| lock(gate).lift(now, fault));
+        lock(&self.lifted).extend(counts);
+        let in_force = self.limits.is_some() || self.gates.iter().any(|gate| lock(gate).is_limited());
+        self.in_force.store(in_force, Ordering::Relaxed);
     }
 
     /// Whether the day's quota has room for another message; what asks and finds none is refused.
@@ -104,7 +95,8 @@ impl Throttles {
     /// Bills what `bytes` cost: one message at least.
     pub(in crate::hub) fn bill(&self, now: Nanos, bytes: usize) {
         if let Some(quota) = &self.quota {
-            let messages = bytes.div_ceil(self.limits.message_bytes.max(1)).max(1);
+            let message_bytes = self.limits.as_ref().map_or(1, |limits| limits.message_bytes.max(1));
+            let messages = bytes.div_ceil(message_bytes).max(1);
             lock(quota).bill(self.day(now), messages as u64);
         }
     }
@@ -114,7 +106,7 @@ impl Throttles {
     /// # Errors
     /// There are as many as there may be: the number.
     pub(in crate::hub) fn add_device(&self) -> Result<(), u64> {
-        let limit = self.limits.devices.unwrap_or(u64::MAX);
+        let limit = self.limits.as_ref().and_then(|limits| limits.devices).unwrap_or(u64::MAX);
         let add = |count| (count < limit).then_some(count + 1);
         self.devices.try_update(Ordering::Relaxed, Ordering::Relaxed, add).map(drop).map_err(|_| limit)
     }
@@ -125,36 +117,29 @@ impl Throttles {
     }
 
     /// Jobs that may be active at once, where the tier says so.
-    pub(in crate::hub) const fn concurrent_jobs(&self) -> Option<usize> {
-        self.limits.concurrent_jobs
+    pub(in crate::hub) fn concurrent_jobs(&self) -> Option<usize> {
+        self.limits.as_ref()?.concurrent_jobs
     }
 
     /// What a refusal says about when to come back, if it says so.
     pub(in crate::hub) fn retry_after(&self, room_in: Duration) -> Option<Duration> {
-        self.limits.retry_after.then_some(room_in)
+        self.limits.as_ref().is_some_and(|limits| limits.retry_after).then_some(room_in)
     }
 
-    /// What was let through, held back and refused so far.
-    pub(in crate::hub) fn counts(&self) -> Vec<ThrottleCount> {
-        let gates = self.gates.iter().map(|(operation, gate)| {
-            let gate = lock(gate);
-            ThrottleCount {
-                operation: operation.name().to_owned(),
-                admitted: gate.admitted,
-                delayed: gate.delayed,
-                refused: gate.refused,
-                wait_ms_total: u64::try_from(gate.waited.as_millis()).unwrap_or(u64::MAX),
-            }
-        });
-        let quota = self.quota.as_ref().map(|quota| {
+    /// What was let through, held back and refused so far, by operation and by who limits it.
+    pub(in crate::hub) fn counts(&self, now: Nanos) -> Vec<ThrottleCount> {
+        let mut counts: Vec<ThrottleCount> =
+            self.gates.iter().flat_map(|gate| lock(gate).counts(now).collect::<Vec<_>>()).collect();
+        counts.extend(lock(&self.lifted).iter().cloned());
+        counts.extend(self.quota.as_ref().map(|quota| {
             let (admitted, refused) = lock(quota).counts();
             ThrottleCount { operation: DAILY.to_owned(), admitted, refused, ..ThrottleCount::default() }
-        });
-        gates.chain(quota).collect()
+        }));
+        counts
     }
 
-    fn gate(&self, operation: Operation) -> Option<MutexGuard<'_, Gate>> {
-        self.gates.get(&operation).map(lock)
+    fn gate(&self, operation: Operation) -> MutexGuard<'_, Gate> {
+        lock(&self.gates[operation as usize])
     }
 
     fn day(&self, now: Nanos) -> i64 {
@@ -188,7 +173,7 @@ mod tests {
         };
         change(&mut limits);
         // Two seconds before midnight.
-        Throttles::new(limits, WallClock::new(Timestamp::from_second(DAY_S - 2).unwrap()))
+        Throttles::new(Some(limits), WallClock::new(Timestamp::from_second(DAY_S - 2).unwrap()))
     }
 
     #[test]
@@ -201,11 +186,11 @@ mod tests {
         assert_eq!(waits, [Duration::ZERO, SECOND / 10, SECOND / 5, SECOND * 3 / 10], "never refused, never faster");
         assert!(matches!(throttles.admit(Nanos::ZERO, Operation::TwinRead, 1), Admission::Refuse { .. }));
         assert_eq!(throttles.admit(Nanos::ZERO, Operation::Registry, 9_999), Admission::Now);
-        let counts = throttles.counts();
+        let counts = throttles.counts(Nanos::ZERO);
         assert_eq!((counts.len(), counts[0].operation.as_str()), (2, "twin_read"));
         assert_eq!((counts[0].admitted, counts[0].delayed, counts[0].refused, counts[0].wait_ms_total), (4, 3, 1, 600));
         throttles.refuse_admitted(Operation::TwinRead);
-        let count = &throttles.counts()[0];
+        let count = &throttles.counts(Nanos::ZERO)[0];
         assert_eq!((count.admitted, count.refused), (3, 2), "each is counted once");
     }
 
@@ -218,7 +203,7 @@ mod tests {
         throttles.bill(Nanos::ZERO, 101);
         assert!(!throttles.has_quota(Nanos::ZERO + SECOND));
         assert!(throttles.has_quota(Nanos::ZERO + 2 * SECOND), "midnight");
-        let daily = &throttles.counts()[1];
+        let daily = &throttles.counts(Nanos::ZERO)[1];
         assert_eq!((daily.operation.as_str(), daily.admitted, daily.refused), ("daily_messages", 4, 1));
     }
 

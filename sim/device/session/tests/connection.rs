@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::rig::{Rig, SECOND, at, settings};
 use crate::device::{Event, Input, Output};
 use crate::mqtt::ConnectReturnCode;
-use crate::policy::{Backoff, Jitter, RetryPolicy, Series};
+use crate::policy::{Backoff, ConnectPolicies, Jitter, RetryPolicy, Series};
 use crate::time::Nanos;
 
 #[test]
@@ -26,7 +26,7 @@ fn a_silent_device_pings_and_a_silent_hub_is_given_up_half_a_keep_alive_later() 
 fn traffic_makes_pings_needless() {
     let mut rig = Rig::online(&[]);
     rig.run_until(at(50.0));
-    rig.call_method("reboot", "");
+    rig.call_method("dance", "");
     rig.run_until(at(109.0));
     assert!(rig.times("PINGREQ").is_empty());
     rig.run_until(at(110.0));
@@ -52,7 +52,7 @@ fn the_token_is_renewed_by_a_reconnect_at_a_random_time_before_it_expires() {
 fn the_back_off_grows_and_begins_anew_once_a_connection_has_held() {
     let mut settings = settings(&[]);
     let backoff = Backoff::Exponential { base: SECOND, cap: 30 * SECOND, jitter: Jitter::None };
-    settings.fleet.retry_connect = RetryPolicy { backoff, max_attempts: None };
+    settings.fleet.retry_connect = RetryPolicy::new(backoff).into();
     let mut rig = Rig::new(settings, 3);
     rig.hub.closed = true;
     rig.run_until(at(8.0));
@@ -75,7 +75,7 @@ fn the_back_off_grows_and_begins_anew_once_a_connection_has_held() {
 fn the_back_off_begins_anew_after_a_renewal_too() {
     let mut settings = settings(&[]);
     let backoff = Backoff::Exponential { base: SECOND, cap: 1000 * SECOND, jitter: Jitter::None };
-    settings.fleet.retry_connect = RetryPolicy { backoff, max_attempts: None };
+    settings.fleet.retry_connect = RetryPolicy::new(backoff).into();
     let mut rig = Rig::new(settings, 3);
     rig.hub.closed = true;
     rig.run_until(at(8.0));
@@ -117,9 +117,53 @@ fn connack_3_is_retried_and_a_wrong_key_is_not() {
 }
 
 #[test]
+fn a_wrong_key_is_tried_again_where_the_policy_says_so() {
+    let mut settings = settings(&[]);
+    let policy = RetryPolicy { refused: true, ..*settings.fleet.retry_connect.of(3) };
+    settings.fleet.retry_connect = policy.into();
+    let mut rig = Rig::new(settings, 3);
+    for connack in [ConnectReturnCode::NotAuthorized, ConnectReturnCode::BadUserNamePassword] {
+        rig.hub.connack = connack;
+        rig.run_until(rig.now + 2 * SECOND);
+    }
+    assert_eq!((rig.times("open").len(), rig.count(&Event::ConnectRetry(SECOND))), (5, 5));
+    rig.hub.connack = ConnectReturnCode::BadClientId;
+    rig.run_until(at(100.0));
+    assert_eq!((rig.times("open").len(), rig.count(&Event::GaveUp)), (6, 1), "that never comes right");
+}
+
+#[test]
+fn a_device_takes_the_policy_of_its_cohort() {
+    let policies = [Backoff::Fixed { delay: SECOND }, Backoff::None, Backoff::AzureDotnet, Backoff::AzureC];
+    let mut settings = settings(&[]);
+    let policies = policies.map(RetryPolicy::new).to_vec();
+    settings.fleet.retry_connect = ConnectPolicies::new(policies).unwrap();
+    let mut rig = Rig::new(settings, 3);
+    rig.run_until(at(20.0));
+    rig.hub.closed = true;
+    rig.cut();
+    rig.run_until(at(27.9));
+    let opens: Vec<f64> = rig.times("open").iter().map(|open| open.since(Nanos::ZERO).as_secs_f64()).collect();
+    let [_, at_once, second, third] = opens[..] else { panic!("{opens:?}") };
+    assert!(at_once == 20.0 && (21.0..=21.05).contains(&second) && (23.0..=23.15).contains(&third), "{opens:?}");
+}
+
+#[test]
+fn a_connection_that_is_renewed_was_not_lost() {
+    let mut rig = Rig::online(&[]);
+    rig.run_until(at(20.0));
+    rig.cut();
+    rig.run_until(at(9_000.0));
+    assert!(rig.samples(Series::Reconnect).len() > 2);
+    assert_eq!((rig.count(&Event::Lost), rig.count(&Event::Back(SECOND))), (1, 1));
+    assert_eq!(rig.events.iter().filter(|event| matches!(event, Event::Back(_))).count(), 1);
+}
+
+#[test]
 fn a_limit_of_attempts_gives_up() {
     let mut settings = settings(&[]);
-    settings.fleet.retry_connect.max_attempts = Some(2);
+    let policy = RetryPolicy { max_attempts: Some(2), ..*settings.fleet.retry_connect.of(3) };
+    settings.fleet.retry_connect = policy.into();
     let mut rig = Rig::new(settings, 3);
     rig.hub.closed = true;
     rig.run_until(at(100.0));

@@ -16,6 +16,9 @@ use crate::time::{Nanos, TimestampFormat, WallClock};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
+/// The answer to the call of an update.
+pub(super) const STARTED: &str = r#"200 {"Response":"Firmware update started"}"#;
+
 pub(super) fn at(seconds: f64) -> Nanos {
     Nanos::ZERO + Duration::from_secs_f64(seconds)
 }
@@ -25,7 +28,7 @@ pub(super) fn fault(kind: FaultKind) -> Fault {
 }
 
 pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
-    let retry = RetryPolicy { backoff: Backoff::Fixed { delay: SECOND }, max_attempts: None };
+    let retry = RetryPolicy::new(Backoff::Fixed { delay: SECOND });
     Settings {
         dialect: AzureDevice::new("hub.test", Key::from_bytes([7; 32]), 60),
         ids: crate::policy::DeviceIds::new("sim-"),
@@ -44,7 +47,7 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
             token_life: 3600 * SECOND,
             workers: 1,
             timestamps: TimestampFormat::Rfc3339,
-            retry_connect: retry,
+            retry_connect: retry.into(),
             retry_twin: retry,
         },
         firmware: FirmwareConfig {
@@ -151,6 +154,11 @@ impl Rig {
         self.events.iter().filter(|seen| *seen == event).count()
     }
 
+    /// Whether anything was told to have gone wrong.
+    pub(super) fn has_failed(&self) -> bool {
+        self.events.iter().any(|event| matches!(event, Event::Failed(_)))
+    }
+
     pub(super) fn samples(&self, series: crate::policy::Series) -> Vec<Duration> {
         let sample = |event: &Event| match event {
             Event::Sample(of, duration) if *of == series => Some(*duration),
@@ -173,7 +181,7 @@ impl Rig {
                 Output::Event(event) => self.events.push(event),
                 Output::Close | Output::Cut { .. } => {
                     self.open = false;
-                    self.log("close");
+                    self.log(if output == Output::Close { "close" } else { "cut" });
                     inputs.clear();
                 }
                 Output::Connect => {
@@ -222,12 +230,12 @@ impl Rig {
                 match FromDevice::parse(&message.topic).unwrap() {
                     FromDevice::ReportedPatch { rid } => {
                         assert!(message.qos == QoS::AtLeastOnce && message.pkid != 0);
-                        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-                        self.log(json["firmwareStatus"].as_str().unwrap());
+                        let twin = self.hub.twin.map(|status| if is_legal(&text) { status } else { 400 });
+                        self.log(&subject(&text));
                         if !self.hub.deaf {
                             self.documents.push(text);
                         }
-                        self.hub.twin.map(|status| {
+                        twin.map(|status| {
                             let topic = FromHub::TwinResponse { status, rid, version: Some(2) }.to_string();
                             publish(topic, QoS::AtMostOnce, 0, Bytes::new())
                         })
@@ -249,5 +257,20 @@ impl Rig {
 
     fn log(&mut self, what: &str) {
         self.log.push((self.now, what.to_owned()));
+    }
+}
+
+/// Whether a hub takes this report.
+fn is_legal(report: &str) -> bool {
+    report.len() <= 32 * 1024 && serde_json::from_str::<serde_json::Value>(report).is_ok()
+}
+
+/// What a report is about.
+fn subject(report: &str) -> String {
+    let Ok(report) = serde_json::from_str::<serde_json::Value>(report) else { return "no JSON".to_owned() };
+    match &report["firmwareStatus"] {
+        serde_json::Value::String(status) => status.clone(),
+        serde_json::Value::Null => report.as_object().unwrap().keys().next_back().unwrap().clone(),
+        other => other.to_string(),
     }
 }

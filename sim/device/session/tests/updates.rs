@@ -1,11 +1,9 @@
 //! Methods, workflow and reports.
 
-use super::rig::{Rig, SECOND, at, settings};
+use super::rig::{Rig, SECOND, STARTED, at, settings};
 use crate::device::{Event, Session};
 use crate::dialect::azure::AzureDevice;
 use crate::policy::{FirmwareStatus, Series};
-
-const STARTED: &str = r#"200 {"Response":"Firmware update started"}"#;
 
 #[test]
 fn a_device_connects_subscribes_and_reports_that_it_stands_by() {
@@ -54,7 +52,7 @@ fn without_a_wait_the_answer_still_comes_first() {
 fn wrong_calls_are_told_what_is_wrong() {
     let mut rig = Rig::online(&[]);
     for (method, payload, answer) in [
-        ("reboot", "", "404 "),
+        ("dance", "", "404 "),
         ("firmwareUpdate", "", "400 "),
         ("firmwareUpdate", "null", "400 "),
         ("firmwareUpdate", r#"{"fwPackageUri":7}"#, "400 "),

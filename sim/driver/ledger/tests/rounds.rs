@@ -117,7 +117,7 @@ fn an_update_that_finds_its_device_offline_counts_as_hit_once() {
     let truth = Arc::new(Truth::new(ALL));
     truth.afflicted(3, 1);
     let delay = Duration::from_secs(1);
-    let retry = RetryPolicy { backoff: Backoff::Fixed { delay }, max_attempts: Some(2) };
+    let retry = RetryPolicy { max_attempts: Some(2), ..RetryPolicy::new(Backoff::Fixed { delay }) };
     let mut ledger = many(7, closed(FLEET), 1000, retry, Some(truth), ALL, 40);
     let mut now = Nanos::ZERO;
     while !ledger.is_finished() {

@@ -17,8 +17,8 @@ fn limited(operations: &[Operation], change: impl FnOnce(&mut HubLimits)) -> Ben
     };
     change(&mut limits);
     let mut bench = Bench::new();
-    let throttles = Throttles::new(limits, bench.partition.wall);
-    bench.partition.throttled_by(Some(Arc::new(throttles)));
+    let throttles = Throttles::new(Some(limits), bench.partition.wall);
+    bench.partition.throttled_by(Arc::new(throttles));
     bench
 }
 
@@ -178,4 +178,33 @@ fn a_hub_has_no_more_devices_than_it_may() {
     assert_eq!(bench.connect(1, "d").0, ConnectReturnCode::ServiceUnavailable, "never one that stops SDKs for good");
     bench.partition.delete("a", &Precondition::Any).unwrap();
     bench.partition.create(bench.now, "c", Registration::default()).unwrap();
+}
+
+#[test]
+fn what_waits_for_a_limit_that_is_lifted_goes_on_at_once_and_in_order() {
+    let mut bench = limited(&[Operation::TwinUpdate], |_| {});
+    bench.online(1, "d");
+    for n in 0..4 {
+        bench.publish(1, FromDevice::ReportedPatch { rid: &n.to_string() }, &format!("{{\"n\":{n}}}"));
+    }
+    assert_eq!(topics(&bench).len(), 1);
+    bench.partition.release_all(bench.now);
+    bench.drain();
+    let rids: Vec<String> =
+        topics(&bench).iter().map(|topic| topic.split(['=', '&']).nth(1).unwrap().to_owned()).collect();
+    assert_eq!(rids, ["0", "1", "2", "3"]);
+    assert_eq!((bench.partition.held(), bench.partition.next_deadline() > bench.now), (0, true));
+}
+
+#[test]
+fn a_hub_that_goes_down_forgets_what_waits_for_its_limits() {
+    let mut bench = limited(&[Operation::TwinUpdate], |_| {});
+    bench.online(1, "d");
+    for n in 0..4 {
+        bench.publish(1, FromDevice::ReportedPatch { rid: &n.to_string() }, &format!("{{\"n\":{n}}}"));
+    }
+    bench.partition.go_down();
+    bench.pass(SECOND);
+    assert_eq!((topics(&bench).len(), bench.partition.held()), (1, 0));
+    assert!(bench.partition.twin("d").unwrap().contains("\"n\":0"), "the twin stays");
 }

@@ -97,3 +97,18 @@ fn a_planted_delay_holds_back_a_method_s_answer_after_the_device_has_answered() 
     bench.pass(SECOND);
     assert!(matches!(bench.answers[..], [(_, Ok(_))]), "the timeout does not count the planted delay");
 }
+
+#[test]
+fn a_hub_that_goes_down_ends_its_calls_and_devices_can_be_called_again() {
+    let mut bench = Bench::new();
+    bench.online(1, "d");
+    for _ in 0..100 {
+        bench.invoke("d", 300, 0);
+    }
+    bench.partition.go_down();
+    bench.drain();
+    assert_eq!((bench.refused().len(), bench.refused()[0].0), (100, ErrorCode::ServiceUnavailable));
+    bench.answers.clear();
+    bench.invoke("d", 300, 0);
+    assert!(bench.answers.is_empty(), "there is room again");
+}

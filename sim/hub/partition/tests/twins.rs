@@ -67,6 +67,24 @@ fn a_planted_delay_holds_back_the_acknowledgement_alone() {
 }
 
 #[test]
+fn a_hub_that_is_slow_no_more_sends_what_waits_at_once_and_in_order() {
+    let mut bench = Bench::new();
+    bench.online(1, "d");
+    bench.partition.delayed_by(HubDelays { twin_ack: SECOND, twin_read: 2 * SECOND, ..HubDelays::default() });
+    bench.publish(1, FromDevice::TwinGet { rid: "1" }, " ");
+    bench.publish(1, FromDevice::ReportedPatch { rid: "2" }, r#"{"a":1}"#);
+    assert_eq!(bench.published().len(), 0);
+    bench.pass(SECOND);
+    bench.publish(1, FromDevice::ReportedPatch { rid: "3" }, r#"{"a":2}"#);
+    bench.partition.delayed_by(HubDelays::default());
+    bench.drain();
+    bench.publish(1, FromDevice::ReportedPatch { rid: "4" }, r#"{"a":3}"#);
+    let rids: Vec<String> =
+        bench.published().into_iter().map(|(topic, _)| topic.split(['=', '&']).nth(1).unwrap().to_owned()).collect();
+    assert_eq!(rids, ["2", "1", "3", "4"], "in order of time");
+}
+
+#[test]
 fn numbers_come_back_as_they_were_sent_or_are_refused() {
     let mut bench = Bench::new();
     bench.online(1, "d");

@@ -1,0 +1,70 @@
+//! What the faults of a run really did to its hubs, as these tell it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::hub::{HubFaultChange, HubFaultNews};
+use crate::measure::HubFaultRow;
+use crate::policy::{Fault, Place};
+
+/// Beginning and end of each fault on each hub, from the start of the load.
+#[derive(Debug, Default)]
+pub(super) struct HubFaults {
+    windows: BTreeMap<usize, BTreeMap<usize, Window>>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Window {
+    began: Duration,
+    ended: Option<Duration>,
+}
+
+impl HubFaults {
+    /// Notes what hub number `hub` says.
+    pub(super) fn note(&mut self, hub: usize, news: HubFaultNews) {
+        let window = self.windows.entry(news.fault).or_default().entry(hub).or_default();
+        match news.change {
+            HubFaultChange::Began => window.began = news.since_start,
+            HubFaultChange::Ended => window.ended = Some(news.since_start),
+        }
+    }
+
+    /// A row for each of the plan's `faults` that strikes hubs.
+    pub(super) fn rows(&self, faults: &[Fault]) -> Vec<HubFaultRow> {
+        let row = |(index, fault): (usize, &Fault)| {
+            let windows: Vec<Window> =
+                self.windows.get(&index).into_iter().flat_map(BTreeMap::values).copied().collect();
+            // Until all are well again, the fault is not over.
+            let ended: Option<Vec<Duration>> = windows.iter().map(|window| window.ended).collect();
+            HubFaultRow {
+                name: fault.name.clone(),
+                kind: fault.kind.name().to_owned(),
+                strikes: windows.len() as u64,
+                began_s: windows.iter().map(|window| window.began.as_secs_f64()).reduce(f64::min),
+                ended_s: ended.and_then(|ended| ended.iter().map(Duration::as_secs_f64).reduce(f64::max)),
+            }
+        };
+        faults.iter().enumerate().filter(|(_, fault)| fault.kind.place() == Place::Hub).map(row).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::FaultKind;
+
+    #[test]
+    fn a_fault_lasts_from_the_first_hub_it_strikes_to_the_last_that_is_well() {
+        let faults = [Fault::new(FaultKind::Reset), Fault::new(FaultKind::HubDown), Fault::new(FaultKind::HubDown)];
+        let mut noted = HubFaults::default();
+        let news = |change, seconds| HubFaultNews { fault: 1, change, since_start: Duration::from_secs(seconds) };
+        noted.note(0, news(HubFaultChange::Began, 3));
+        noted.note(1, news(HubFaultChange::Began, 2));
+        noted.note(1, news(HubFaultChange::Ended, 9));
+        assert_eq!(noted.rows(&faults)[0].ended_s, None);
+        noted.note(0, news(HubFaultChange::Ended, 8));
+        let rows = noted.rows(&faults);
+        assert_eq!((rows.len(), rows[0].strikes, rows[0].began_s, rows[0].ended_s), (2, 2, Some(2.0), Some(9.0)));
+        assert_eq!((rows[1].strikes, rows[1].began_s, rows[1].ended_s), (0, None, None));
+    }
+}
