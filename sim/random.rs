@@ -31,6 +31,14 @@ pub enum Domain {
     TwinRetry,
     /// The delays of faults; numbers: fault, device and its n-th update.
     FaultDelays,
+    /// When a token ends by fault, and when it is taken; numbers: device, fault.
+    TokenExpiry,
+    /// Pauses of whoever connects with a device's id; numbers: device, connection.
+    Intruder,
+    /// Back-off of an image's download; numbers: device and its n-th update, attempt.
+    ImageRetry,
+    /// The bytes of a made-up image; number: the word.
+    Image,
 }
 
 /// The seed of a run.

@@ -86,6 +86,7 @@ fn ours(place: &Place, devices: u32, keep_alive: u16, online: &Sender<()>) {
         tls: None,
         identities: None,
         websocket: None,
+        images: None,
         dialect: AzureDevice::new(&place.host, place.key.clone(), keep_alive),
         clock: Clock::start(),
         truth: None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rumqttc::Event;
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
-use twinstorm::device::{Delays, Request, Stamp, Workflow};
+use twinstorm::device::{Deed, Delays, Request, Script, Stamp, Workflow};
 use twinstorm::dialect::azure::{AzureDevice, ConnectionString, Key};
 use twinstorm::dialect::{DeviceDialect, ToDevice};
 use twinstorm::mqtt::Packet;
@@ -76,11 +76,12 @@ async fn work(peer: PeerDevice, shared: &(AzureDevice, Plan, Clock), device: u32
                 let Some(ToDevice::Method { rid, payload, .. }) = dialect.read(&message) else { continue };
                 let request = Request::parse(&payload).expect("our driver's payload");
                 publish(dialect.method_response(&rid, 200, bytes::Bytes::from_static(STARTED)));
-                workflow.start(clock.now(), request, Delays::draw(&plan.firmware, plan.seed, device, nth), None);
+                let delays = Delays::draw(&plan.firmware, plan.seed, device, nth);
+                workflow.start(clock.now(), request, Script::new(delays));
                 nth += 1;
             }
             () = tokio::time::sleep_until(clock.instant(workflow.wake_at())) => {
-                while let Some(report) = workflow.poll(clock.now(), stamp) {
+                while let Some(Deed::Report(report)) = workflow.poll(clock.now(), stamp) {
                     sendings += 1;
                     publish(dialect.report(&sendings.to_string(), 1, report.document));
                 }

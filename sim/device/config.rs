@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{DownloadConfig, Image};
 use crate::mqtt::SourceAddresses;
 use crate::policy::{ConnectPolicies, Delay, RetryPolicy, units};
 use crate::time::TimestampFormat;
@@ -93,6 +94,23 @@ pub struct FirmwareConfig {
     pub download: Delay,
     /// From `applying` to `completed`.
     pub apply: Delay,
+    /// The image, where there is more to the download than a delay.
+    #[serde(default)]
+    pub image: Option<Image>,
     /// The version that devices run before their first update.
     pub version: String,
+}
+
+impl FirmwareConfig {
+    /// How devices download, if they really do.
+    #[must_use]
+    pub fn downloads(&self) -> Option<&DownloadConfig> {
+        self.image.as_ref().and_then(Image::download)
+    }
+
+    /// What hardly any download exceeds, as far as that is known before.
+    #[must_use]
+    pub fn longest_download(&self) -> Duration {
+        self.image.as_ref().map_or_else(|| self.download.upper(), Image::duration)
+    }
 }

@@ -75,6 +75,19 @@ impl Serialize for Document<'_> {
     }
 }
 
+/// The document that says how far a download is.
+pub(super) fn progress(percent: u8, update_id: Option<&str>) -> Bytes {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Progress<'a> {
+        download_progress: u8,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        update_id: Option<&'a str>,
+    }
+    // A number and a string cannot fail to become JSON.
+    serde_json::to_vec(&Progress { download_progress: percent, update_id }).unwrap_or_default().into()
+}
+
 /// More than the 32 KiB that reported properties may hold (3.3), in texts of which none is too long by itself.
 struct Padding;
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::{Downloaded, Package};
 use crate::measure::TraceEvent;
-use crate::mqtt::Packet;
+use crate::mqtt::{Impairment, Packet};
 use crate::policy::{FirmwareStatus, Series};
 use crate::time::Nanos;
 
@@ -28,8 +29,14 @@ pub enum Input {
     Packet(Packet),
     /// The connection is over; the reason in words.
     Lost(String),
+    /// So many percent of the image are there; only where the fleet reports that.
+    DownloadProgress(u8),
+    /// The download that [`Output::Download`] asked for is over.
+    Downloaded(Box<Downloaded>),
     /// The load starts at this moment (it may lie ahead).
     LoadStarts(Nanos),
+    /// Every fault is over, and none begins any more.
+    Heal,
     /// The device is to go for good.
     Stop,
 }
@@ -43,12 +50,23 @@ pub enum Output {
     Send(Packet),
     /// Close the connection, open or opening, once everything before is sent. Nothing is told about it any more.
     Close,
+    /// Download this image; answered with [`Input::Downloaded`]. It takes the place of an earlier one.
+    Download {
+        /// What and where.
+        package: Box<Package>,
+        /// The device's n-th update.
+        update: u32,
+    },
     /// Let the connection go without a word, once everything before is sent: no DISCONNECT, no goodbye of TLS. Nothing is
     /// told about it any more.
     Cut {
         /// Whether the hub sees it torn (RST) rather than at its end (FIN); then what is not sent yet is lost.
         reset: bool,
     },
+    /// From now on so much is wrong with the path of the open connection. A new connection is a sound one.
+    Impair(Impairment),
+    /// Let somebody else connect with the device's id and key, again and again; or no longer.
+    Intruder(bool),
     /// Note this.
     Event(Event),
 }
@@ -106,6 +124,15 @@ pub enum Event {
     Found(usize, Duration),
     /// An accepted connection was lost while no fault afflicted the device.
     LostUnexplained,
+    /// A download is over.
+    Downloaded {
+        /// Bytes of the image that came.
+        bytes: u64,
+        /// How often it went on where it had broken off.
+        resumes: u32,
+        /// Whether there is no image.
+        failed: bool,
+    },
     /// A report is about to be sent, for the first time or again.
     Published {
         /// What it says.

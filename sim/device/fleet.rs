@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::failures::{Failure, Failures};
 use super::workers::{self, Command, Handle, Sample};
-use super::{DeviceIdentities, FirmwareConfig, FleetConfig};
+use super::{DeviceIdentities, FirmwareConfig, FleetConfig, ImageSource};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
 use crate::mqtt::{ClientTls, SourceError, WebSocketClient};
@@ -41,6 +41,8 @@ pub struct FleetPlan<D> {
     pub identities: Option<DeviceIdentities>,
     /// Where it is asked for a WebSocket, which MQTT then goes over; `None` for none.
     pub websocket: Option<WebSocketClient>,
+    /// Where images come from; needed where devices download any.
+    pub images: Option<ImageSource>,
     /// How devices talk to it.
     pub dialect: D,
     /// The run's clock.
@@ -107,6 +109,14 @@ impl Fleet {
         for worker in &self.workers {
             // A worker that has ended shows up in the next sample.
             let _ = worker.commands.send(Command::LoadStarts(at)).await;
+        }
+    }
+
+    /// Ends every fault that acts on the devices, and lets none begin any more.
+    pub async fn heal(&self) {
+        for worker in &self.workers {
+            // A worker that has ended shows up in the next sample.
+            let _ = worker.commands.send(Command::Heal).await;
         }
     }
 
@@ -182,4 +192,4 @@ impl Fleet {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

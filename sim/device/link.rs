@@ -27,6 +27,7 @@ pub(super) struct Link {
     attempts: u32,
     retrying: Retrying,
     last_sent: Nanos,
+    last_heard: Nanos,
     /// When PINGRESP is overdue; [`Nanos::MAX`] if none is awaited.
     pong_by: Nanos,
     renew_at: Nanos,
@@ -70,6 +71,7 @@ impl Link {
             attempts: 0,
             retrying: Retrying::default(),
             last_sent: Nanos::ZERO,
+            last_heard: Nanos::ZERO,
             pong_by: Nanos::MAX,
             renew_at: Nanos::MAX,
             up_since: Nanos::ZERO,
@@ -84,6 +86,11 @@ impl Link {
     /// Whether the hub has accepted the connection.
     pub(super) const fn is_connected(&self) -> bool {
         matches!(self.state, State::Subscribing { .. } | State::Up)
+    }
+
+    /// Whether a connection is open that the hub has yet to accept, or to grant the subscriptions of.
+    pub(super) const fn is_under_way(&self) -> bool {
+        matches!(self.state, State::Accepting { .. } | State::Subscribing { .. })
     }
 
     /// Whether the hub has ever accepted a connection.
@@ -115,7 +122,7 @@ impl Link {
                 Some(Due::Renew)
             }
             State::Subscribing { .. } | State::Up if self.ping_at() <= now => {
-                self.pong_by = rounded_up(now + self.keep_alive() / 2);
+                self.awaits_pong(now);
                 Some(Due::Ping)
             }
             _ => None,
@@ -134,12 +141,13 @@ impl Link {
         }
     }
 
-    /// When the hub has to hear of a silent device; 1.5 allows 1.5 times the keep-alive.
+    /// When the hub has to hear of a silent device, for which 1.5 allows 1.5 times the keep-alive; and when a silent hub
+    /// is asked, even by a device that speaks: so a dead connection is noticed within the same time.
     fn ping_at(&self) -> Nanos {
         if self.pong_by < Nanos::MAX || self.keep_alive == 0 {
             return Nanos::MAX;
         }
-        rounded_down(self.last_sent + self.keep_alive())
+        rounded_down(self.last_sent.min(self.last_heard) + self.keep_alive())
     }
 
     const fn keep_alive(&self) -> Duration {
@@ -177,6 +185,29 @@ impl Link {
     /// Something was sent.
     pub(super) fn sent(&mut self, now: Nanos) {
         self.last_sent = now;
+    }
+
+    /// Something was heard.
+    pub(super) fn heard(&mut self, now: Nanos) {
+        self.last_heard = now;
+    }
+
+    /// Whether a PINGREQ has to be sent to learn if the connection is alive: not if one is under way already.
+    pub(super) fn probe(&mut self, now: Nanos) -> bool {
+        let asks = self.is_connected() && self.pong_by == Nanos::MAX && self.keep_alive > 0;
+        if asks {
+            self.awaits_pong(now);
+        }
+        asks
+    }
+
+    fn awaits_pong(&mut self, now: Nanos) {
+        self.pong_by = rounded_down(now + self.keep_alive() / 2).max(now + GRAIN);
+    }
+
+    /// The token is renewed by `moment` at the latest.
+    pub(super) fn renew_by(&mut self, moment: Nanos) {
+        self.renew_at = self.renew_at.min(moment);
     }
 
     /// PINGRESP came.
@@ -241,8 +272,4 @@ impl Link {
 fn rounded_down(moment: Nanos) -> Nanos {
     let grain = GRAIN.as_nanos() as u64;
     Nanos::new(moment.get() / grain * grain)
-}
-
-fn rounded_up(moment: Nanos) -> Nanos {
-    rounded_down(moment + (GRAIN - Duration::from_nanos(1)))
 }

@@ -17,7 +17,7 @@ use crate::mqtt::{self, Connection, ConnectionError, OpenError, TlsError, WebSoc
 use crate::time::Nanos;
 
 /// How long TCP, TLS and WebSocket may take to connect, all together; the kernel alone would try for two minutes.
-const OPEN_LIMIT: Duration = Duration::from_secs(30);
+pub(super) const OPEN_LIMIT: Duration = Duration::from_secs(30);
 
 /// What became of an attempt.
 pub(super) struct Opened {
@@ -37,7 +37,7 @@ pub(super) async fn open<D>(worker: Rc<Worker<D>>, device: u32, again: bool) -> 
     Opened { since, connection, permit }
 }
 
-async fn try_open<D>(
+pub(super) async fn try_open<D>(
     worker: &Worker<D>,
     device: u32,
     until: Instant,
@@ -78,7 +78,7 @@ pub(super) fn failed(since: Nanos, error: &ConnectionError, hub: SocketAddr) -> 
 
 /// What this machine has run out of, and the way out; `None` if the error came from elsewhere. The hub has no part in
 /// such an error, so that it must not count as one of the hub's.
-fn shortage(error: &io::Error) -> Option<&'static str> {
+pub(super) fn shortage(error: &io::Error) -> Option<&'static str> {
     Some(match Errno::from_raw(error.raw_os_error()?) {
         Errno::EMFILE => "no more descriptors: raise the limit of open files or run fewer devices",
         Errno::ENFILE => "no more descriptors on this machine: raise fs.file-max or run fewer devices",

@@ -25,6 +25,8 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Pending {
     status: Option<FirmwareStatus>,
+    /// Whether it says no more than how far a download is.
+    progress: bool,
     document: Bytes,
     /// The update that it belongs to.
     update: u32,
@@ -71,7 +73,7 @@ pub(super) enum Answered {
 
 impl Outbox {
     /// So many reports may wait. A workflow makes three, so that no update is accepted once fewer places are left. Only
-    /// the copies that faults make come on top: a plan holds few of them.
+    /// the copies that faults make come on top: a plan holds few of them; and two at most of a download's progress.
     const MAX: usize = 16;
 
     /// Whether there is room for the reports of one more update.
@@ -81,8 +83,22 @@ impl Outbox {
 
     /// Puts a report of update number `update` at the end; one without a status says nothing of the firmware.
     pub(super) fn push(&mut self, status: Option<FirmwareStatus>, document: Bytes, update: u32) {
+        self.add(status, false, document, update);
+    }
+
+    /// Puts a report of update number `update` at the end that says how far its download is. It takes the place of one
+    /// that has not been sent yet.
+    pub(super) fn push_progress(&mut self, document: Bytes, update: u32) {
+        match self.pending.last_mut().filter(|last| last.progress && last.first_sent.is_none()) {
+            Some(last) => (last.document, last.update) = (document, update),
+            None => self.add(None, true, document, update),
+        }
+    }
+
+    fn add(&mut self, status: Option<FirmwareStatus>, progress: bool, document: Bytes, update: u32) {
         self.pending.push(Pending {
             status,
+            progress,
             document,
             update,
             first_sent: None,
@@ -239,5 +255,21 @@ mod tests {
         assert!(outbox.next(at(9)).is_some());
         let answered = outbox.answered(at(9), 5, 400, &stubborn, || Seed(7).stream(Domain::TwinRetry, 0, 0));
         assert_eq!(answered, Some(Answered::Again { status, wait: SECOND }));
+    }
+
+    #[test]
+    fn progress_that_was_not_sent_gives_way_to_the_next() {
+        let mut outbox = Outbox::default();
+        outbox.push(Some(FirmwareStatus::Downloading), Bytes::from_static(b"d"), 0);
+        for text in [&b"25"[..], b"50"] {
+            outbox.push_progress(Bytes::from_static(text), 0);
+        }
+        assert!(outbox.next(at(1)).is_some() && answer(&mut outbox, at(1), 1, 204).is_some());
+        assert_eq!(outbox.next(at(1)).unwrap().document, "50");
+        outbox.push_progress(Bytes::from_static(b"75"), 0);
+        outbox.push_progress(Bytes::from_static(b"100"), 0);
+        assert_eq!(outbox.pending.len(), 2);
+        assert!(matches!(answer(&mut outbox, at(1), 2, 204), Some(Answered::Done { status: None, .. })));
+        assert_eq!(outbox.next(at(1)).unwrap().document, "100");
     }
 }

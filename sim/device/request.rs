@@ -11,6 +11,17 @@ pub struct Request {
     pub update_id: Option<String>,
     /// The version that runs once the update is complete.
     pub fw_version: Option<String>,
+    /// What to install; `None` for a device that downloads nothing.
+    pub package: Option<Box<Package>>,
+}
+
+/// The image that a call names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Package {
+    /// Where it is.
+    pub uri: String,
+    /// The SHA-256 of its bytes in hexadecimal; `None`: the caller did not say.
+    pub check_value: Option<String>,
 }
 
 /// Why a payload asks for no update.
@@ -31,9 +42,11 @@ pub enum RequestError {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Payload<'a> {
-    /// The tutorial's only key. Nothing is downloaded yet, so that its presence is all that counts.
-    #[serde(borrow, rename = "fwPackageUri")]
-    _fw_package_uri: Cow<'a, str>,
+    /// The tutorial's only key.
+    #[serde(borrow)]
+    fw_package_uri: Cow<'a, str>,
+    /// As in Microsoft's samples.
+    fw_package_check_value: Option<String>,
     update_id: Option<String>,
     fw_version: Option<String>,
 }
@@ -51,7 +64,8 @@ impl Request {
             Some(_) => return Err(RequestError::NoObject),
         }
         let payload: Payload<'_> = serde_json::from_slice(payload)?;
-        Ok(Self { update_id: payload.update_id, fw_version: payload.fw_version })
+        let package = Package { uri: payload.fw_package_uri.into_owned(), check_value: payload.fw_package_check_value };
+        Ok(Self { update_id: payload.update_id, fw_version: payload.fw_version, package: Some(Box::new(package)) })
     }
 }
 
@@ -61,10 +75,16 @@ mod tests {
 
     #[test]
     fn the_tutorials_payload_and_ours_are_read() {
-        assert_eq!(Request::parse(br#"{"fwPackageUri":"https://x/y"}"#).unwrap(), Request::default());
-        let ours = br#" {"updateId":"u-1","extra":[1],"fwPackageUri":"x\"y","fwVersion":"2"}"#;
+        let package = |uri: &str, check_value: Option<&str>| {
+            Some(Box::new(Package { uri: uri.to_owned(), check_value: check_value.map(str::to_owned) }))
+        };
+        let tutorials = Request { package: package("https://x/y", None), ..Request::default() };
+        assert_eq!(Request::parse(br#"{"fwPackageUri":"https://x/y"}"#).unwrap(), tutorials);
+        let ours =
+            br#" {"updateId":"u-1","extra":[1],"fwPackageUri":"x\"y","fwVersion":"2","fwPackageCheckValue":"a1"}"#;
         let request = Request::parse(ours).unwrap();
         assert_eq!((request.update_id.as_deref(), request.fw_version.as_deref()), (Some("u-1"), Some("2")));
+        assert_eq!(request.package, package("x\"y", Some("a1")));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! One device: its connection, its direct method, its workflow and its reports. Pure: bytes and time come from outside.
 
+mod afflicted;
 mod aside;
 mod connecting;
+mod download;
 mod late_reply;
 mod method;
 mod restart;
@@ -10,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use self::aside::Aside;
-use super::absence::Absences;
+use super::affliction::Afflictions;
 use super::event::{Event, Input, Output};
 use super::link::{Due, Link, State};
 use super::outbox::{ANSWER_LIMIT, Answered, Outbox};
@@ -60,10 +62,9 @@ pub struct Session<D> {
     workflow: Workflow,
     outbox: Outbox,
     aside: Option<Box<Aside>>,
-    absences: Absences,
-    /// What keeps it away, and when that may change next.
-    away: Option<Box<Away>>,
-    absence_changes: Nanos,
+    /// What acts on its connection, and when that may change next; in a box of its own, as it is rare.
+    afflictions: Option<Box<Afflictions>>,
+    affliction_changes: Nanos,
     /// [`Nanos::MAX`] until it is told.
     load_start: Nanos,
     /// New updates so far, accepted or faulted.
@@ -73,14 +74,6 @@ pub struct Session<D> {
     /// Whether the first `standBy` was made, and whether it was acknowledged.
     greeted: bool,
     reported: bool,
-}
-
-/// An absence; in a box of its own, as it is rare.
-#[derive(Debug)]
-struct Away {
-    /// By index in the fault plan.
-    fault: u32,
-    since: Nanos,
 }
 
 impl<D: DeviceDialect> Session<D> {
@@ -94,9 +87,8 @@ impl<D: DeviceDialect> Session<D> {
             workflow: Workflow::new(Rc::clone(&settings.version)),
             outbox: Outbox::default(),
             aside: None,
-            absences: Absences::of(&settings.faults, device),
-            away: None,
-            absence_changes: Nanos::ZERO,
+            afflictions: Afflictions::of(&settings.faults, settings.seed, device),
+            affliction_changes: Nanos::MAX,
             load_start: Nanos::MAX,
             updates: 0,
             struck: 0,
@@ -133,19 +125,22 @@ impl<D: DeviceDialect> Session<D> {
         }
         let report = if self.link.state() == State::Up { self.outbox.wake_at() } else { Nanos::MAX };
         let aside = self.aside.as_ref().map_or(Nanos::MAX, |aside| aside.wake_at());
-        self.link.wake_at().min(self.workflow.wake_at()).min(aside).min(report).min(self.absence_changes)
+        self.link.wake_at().min(self.workflow.wake_at()).min(aside).min(report).min(self.affliction_changes)
     }
 
     /// Takes an input at `now`.
     pub fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::LoadStarts(at) => self.load_start = at,
+            Input::Heal => self.heal(now, out),
             Input::Stop => self.stop(now, out),
             Input::Opened { since } => self.opened(now, since, out),
             Input::Starved(shortage) => self.starved(now, shortage, out),
             Input::OpenFailed { since, reason } => self.open_failed(now, since, reason, out),
             Input::Packet(packet) => self.packet(now, packet, out),
             Input::Lost(reason) => self.lost(now, &reason, out),
+            Input::DownloadProgress(percent) => self.progressed(percent, out),
+            Input::Downloaded(downloaded) => self.downloaded(now, *downloaded, out),
         }
     }
 
@@ -154,7 +149,7 @@ impl<D: DeviceDialect> Session<D> {
         if self.is_over() {
             return;
         }
-        self.check_absence(now, out);
+        self.check_afflictions(now, out);
         if self.aside.is_some() {
             self.answer_those_due(now, out);
             self.go_on_restarting(now, out);
@@ -206,6 +201,7 @@ impl<D: DeviceDialect> Session<D> {
 
     /// A packet from the hub. What is left of a connection that was given up meanwhile is ignored.
     fn packet(&mut self, now: Nanos, packet: Packet, out: &mut Vec<Output>) {
+        self.link.heard(now);
         match packet {
             Packet::ConnAck(answer) => self.connection_answered(now, answer, out),
             _ if !self.link.is_connected() => {}
@@ -214,6 +210,9 @@ impl<D: DeviceDialect> Session<D> {
             Packet::Publish(publish) => self.published_by_hub(now, &publish, out),
             // A PUBACK says that a report arrived; only the twin's answer says that it was merged.
             _ => {}
+        }
+        if self.afflictions.is_some() {
+            self.recover(now, out);
         }
     }
 
@@ -270,6 +269,7 @@ impl<D: DeviceDialect> Session<D> {
                 out.push(Output::Event(Event::Chose(report.waited)));
                 self.report(&report);
             }
+            Deed::Download(package) => self.start_download(package, out),
             Deed::Cut(until) => self.drop_out(until, "restarting by fault", out),
             Deed::Vanish => self.vanish(out),
         }
@@ -323,7 +323,7 @@ impl<D: DeviceDialect> Session<D> {
 
 /// What a report is called in words.
 fn name(status: Option<FirmwareStatus>) -> &'static str {
-    status.map_or("lastReboot", FirmwareStatus::as_str)
+    status.map_or("of another property", FirmwareStatus::as_str)
 }
 
 #[cfg(test)]

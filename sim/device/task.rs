@@ -11,6 +11,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Sleep, timeout};
 
 use super::Session;
+use super::download::Download;
 use super::event::{Event, Input, Output};
 use super::failures::Failure;
 use super::open::{self, Opened};
@@ -24,6 +25,15 @@ use crate::time::Nanos;
 /// How long a socket that takes nothing is kept open for the last bytes, DISCONNECT among them.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long a socket at most is kept that no word gets through any more. A hub closes it long before, as the device
+/// connects anew, or stays silent for one and a half keep-alives.
+const OUTLIVE_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the whole fleet is told, each once.
+const LOAD_STARTS: u8 = 1;
+const HEAL: u8 = 2;
+const STOP: u8 = 4;
+
 /// A device: its session, its socket, and what the gauges count it as.
 struct Task<D> {
     worker: Alive<D>,
@@ -32,10 +42,12 @@ struct Task<D> {
     link: Link,
     /// What the timer is set to; [`Nanos::MAX`] if it is not running.
     armed: Nanos,
-    told_load_start: bool,
-    told_stop: bool,
+    /// A bit for each of the news that the session has been told.
+    told: u8,
     shows: Option<FirmwareStatus>,
     reporting: bool,
+    /// Whether the worker keeps a download of this device.
+    downloading: bool,
 }
 
 enum Link {
@@ -51,9 +63,10 @@ pub(super) fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32
     let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
     let session = Session::new(Rc::clone(&worker.settings), device, traced);
     let link = Link::Closed;
-    let (armed, told_load_start, told_stop, shows, reporting) = (Nanos::MAX, false, false, None, false);
+    let (armed, told, shows) = (Nanos::MAX, 0, None);
+    let (reporting, downloading) = (false, false);
     let worker = Alive::new(worker);
-    let mut task = Task { worker, session, device, link, armed, told_load_start, told_stop, shows, reporting };
+    let mut task = Task { worker, session, device, link, armed, told, shows, reporting, downloading };
     // The block uses what was made before it: what an `async fn` moves on from its arguments would be kept twice.
     async move {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
@@ -76,7 +89,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
         loop {
             let now = worker.clock.now();
             self.take_news(now, buffers);
-            let moved = self.poll_link(cx, now, buffers);
+            let moved = self.poll_link(cx, now, buffers) | self.poll_download(cx, now, buffers);
             self.session.poll(now, &mut buffers.out);
             let changed = self.act(now, buffers);
             self.count_reporting();
@@ -93,16 +106,26 @@ impl<D: DeviceDialect + 'static> Task<D> {
 
     /// Hands on what the whole fleet is told.
     fn take_news(&mut self, now: Nanos, buffers: &mut Buffers) {
-        if !self.told_load_start
-            && let Some(at) = self.worker.worker().load_start.get()
+        let worker = self.worker.worker();
+        let (load_start, healed, stopping) = (worker.load_start.get(), worker.healed.get(), worker.stopping.get());
+        if let Some(at) = load_start
+            && self.hears(LOAD_STARTS)
         {
-            self.told_load_start = true;
             self.session.handle(now, Input::LoadStarts(at), &mut buffers.out);
         }
-        if !self.told_stop && self.worker.worker().stopping.get() {
-            self.told_stop = true;
+        if healed && self.hears(HEAL) {
+            self.session.handle(now, Input::Heal, &mut buffers.out);
+        }
+        if stopping && self.hears(STOP) {
             self.session.handle(now, Input::Stop, &mut buffers.out);
         }
+    }
+
+    /// Whether these news are new to the session.
+    fn hears(&mut self, news: u8) -> bool {
+        let is_new = self.told & news == 0;
+        self.told |= news;
+        is_new
     }
 
     /// Moves what the socket has. Whether anything moved.
@@ -148,6 +171,27 @@ impl<D: DeviceDialect + 'static> Task<D> {
         }
     }
 
+    /// Hands on what there is to say of a download. Whether it is over.
+    fn poll_download(&mut self, cx: &mut Context<'_>, now: Nanos, buffers: &mut Buffers) -> bool {
+        if !self.downloading {
+            return false;
+        }
+        let downloads = self.worker.worker().downloads.as_ref();
+        let Some((downloads, mut download)) = downloads.and_then(|all| Some((all, all.take(self.device)?))) else {
+            return false;
+        };
+        while let Some(input) = download.poll(cx) {
+            let over = matches!(input, Input::Downloaded(_));
+            self.session.handle(now, input, &mut buffers.out);
+            if over {
+                self.downloading = false;
+                return true;
+            }
+        }
+        downloads.keep(self.device, download);
+        false
+    }
+
     /// Does what the session wants; everything that is due together leaves in one write. Whether the link has to be
     /// polled again.
     fn act(&mut self, now: Nanos, buffers: &mut Buffers) -> bool {
@@ -159,14 +203,24 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 Output::Event(event) => self.note(now, event),
                 Output::Close => {
                     // The session has taken its leave: whether the last bytes go out makes no difference to it.
-                    if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed)
-                        && connection.send_last(scratch, packets).is_ok()
-                        && connection.has_unsent()
-                    {
-                        let alive = Alive::new(Rc::clone(self.worker.worker()));
-                        spawn_local(farewell(connection, alive));
+                    if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed) {
+                        let said = connection.send_last(scratch, packets);
+                        let worker = Rc::clone(self.worker.worker());
+                        if connection.is_cut_off() {
+                            spawn_local(outlive(connection, worker));
+                        } else if said.is_ok() && connection.has_unsent() {
+                            spawn_local(farewell(connection, Alive::new(worker)));
+                        }
                     }
                     packets.clear();
+                }
+                Output::Download { package, update } => {
+                    let worker = self.worker.worker();
+                    if let Some(downloads) = &worker.downloads {
+                        let download = Download::start(Rc::clone(worker), self.device, update, package);
+                        downloads.keep(self.device, download);
+                        (self.downloading, again) = (true, true);
+                    }
                 }
                 Output::Cut { reset } => {
                     if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed) {
@@ -178,6 +232,13 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     }
                     packets.clear();
                 }
+                Output::Impair(impairment) => {
+                    if let Link::Open(connection, _) = &mut self.link {
+                        connection.impair(impairment);
+                        again = true;
+                    }
+                }
+                Output::Intruder(begins) => self.worker.worker().intrude(self.device, begins),
                 Output::Connect => {
                     let worker = Rc::clone(self.worker.worker());
                     let open = open::open(worker, self.device, self.session.was_connected());
@@ -250,6 +311,10 @@ impl<D: DeviceDialect + 'static> Task<D> {
             }
             Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
             Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
+            Event::ReportDropped => {
+                books.recorder.counters().reports_dropped += 1;
+                books.recorder.retries().twin.give_ups += 1;
+            }
             Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
             Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
             Event::Sample(series, duration) => {
@@ -274,10 +339,6 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 if let Some(truth) = truth {
                     truth.received(device, &update_id, now);
                 }
-            }
-            Event::ReportDropped => {
-                books.recorder.counters().reports_dropped += 1;
-                books.recorder.retries().twin.give_ups += 1;
             }
             Event::Chose(delay) => {
                 if let Some(truth) = truth {
@@ -316,6 +377,13 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     }
                 }
             }
+            Event::Downloaded { bytes, resumes, failed } => {
+                let images = &mut books.recorder.counters().images;
+                images.downloads += 1;
+                images.bytes += bytes;
+                images.resumes += u64::from(resumes);
+                images.failed += u64::from(failed);
+            }
             Event::Afflicted(fault) => {
                 books.recorder.strike(fault);
                 if let Some(truth) = truth {
@@ -337,6 +405,21 @@ impl<D: DeviceDialect + 'static> Task<D> {
             }
         }
     }
+}
+
+impl<D> Drop for Task<D> {
+    /// Whoever stops or vanishes downloads no more.
+    fn drop(&mut self) {
+        if self.downloading {
+            drop(self.worker.worker().downloads.as_ref().and_then(|downloads| downloads.take(self.device)));
+        }
+    }
+}
+
+/// Keeps a socket whose peer cannot learn that it is of no use any more, until the peer finds out by itself.
+async fn outlive<D>(mut connection: Connection, worker: Rc<Worker<D>>) {
+    let closed = poll_fn(|cx| connection.poll_closed(cx, &mut worker.handshakes.borrow_mut()));
+    let _ = timeout(OUTLIVE_LIMIT, closed).await;
 }
 
 /// Sends what the socket has not taken yet, and closes it. The device does not wait for that; its worker does.

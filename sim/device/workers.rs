@@ -1,6 +1,7 @@
 //! The threads of a fleet: each runs its share of the devices on a runtime of its own.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::task::Waker;
@@ -9,13 +10,14 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::task::spawn_local;
+use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{sleep_until, timeout};
 
+use super::download::Downloads;
 use super::event::Output;
 use super::failures::{Failure, Failures};
 use super::session::Settings;
-use super::{DeviceIdentities, FleetConfig, FleetError, FleetPlan, task};
+use super::{DeviceIdentities, FleetConfig, FleetError, FleetPlan, intruder, task};
 use crate::dialect::DeviceDialect;
 use crate::measure::{Gauges, Measurements, Recorder, Tracer, Truth};
 use crate::mqtt::{ClientTls, Packet, Scratch, Sources, WebSocketClient};
@@ -32,6 +34,7 @@ const LAG_EVERY: Duration = Duration::from_millis(50);
 /// What a worker is told.
 pub(super) enum Command {
     LoadStarts(Nanos),
+    Heal,
     Sample(oneshot::Sender<Sample>),
     Failures(oneshot::Sender<Vec<Failure>>),
     Stop { grace: Duration, reply: oneshot::Sender<Sample> },
@@ -60,6 +63,8 @@ pub(super) struct Worker<D> {
     pub(super) tls: Option<ClientTls>,
     pub(super) identities: Option<DeviceIdentities>,
     pub(super) websocket: Option<WebSocketClient>,
+    /// Where devices really download.
+    pub(super) downloads: Option<Downloads>,
     pub(super) clock: Clock,
     pub(super) truth: Option<Arc<Truth>>,
     pub(super) tracer: Option<Arc<Tracer>>,
@@ -67,12 +72,16 @@ pub(super) struct Worker<D> {
     pub(super) connecting: Arc<Semaphore>,
     pub(super) pace: RefCell<ConnectPace>,
     pub(super) load_start: Cell<Option<Nanos>>,
+    /// Whether all faults are over for good.
+    pub(super) healed: Cell<bool>,
     pub(super) stopping: Cell<bool>,
     pub(super) buffers: RefCell<Buffers>,
     /// For handshakes, which go on while a device is polled and `buffers` is taken.
     pub(super) handshakes: RefCell<Scratch>,
     pub(super) books: RefCell<Books>,
     wakers: RefCell<Vec<Waker>>,
+    /// Who connects with the id of which device.
+    intruders: RefCell<BTreeMap<u32, AbortHandle>>,
     live: Cell<usize>,
     drained: Notify,
     broken: Cell<bool>,
@@ -189,6 +198,10 @@ where
                     worker.wake_all();
                 }
             }
+            Command::Heal => {
+                worker.healed.set(true);
+                worker.wake_all();
+            }
             Command::Sample(reply) => worker.answer(reply),
             Command::Failures(reply) => {
                 // Whoever asked may have gone meanwhile; that is no concern of the worker's.
@@ -259,6 +272,10 @@ async fn probe_lag<D>(worker: Rc<Worker<D>>, name: String) {
 impl<D> Worker<D> {
     fn new(plan: FleetPlan<D>, share: &Share) -> Self {
         let pace = ConnectPace::new(plan.config.connect_slow_down);
+        let downloads = plan.firmware.downloads().copied().zip(plan.images);
+        let part = plan.range.iter().filter(|device| *device as usize % share.workers == share.number).count();
+        let part = part as f64 / f64::from(plan.config.devices.max(plan.range.end).max(1));
+        let downloads = downloads.map(|(config, source)| Downloads::new(config, source, part));
         let settings = Settings {
             dialect: plan.dialect,
             ids: plan.ids,
@@ -276,17 +293,20 @@ impl<D> Worker<D> {
             tls: plan.tls,
             identities: plan.identities,
             websocket: plan.websocket,
+            downloads,
             clock: plan.clock,
             truth: plan.truth,
             tracer: plan.tracer,
             connecting: Arc::new(Semaphore::new(share.connecting)),
             pace: RefCell::new(pace),
             load_start: Cell::new(None),
+            healed: Cell::new(false),
             stopping: Cell::new(false),
             buffers: RefCell::default(),
             handshakes: RefCell::default(),
             books: RefCell::default(),
             wakers: RefCell::default(),
+            intruders: RefCell::default(),
             live: Cell::new(0),
             drained: Notify::new(),
             broken: Cell::new(false),
@@ -318,6 +338,23 @@ impl<D> Worker<D> {
         let (measurements, gauges) = (books.recorder.take(), books.gauges);
         if let Err(refused) = reply.send(Sample { measurements, gauges, broken: self.broken.get() }) {
             books.recorder.take_back(&refused.measurements);
+        }
+    }
+
+    /// Lets somebody else connect with the id of `device`, or no longer.
+    pub(super) fn intrude(self: &Rc<Self>, device: u32, begins: bool)
+    where
+        D: DeviceDialect + 'static,
+    {
+        let before = match begins {
+            true => {
+                let intruder = spawn_local(intruder::run(Rc::clone(self), device));
+                self.intruders.borrow_mut().insert(device, intruder.abort_handle())
+            }
+            false => self.intruders.borrow_mut().remove(&device),
+        };
+        if let Some(before) = before {
+            before.abort();
         }
     }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::document::{Document, ErrorEntry};
+use super::document::{self, Document, ErrorEntry};
 use super::script::{Act, Form, Line, Script, Step};
-use super::{FirmwareConfig, Request};
+use super::{FirmwareConfig, ImageFailure, Package, Request};
 use crate::policy::FirmwareStatus;
 use crate::random::{Domain, Seed};
 use crate::time::{Nanos, TimestampFormat, WallClock};
@@ -40,7 +40,13 @@ impl Delays {
     #[must_use]
     pub fn draw(firmware: &FirmwareConfig, seed: Seed, device: u32, nth: u32) -> Self {
         let mut random = seed.stream(Domain::Delays, u64::from(device), u64::from(nth));
-        Self([&firmware.wait, &firmware.download, &firmware.apply].map(|delay| delay.sample(&mut random)))
+        let [wait, mut download, apply] =
+            [&firmware.wait, &firmware.download, &firmware.apply].map(|delay| delay.sample(&mut random));
+        if let Some(image) = &firmware.image {
+            // A real one takes as long as it takes.
+            download = if image.download().is_some() { Duration::ZERO } else { image.duration() };
+        }
+        Self([wait, download, apply])
     }
 }
 
@@ -51,6 +57,8 @@ pub enum Deed {
     Strike(usize),
     /// Something is reported.
     Report(Report),
+    /// This image is downloaded: [`Workflow::downloaded`] is awaited.
+    Download(Box<Package>),
     /// The connection is dropped without a word until then.
     Cut(Nanos),
     /// The connection is dropped without a word, and the device is gone for good.
@@ -91,6 +99,8 @@ struct Running {
     due: Nanos,
     /// The delays since the last report.
     waited: Duration,
+    /// Whether the image is under way.
+    downloading: bool,
 }
 
 impl Workflow {
@@ -131,9 +141,33 @@ impl Workflow {
     /// Starts an update at `now`.
     pub fn start(&mut self, now: Nanos, request: Request, script: Script) {
         self.last_id = request.update_id.as_deref().map(Into::into);
-        let mut running = Running { request, steps: script.into_steps(), due: now, waited: Duration::ZERO };
+        let (steps, waited) = (script.into_steps(), Duration::ZERO);
+        let mut running = Running { request, steps, due: now, waited, downloading: false };
         running.look_ahead();
         self.running = Some(Box::new(running));
+    }
+
+    /// The download took so long, and there is an image, or not. Whether that was waited for.
+    pub fn downloaded(&mut self, now: Nanos, took: Duration, result: Result<(), ImageFailure>) -> bool {
+        let Some(running) = self.running.as_mut().filter(|running| running.downloading) else { return false };
+        running.downloading = false;
+        running.waited += took;
+        running.due = now;
+        if let Err(ImageFailure { stage, code }) = result {
+            let act = Act::Report(Line::failed(stage, code));
+            running.steps = vec![Step { stage, after: Duration::ZERO, act }].into_iter();
+        }
+        if !running.look_ahead() {
+            self.running = None;
+        }
+        true
+    }
+
+    /// The report that so many percent of the image are there.
+    #[must_use]
+    pub fn progress(&self, percent: u8) -> Option<Bytes> {
+        let running = self.running.as_ref().filter(|running| running.downloading)?;
+        Some(document::progress(percent, running.request.update_id.as_deref()))
     }
 
     /// When [`Workflow::poll`] has something to say.
@@ -152,11 +186,15 @@ impl Workflow {
             let deed = match step.act {
                 Act::Pass | Act::Hang => None,
                 Act::Strike(fault) => Some(Deed::Strike(fault)),
+                Act::Download => running.request.package.take().map(Deed::Download),
                 Act::Report(line) => Some(Deed::Report(self.report(now, stamp, &mut running, &line))),
                 Act::Cut(away) => Some(Deed::Cut(at + away)),
                 Act::Vanish => Some(Deed::Vanish),
             };
             if running.look_ahead() {
+                if let Some(Deed::Download(_)) = deed {
+                    (running.downloading, running.due) = (true, Nanos::MAX);
+                }
                 self.running = Some(running);
             }
             if deed.is_some() {

@@ -36,6 +36,9 @@ pub trait DeviceDialect {
     /// The packet that opens the connection of device number `device`, with a token that is valid until `expires`.
     fn connect(&self, device: u32, id: &str, expires: Timestamp) -> Connect;
 
+    /// The same, signed with a key that is not the device's.
+    fn connect_with_wrong_key(&self, device: u32, id: &str, expires: Timestamp) -> Connect;
+
     /// What a device subscribes to once it is connected.
     fn subscriptions(&self) -> Vec<SubscribeFilter>;
 

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{Load, RetryPolicy, units};
+use crate::policy::{Load, RetryPolicy, Rollout, units};
 
 /// The settings of a driver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DriverConfig {
     /// When updates start.
     pub load: Load,
-    /// Updates that are planned over the whole fleet; `None`: one for each device.
+    /// In which waves devices are called; `None`: all in one.
+    pub rollout: Option<Rollout>,
+    /// Updates that are planned over the whole fleet; `None`: one for each device. A roll-out has as many as its waves.
     pub updates: Option<u64>,
     /// How devices are called.
     pub via: Via,
@@ -25,6 +27,9 @@ pub struct DriverConfig {
     pub connect_timeout: Duration,
     /// What devices are told to download.
     pub package_uri: String,
+    /// The SHA-256 of that in hexadecimal; `None` says nothing of it.
+    #[serde(default)]
+    pub package_check: Option<String>,
     /// The version that devices are told to update to; `None` says nothing of it (the tutorial's payload).
     pub version: Option<String>,
     /// Whether calls carry an `updateId`.
@@ -39,7 +44,16 @@ impl DriverConfig {
     /// Updates that are planned over a fleet of `devices` devices.
     #[must_use]
     pub fn updates(&self, devices: u32) -> u64 {
-        self.updates.unwrap_or(u64::from(devices))
+        let updates = || self.updates.unwrap_or(u64::from(devices));
+        self.rollout.as_ref().map_or_else(updates, Rollout::updates)
+    }
+
+    /// The most calls per second that are going to be due; `None` in a closed load.
+    #[must_use]
+    pub fn peak_rate(&self) -> Option<f64> {
+        let load = &self.load;
+        let Some(rollout) = &self.rollout else { return load.rate() };
+        (0..rollout.len()).filter_map(|wave| rollout.load(load, wave).rate()).max_by(f64::total_cmp)
     }
 }
 

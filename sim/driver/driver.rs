@@ -85,6 +85,8 @@ pub(super) enum Command {
     Prime(oneshot::Sender<Result<(), DriverError>>),
     /// Start the load.
     StartAt(Nanos),
+    /// Release a further wave.
+    Release(u32, Nanos),
     /// Hand over what was measured.
     Sample(oneshot::Sender<Sample>),
     /// End everything, and hand over the last of it.
@@ -128,6 +130,16 @@ impl Driver {
     pub async fn start_at(&self, at: Nanos) -> Result<(), DriverError> {
         let commands = self.commands.as_ref().ok_or(DriverError::Gone)?;
         commands.send(Command::StartAt(at)).await.map_err(|_| DriverError::Gone)
+    }
+
+    /// Releases a further wave of the roll-out at `at`; the first is released by the start. Waves are released in their
+    /// order: anything else is ignored.
+    ///
+    /// # Errors
+    /// The driver's thread has ended.
+    pub async fn release(&self, wave: u32, at: Nanos) -> Result<(), DriverError> {
+        let commands = self.commands.as_ref().ok_or(DriverError::Gone)?;
+        commands.send(Command::Release(wave, at)).await.map_err(|_| DriverError::Gone)
     }
 
     /// Hands over what was measured since the last sample.

@@ -4,7 +4,6 @@
 mod slot;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::iter::Peekable;
 use std::time::Duration;
 
 use super::answer::in_words;
@@ -12,6 +11,7 @@ use super::board::{Board, News};
 use super::event::{Effect, Input, Rules};
 use super::marks::Marks;
 use super::part::{Action, Part};
+use super::schedule::Schedule;
 use super::scribe::Scribe;
 use super::update::Update;
 use crate::dialect::azure::rest::DeltaRow;
@@ -39,8 +39,7 @@ pub(super) struct Ledger {
     gathered: Vec<u32>,
     /// One place for each device; what stands there is made when the device is called.
     slots: Vec<Option<Box<Slot>>>,
-    arrivals: Peekable<Arrivals>,
-    start: Option<Nanos>,
+    schedule: Schedule,
     wakes: BTreeSet<(Nanos, u32)>,
     /// Retries that wait for a call to end; a device stands there at most once.
     backlog: VecDeque<u32>,
@@ -60,10 +59,10 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A ledger in which nothing has happened yet.
     pub(super) fn new(rules: Rules, part: Part, mut scribe: Scribe) -> Self {
-        let Part { ids, range, devices, updates, load, max_in_flight, job_devices, polls } = part;
+        let Part { ids, range, devices, updates, load, rollout, max_in_flight, job_devices, polls } = part;
         let arrivals = Arrivals::new(rules.seed, &load, devices, updates, range);
-        let planned = arrivals.planned();
-        scribe.recorder().plan(planned);
+        let arrivals = arrivals.in_waves(rules.seed, &load, rollout.as_ref());
+        let planned = scribe.plan(&arrivals, rollout);
         let share = match load {
             Load::Open { .. } => 0,
             // A part to which no call falls must still end its updates, and knows of no other part that has ended its
@@ -82,8 +81,7 @@ impl Ledger {
             job_devices,
             gathered: Vec::new(),
             slots: range.iter().map(|_| None).collect(),
-            arrivals: arrivals.peekable(),
-            start: None,
+            schedule: Schedule::new(arrivals),
             wakes: BTreeSet::new(),
             backlog: VecDeque::new(),
             in_flight: 0,
@@ -99,17 +97,18 @@ impl Ledger {
         }
     }
 
-    /// The load starts at `at`.
-    pub(super) fn begin(&mut self, at: Nanos) {
-        self.scribe.load_starts(*self.start.get_or_insert(at));
+    /// A wave is released at `at`, the first as the load starts; out of its turn it is not.
+    pub(super) fn release_wave(&mut self, wave: u32, at: Nanos) {
+        if self.schedule.release(wave, at) && wave == 0 {
+            self.scribe.load_starts(at);
+        }
     }
 
     /// When [`Ledger::tick`] has something to do.
     pub(super) fn wake(&mut self) -> Option<Nanos> {
-        let start = self.start.filter(|_| !self.stopped);
         let due = match self.load {
-            Load::Open { .. } => self.arrivals.peek().and_then(|arrival| Some(start? + arrival.due)),
-            Load::Closed { .. } => start.filter(|_| self.has_room()),
+            Load::Open { .. } => self.schedule.next_due(),
+            Load::Closed { .. } => self.schedule.release_of_next().filter(|_| self.has_room()),
         };
         let wake = self.wakes.first().map(|&(at, _)| at);
         due.into_iter().chain(wake).min()
@@ -122,18 +121,19 @@ impl Ledger {
         {
             self.handle(now, device, Input::Time);
         }
-        let Some(start) = self.start.filter(|_| !self.stopped) else { return };
         match self.load {
             Load::Open { .. } => {
-                while let Some(arrival) = self.arrivals.next_if(|arrival| start + arrival.due <= now) {
-                    self.due_by_schedule(now, arrival, start + arrival.due);
+                while let Some(due) = self.schedule.next_due().filter(|due| *due <= now)
+                    && let Some(arrival) = self.schedule.take()
+                {
+                    self.due_by_schedule(now, arrival, due);
                 }
             }
             // A closed load has no due times: a call is due when there is room for it and its device is free.
             Load::Closed { .. } => {
-                while start <= now
+                while self.schedule.release_of_next().is_some_and(|release| release <= now)
                     && self.has_room()
-                    && let Some(arrival) = self.arrivals.next()
+                    && let Some(arrival) = self.schedule.take()
                 {
                     self.due(now, arrival, now, None);
                 }
@@ -218,6 +218,7 @@ impl Ledger {
     /// Ends everything that has not ended yet in `outcome`.
     pub(super) fn stop(&mut self, now: Nanos, outcome: Outcome) {
         self.stopped = true;
+        self.schedule.stop();
         for device in self.range.iter() {
             self.handle(now, device, Input::Stop(outcome));
         }
@@ -290,16 +291,16 @@ impl Ledger {
         if self.in_progress >= self.share || self.in_flight >= self.max_in_flight {
             return false;
         }
-        let next = self.arrivals.peek().map(|arrival| arrival.device);
+        let next = self.schedule.peek().map(|arrival| arrival.device);
         next.is_some_and(|device| !self.is_busy(device))
     }
 
-    /// A job is due when the first of its updates is; the others come with it.
+    /// A job is due when the first of its updates is; the others of its wave come with it.
     fn due_by_schedule(&mut self, now: Nanos, first: Arrival, due: Nanos) {
         let Some(devices) = self.job_devices else { return self.due(now, first, due, None) };
         self.due(now, first, due, Some(first.update));
         for _ in 1..devices {
-            let Some(arrival) = self.arrivals.next() else { break };
+            let Some(arrival) = self.schedule.take_of(first.wave) else { break };
             self.due(now, arrival, due, Some(first.update));
         }
         let gathered = std::mem::take(&mut self.gathered);

@@ -19,6 +19,7 @@ mod poll;
 mod provision;
 mod query;
 mod registry;
+mod schedule;
 mod scribe;
 mod shared;
 mod sighting;

@@ -1,6 +1,6 @@
 //! What a [`Ledger`](super::ledger::Ledger) is given, and what it asks for.
 
-use crate::policy::{DeviceIds, DeviceRange, Load};
+use crate::policy::{DeviceIds, DeviceRange, Load, Rollout};
 
 /// What the edge is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Part {
     pub(super) updates: u64,
     /// The whole fleet's load.
     pub(super) load: Load,
+    /// In which waves devices are called; `None`: all in one.
+    pub(super) rollout: Option<Rollout>,
     /// Calls in flight at once.
     pub(super) max_in_flight: u32,
     /// Devices of each job, at most; `None` if they are called one by one.

@@ -10,8 +10,8 @@ use super::event::Effect;
 use super::marks::Marks;
 use super::sighting::UpdateIds;
 use super::update::Update;
-use crate::measure::{DeviceTimes, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth};
-use crate::policy::{DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Series};
+use crate::measure::{DeviceTimes, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth, WaveCount};
+use crate::policy::{Arrivals, DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Rollout, Series};
 use crate::time::Nanos;
 
 /// The driver's recorder, with what it joins and whom it tells.
@@ -27,6 +27,8 @@ pub(super) struct Scribe {
     diagonal: Diagonal,
     load_start: Nanos,
     swallow: u32,
+    /// The waves that updates are counted by, where there are any.
+    rollout: Option<Rollout>,
 }
 
 /// What a scribe is given.
@@ -53,12 +55,40 @@ impl Scribe {
     pub(super) fn new(sources: Sources) -> Self {
         let Sources { truth, tracer, ids, devices, diagonal, by_job, swallow } = sources;
         let recorder = Recorder::default();
-        Self { recorder, truth, tracer, ids, devices, diagonal, load_start: Nanos::ZERO, by_job, swallow }
+        Self {
+            recorder,
+            truth,
+            tracer,
+            ids,
+            devices,
+            diagonal,
+            load_start: Nanos::ZERO,
+            by_job,
+            swallow,
+            rollout: None,
+        }
     }
 
     /// The load starts at `at`.
     pub(super) const fn load_starts(&mut self, at: Nanos) {
         self.load_start = at;
+    }
+
+    /// Counts what is planned, and gives it; in a `rollout` by wave, too.
+    pub(super) fn plan(&mut self, arrivals: &Arrivals, rollout: Option<Rollout>) -> u64 {
+        let planned = arrivals.planned();
+        self.recorder.plan(planned);
+        self.rollout = rollout;
+        for (wave, planned) in (0..).zip(arrivals.planned_by_wave()) {
+            self.recorder.wave(wave).planned += planned;
+        }
+        planned
+    }
+
+    /// The wave of `update`, to count in.
+    fn wave(&mut self, update: &Update) -> Option<&mut WaveCount> {
+        let wave = self.rollout.as_ref()?.wave_of(update.number());
+        Some(self.recorder.wave(wave))
     }
 
     /// The recorder, for what belongs to no single update.
@@ -100,6 +130,9 @@ impl Scribe {
         self.recorder.retries().method.attempts += 1;
         if update.attempts() == 1 {
             self.recorder.sent(now);
+            if let Some(wave) = self.wave(update) {
+                wave.call(now);
+            }
             if let Some(lag) = lag {
                 self.recorder.record(Series::ScheduleLag, lag);
             }
@@ -186,6 +219,10 @@ impl Scribe {
             _ => {}
         }
         self.note(device, now, || TraceEvent::Ended { outcome, detail: detail.to_owned() });
+        // A wave must come to its end whatever is forgotten.
+        if let Some(wave) = self.wave(update) {
+            wave.end(outcome);
+        }
         if self.swallow > 0 {
             self.swallow -= 1;
             return;

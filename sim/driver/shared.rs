@@ -60,6 +60,8 @@ pub(super) struct Shared {
 pub(super) struct Payload<'a> {
     fw_package_uri: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    fw_package_check_value: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     update_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fw_version: Option<&'a str>,
@@ -136,10 +138,11 @@ impl Shared {
     /// The call for update `number`: the tutorial's payload, and what this run adds to it.
     pub(super) fn method_call(&self, number: Option<u64>) -> MethodCall<Payload<'_>> {
         let update_id = self.update_ids.as_ref().and_then(|ids| Some(ids.id(number?)));
-        let (fw_package_uri, fw_version) = (self.config.package_uri.as_str(), self.config.version.as_deref());
+        let DriverConfig { package_uri: fw_package_uri, package_check, version, .. } = &self.config;
+        let (fw_package_check_value, fw_version) = (package_check.as_deref(), version.as_deref());
         MethodCall {
             method_name: FIRMWARE_UPDATE.to_owned(),
-            payload: Payload { fw_package_uri, update_id, fw_version },
+            payload: Payload { fw_package_uri, fw_package_check_value, update_id, fw_version },
             response_timeout_in_seconds: self.config.response_timeout.as_secs(),
             connect_timeout_in_seconds: self.config.connect_timeout.as_secs(),
         }

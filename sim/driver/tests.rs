@@ -23,6 +23,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
     let interval = Duration::from_millis(5);
     DriverPlan {
         config: DriverConfig {
+            rollout: None,
             load: Load::Open { rate: 500.0, arrivals: ArrivalKind::Constant, ramp: None },
             updates: None,
             via: Via::Calls,
@@ -30,6 +31,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
             response_timeout: Duration::from_secs(30),
             connect_timeout: Duration::ZERO,
             package_uri: "https://example.com/image".to_owned(),
+            package_check: None,
             version: None,
             update_id: true,
             observe: ObserveConfig {

@@ -90,7 +90,7 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
                 });
             }
             Some(Command::StartAt(at)) if !stopped && observers.is_empty() => {
-                shared.ledger.borrow_mut().begin(at);
+                shared.ledger.borrow_mut().release_wave(0, at);
                 let observer = match shared.config.observe.kind {
                     ObserveKind::Query => spawn_local(query::run(Rc::clone(&shared), at, cursor.get())),
                     ObserveKind::Poll => spawn_local(poll::run(Rc::clone(&shared))),
@@ -98,6 +98,7 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
                 observers = vec![observer.abort_handle(), spawn_local(probe(Rc::clone(&shared))).abort_handle()];
             }
             Some(Command::StartAt(_)) => {}
+            Some(Command::Release(wave, at)) => shared.ledger.borrow_mut().release_wave(wave, at),
             Some(Command::Sample(reply)) => hand_over(&shared, reply),
             Some(Command::Stop(outcome, reply)) => {
                 stopped = true;
@@ -141,6 +142,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         devices,
         updates: config.updates(devices),
         load: config.load,
+        rollout: config.rollout.clone(),
         max_in_flight: config.max_in_flight,
         job_devices: config.via.job_devices(),
         polls: config.observe.kind == ObserveKind::Poll,

@@ -115,6 +115,7 @@ impl WorkerSeat {
             throttles,
             breaker: Rc::default(),
             is_down: Cell::new(false),
+            is_up_again: Notify::new(),
             scratch: RefCell::default(),
             inbound: RefCell::default(),
             outboxes: RefCell::default(),
@@ -158,6 +159,7 @@ pub(super) struct Worker {
     pub(super) breaker: Rc<Breaker>,
     /// Whether the hub is down.
     is_down: Cell<bool>,
+    is_up_again: Notify,
     /// Buffers that all connections of this worker share.
     pub(super) scratch: RefCell<Scratch>,
     /// Packets on their way from a read to the partition: empty between reads, kept for its memory.
@@ -282,20 +284,29 @@ impl Worker {
     fn go_down(self: &Rc<Self>, done: SyncSender<()>) {
         self.is_down.set(true);
         self.breaker.trip();
-        for (_, outbox) in self.outboxes.borrow_mut().drain() {
-            outbox.cut();
-        }
-        self.with(|partition, _| partition.go_down());
+        // Before the connections of devices have their turn: there may be thousands, and each takes a while to close.
         let worker = Rc::clone(self);
         spawn_local(async move {
             worker.breaker.quiet().await;
             drop(done);
         });
+        for (_, outbox) in self.outboxes.borrow_mut().drain() {
+            outbox.cut();
+        }
+        self.with(|partition, _| partition.go_down());
+    }
+
+    /// Waits until the hub is not down: then it does nothing of its own either.
+    pub(super) async fn up(&self) {
+        while self.is_down.get() {
+            self.is_up_again.notified().await;
+        }
     }
 
     /// Listens again.
     fn come_up(&self, entrance: &Entrance, ports: Ports<Port>) {
         self.is_down.set(false);
+        self.is_up_again.notify_waiters();
         if let Err(error) = entrance.open(ports) {
             tracing::error!(%error, "a hub worker cannot listen again; look at the limit of descriptors (`ulimit -n`)");
         }

@@ -68,6 +68,13 @@ impl Usage {
         Some(Self { cpu: Duration::from_secs_f64(ticks as f64 / per_second as f64), rss_peak: rss_peak * 1024 })
     }
 
+    /// Whether another process is stopped, by a signal or a debugger.
+    #[must_use]
+    pub fn is_stopped(pid: u32) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, fields)| fields.trim_start().starts_with(['T', 't']))
+    }
+
     /// Resident memory of this process now, in bytes; zero if the system does not tell.
     #[must_use]
     pub fn resident() -> u64 {

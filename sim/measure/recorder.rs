@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Census, FaultCounts, Invariants, Judged, OffDiagonal, RetryTally, SeriesData};
+use super::wave::joined;
+use super::{Census, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, RetryTally, SeriesData, WaveCount};
 use crate::policy::{FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
@@ -38,6 +39,8 @@ pub struct Measurements {
     pub sent_span: Option<(Nanos, Nanos)>,
     /// What was tried, and tried again.
     pub retries: RetryTally,
+    /// The waves of a roll-out, by number from 0; empty without one.
+    pub waves: BTreeMap<u32, WaveCount>,
 }
 
 /// Plain counts.
@@ -64,9 +67,15 @@ pub struct Counters {
     /// Connections lost while no fault afflicted the device.
     #[serde(default)]
     pub losses_unexplained: u64,
-    /// Reports that devices gave up: refused by the hub, or throttled beyond their retries.
+    /// Reports that devices dropped: refused by the hub, or throttled beyond their retries.
     #[serde(default)]
     pub reports_dropped: u64,
+    /// Connections that intruders tried with ids of the fleet; they are in no other figure.
+    #[serde(default)]
+    pub intruder_attempts: u64,
+    /// Images that devices really downloaded.
+    #[serde(default)]
+    pub images: ImageCounts,
 }
 
 /// What stands at a moment; parts of a run add up, moments do not.
@@ -140,6 +149,11 @@ impl Recorder {
         self.measurements.merge_span(Some((now, now)));
     }
 
+    /// A wave of the roll-out, to count in.
+    pub fn wave(&mut self, wave: u32) -> &mut WaveCount {
+        self.measurements.waves.entry(wave).or_default()
+    }
+
     /// A fault of the plan, by its index there, was done to a device or to an update of one.
     pub fn strike(&mut self, fault: usize) {
         self.fault(fault).strikes += 1;
@@ -210,6 +224,9 @@ impl Measurements {
         }
         self.merge_span(other.sent_span);
         self.retries.merge(&other.retries);
+        for (wave, count) in &other.waves {
+            self.waves.entry(*wave).or_default().merge(count);
+        }
     }
 
     /// Adds another part's measurements for good. What is not there yet is moved: a histogram has 200 KB.
@@ -234,12 +251,7 @@ impl Measurements {
     }
 
     fn merge_span(&mut self, other: Option<(Nanos, Nanos)>) {
-        self.sent_span = match (self.sent_span, other) {
-            (Some((first, last)), Some((other_first, other_last))) => {
-                Some((first.min(other_first), last.max(other_last)))
-            }
-            (one, other) => one.or(other),
-        };
+        self.sent_span = joined(self.sent_span, other);
     }
 }
 
@@ -257,6 +269,8 @@ impl Counters {
         self.observer_left_out += other.observer_left_out;
         self.losses_unexplained += other.losses_unexplained;
         self.reports_dropped += other.reports_dropped;
+        self.intruder_attempts += other.intruder_attempts;
+        self.images.merge(other.images);
     }
 }
 
@@ -295,6 +309,7 @@ mod tests {
         recorder.off_diagonal([1], OffDiagonal::default());
         recorder.judged().add(Hit::One(1), Outcome::Failed, 1);
         recorder.invariants().checked(Invariant::OneOutcome);
+        recorder.wave(2).call(Nanos::new(5));
         let first = recorder.take();
         recorder.take_back(&first);
         assert_eq!(recorder.take(), first, "what was taken back is handed over again");
@@ -308,7 +323,7 @@ mod tests {
         assert_eq!(whole.census.unaccounted(), 0);
         let fault = &whole.faults[&1];
         assert_eq!((fault.strikes, fault.late, fault.injected()), (1, 1, 1));
-        assert_eq!(whole.counters.calls_sent, 2);
+        assert_eq!((whole.counters.calls_sent, whole.waves[&2].called), (2, 1));
         whole.merge(&first);
         let fault = &whole.faults[&1];
         assert_eq!((fault.strikes, fault.late, fault.injected(), fault.observed[&Outcome::Failed]), (2, 2, 2, 2));

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Census, FaultRow, InvariantRow, MatrixRow, OffDiagonal, SeriesData, ThrottleCount};
+use super::{
+    Census, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal, RolloutResult, SeriesData, ThrottleCount,
+};
 use crate::policy::Series;
 
 /// Everything that is known of a finished run.
@@ -66,6 +68,10 @@ pub struct RunResult {
     pub off_diagonal_total: u64,
     /// What must hold on every run; empty where nothing was driven.
     pub invariants: Vec<InvariantRow>,
+    /// The roll-out; `None` where the fleet was not called in waves.
+    pub rollout: Option<RolloutResult>,
+    /// What devices downloaded; `None` where they really downloaded nothing, or were none of ours.
+    pub images: Option<ImageCounts>,
 }
 
 /// What a run proved.
@@ -234,6 +240,8 @@ pub struct ObserverHealth {
 pub struct Retries {
     /// Connections, a row for each policy. Renewals of a token are attempts too.
     pub connect: Vec<RetryRow>,
+    /// Connections tried in the second of the run that had most, by all policies together.
+    pub connect_peak_per_s: u64,
     /// Method calls.
     pub method: RetryRow,
     /// Reports. One that is sent again because its connection went, or because no answer came, is an attempt and no retry:

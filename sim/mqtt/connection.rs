@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::greeting::read_connect;
@@ -16,13 +16,17 @@ use super::packet::{Connect, MAX_PACKET, Packet, PacketError, read_packet};
 use super::tls::{ClientCertificate, ClientTls, Engine, ServerTls, TlsError};
 
 mod error;
+mod impairment;
 mod layers;
+mod line;
 mod scratch;
 mod stream;
 mod upgrade;
 
 pub use error::ConnectionError;
+pub use impairment::Impairment;
 use layers::Layers;
+use line::Line;
 pub use scratch::Scratch;
 use scratch::WRITE;
 pub use stream::ByteStream;
@@ -32,7 +36,7 @@ const MAX_UNSENT: usize = 1024 * 1024;
 
 /// An MQTT connection.
 pub struct Connection {
-    stream: TcpStream,
+    line: Line,
     /// In a box of their own, so that a connection over plain TCP does not carry them.
     layers: Option<Box<Layers>>,
     /// The head of a packet whose rest has not arrived.
@@ -66,7 +70,7 @@ impl Connection {
     /// Speaks MQTT over `stream`.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
-        Self { stream, layers: None, partial: BytesMut::new(), unsent: BytesMut::new() }
+        Self { line: stream.into(), layers: None, partial: BytesMut::new(), unsent: BytesMut::new() }
     }
 
     /// Speaks MQTT over TLS over `stream`, as a device; `again` if it was connected before and may resume its session.
@@ -78,7 +82,7 @@ impl Connection {
         let mut engine = Engine::client(tls, again)?;
         let mut unsent = BytesMut::new();
         engine.open(&mut [], &mut BytesMut::new(), &mut unsent)?;
-        Ok(Self { stream, layers: Some(Box::new(Layers::tls(engine))), partial: BytesMut::new(), unsent })
+        Ok(Self { unsent, layers: Some(Box::new(Layers::tls(engine))), ..Self::new(stream) })
     }
 
     /// Speaks MQTT over TLS over `stream`, as a hub. [`Connection::poll_handshake`] comes first.
@@ -94,8 +98,8 @@ impl Connection {
     /// # Errors
     /// The runtime does not let go of the socket.
     pub fn detach(self) -> io::Result<Detached> {
-        let Self { stream, layers, partial, unsent } = self;
-        Ok(Detached { stream: stream.into_std()?, layers, partial, unsent })
+        let Self { line, layers, partial, unsent } = self;
+        Ok(Detached { stream: line.tcp.into_std()?, layers, partial, unsent })
     }
 
     /// Goes on with a connection that comes from another runtime.
@@ -104,13 +108,13 @@ impl Connection {
     /// This runtime does not take the socket.
     pub fn attach(detached: Detached) -> io::Result<Self> {
         let Detached { stream, layers, partial, unsent } = detached;
-        Ok(Self { stream: TcpStream::from_std(stream)?, layers, partial, unsent })
+        Ok(Self { line: TcpStream::from_std(stream)?.into(), layers, partial, unsent })
     }
 
     /// Tears the connection: the peer sees a reset, and what was not sent is lost.
     pub fn reset(self) {
         // A socket that does not take the option is closed like any other.
-        let _ = self.stream.set_zero_linger();
+        let _ = self.line.tcp.set_zero_linger();
     }
 
     /// Whether TLS resumed an earlier session.
@@ -177,9 +181,9 @@ impl Connection {
         let gathering = !self.partial.is_empty();
         let Scratch { read, parse: shared, between, .. } = scratch;
         shared.clear();
-        let Self { stream, layers, partial, unsent } = self;
+        let Self { line, layers, partial, unsent } = self;
         let into = if gathering { partial } else { shared };
-        let arrived = ready!(arrive(stream, layers.as_deref_mut(), cx, read, between, into, unsent));
+        let arrived = ready!(arrive(line, layers.as_deref_mut(), cx, read, between, into, unsent));
         let parsed = if gathering {
             self.parse_partial(packets)
         } else {
@@ -216,8 +220,8 @@ impl Connection {
 
     /// Reads what has arrived, with one system call, and keeps it.
     fn gather(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<Result<(), ConnectionError>> {
-        let Self { stream, layers, partial, unsent } = self;
-        arrive(stream, layers.as_deref_mut(), cx, &mut scratch.read, &mut scratch.between, partial, unsent)
+        let Self { line, layers, partial, unsent } = self;
+        arrive(line, layers.as_deref_mut(), cx, &mut scratch.read, &mut scratch.between, partial, unsent)
     }
 
     /// Appends the packets that already arrived in full to `packets`: needed once after [`Connection::poll_connect`].
@@ -289,14 +293,14 @@ impl Connection {
 
     /// Writes all of `buffer`, behind what is unsent; what the socket does not take is unsent.
     fn write(&mut self, buffer: &mut BytesMut) -> Result<(), ConnectionError> {
-        if self.has_unsent() {
+        if !self.unsent.is_empty() {
             self.unsent.extend_from_slice(buffer);
             buffer.clear();
             return Ok(());
         }
         let mut sent = 0;
         while sent < buffer.len() {
-            match self.stream.try_write(&buffer[sent..]) {
+            match self.line.try_write(&buffer[sent..]) {
                 Ok(taken) => sent += taken,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.unsent = BytesMut::from(&buffer[sent..]);
@@ -309,10 +313,33 @@ impl Connection {
         Ok(())
     }
 
-    /// Whether something waits for the socket to take it.
+    /// Whether something waits for the socket, or the path, to take it.
     #[must_use]
     pub fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
+        !self.unsent.is_empty() || self.line.holds_back()
+    }
+
+    /// Changes what is wrong with the path, from now on. [`Connection::poll_flush`] and [`Connection::poll_receive`] have
+    /// to be polled after that.
+    pub fn impair(&mut self, impairment: Impairment) {
+        self.line.impair(impairment);
+    }
+
+    /// Whether nothing gets through in either direction, so that neither side learns that the other has closed it.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.line.impairment().black_hole
+    }
+
+    /// Ready once the peer has closed it; whatever else comes is thrown away, unread.
+    pub fn poll_closed(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Poll<()> {
+        loop {
+            let mut read = ReadBuf::new(&mut scratch.read);
+            let read_any = ready!(Pin::new(&mut self.line.tcp).poll_read(cx, &mut read));
+            if read_any.is_err() || read.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
     }
 
     /// Sends what the socket did not take earlier; ready when nothing is left.
@@ -321,11 +348,11 @@ impl Connection {
     /// The connection is over.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         while !self.unsent.is_empty() {
-            let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent))?;
+            let sent = ready!(self.line.poll_write(cx, &self.unsent))?;
             self.unsent.advance(sent);
         }
         self.unsent = BytesMut::new();
-        Poll::Ready(Ok(()))
+        self.line.poll_flush(cx).map_err(ConnectionError::from)
     }
 }
 
@@ -343,7 +370,7 @@ pub(super) fn parse(buffer: &mut BytesMut, packets: &mut Vec<Packet>) -> Result<
 /// Appends what one read brings to `into`, without what the layers put around it; never nothing without layers. What they
 /// have to say is unsent.
 fn arrive(
-    stream: &mut TcpStream,
+    line: &mut Line,
     layers: Option<&mut Layers>,
     cx: &mut Context<'_>,
     buffer: &mut [u8],
@@ -352,7 +379,7 @@ fn arrive(
     unsent: &mut BytesMut,
 ) -> Poll<Result<(), ConnectionError>> {
     let mut read = ReadBuf::new(buffer);
-    ready!(Pin::new(&mut *stream).poll_read(cx, &mut read))?;
+    ready!(line.poll_read(cx, &mut read))?;
     let arrived = read.filled_mut();
     // A peer that goes without TLS's goodbye is gone as well: a packet says how long it is, so none is cut in silence.
     if arrived.is_empty() {
@@ -368,7 +395,7 @@ fn arrive(
         Err(error) => error,
     };
     // Why it is over, or an answer to a goodbye: the peer may learn it, but it is not waited for.
-    let _ = stream.try_write(unsent);
+    let _ = line.try_write(unsent);
     Poll::Ready(Err(over))
 }
 

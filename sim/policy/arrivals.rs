@@ -1,11 +1,12 @@
 //! The arrival schedule: which update is due when, and which device it calls.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use rand::Rng;
 use rand_distr::{Distribution, Exp1};
 
-use super::{ArrivalKind, DeviceRange, Load, Ramp};
+use super::{ArrivalKind, DeviceRange, Load, Ramp, Rollout};
 use crate::random::{Domain, Seed, Stream};
 
 /// One planned update.
@@ -15,7 +16,10 @@ pub struct Arrival {
     pub update: u64,
     /// Index of the device that it calls.
     pub device: u32,
-    /// When the call is due, from the start of the load; zero in a closed load, which has no due times.
+    /// The wave of the roll-out that it belongs to, from 0; 0 without a roll-out.
+    pub wave: u32,
+    /// When the call is due, from the release of its wave (that of the first is the start of the load); zero in a closed
+    /// load, which has no due times.
     pub due: Duration,
 }
 
@@ -32,6 +36,17 @@ pub struct Arrivals {
     turn: usize,
     round: u64,
     clock: DueTimes,
+    waves: Option<Box<Waves>>,
+}
+
+/// Where a schedule is in its roll-out. Due times begin anew with each wave.
+#[derive(Debug)]
+struct Waves {
+    rollout: Rollout,
+    seed: Seed,
+    load: Load,
+    wave: u32,
+    places: Range<u64>,
 }
 
 impl Arrivals {
@@ -39,7 +54,31 @@ impl Arrivals {
     #[must_use]
     pub fn new(seed: Seed, load: &Load, devices: u32, updates: u64, range: DeviceRange) -> Self {
         let own = if range.is_empty() { Vec::new() } else { own_places(seed, devices, updates, range) };
-        Self { own, devices, updates, turn: 0, round: 0, clock: DueTimes::new(seed, load) }
+        Self { own, devices, updates, turn: 0, round: 0, clock: DueTimes::new(seed, load, 0), waves: None }
+    }
+
+    /// The same schedule in waves, each with due times of its own. A roll-out has no more updates than there are devices:
+    /// nobody is called twice.
+    #[must_use]
+    pub fn in_waves(mut self, seed: Seed, load: &Load, rollout: Option<&Rollout>) -> Self {
+        self.waves = rollout.map(|rollout| {
+            let (rollout, load) = (rollout.clone(), *load);
+            Box::new(Waves { wave: 0, places: rollout.places(0), rollout, seed, load })
+        });
+        self
+    }
+
+    /// How many updates there are in each wave of this part; nothing without a roll-out.
+    #[must_use]
+    pub fn planned_by_wave(&self) -> Vec<u64> {
+        let Some(waves) = &self.waves else { return Vec::new() };
+        let mut planned = vec![0; waves.rollout.waves.len()];
+        for (place, _) in &self.own {
+            if let Some(count) = planned.get_mut(waves.rollout.wave_of(u64::from(*place)) as usize) {
+                *count += 1;
+            }
+        }
+        planned
     }
 
     /// How many updates there are in this part.
@@ -50,13 +89,23 @@ impl Arrivals {
         self.own.iter().map(|&(place, _)| rounds + u64::from(u64::from(place) < rest)).sum()
     }
 
-    /// When the first and the last update of the whole schedule are due; `None` in a closed load.
+    /// When the first and the last update of each wave are due, from its release; without a roll-out there is one wave.
+    /// Nothing in a closed load.
     #[must_use]
-    pub fn span(seed: Seed, load: &Load, updates: u64) -> Option<(Duration, Duration)> {
-        load.rate()?;
-        let mut clock = DueTimes::new(seed, load);
-        let last = updates.checked_sub(1)?;
-        Some((clock.due(0), clock.due(last)))
+    pub fn spans(seed: Seed, load: &Load, updates: u64, rollout: Option<&Rollout>) -> Vec<(Duration, Duration)> {
+        if load.rate().is_none() {
+            return Vec::new();
+        }
+        let span = |load: &Load, wave, updates: u64| {
+            let mut clock = DueTimes::new(seed, load, wave);
+            updates.checked_sub(1).map(|last| (clock.due(0), clock.due(last)))
+        };
+        let Some(rollout) = rollout else { return span(load, 0, updates).into_iter().collect() };
+        let of = |wave| {
+            let places = rollout.places(wave);
+            span(&rollout.load(load, wave), wave, places.end - places.start)
+        };
+        (0..rollout.len()).filter_map(of).collect()
     }
 }
 
@@ -73,7 +122,25 @@ impl Iterator for Arrivals {
             return None;
         }
         self.turn += 1;
-        Some(Arrival { update, device, due: self.clock.due(update) })
+        let Some(waves) = &mut self.waves else {
+            return Some(Arrival { update, device, wave: 0, due: self.clock.due(update) });
+        };
+        if let Some(clock) = waves.enter(update) {
+            self.clock = clock;
+        }
+        Some(Arrival { update, device, wave: waves.wave, due: self.clock.due(update - waves.places.start) })
+    }
+}
+
+impl Waves {
+    /// Goes on to the wave of the place `update`; the due times of that wave where it is another one.
+    fn enter(&mut self, update: u64) -> Option<DueTimes> {
+        if self.places.contains(&update) {
+            return None;
+        }
+        self.wave = self.rollout.wave_of(update);
+        self.places = self.rollout.places(self.wave);
+        Some(DueTimes::new(self.seed, &self.rollout.load(&self.load, self.wave), self.wave))
     }
 }
 
@@ -90,7 +157,7 @@ fn own_places(seed: Seed, devices: u32, updates: u64, range: DeviceRange) -> Vec
 }
 
 /// A seeded shuffle of the fleet (Fisher-Yates), so that each moment's calls spread over all shards.
-fn call_order(seed: Seed, devices: u32) -> Vec<u32> {
+pub(super) fn call_order(seed: Seed, devices: u32) -> Vec<u32> {
     let mut random = seed.stream(Domain::CallOrder, 0, 0);
     let mut order: Vec<u32> = (0..devices).collect();
     for last in (1..order.len()).rev() {
@@ -115,8 +182,9 @@ struct DueTimes {
 }
 
 impl DueTimes {
-    fn new(seed: Seed, load: &Load) -> Self {
-        let random = seed.stream(Domain::Arrivals, 0, 0);
+    /// The due times of a wave, whose load this is.
+    fn new(seed: Seed, load: &Load, wave: u32) -> Self {
+        let random = seed.stream(Domain::Arrivals, u64::from(wave), 0);
         match *load {
             Load::Open { rate, arrivals, ramp } => {
                 Self { random, kind: Some(arrivals), rate, ramp, drawn: 0, expected: 0.0 }
@@ -211,12 +279,69 @@ mod tests {
             let load = open(100.0, kind, None);
             let schedule = some(7, &load, 10, 35);
             let ends = (schedule[0].due, schedule[34].due);
-            assert_eq!(Arrivals::span(Seed(7), &load, 35), Some(ends));
+            assert_eq!(Arrivals::spans(Seed(7), &load, 35, None), [ends]);
         }
-        assert_eq!(Arrivals::span(Seed(7), &Load::Closed { in_flight: 3 }, 35), None);
+        assert_eq!(Arrivals::spans(Seed(7), &Load::Closed { in_flight: 3 }, 35, None), []);
+    }
+
+    fn rollout(waves: &[u32], growth: f64) -> Rollout {
+        Rollout { waves: waves.to_vec(), pause: Duration::ZERO, growth, abort: None }
+    }
+
+    #[test]
+    fn each_wave_has_due_times_of_its_own_at_its_own_rate() {
+        let (load, waves) = (open(10.0, ArrivalKind::Constant, None), rollout(&[5, 20, 60], 2.0));
+        let whole = DeviceRange { start: 0, end: 100 };
+        let arrivals: Vec<Arrival> =
+            Arrivals::new(Seed(7), &load, 100, 60, whole).in_waves(Seed(7), &load, Some(&waves)).collect();
+        assert_eq!(arrivals.len(), 60);
+        let millis = |place: usize| (arrivals[place].wave, arrivals[place].due.as_millis());
+        assert_eq!([0, 4, 5, 19, 20, 59].map(millis), [(0, 0), (0, 400), (1, 0), (1, 700), (2, 0), (2, 975)]);
+        let spans = Arrivals::spans(Seed(7), &load, 60, Some(&waves));
+        assert_eq!(spans[2], (arrivals[20].due, arrivals[59].due));
+        // The order and the first wave are those of the load without a roll-out.
+        let plain = some(7, &load, 100, 60);
+        assert!(plain.iter().map(|a| a.device).eq(arrivals.iter().map(|a| a.device)));
+        assert_eq!(plain[..5], arrivals[..5]);
     }
 
     proptest! {
+        #[test]
+        fn any_number_of_shards_shares_the_same_waves(
+            seed: u64,
+            sizes in proptest::collection::vec(1..40_u32, 1..6),
+            beyond in 0..30_u32,
+            cuts in proptest::collection::vec(0..200_u32, 0..5),
+            growth in 0.5..3.0_f64,
+        ) {
+            let load = open(50.0, ArrivalKind::Poisson, None);
+            let ends: Vec<u32> = sizes.iter().scan(0, |sum, size| { *sum += size; Some(*sum) }).collect();
+            let waves = rollout(&ends, growth);
+            let (updates, devices) = (waves.updates(), waves.waves[waves.waves.len() - 1] + beyond);
+            let part = |range| {
+                Arrivals::new(Seed(seed), &load, devices, updates, range).in_waves(Seed(seed), &load, Some(&waves))
+            };
+            let mut edges: Vec<u32> = cuts.into_iter().map(|cut| cut.min(devices)).chain([devices]).collect();
+            edges.sort_unstable();
+            let (mut parts, mut start, mut planned) = (Vec::new(), 0, vec![0; sizes.len()]);
+            for end in edges {
+                let its = part(DeviceRange { start, end });
+                its.planned_by_wave().iter().zip(&mut planned).for_each(|(count, sum)| *sum += count);
+                parts.extend(its);
+                start = end;
+            }
+            parts.sort_by_key(|arrival: &Arrival| arrival.update);
+            let whole: Vec<Arrival> = part(DeviceRange { start: 0, end: devices }).collect();
+            prop_assert_eq!(&parts, &whole);
+            prop_assert!(planned.iter().copied().eq(sizes.iter().map(|size| u64::from(*size))));
+            for (wave, span) in Arrivals::spans(Seed(seed), &load, updates, Some(&waves)).into_iter().enumerate() {
+                let its: Vec<_> = whole.iter().filter(|arrival| arrival.wave == wave as u32).collect();
+                prop_assert_eq!((its[0].due, its[its.len() - 1].due), span);
+                prop_assert!(its.is_sorted_by_key(|arrival| arrival.due));
+                prop_assert_eq!(its.len(), sizes[wave] as usize);
+            }
+        }
+
         #[test]
         fn any_number_of_shards_shares_one_schedule(
             seed: u64,

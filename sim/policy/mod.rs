@@ -8,9 +8,12 @@ mod device_ids;
 mod diagonal;
 mod fault;
 mod fleet_range;
+mod image;
 mod load;
 mod outcome;
 mod retry;
+mod rollout;
+mod rollout_stage;
 mod series;
 mod status;
 mod threshold;
@@ -29,9 +32,12 @@ pub use fault::{
     Throttled, ThrottledOperation, TokenExpiry, Vanish,
 };
 pub use fleet_range::DeviceRange;
+pub use image::MadeImage;
 pub use load::{ArrivalKind, Load, Ramp};
 pub use outcome::Outcome;
 pub use retry::{Backoff, ConnectPolicies, Failed, Failure, Jitter, RetryPolicy, Retrying};
+pub use rollout::{AbortCriteria, Rollout};
+pub use rollout_stage::{RolloutLead, RolloutStage, RolloutStep};
 pub use series::Series;
 pub use status::FirmwareStatus;
 pub use threshold::{Comparison, Metric, Statistic, Threshold, ThresholdError, Unit};

@@ -39,11 +39,15 @@ pub enum Series {
     UpdateOverhead,
     /// Due time -> call really sent: the generator's own lateness.
     ScheduleLag,
+    /// Download of an image started -> its hash verified.
+    ImageDownload,
+    /// Download of an image started -> given up.
+    ImageDownloadError,
 }
 
 impl Series {
     /// Every series, in the order in which reports list them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Connect,
         Self::ConnectError,
         Self::Reconnect,
@@ -72,6 +76,8 @@ impl Series {
         Self::UpdateTotalError,
         Self::UpdateOverhead,
         Self::ScheduleLag,
+        Self::ImageDownload,
+        Self::ImageDownloadError,
     ];
 
     /// The name in results, reports and thresholds.
@@ -108,6 +114,8 @@ impl Series {
             Self::UpdateTotalError => "update.total.error",
             Self::UpdateOverhead => "update.overhead",
             Self::ScheduleLag => "schedule.lag",
+            Self::ImageDownload => "image.download",
+            Self::ImageDownloadError => "image.download.error",
         }
     }
 
@@ -141,7 +149,13 @@ impl Series {
     /// Whether only the fleet can measure it.
     #[must_use]
     pub const fn needs_fleet(self) -> bool {
-        matches!(self, Self::Connect | Self::ConnectError | Self::Reconnect | Self::TwinAck(_))
+        matches!(self, Self::Connect | Self::ConnectError | Self::Reconnect | Self::TwinAck(_)) || self.needs_images()
+    }
+
+    /// Whether it is about images that devices really download.
+    #[must_use]
+    pub const fn needs_images(self) -> bool {
+        matches!(self, Self::ImageDownload | Self::ImageDownloadError)
     }
 }
 

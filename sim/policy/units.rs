@@ -1,4 +1,4 @@
-//! Durations and rates as people write them: `500ms`, `15s`, `200/s`.
+//! Durations, rates and sizes as people write them: `500ms`, `15s`, `200/s`, `64KiB`, `1MiB/s`.
 
 use std::time::Duration;
 
@@ -47,6 +47,132 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
     };
     let number: f64 = number.trim().parse().map_err(|_| wrong())?;
     if number.is_finite() && number > 0.0 { Ok(number / per) } else { Err(wrong()) }
+}
+
+/// What a size may be counted in, the larger before those that divide it.
+const SIZES: [(&str, u64); 7] = [
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("kB", 1000),
+    ("B", 1),
+];
+
+/// Reads `64KiB`, `1.5MiB`, `10MB` or `512B` as bytes.
+///
+/// # Errors
+/// A sentence that names the text and shows what is allowed.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    size(text).ok_or_else(|| format!("`{text}` is not a size: write it like `64KiB`, `10MiB`, `10MB` or `512B`"))
+}
+
+/// Writes a size so that [`parse_size`] reads it back.
+#[must_use]
+pub fn format_size(bytes: u64) -> String {
+    let unit = SIZES.into_iter().find(|(_, unit)| bytes > 0 && bytes % unit == 0);
+    let (name, unit) = unit.unwrap_or(("B", 1));
+    format!("{}{name}", bytes / unit)
+}
+
+/// Reads a size per second, like `1MiB/s`, as bytes per second; there is more than none.
+///
+/// # Errors
+/// A sentence that names the text and shows what is allowed.
+pub fn parse_bandwidth(text: &str) -> Result<u64, String> {
+    let bandwidth = text.trim().strip_suffix("/s").and_then(size).filter(|bytes| *bytes > 0);
+    bandwidth.ok_or_else(|| format!("`{text}` is not a bandwidth: write it like `64KiB/s`, `1MiB/s` or `10MB/s`"))
+}
+
+/// Writes a bandwidth so that [`parse_bandwidth`] reads it back.
+#[must_use]
+pub fn format_bandwidth(bytes_per_second: u64) -> String {
+    format!("{}/s", format_size(bytes_per_second))
+}
+
+fn size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let (number, unit) = SIZES.into_iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
+    let number = number.trim();
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(unit);
+    }
+    let bytes = number.parse::<f64>().ok()? * unit as f64;
+    // A part of a byte is a mistake.
+    (bytes.fract() == 0.0 && (0.0..9e15).contains(&bytes)).then_some(bytes as u64)
+}
+
+/// Serde for sizes written as text: `#[serde(with = "units::bytes")]`.
+pub mod bytes {
+    use super::{format_size, parse_size};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// As [`format_size`] writes it.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format_size(*bytes))
+    }
+
+    /// As [`parse_size`] reads it.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_size(&text).map_err(D::Error::custom)
+    }
+}
+
+/// Serde for bandwidths written as text: `#[serde(with = "units::bandwidth")]`.
+pub mod bandwidth {
+    use super::{format_bandwidth, parse_bandwidth};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// As [`format_bandwidth`] writes it.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(bandwidth: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format_bandwidth(*bandwidth))
+    }
+
+    /// As [`parse_bandwidth`] reads it.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_bandwidth(&text).map_err(D::Error::custom)
+    }
+}
+
+/// Serde for bandwidths that may be missing: `#[serde(default, with = "units::optional_bandwidth")]`.
+pub mod optional_bandwidth {
+    use super::{format_bandwidth, parse_bandwidth};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// As [`format_bandwidth`] writes it, or null.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(bandwidth: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match bandwidth {
+            Some(bandwidth) => serializer.serialize_str(&format_bandwidth(*bandwidth)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// As [`parse_bandwidth`] reads it.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| parse_bandwidth(&text).map_err(D::Error::custom)).transpose()
+    }
 }
 
 /// Serde for durations written as text: `#[serde(with = "units::duration")]`.
@@ -142,6 +268,11 @@ mod tests {
         assert_eq!(parse_rate("200/s"), Ok(200.0));
         assert_eq!(parse_rate("6000/m"), Ok(100.0));
         assert_eq!(parse_rate("0.5"), Ok(0.5));
+        for (text, bytes) in [("64KiB", 65_536), ("1.5MiB", 1_572_864), ("10 MB", 10_000_000), ("512B", 512), ("0B", 0)]
+        {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        assert_eq!(parse_bandwidth("1MiB/s"), Ok(1 << 20));
     }
 
     #[test]
@@ -152,6 +283,12 @@ mod tests {
         for text in ["", "0", "-1", "nan", "10/x", "inf"] {
             assert!(parse_rate(text).is_err(), "{text}");
         }
+        for text in ["", "10", "KiB", "-1B", "0.5B", "1e30GiB", "99999999999999999999B", "nanB"] {
+            assert!(parse_size(text).unwrap_err().contains("64KiB"), "{text}");
+        }
+        for text in ["", "1MiB", "0B/s", "1MiB/m", "/s"] {
+            assert!(parse_bandwidth(text).unwrap_err().contains("1MiB/s"), "{text}");
+        }
     }
 
     proptest! {
@@ -159,6 +296,12 @@ mod tests {
         fn a_duration_survives_writing_and_reading(nanos in 0..i64::MAX as u64) {
             let duration = Duration::from_nanos(nanos);
             prop_assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+        }
+
+        #[test]
+        fn a_size_survives_writing_and_reading(bytes: u64, shift in 0..64_u32) {
+            let bytes = bytes >> shift;
+            prop_assert_eq!(parse_size(&format_size(bytes)), Ok(bytes));
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::error::Problem;
+use super::image;
 use super::reader::{Field, Section};
-use crate::device::FirmwareConfig;
+use crate::device::{FirmwareConfig, Image};
 use crate::policy::Delay;
 
 /// The devices' workflow, and the driver's part of the section.
@@ -20,14 +21,27 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 pub(super) fn read(field: &Field<'_>) -> Result<Firmware, Problem> {
     let section =
-        field.section(&["wait", "download", "apply", "version", "package_uri", "new_version", "update_id"])?;
+        field.section(&["wait", "download", "apply", "image", "version", "package_uri", "new_version", "update_id"])?;
+    let image = section.optional("image");
     let config = FirmwareConfig {
         wait: delay(&section.required("wait")?)?,
         download: delay(&section.required("download")?)?,
         apply: delay(&section.required("apply")?)?,
+        image: image.as_ref().map(image::read).transpose()?,
         version: version(&section.required("version")?)?,
     };
-    let package_uri = some_text(&section.required("package_uri")?)?;
+    let mut package_uri = some_text(&section.required("package_uri")?)?;
+    if let Some((image, from)) = image.zip(config.image.as_ref()) {
+        section.meaningless("download", &image, "beside `firmware.image`, which says how long a download takes")?;
+        match from {
+            Image::Nowhere { .. } => {}
+            Image::Hub { .. } => section.meaningless("package_uri", &image, "where the hub serves the image")?,
+            Image::Url { url, .. } => {
+                section.meaningless("package_uri", &image, "beside `firmware.image.url`, which is what calls say")?;
+                package_uri.clone_from(url);
+            }
+        }
+    }
     let new_version = new_version(&section, &config.version)?;
     let update_id = section.required("update_id")?.boolean()?;
     Ok(Firmware { config, package_uri, new_version, update_id })

@@ -9,6 +9,7 @@ mod fault;
 mod firmware;
 mod fleet;
 mod hub;
+mod image;
 mod library;
 mod load;
 mod observe;
@@ -17,6 +18,7 @@ mod plan;
 mod reader;
 mod report;
 mod retry;
+mod rollout;
 #[cfg(test)]
 mod tests;
 mod threshold;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::reader::Field;
-use crate::device::FirmwareConfig;
+use crate::device::{DownloadConfig, FirmwareConfig};
 use crate::driver::{ObserveConfig, ObserveKind};
 use crate::policy::units;
 
@@ -24,12 +24,20 @@ pub(super) fn read(field: &Field<'_>, firmware: &FirmwareConfig) -> Result<Obser
         overlap: overlap(&section.required("overlap")?)?,
         stage_deadline: deadline.duration(MILLISECOND..=24 * HOUR)?,
     };
+    let download = match firmware.image {
+        Some(_) => "what a download of `firmware.image` takes",
+        None => "what `firmware.download` can take",
+    };
     // A stage is seen at the next look at the earliest; and a healthy device must not count as stuck.
     let needs = [
         ("`observe.interval`", config.interval),
         ("what `firmware.wait` can take", firmware.wait.upper()),
-        ("what `firmware.download` can take", firmware.download.upper()),
+        (download, firmware.longest_download()),
         ("what `firmware.apply` can take", firmware.apply.upper()),
+        (
+            "what `firmware.image` gives a server that stalls, all `attempts` of `stall_timeout` and the waits between them",
+            firmware.downloads().map_or(Duration::ZERO, DownloadConfig::patience),
+        ),
     ];
     if let Some((what, time)) = needs.into_iter().find(|(_, time)| config.stage_deadline <= *time) {
         let time = units::format_duration(round_up(time));

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::error::Problem;
 use super::fleet::FleetSection;
 use super::reader::{Field, Section};
-use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, threshold};
-use crate::device::{FirmwareConfig, FleetConfig};
+use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, rollout, threshold};
+use crate::device::{FirmwareConfig, FleetConfig, Image, ImageUrl};
 use crate::driver::{DriverConfig, ObserveKind, Via};
-use crate::policy::{ArrivalKind, Fault, FaultKind, Load, Threshold, units};
+use crate::hub::HubConfig;
+use crate::policy::{ArrivalKind, Fault, FaultKind, FaultPlan, Load, Rollout, Threshold, units};
 use crate::random::Seed;
 
 /// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
@@ -46,7 +47,7 @@ pub struct Plan {
 }
 
 /// The keys of a document.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 13] = [
     "name",
     "description",
     "seed",
@@ -55,6 +56,7 @@ pub(super) const KEYS: [&str; 12] = [
     "fleet",
     "firmware",
     "load",
+    "rollout",
     "observe",
     "fault",
     "threshold",
@@ -77,18 +79,30 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let FleetSection { fleet, shards, max_descriptors } = fleet::read(&root.required("fleet")?, &retries)?;
     let firmware = firmware::read(&root.required("firmware")?)?;
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
+    let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
+    if hub == HubPlan::Azure
+        && let Some(image) = root.optional("firmware").and_then(|field| field.table_entry("image"))
+        && matches!(firmware.config.image, Some(Image::Hub { .. }))
+    {
+        let why = "needs the embedded hub, which alone serves images: name the image's `url` and `sha256` instead";
+        return Err(image.problem(format_args!("with `serve = true` {why}")));
+    }
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
-    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, &fleet))?;
+    let waves = rollout.as_ref().map_or(0, Rollout::len);
+    let targets = fault::Targets { fleet: &fleet, hub: &hub, waves };
+    let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, targets))?;
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, load.via))?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {
         load: load.load,
+        rollout,
         updates: load.updates,
         via: load.via,
         max_in_flight: load.max_in_flight,
         response_timeout: load.response_timeout,
         connect_timeout: load.connect_timeout,
         package_uri: firmware.package_uri,
+        package_check: None,
         version: firmware.new_version,
         update_id: firmware.update_id,
         observe,
@@ -133,26 +147,52 @@ impl Plan {
         self
     }
 
+    /// What the embedded hub is started with; `None` for any other hub.
+    #[must_use]
+    pub fn embedded_hub(&self) -> Option<HubConfig> {
+        let mut config = self.hub.embedded(self.fleet.transport)?;
+        if self.fleet.transport.is_secure() && matches!(self.firmware.image, Some(Image::Hub { .. })) {
+            // Whoever wants TLS for MQTT wants it for images.
+            config.https = config.https.or(config.http);
+        }
+        Some(config)
+    }
+
     /// Updates that are planned over the whole fleet.
     #[must_use]
     pub fn updates(&self) -> u64 {
         self.driver.updates(self.fleet.devices)
     }
 
+    /// The faults, with their selections resolved for this fleet and its roll-out.
+    #[must_use]
+    pub fn fault_plan(&self) -> FaultPlan {
+        let (seed, devices) = (self.seed, self.fleet.devices);
+        FaultPlan::in_waves(seed, &self.faults, devices, |number| {
+            let rollout = self.driver.rollout.as_ref().zip(number.checked_sub(1));
+            rollout.map(|(rollout, wave)| rollout.members(seed, devices, wave)).unwrap_or_default()
+        })
+    }
+
     /// The load in words.
     #[must_use]
     pub fn load_in_words(&self) -> String {
         let load = match self.driver.load {
-            Load::Open { rate, .. } => format!("{rate} method calls/s"),
+            Load::Open { rate, .. } => format!("{} method calls/s", self.driver.peak_rate().unwrap_or(rate)),
             Load::Closed { in_flight } => format!("{in_flight} updates in progress"),
         };
         let load = match self.driver.via {
             Via::Calls => load,
             Via::Job { devices } => format!("{load} in jobs of {devices}"),
         };
-        match self.driver.updates {
-            Some(updates) => format!("{load}, {updates} updates in all"),
+        let load = match &self.driver.rollout {
+            Some(rollout) => format!("{load}, in {} waves", rollout.len()),
             None => load,
+        };
+        if self.updates() == u64::from(self.fleet.devices) {
+            load
+        } else {
+            format!("{load}, {} updates in all", self.updates())
         }
     }
 
@@ -164,10 +204,7 @@ impl Plan {
             let connects = self.fleet.connect_rate;
             rates.push(format!("{} devices, {connects} connections/s", self.fleet.devices));
             // One report of each device that comes online, three of each that is updated.
-            let reports = match self.driver.load {
-                Load::Open { rate, .. } => connects.max(3.0 * rate),
-                Load::Closed { .. } => connects,
-            };
+            let reports = self.driver.peak_rate().map_or(connects, |rate| connects.max(3.0 * rate));
             rates.push(format!("{reports} twin updates/s"));
         }
         if driver {
@@ -179,7 +216,29 @@ impl Plan {
                 ObserveKind::Poll => format!("{looks} twin reads/s for each update in progress"),
             });
         }
+        rates.extend(self.downloads_in_words());
         rates.join(", ")
+    }
+
+    /// The server that devices download their image from, if it is on another machine.
+    #[must_use]
+    pub fn image_elsewhere(&self) -> Option<ImageUrl> {
+        let Some(Image::Url { url, .. }) = &self.firmware.image else { return None };
+        ImageUrl::parse(url).ok().filter(|url| !url.is_loopback())
+    }
+
+    /// The most that a server elsewhere has to bear of downloads.
+    fn downloads_in_words(&self) -> Option<String> {
+        let host = self.image_elsewhere()?.host;
+        let download = self.firmware.downloads()?;
+        let often = match self.driver.load {
+            Load::Open { rate, .. } => format!("{rate} downloads/s"),
+            Load::Closed { in_flight } => format!("{in_flight} downloads at once"),
+        };
+        Some(match download.fleet_bandwidth {
+            Some(bandwidth) => format!("{often} from {host} at up to {}", units::format_bandwidth(bandwidth)),
+            None => format!("{often} from {host} without a limit of bandwidth"),
+        })
     }
 
     /// The plan in a sentence.
@@ -214,9 +273,22 @@ impl Plan {
     /// How long it is from the first call to the last outcome, roughly.
     #[must_use]
     pub fn estimated_load(&self) -> Duration {
-        let updates = self.updates();
+        let load = &self.driver.load;
+        let Some(rollout) = &self.driver.rollout else {
+            return self.estimated_wave(load, self.updates()) + Duration::from_secs(1);
+        };
+        // That a wave is over is known a second later at most.
+        let waves = (0..rollout.len()).map(|wave| {
+            let places = rollout.places(wave);
+            self.estimated_wave(&rollout.load(load, wave), places.end - places.start) + Duration::from_secs(1)
+        });
+        waves.sum::<Duration>() + rollout.pause * rollout.len().saturating_sub(1)
+    }
+
+    /// How long it is from the first call to the last outcome of so many updates, roughly.
+    fn estimated_wave(&self, load: &Load, updates: u64) -> Duration {
         let update = self.longest_update();
-        let load = match self.driver.load {
+        let load = match *load {
             Load::Open { rate, arrivals, ramp } => {
                 let ramp = ramp.map_or(0.0, |ramp| {
                     // The climb costs what it falls behind the full rate.
@@ -233,13 +305,14 @@ impl Plan {
                 update.saturating_mul(u32::try_from(rounds.saturating_sub(1)).unwrap_or(u32::MAX))
             }
         };
-        load + update + Duration::from_secs(1)
+        load + update
     }
 
     /// The time that hardly any update exceeds, faults included.
-    fn longest_update(&self) -> Duration {
+    #[must_use]
+    pub fn longest_update(&self) -> Duration {
         let observe = &self.driver.observe;
-        let workflow = self.firmware.wait.upper() + self.firmware.download.upper() + self.firmware.apply.upper();
+        let workflow = self.firmware.wait.upper() + self.firmware.longest_download() + self.firmware.apply.upper();
         let with_faults = self.faults.iter().map(|fault| match &fault.kind {
             FaultKind::Stall(_) | FaultKind::Vanish(_) => workflow + observe.stage_deadline,
             // Whether the device is at work all the same is waited for.

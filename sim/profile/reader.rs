@@ -165,6 +165,30 @@ impl<'a> Field<'a> {
         Err(self.problem(format_args!("must be from {low} to {high}")))
     }
 
+    /// A size in bytes, in `range`.
+    pub(super) fn size(&self, range: RangeInclusive<u64>) -> Result<u64, Problem> {
+        let text = self.text().map_err(|_| self.wants("a size like `64KiB` or `10MiB`"))?;
+        let size = units::parse_size(text).map_err(|error| self.problem(format_args!("is wrong: {error}")))?;
+        if range.contains(&size) {
+            return Ok(size);
+        }
+        let [low, high] = [range.start(), range.end()].map(|bound| units::format_size(*bound));
+        Err(self.problem(format_args!("must be from {low} to {high}")))
+    }
+
+    /// A size per second, in bytes.
+    pub(super) fn bandwidth(&self) -> Result<u64, Problem> {
+        // Slower than a modem of 1962, or faster than any machine, is a mistake.
+        const RANGE: RangeInclusive<u64> = 32..=100_000_000_000;
+        let text = self.text().map_err(|_| self.wants("a bandwidth like `64KiB/s` or `1MiB/s`"))?;
+        let bandwidth =
+            units::parse_bandwidth(text).map_err(|error| self.problem(format_args!("is wrong: {error}")))?;
+        if RANGE.contains(&bandwidth) {
+            return Ok(bandwidth);
+        }
+        Err(self.problem("must be from 32B/s to 100GB/s"))
+    }
+
     /// A duration of whole seconds, in `range`.
     pub(super) fn seconds(&self, range: RangeInclusive<u64>) -> Result<Duration, Problem> {
         let (low, high) = (*range.start(), *range.end());
@@ -200,6 +224,12 @@ impl<'a> Field<'a> {
             }
             None => Ok(()),
         }
+    }
+
+    /// The value of `key`, if this is a table with it.
+    pub(super) fn table_entry(&self, key: &str) -> Option<Field<'a>> {
+        let Value::Table(table) = &self.node.value else { return None };
+        table.get(key).map(|entry| Field { path: format!("{}.{key}", self.path), node: &entry.node })
     }
 
     /// The items of a list.

@@ -119,3 +119,42 @@ fn wait(section: &Section<'_>, key: &str, default: Duration) -> Result<Duration,
     let range = Duration::from_millis(1)..=Duration::from_secs(3600);
     section.optional(key).map_or(Ok(default), |field| field.duration(range))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Override, Plan, load};
+    use super::*;
+
+    fn plan(sets: &[&str]) -> Plan {
+        let overrides: Vec<Override> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
+        load("quickstart", &overrides).unwrap()
+    }
+
+    #[test]
+    fn devices_may_take_policies_in_turn_and_every_policy_has_its_limits() {
+        let dotnet = r#"{ policy = "azure-dotnet", refused = true, give_up_after = "1m" }"#;
+        let plan = plan(&[
+            &format!(r#"retry.connect=["azure-c", "azure-node", {dotnet}]"#),
+            "retry.method=azure-node-documented",
+            "retry.twin=none",
+        ]);
+        let connect = &plan.fleet.retry_connect;
+        assert_eq!(connect.names(), ["azure-c", "azure-node", "azure-dotnet"]);
+        assert_eq!(*connect.of(3), RetryPolicy::new(Backoff::AzureC));
+        let limit = Some(Duration::from_secs(240));
+        assert_eq!(*connect.of(4), RetryPolicy { give_up_after: limit, ..RetryPolicy::new(Backoff::AzureNode) });
+        let minute = Some(Duration::from_secs(60));
+        assert_eq!((connect.of(5).refused, connect.of(5).give_up_after), (true, minute));
+        let RetryPolicy { backoff, max_attempts, .. } = plan.driver.retry_method;
+        assert_eq!((backoff, max_attempts), (Backoff::AzureNodeDocumented, Some(METHOD_ATTEMPTS)));
+        assert_eq!(plan.fleet.retry_twin, RetryPolicy::NEVER);
+        let text = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+    }
+
+    #[test]
+    fn the_name_of_another_policy_leaves_behind_what_the_profile_said_of_its_own() {
+        let plan = plan(&["retry.connect.policy=azure-c"]);
+        assert_eq!(plan.fleet.retry_connect, RetryPolicy::new(Backoff::AzureC).into());
+    }
+}

@@ -3,7 +3,7 @@
 use super::human::{percent, three_digits};
 use super::table::paragraph;
 use super::{human_bytes, human_duration};
-use crate::measure::{GeneratorHealth, ObserverHealth, RunResult, ThrottleCount};
+use crate::measure::{GeneratorHealth, ImageCounts, ObserverHealth, RunResult, ThrottleCount};
 use crate::policy::Series;
 
 /// Whether there was a driver, which alone plans updates and observes them.
@@ -32,11 +32,25 @@ pub(super) fn health(result: &RunResult) -> Vec<String> {
         },
     );
     say("Hub", [hub, vec![place.to_owned()]].concat());
+    if let Some(images) = &result.images {
+        say("Images", self::images(images));
+    }
     for (n, line) in limits(result).into_iter().enumerate() {
         say(if n == 0 { "Limits" } else { "" }, vec![line]);
     }
     say("Again", vec![result.command.clone()]);
     lines
+}
+
+/// What devices downloaded.
+fn images(images: &ImageCounts) -> Vec<String> {
+    let ImageCounts { downloads, bytes, resumes, failed } = images;
+    vec![
+        format!("{downloads} downloads"),
+        human_bytes(*bytes),
+        format!("resumed {resumes} times"),
+        format!("{failed} failed"),
+    ]
 }
 
 /// What the limits of the hub's tier did, where it has one.

@@ -7,6 +7,7 @@ mod hlog;
 mod human;
 mod results_json;
 mod retries;
+mod rollout;
 #[cfg(test)]
 mod sample;
 mod series_json;

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::{ReportError, Reporter};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, Interval, InvariantRow, MatrixRow, ObserverHealth, OffDiagonal,
-    RateResult, Retries, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, MatrixRow, ObserverHealth,
+    OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -85,6 +85,10 @@ struct Document {
     off_diagonal_total: u64,
     #[serde(default)]
     invariants: Vec<InvariantRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rollout: Option<RolloutResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    images: Option<ImageCounts>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,6 +136,8 @@ impl Document {
             off_diagonal: result.off_diagonal.clone(),
             off_diagonal_total: result.off_diagonal_total,
             invariants: result.invariants.clone(),
+            rollout: result.rollout.clone(),
+            images: result.images,
         }
     }
 
@@ -164,6 +170,8 @@ impl Document {
             off_diagonal: self.off_diagonal,
             off_diagonal_total: self.off_diagonal_total,
             invariants: self.invariants,
+            rollout: self.rollout,
+            images: self.images,
         }
     }
 }
@@ -229,7 +237,7 @@ mod tests {
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
              census_by absent series intervals rate generator hub shards observer faults thresholds retries \
-             matrix off_diagonal off_diagonal_total invariants"
+             matrix off_diagonal off_diagonal_total invariants rollout images"
         );
         let inner = keys(4).join(" ");
         assert!(

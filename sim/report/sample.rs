@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, Distribution, FaultRow, GeneratorHealth, HubHealth, Interval, Invariant, InvariantRow, MatrixRow,
-    ObserverHealth, OffDiagonal, RateResult, Retries, RetryRow, RunResult, SeriesData, ShardResult, ThresholdResult,
-    Verdict,
+    Census, Distribution, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, Invariant, InvariantRow,
+    MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult,
+    SeriesData, ShardResult, ThresholdResult, Verdict, WaveResult,
 };
 use crate::policy::{Outcome, Place, Series};
 
@@ -40,6 +40,11 @@ fn interval(t_s: f64, hdr: &[(Series, u32)]) -> Interval {
 
 fn threshold(expr: &str, observed: Option<f64>, ok: Option<bool>) -> ThresholdResult {
     ThresholdResult { expr: expr.to_owned(), observed, judged_by: None, ok }
+}
+
+fn wave(wave: u32, updates: u64, released_s: Option<f64>, counts: [u64; 4]) -> WaveResult {
+    let [called, ended, completed, failed] = counts;
+    WaveResult { wave, updates, released_s, called, ended, completed, failed }
 }
 
 /// A run with everything in it.
@@ -144,6 +149,22 @@ pub(super) fn sample() -> RunResult {
             threshold("census.hub_error == 0", Some(0.0), Some(true)),
             threshold("reconnect.p99 < 5s", None, None),
         ],
+        rollout: Some(RolloutResult {
+            waves: vec![
+                wave(1, 10, Some(2.31), [10, 10, 10, 0]),
+                wave(2, 90, Some(9.87), [50, 40, 34, 6]),
+                wave(3, 900, None, [0; 4]),
+            ],
+            exposed: 60,
+            exposed_pct: 6.0,
+            aborted: Some(RolloutAbort {
+                at_s: 12.5,
+                wave: 2,
+                reason: "6 of 50 updates failed, 12.0 %, with an abort at 10 %".to_owned(),
+                overshoot: 3,
+            }),
+        }),
+        images: Some(ImageCounts { downloads: 978, bytes: 256_901_120, resumes: 3, failed: 20 }),
         retries: retries(),
         matrix: vec![
             row("none", &[(Outcome::Completed, 956)]),
@@ -186,6 +207,7 @@ fn retries() -> Retries {
             RetryRow { lost: 1000, back_99_s: Some(11.88), back, ..row("azure-c", 500, 2500, 2000) },
             RetryRow { give_ups: 500, lost: 500, back: Some(SeriesData::default()), ..row("none", 500, 500, 0) },
         ],
+        connect_peak_per_s: 300,
         method: RetryRow { give_ups: 2, ..row("exponential-full", 1000, 1024, 24) },
         twin: row("exponential-full", 1000, 3980, 0),
     }

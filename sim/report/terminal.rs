@@ -3,6 +3,7 @@
 use super::health::{has_driver, health};
 use super::human::{percent, three_digits};
 use super::retries::retries;
+use super::rollout::rollout;
 use super::table::{Align, columns, paragraph};
 use super::truth::{matrix, off_diagonal};
 use super::{ReportError, Reporter, human_duration};
@@ -35,6 +36,7 @@ impl Reporter for Terminal {
             matrix(result),
             off_diagonal(result),
             self.invariants(result),
+            titled("Roll-out", rollout(result.rollout.as_ref())),
             health(result),
         ];
         let text: Vec<String> =
@@ -260,6 +262,7 @@ mod tests {
     fn a_fleet_alone_is_not_told_of_what_only_a_driver_does() {
         let mut result = sample();
         result.census = crate::measure::Census::default();
+        (result.matrix, result.rollout) = (Vec::new(), None);
         result.absent.push(Series::UpdateTotal);
         let text = render(&result);
         for word in ["\nUpdates", "\nRate", "\nObserver", "planned"] {

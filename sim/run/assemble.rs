@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use super::faults;
 use super::hub_faults::HubFaults;
 use super::placement::Placement;
+use super::rate::rate;
+use super::rollout::{self, Waves};
 use super::tally::{Part, Tally, cautious_p99_us};
-use crate::driver::{DriverConfig, Via};
+use crate::driver::Via;
 use crate::measure::{
-    GeneratorHealth, HubHealth, ObserverHealth, RateResult, Retries, RetryCounts, RetryRow, RunResult, SeriesData,
-    ShardResult, ThrottleCount, Usage, Verdict, cores,
+    GeneratorHealth, HubHealth, ObserverHealth, Retries, RetryCounts, RetryRow, RunResult, SeriesData, ShardResult,
+    ThrottleCount, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
@@ -35,6 +37,8 @@ pub(super) struct Facts {
     pub(super) hub_faults: HubFaults,
     pub(super) hub_on_same_machine: bool,
     pub(super) placement: Placement,
+    /// What became of the waves of the roll-out.
+    pub(super) waves: Waves,
 }
 
 /// The result of a run, not judged yet.
@@ -51,6 +55,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         hub_faults,
         hub_on_same_machine,
         placement,
+        waves,
     } = facts;
     // A single shard is a thread of the coordinator's process, several are processes beside it.
     let shards = shards(&placement, &tally);
@@ -88,9 +93,9 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         verdict: Verdict::Pass,
         exit_code: 0,
         census: total.census.clone(),
-        absent: absent(roles, &plan.driver),
+        absent: absent(roles, &plan),
         series: total.series.clone(),
-        rate: rate(&plan, roles, &placement.shards, &tally),
+        rate: rate(&plan, roles, &placement.shards, &tally, waves.released.len()),
         generator,
         hub: hub.map(|usage| HubHealth {
             instances: placement.hubs,
@@ -112,7 +117,9 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             requests: counters.observer_requests,
             left_out: counters.observer_left_out,
         },
-        faults: faults::rows(&plan, roles, &tally),
+        faults: hub_faults.complete(faults::rows(&plan, roles, &tally)),
+        rollout: rollout::result(&plan, roles, &tally, &waves),
+        images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
         thresholds: Vec::new(),
         retries: retries(&plan, &tally),
         matrix: faults::matrix(&plan, total),
@@ -140,13 +147,17 @@ fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
 }
 
 /// The series that cannot be measured with these roles and this way of calling.
-fn absent(roles: Roles, driver: &DriverConfig) -> Vec<Series> {
+fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
+    let driver = &plan.driver;
     Series::ALL
         .into_iter()
         .filter(|series| {
             if *series == Series::ScheduleLag && driver.load.rate().is_none() {
                 // A closed load has no due times.
                 true
+            } else if series.needs_images() && plan.firmware.downloads().is_none() {
+                // Nobody expects it.
+                false
             } else if series.needs_calls() && driver.via != Via::Calls {
                 true
             } else if series.needs_both_ends() {
@@ -163,50 +174,6 @@ fn absent(roles: Roles, driver: &DriverConfig) -> Vec<Series> {
 /// How many updates are planned for the devices of `range`.
 pub(super) fn planned(plan: &Plan, range: DeviceRange) -> u64 {
     Arrivals::new(plan.seed, &plan.driver.load, plan.fleet.devices, plan.updates(), range).planned()
-}
-
-/// When the first and the last call are due, from the start of the load; `None` in a closed load.
-pub(super) fn schedule_span(plan: &Plan) -> Option<(Duration, Duration)> {
-    Arrivals::span(plan.seed, &plan.driver.load, plan.updates())
-}
-
-/// Offered and achieved rate, both as gaps between first and last call, so that a generator that keeps its schedule
-/// shows the same figure twice.
-fn rate(plan: &Plan, roles: Roles, shards: &[DeviceRange], tally: &Tally) -> RateResult {
-    // Nothing was offered where the load never began.
-    if !roles.driver || tally.total.counters.calls_due == 0 {
-        return RateResult::default();
-    }
-    let (behind, span) = last_calls(plan, shards);
-    let per_second =
-        |calls: u64, seconds: f64| (calls > behind && seconds > 0.0).then(|| (calls - behind) as f64 / seconds);
-    let offered_per_s =
-        span.and_then(|(first, last)| per_second(plan.updates(), last.saturating_sub(first).as_secs_f64()));
-    let achieved_per_s = tally
-        .total
-        .sent_span
-        .and_then(|(first, last)| per_second(tally.total.counters.calls_sent, last.since(first).as_secs_f64()));
-    RateResult { offered_per_s, achieved_per_s }
-}
-
-/// Calls behind which there is no gap, and when the first and the last call are made. The calls of a job come together,
-/// when the first of them is due, and every shard has a last job of its own.
-fn last_calls(plan: &Plan, shards: &[DeviceRange]) -> (u64, Option<(Duration, Duration)>) {
-    let Some(together) = plan.driver.via.job_devices() else { return (1, schedule_span(plan)) };
-    let (devices, updates) = (plan.fleet.devices, plan.updates());
-    let mut last_jobs = vec![0; shards.len()];
-    let mut span: Option<(Duration, Duration)> = None;
-    let whole = DeviceRange { start: 0, end: devices };
-    for arrival in Arrivals::new(plan.seed, &plan.driver.load, devices, updates, whole) {
-        let shard = shards.partition_point(|range| range.end <= arrival.device);
-        let Some(job) = last_jobs.get_mut(shard) else { continue };
-        if *job % u64::from(together) == 0 {
-            *job = 0;
-            span = Some((span.map_or(arrival.due, |(first, _)| first), arrival.due));
-        }
-        *job += 1;
-    }
-    (last_jobs.iter().sum(), span)
 }
 
 /// What was tried again, by which policy.
@@ -235,30 +202,8 @@ fn retries(plan: &Plan, tally: &Tally) -> Retries {
         |policy: &RetryPolicy, counts, peak| row(policy.name().to_owned(), plan.fleet.devices, counts, peak, None);
     Retries {
         connect: connect.collect(),
+        connect_peak_per_s: peaks.connect_all,
         method: one(&plan.driver.retry_method, total.method, peaks.method),
         twin: one(&plan.fleet.retry_twin, total.twin, peaks.twin),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::profile;
-
-    #[test]
-    fn what_comes_together_at_each_shards_end_counts_in_no_gap() {
-        // 500 devices in jobs of 100, at 50 a second.
-        let plan = profile::load("scheduled-job", &[]).unwrap();
-        let range = |start, end| DeviceRange { start, end };
-        let (behind, span) = last_calls(&plan, &[range(0, 500)]);
-        let (first, last) = span.unwrap();
-        assert_eq!((behind, (last - first).as_secs()), (100, 8));
-        let (behind, span) = last_calls(&plan, &[range(0, 167), range(167, 334), range(334, 500)]);
-        assert_eq!(behind, 67 + 67 + 66);
-        let (first, last) = span.unwrap();
-        let rate = (500 - behind) as f64 / (last - first).as_secs_f64();
-        assert!((40.0..60.0).contains(&rate), "{rate}");
-        let calls = profile::load("quickstart", &[]).unwrap();
-        assert_eq!(last_calls(&calls, &[range(0, 500), range(500, 1000)]), (1, schedule_span(&calls)));
     }
 }

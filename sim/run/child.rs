@@ -81,6 +81,11 @@ impl<O> ChildProcess<O> {
         self.usage
     }
 
+    /// Whether it is stopped, by a signal or a debugger.
+    pub(super) fn is_stopped(&mut self) -> bool {
+        self.ended().is_none() && Usage::is_stopped(self.child.id())
+    }
+
     /// How it ended, if it has.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.status = self.status.or_else(|| self.child.try_wait().ok().flatten());

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::assemble::{self, Facts};
 use super::hub_faults::HubFaults;
@@ -18,6 +18,7 @@ use super::options::{RunError, RunOptions, RunSummary};
 use super::output::Output;
 use super::placement::Placement;
 use super::print;
+use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
 use crate::hub::{HubFaultChange, HubFaultNews};
@@ -28,8 +29,9 @@ use crate::shard::{FromShard, Progress, StopReason};
 use crate::time::{Clock, Nanos};
 use crate::verdict::{self, Ending};
 
-/// From `Ready` to the start of the load: long enough for every shard to get the word.
-const START_LEAD: Duration = Duration::from_millis(300);
+/// From `Ready` to the start of the load, and from the word to the release of a further wave: long enough for every shard
+/// to get it.
+pub(super) const START_LEAD: Duration = Duration::from_millis(300);
 
 /// Runs a plan. To be called from the program's main thread.
 ///
@@ -59,6 +61,7 @@ pub(super) struct Coordinator {
     pub(super) tracer: Option<Arc<Tracer>>,
     /// When the last call is due, from the start of the load, where there is a schedule.
     pub(super) last_due: Option<Duration>,
+    pub(super) rollout: Option<Rollout>,
     pub(super) tally: Tally,
     pub(super) phase: Phase,
     /// What was really done to the hubs.
@@ -88,6 +91,7 @@ impl Coordinator {
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         second.tick().await;
         while !self.members.are_over() {
+            let wake = self.rollout_wake();
             tokio::select! {
                 // What was said is heard before anybody is held to be silent.
                 biased;
@@ -98,6 +102,7 @@ impl Coordinator {
                     HubNews::Fault(news) => self.on_hub_fault(hub, news),
                     HubNews::Gone => self.on_hub_gone(hub).await,
                 },
+                () = sleep_until(wake) => {}
             }
             self.go_on()?;
         }
@@ -161,12 +166,14 @@ impl Coordinator {
                 }
                 let start = self.clock.now() + START_LEAD + self.options.plan.hold;
                 self.phase = Phase::Running { since: self.clock.instant(start) };
-                let start = self.clock.wall().at(start);
-                self.hubs.start_at(start);
-                self.members.start_at(start);
+                self.hubs.start_at(self.clock.wall().at(start));
+                self.members.start_at(self.clock.wall().at(start));
+                if let Some(rollout) = &mut self.rollout {
+                    rollout.start(start);
+                }
             }
             Phase::Running { .. } if self.members.all_at(State::Finished) => self.stop(StopReason::Finished),
-            _ => {}
+            _ => self.go_on_with_rollout(),
         }
         Ok(())
     }
@@ -205,7 +212,9 @@ impl Coordinator {
     }
 
     fn on_second(&mut self) {
-        self.hubs.usage();
+        for stopped in self.hubs.look() {
+            self.live.say(&stopped);
+        }
         for (shard, why) in self.members.stuck() {
             self.lose_shard(shard, why);
         }
@@ -236,7 +245,7 @@ impl Coordinator {
         }
     }
 
-    fn stop(&mut self, reason: StopReason) {
+    pub(super) fn stop(&mut self, reason: StopReason) {
         self.phase = Phase::Stopping { reason };
         self.members.stop(reason, |_| true);
     }
@@ -297,8 +306,13 @@ impl Coordinator {
         };
         let driver = self.options.roles.driver;
         let census = &self.tally.total.census;
+        let (rollout, left) = match self.rollout_status().filter(|_| self.is_running()) {
+            Some((words, its)) => (Some(words), its),
+            None => (None, left),
+        };
         Status {
             phase,
+            rollout,
             elapsed,
             left: left.filter(|_| driver),
             devices: plan.fleet.devices,
@@ -316,11 +330,13 @@ impl Coordinator {
                 self.hub_faults.note(hub, news);
             }
         }
+        self.reasons.extend(self.hubs.stops());
         let now = self.clock.now();
         let roles = self.options.roles;
         if !roles.driver && self.tally.gauges().connected == 0 {
             self.reasons.push("no device was connected in the end".to_owned());
         }
+        let aborted = self.rollout.as_ref().is_some_and(|rollout| rollout.waves.are_aborted());
         let facts = Facts {
             plan: self.options.plan,
             roles,
@@ -333,13 +349,14 @@ impl Coordinator {
             hub_faults: self.hub_faults,
             hub_on_same_machine: self.hub_on_same_machine,
             placement: self.placement,
+            waves: self.rollout.map(|rollout| rollout.waves).unwrap_or_default(),
         };
         let thresholds = facts.plan.thresholds.clone();
         let mut result = assemble::result(facts, self.tally);
         // A fleet alone runs until it is stopped, which is no abort, and has no updates to judge.
         let thresholds = if roles.driver { thresholds } else { Vec::new() };
         let interrupted = self.phase == Phase::Stopping { reason: StopReason::Interrupted };
-        let ending = Ending { aborted: interrupted && roles.driver, mishaps: self.reasons };
+        let ending = Ending { aborted: (interrupted || aborted) && roles.driver, mishaps: self.reasons };
         let exit = verdict::conclude(&mut result, &thresholds, &ending);
         // https://no-color.org
         let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

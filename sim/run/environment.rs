@@ -81,7 +81,7 @@ pub fn read(
     };
     let service = ConnectionString::parse(&need(CONNECTION_STRING, OWNER)?)
         .map_err(|why| EnvironmentError::Unusable { variable: CONNECTION_STRING, why: why.to_string() })?;
-    let authority = given(HUB_CA).map(|text| authority(&text)).transpose()?;
+    let authority = given(HUB_CA).map(|text| authority(HUB_CA, &text)).transpose()?;
     let (rest, said_by) = match given(HUB_REST) {
         Some(url) => (rest_url(&url)?, HUB_REST),
         None => (format!("https://{}", service.host), CONNECTION_STRING),
@@ -92,6 +92,7 @@ pub fn read(
         tls: None,
         websocket: false,
         rest_authority: authority.clone().filter(|_| rest.starts_with("https://")),
+        images: Some(rest.clone()),
         rest: Some(rest),
         host: service.host.clone(),
     };
@@ -197,12 +198,13 @@ fn resolve(address: &Address, variable: &'static str) -> Result<Vec<SocketAddr>,
 }
 
 /// Certificates in PEM, from the text itself or from the file that it names.
-fn authority(text: &str) -> Result<String, EnvironmentError> {
+/// The certificates that `variable` says: the text itself, or a file with it.
+pub(super) fn authority(variable: &'static str, text: &str) -> Result<String, EnvironmentError> {
     if text.trim_start().starts_with("-----BEGIN") {
         return Ok(text.to_owned());
     }
     std::fs::read_to_string(text)
-        .map_err(|error| EnvironmentError::Unusable { variable: HUB_CA, why: format!("cannot read {text}: {error}") })
+        .map_err(|error| EnvironmentError::Unusable { variable, why: format!("cannot read {text}: {error}") })
 }
 
 #[cfg(test)]

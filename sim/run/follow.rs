@@ -1,12 +1,12 @@
 //! Following one device through a run: into a file, in the tutorial's words, or both.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use super::narrate::Narrator;
 use super::options::{RunError, RunOptions};
 use super::output::Output;
 use super::print;
+use super::trace_file::TraceFile;
 use crate::measure::Tracer;
 use crate::policy::DeviceIds;
 use crate::shard::Credentials;
@@ -22,7 +22,7 @@ pub(super) fn tracer(
     // Who is followed into a file is also the one that is told of.
     let Some(device) = options.trace.or(plan.report.narrate.then_some(0)) else { return Ok(None) };
     let mut file = match options.trace {
-        Some(device) => Some(output.create(&format!("trace-{}.txt", ids.id(device)))?),
+        Some(device) => Some(TraceFile::create(output, &format!("trace-{}.txt", ids.id(device)))?),
         None => None,
     };
     let mut narrator = plan.report.narrate.then(|| {
@@ -34,8 +34,7 @@ pub(super) fn tracer(
     });
     Ok(Some(Arc::new(Tracer::new(device, move |now, event| {
         if let Some(file) = &mut file {
-            // A full disk must not stop the run; the trace ends short.
-            let _ = writeln!(file, "{now} {event}");
+            file.line(format_args!("{now} {event}"));
         }
         if let Some(narrator) = &mut narrator {
             narrator.tell(event).iter().for_each(print::line);

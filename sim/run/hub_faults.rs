@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::hub::{HubFaultChange, HubFaultNews};
-use crate::measure::HubFaultRow;
+use crate::measure::{FaultRow, HubFaultRow};
 use crate::policy::{Fault, Place};
 
 /// Beginning and end of each fault on each hub, from the start of the load.
@@ -29,6 +29,19 @@ impl HubFaults {
         }
     }
 
+    /// Completes `rows`, one for each fault of the plan: what is done to hubs alone, devices cannot count.
+    pub(super) fn complete(&self, mut rows: Vec<FaultRow>) -> Vec<FaultRow> {
+        for (index, row) in rows.iter_mut().enumerate() {
+            row.strikes = row.strikes.max(self.strikes(index));
+        }
+        rows
+    }
+
+    /// Hubs that the fault number `index` was done to.
+    fn strikes(&self, index: usize) -> u64 {
+        self.windows.get(&index).map_or(0, BTreeMap::len) as u64
+    }
+
     /// A row for each of the plan's `faults` that strikes hubs.
     pub(super) fn rows(&self, faults: &[Fault]) -> Vec<HubFaultRow> {
         let row = |(index, fault): (usize, &Fault)| {
@@ -39,7 +52,7 @@ impl HubFaults {
             HubFaultRow {
                 name: fault.name.clone(),
                 kind: fault.kind.name().to_owned(),
-                strikes: windows.len() as u64,
+                strikes: self.strikes(index),
                 began_s: windows.iter().map(|window| window.began.as_secs_f64()).reduce(f64::min),
                 ended_s: ended.and_then(|ended| ended.iter().map(Duration::as_secs_f64).reduce(f64::max)),
             }
@@ -63,6 +76,7 @@ mod tests {
         noted.note(1, news(HubFaultChange::Ended, 9));
         assert_eq!(noted.rows(&faults)[0].ended_s, None);
         noted.note(0, news(HubFaultChange::Ended, 8));
+        assert_eq!((noted.strikes(0), noted.strikes(1)), (0, 2));
         let rows = noted.rows(&faults);
         assert_eq!((rows.len(), rows[0].strikes, rows[0].began_s, rows[0].ended_s), (2, 2, Some(2.0), Some(9.0)));
         assert_eq!((rows[1].strikes, rows[1].began_s, rows[1].ended_s), (0, None, None));

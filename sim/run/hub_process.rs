@@ -160,6 +160,10 @@ impl StartingHub {
             websocket: listening.mqtts.is_none() && listening.https.is_some(),
             rest: listening.http.map(|address| format!("http://{address}")),
             rest_authority: None,
+            images: match (listening.https, listening.http) {
+                (Some(address), _) => Some(format!("https://{address}")),
+                (None, address) => address.map(|address| format!("http://{address}")),
+            },
             host: service.host.clone(),
         };
         let credentials = Credentials { service: Some(service), devices: Some(fleet_key.into()) };
@@ -171,6 +175,11 @@ impl HubProcess {
     /// What it has used so far; what was known last if it is gone.
     pub(super) fn usage(&mut self) -> Usage {
         self.child.usage()
+    }
+
+    /// Whether it is stopped, by a signal or a debugger.
+    pub(super) fn is_stopped(&mut self) -> bool {
+        self.child.is_stopped()
     }
 
     /// What the limits of all `hubs` did so far; those that do not say so in time are left out. Blocks for as long.

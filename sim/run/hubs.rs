@@ -31,6 +31,8 @@ pub(super) struct Hubs {
 struct Embedded {
     process: HubProcess,
     died: bool,
+    /// How often it was found stopped by [`Hubs::look`], which looks once a second.
+    stopped: u32,
 }
 
 impl Hubs {
@@ -56,7 +58,7 @@ impl Hubs {
             .collect::<Result<_, _>>()?;
         let mut hubs = Vec::with_capacity(count);
         for hub in starting {
-            hubs.push(Embedded { process: hub.listening().await?, died: false });
+            hubs.push(Embedded { process: hub.listening().await?, died: false, stopped: 0 });
         }
         let throttles = |fault: &HubFault| matches!(fault.effect, HubEffect::Throttle(_));
         let limited = config.limits.is_some() || faults.iter().any(throttles);
@@ -109,10 +111,14 @@ impl Hubs {
             return None;
         }
         let how = self.status(hub).await.map(|status| format!(" ({status})")).unwrap_or_default();
-        Some(match self.hubs.len() {
-            1 => format!("the embedded hub died{how}"),
-            count => format!("the embedded hub {hub} of {count} died{how}"),
-        })
+        Some(format!("{} died{how}", self.name(hub)))
+    }
+
+    fn name(&self, hub: usize) -> String {
+        match self.hubs.len() {
+            1 => "the embedded hub".to_owned(),
+            count => format!("the embedded hub {hub} of {count}"),
+        }
     }
 
     /// Which of several hubs number `hub` is, to be put behind a sentence; nothing where there is one.
@@ -135,6 +141,31 @@ impl Hubs {
 
     pub(super) fn has_died(&self, hub: usize) -> bool {
         self.hubs[hub].died
+    }
+
+    /// Looks at them, which is to be done once a second: what they use is not known any more once they are gone. Says,
+    /// in words, which have been found stopped for the first time.
+    pub(super) fn look(&mut self) -> Vec<String> {
+        self.usage();
+        let mut found = Vec::new();
+        for hub in 0..self.hubs.len() {
+            let Embedded { process, stopped, .. } = &mut self.hubs[hub];
+            if process.is_stopped() {
+                *stopped += 1;
+                if *stopped == 1 {
+                    found.push(format!("{} is stopped by a signal: it serves nobody until it goes on", self.name(hub)));
+                }
+            }
+        }
+        found
+    }
+
+    /// How long each was stopped that was, in words.
+    pub(super) fn stops(&self) -> Vec<String> {
+        let stopped = self.hubs.iter().enumerate().filter(|(_, hub)| hub.stopped > 0);
+        stopped
+            .map(|(n, hub)| format!("{} was stopped by a signal for about {} s", self.name(n), hub.stopped))
+            .collect()
     }
 
     /// What they have used so far, all together; `None` if there are none.

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use tokio::select;
 
-use super::assemble;
 use super::coordinator::{Coordinator, Phase};
 use super::follow::tracer;
 use super::hub_faults::HubFaults;
@@ -14,9 +13,11 @@ use super::members::Members;
 use super::options::{RunError, RunOptions};
 use super::output::Output;
 use super::preflight::{self, PreflightError};
+use super::rate::schedule_spans;
+use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
-use super::{devices_file, doctor, environment};
+use super::{devices_file, doctor, environment, images};
 use crate::policy::{DeviceIds, HubFault};
 use crate::profile::HubPlan;
 use crate::report;
@@ -64,7 +65,7 @@ pub(super) async fn launch(
         Some(folder) => Output::open(folder, &names)?,
         None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,
     };
-    let hubs = match plan.hub.embedded(plan.fleet.transport) {
+    let hubs = match plan.embedded_hub() {
         Some(config) => select! {
             started = Hubs::start(placement.hubs, &options.program, &config, HubFault::among(&plan.faults)) => started?,
             () = signals.come() => return Err(RunError::Interrupted),
@@ -81,6 +82,7 @@ pub(super) async fn launch(
         live.say(warning);
     }
     let mut hub_on_same_machine = true;
+    preflight::image(plan, options.roles, options.owns_hub).await?;
     if let Some(hub) = &mut elsewhere {
         let load = plan.peak_rates_in_words(options.roles.fleet, options.roles.driver);
         hub_on_same_machine = preflight::target(hub, load.clone(), options.owns_hub)?;
@@ -89,6 +91,7 @@ pub(super) async fn launch(
         }
         hub.endpoints.mqtt = preflight::first_that_answers(&hub.mqtt).await;
     }
+    let image = images::Images::of(plan, |name| std::env::var(name).ok())?;
     let way_of = |shard: usize| -> Option<(Endpoints, Credentials)> {
         let theirs = || elsewhere.as_ref().map(|hub| (hub.endpoints.clone(), hub.credentials.clone()));
         placement.hub_of(shard).map(|hub| hubs.way_to(hub)).or_else(theirs)
@@ -114,6 +117,7 @@ pub(super) async fn launch(
             range,
             ids: ids.slice(range),
             roles: options.roles,
+            image: image.as_ref().and_then(|image| image.at(&endpoints)),
             endpoints,
             credentials,
             run_id: run_id.clone(),
@@ -125,7 +129,8 @@ pub(super) async fn launch(
     let assignments: Vec<Assignment> = (0..placement.shards.len()).filter_map(assignment).collect();
     let members = Members::start(assignments, &placement, &options.program, tracer.clone())?;
     Ok(Coordinator {
-        last_due: assemble::schedule_span(plan).map(|(_, last)| last),
+        last_due: schedule_spans(plan).last().map(|(_, last)| *last),
+        rollout: Rollout::of(plan, options.roles),
         tally: Tally::new(placement.shards.len(), plan.fleet.retry_connect.count()),
         options,
         clock,

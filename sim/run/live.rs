@@ -16,6 +16,8 @@ use crate::report::human_duration;
 pub(super) struct Status {
     /// What is being done.
     pub(super) phase: &'static str,
+    /// How far the roll-out is, where there is one.
+    pub(super) rollout: Option<String>,
     /// Time since the run started.
     pub(super) elapsed: Duration,
     /// Estimate of the time left.
@@ -122,6 +124,7 @@ fn load(status: &Status) -> String {
 
 fn line(status: &Status) -> String {
     let mut parts = vec![format!("[{:>6.1}s] {}", status.elapsed.as_secs_f64(), status.phase)];
+    parts.extend(status.rollout.clone());
     if status.devices > 0 {
         parts.push(format!("connected {}/{}", status.gauges.connected, status.devices));
         parts.push(stages(&status.gauges));
@@ -132,6 +135,9 @@ fn line(status: &Status) -> String {
 
 fn lines(status: &Status) -> String {
     let mut text = format!("{:<12}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
+    if let Some(rollout) = &status.rollout {
+        let _ = write!(text, "\n{:<12}{rollout}", "roll-out");
+    }
     if status.devices > 0 {
         let _ = write!(text, "\n{:<12}{}/{} connected", "devices", status.gauges.connected, status.devices);
         let _ = write!(text, "\n{:<12}{}", "stages", stages(&status.gauges));
@@ -157,6 +163,9 @@ mod tests {
         status.rate = Some((5.0, 4.0));
         status.lag_us = Some(1_200);
         status.left = Some(Duration::from_millis(7_300));
+        let rollout = Status { rollout: Some("wave 2 of 3, pausing".to_owned()), ..status.clone() };
+        assert!(line(&rollout).starts_with("[  12.0s] running | wave 2 of 3, pausing | connected 9/10 | "));
+        assert!(lines(&rollout).contains("\nroll-out    wave 2 of 3, pausing\n"));
         assert_eq!(
             line(&status),
             "[  12.0s] running | connected 9/10 | standBy 3  downloading 2  applying 1  completed 4 | 4/10 ended  \

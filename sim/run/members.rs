@@ -113,6 +113,13 @@ impl Members {
         }
     }
 
+    /// Releases a wave of the roll-out.
+    pub(super) fn release(&mut self, wave: u32, at: Timestamp) {
+        for member in self.members.iter_mut().filter(|member| member.state == State::Running) {
+            member.carrier.tell(ToShard::Release { wave, at });
+        }
+    }
+
     /// Stops those of the living that `which` holds for, for this `reason`. An interrupt also hurries those that are
     /// stopping already.
     pub(super) fn stop(&mut self, reason: StopReason, which: impl Fn(&Member) -> bool) {
@@ -152,6 +159,11 @@ impl Members {
     pub(super) fn all_at(&self, state: State) -> bool {
         let mut at_work = self.members.iter().filter(|member| member.is_at_work()).peekable();
         at_work.peek().is_some() && at_work.all(|member| member.state == state)
+    }
+
+    /// Whether anybody has neither ended nor been told to.
+    pub(super) fn are_at_work(&self) -> bool {
+        self.members.iter().any(Member::is_at_work)
     }
 
     /// Whether nothing more is to be heard of any.

@@ -13,6 +13,8 @@ const PROCESS: u64 = 12 << 20;
 const FLEET_DEVICE: u64 = 1_800;
 /// Memory of a device in a hub's process, in bytes.
 const HUB_DEVICE: u64 = 1_700;
+/// Memory of a download while it lasts, at both ends, in bytes: what is being read, and what is being sent.
+const DOWNLOAD: u64 = 90_000;
 /// What TLS adds to either, in bytes.
 const TLS: u64 = 4_000;
 /// What the kernel takes for one end of a connection, in bytes.
@@ -65,7 +67,8 @@ impl Needs {
         let devices = if roles.fleet { u64::from(plan.fleet.devices) } else { 0 };
         let calls: u64 =
             if roles.driver { placement.shards.iter().map(|range| placement.calls(plan, *range)).sum() } else { 0 };
-        let connections = devices + calls;
+        let downloads: u64 = (0..shards).map(|shard| placement.downloads(plan, roles, shard)).sum();
+        let connections = devices + calls + downloads;
         let ends = if hubs > 0 { 2 } else { 1 };
         let sources = hub.and_then(|hub| plan.fleet.source_addresses.towards(hub, plan.fleet.devices).ok());
         let addresses = sources.as_ref().map_or(0, |sources| sources.count() as u64);
@@ -94,6 +97,7 @@ impl Needs {
             connecting: if hubs > 0 { u64::from(plan.fleet.connect_in_flight).min(devices) } else { 0 },
             process_memory: each.len() as u64 * PROCESS
                 + devices * (FLEET_DEVICE + tls)
+                + downloads * DOWNLOAD
                 + if hubs > 0 { devices * (HUB_DEVICE + tls) } else { 0 },
             kernel_memory: connections * ends * SOCKET,
             threads: each.len() as u64 * THREADS + workers,

@@ -11,13 +11,23 @@ use jiff::tz::TimeZone;
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The folder or a file in it.
-    #[error("cannot write to {path}: {source}; name another folder with --out")]
+    #[error("cannot write to {path}: {source}{}", way_out(source))]
     Write {
         /// Where.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
+}
+
+/// What helps against `error`.
+pub(super) fn way_out(error: &io::Error) -> &'static str {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => "; make room there, or name another folder with --out",
+        FileTooLarge => "; raise the limit of file sizes (`ulimit -f`), or name another folder with --out",
+        _ => "; name another folder with --out",
+    }
 }
 
 /// An open output folder.

@@ -1,6 +1,7 @@
 //! How a plan is cut into processes: shards, each with a range of the devices, and the embedded hubs that serve them.
 
-use crate::policy::DeviceRange;
+use crate::device::Image;
+use crate::policy::{DeviceRange, Load};
 use crate::profile::{HubPlan, Plan};
 use crate::shard::Roles;
 
@@ -45,8 +46,8 @@ pub enum Impossible {
 }
 
 impl Placement {
-    /// Cuts `plan` into processes of at most `limit` descriptors each: one per device and one per method call in
-    /// flight, at both ends. As few shards as will do, and a hub for each, unless the plan says how many.
+    /// Cuts `plan` into processes of at most `limit` descriptors each: one per device, one per method call in flight and
+    /// one per image that is downloaded, at both ends. As few shards as will do, and a hub for each, unless the plan says how many.
     ///
     /// # Errors
     /// Even so a process would need more than `limit`, or there would be more shards or hubs than devices.
@@ -91,6 +92,11 @@ impl Placement {
         Sizes { plan, roles: Roles::BOTH }.calls(range)
     }
 
+    /// Images that the devices of shard number `shard` may download at once.
+    pub(super) fn downloads(&self, plan: &Plan, roles: Roles, shard: usize) -> u64 {
+        if roles.fleet { Sizes { plan, roles }.downloads(self.shards[shard]) } else { 0 }
+    }
+
     /// Descriptors that hub number `hub` may need.
     pub(super) fn hub_needs(&self, plan: &Plan, roles: Roles, hub: usize) -> u64 {
         let needs = Sizes { plan, roles };
@@ -112,9 +118,27 @@ struct Sizes<'a> {
 }
 
 impl Sizes<'_> {
-    /// Connections at one end, of the devices and of the calls in flight: never more than are planned.
+    /// Connections at a hub's end, of the devices, of the calls in flight and of images that it serves: never more than
+    /// are planned.
     fn ends(&self, range: DeviceRange) -> u64 {
-        u64::from(range.len()) + self.calls(range)
+        let images =
+            if matches!(self.plan.firmware.image, Some(Image::Hub { .. })) { self.downloads(range) } else { 0 };
+        u64::from(range.len()) + self.calls(range) + images
+    }
+
+    /// Images that may be downloaded at once: by every device that is updated, where nothing bounds the updates in
+    /// progress.
+    fn downloads(&self, range: DeviceRange) -> u64 {
+        if self.plan.firmware.downloads().is_none() {
+            return 0;
+        }
+        let most = match self.plan.driver.load {
+            Load::Closed { in_flight } => u64::from(in_flight),
+            Load::Open { .. } => self.plan.updates(),
+        };
+        // Whoever else may call a fleet that runs alone is not known.
+        let most = if self.roles.driver { most } else { u64::MAX };
+        most.min(u64::from(range.len()))
     }
 
     /// A device has one call at a time, so there are never more calls than devices.
@@ -123,7 +147,7 @@ impl Sizes<'_> {
     }
 
     fn shard(&self, range: DeviceRange) -> u64 {
-        let devices = if self.roles.fleet { u64::from(range.len()) } else { 0 };
+        let devices = if self.roles.fleet { u64::from(range.len()) + self.downloads(range) } else { 0 };
         let calls = if self.roles.driver { self.calls(range) } else { 0 };
         BASE + devices + calls
     }
@@ -186,6 +210,8 @@ mod tests {
     use crate::profile::{self, Override};
     use proptest::prelude::*;
 
+    const SERVED: &str = "firmware.image={ size = \"1MiB\", serve = true }";
+
     fn plan(sets: &[&str]) -> Plan {
         let overrides: Vec<_> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
         profile::load("quickstart", &overrides).unwrap()
@@ -198,6 +224,8 @@ mod tests {
             (&["fleet.devices=18808"], Roles::BOTH, 20_000, 1, 1),
             (&["fleet.devices=18809"], Roles::BOTH, 20_000, 2, 2),
             (&["fleet.devices=100000"], Roles::BOTH, 20_000, 6, 6),
+            (&["fleet.devices=100000", SERVED], Roles::BOTH, 20_000, 11, 11),
+            (&["fleet.devices=100000", SERVED, "load.kind=closed", "load.in_flight=10"], Roles::BOTH, 20_000, 6, 6),
             (&["fleet.devices=1000000"], Roles::BOTH, 20_000, 54, 54),
             (&["fleet.devices=1000000", "load.max_in_flight=100"], Roles::BOTH, 20_000, 51, 51),
             (&["fleet.devices=300", "load.max_in_flight=8"], Roles::BOTH, 320, 3, 3),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::environment::Elsewhere;
@@ -63,6 +63,17 @@ pub enum PreflightError {
         /// The planned peak rates, in words.
         load: String,
     },
+    /// Downloads from a server elsewhere.
+    #[error(
+        "firmware.image.url leads to {host}, which is not this machine: this puts up to {load} on it. If you may put \
+         that load on it, say so with --i-own-this-hub"
+    )]
+    ForeignImage {
+        /// The server.
+        host: String,
+        /// The planned peak rates, in words.
+        load: String,
+    },
 }
 
 /// Raises the limit of descriptors, and cuts the plan into processes that stay below it, or below what the plan allows
@@ -104,6 +115,23 @@ pub(super) fn target(hub: &Elsewhere, load: String, owns_hub: bool) -> Result<bo
         None => Ok(true),
         Some(_) if owns_hub => Ok(false),
         Some(&address) => Err(PreflightError::Foreign { address, load }),
+    }
+}
+
+/// Refuses to let devices download from a server elsewhere unless the user owns it.
+pub(super) async fn image(plan: &Plan, roles: Roles, owns: bool) -> Result<(), PreflightError> {
+    let Some(url) = plan.image_elsewhere().filter(|_| !owns) else { return Ok(()) };
+    // A name that cannot be looked up is nobody's on this machine.
+    let here = match lookup_host((url.host.as_str(), url.port)).await {
+        Ok(addresses) => addresses.map(|address| address.ip().is_loopback()).reduce(|all, one| all && one),
+        Err(_) => None,
+    };
+    match here {
+        Some(true) => Ok(()),
+        _ => Err(PreflightError::ForeignImage {
+            host: url.host,
+            load: plan.peak_rates_in_words(roles.fleet, roles.driver),
+        }),
     }
 }
 

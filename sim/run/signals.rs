@@ -4,6 +4,7 @@
 use std::io;
 use std::thread;
 
+use nix::sys::signal::{SigSet, Signal};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -23,6 +24,10 @@ impl StopSignal {
     /// # Errors
     /// Signals cannot be waited for.
     pub fn take() -> io::Result<Self> {
+        // A file that grows beyond what is allowed (`ulimit -f`) is an error of writing it, not the end of the program.
+        let mut file_size = SigSet::empty();
+        file_size.add(Signal::SIGXFSZ);
+        file_size.thread_block()?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (mut interrupt, mut terminate, mut hang_up) = runtime.block_on(async {
             io::Result::Ok((

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::peaks::Peaks;
 use crate::measure::{Gauges, Interval, Measurements, SeriesData, Usage};
-use crate::policy::{FirmwareStatus, Series, Statistic};
+use crate::policy::{FirmwareStatus, Outcome, Series, Statistic};
 use crate::report;
 use crate::shard::Progress;
 use crate::time::Nanos;
@@ -45,6 +46,8 @@ pub(super) struct Part {
     /// Updates planned and ended, as far as it has told.
     pub(super) planned: u64,
     pub(super) ended: u64,
+    /// Updates that have not ended yet, by wave of the roll-out, where there is one.
+    open: BTreeMap<u32, u64>,
     /// What its process has used.
     pub(super) usage: Usage,
     pub(super) descriptors: u64,
@@ -55,21 +58,13 @@ pub(super) struct Part {
     over: bool,
 }
 
-/// Attempts in the second that had most, each kind by itself.
-#[derive(Debug, Default)]
-pub(super) struct Peaks {
-    /// Connections, by number of the policy.
-    pub(super) connect: BTreeMap<usize, u64>,
-    pub(super) method: u64,
-    pub(super) twin: u64,
-}
-
 /// A second that is not whole yet.
 #[derive(Debug)]
 struct Open {
     from: Nanos,
     until: Nanos,
     measurements: Measurements,
+    attempts: Peaks,
 }
 
 impl Tally {
@@ -90,6 +85,10 @@ impl Tally {
         part.gauges = gauges;
         part.planned += measurements.census.planned;
         part.ended += measurements.census.ended();
+        for (wave, count) in &measurements.waves {
+            let open = part.open.entry(*wave).or_default();
+            *open = (*open + count.planned).saturating_sub(count.ended());
+        }
         part.descriptors = part.descriptors.max(descriptors);
         // One that spans no time tells how things stand, and measured nothing.
         if until <= from {
@@ -101,6 +100,7 @@ impl Tally {
         // The second in which most of it lies: reports come a little after each whole second. One that comes too late for
         // its second counts in the first that is still open, so that intervals follow one another.
         let second = Nanos::new(u64::midpoint(from.get(), until.get())).as_secs().max(self.closed);
+        let attempts = Peaks::of(&measurements.retries, until.since(from));
         // With several shards an interval is its second and no more, however long a span one of them told of: the others'
         // counts are of that second.
         let (from, until) = if self.parts.len() > 1 { within(second, from, until) } else { (from, until) };
@@ -109,8 +109,9 @@ impl Tally {
                 open.from = open.from.min(from);
                 open.until = open.until.max(until);
                 open.measurements.absorb(measurements);
+                open.attempts.add(&attempts);
             }
-            None => drop(self.open.insert(second, Open { from, until, measurements })),
+            None => drop(self.open.insert(second, Open { from, until, measurements, attempts })),
         }
         self.close_whole_seconds();
     }
@@ -136,12 +137,32 @@ impl Tally {
                 *peak = peak.max(rate);
             }
             self.last_lag_us = open.measurements.series.get(&Series::ScheduleLag).and_then(cautious_p99_us);
-            self.peaks.learn(&open);
+            self.peaks.raise(&open.attempts);
             self.intervals.push_back(open.close(&self.gauges(), self.cohorts));
             if self.intervals.len() > MAX_INTERVALS {
                 self.intervals.pop_front();
             }
         }
+    }
+
+    /// Updates of a wave that may still end: those of shards that will tell of it.
+    pub(super) fn open(&self, wave: u32) -> u64 {
+        let at_work = self.parts.iter().filter(|part| !part.over);
+        at_work.filter_map(|part| part.open.get(&wave)).sum()
+    }
+
+    /// Devices that have been called in the waves so far.
+    pub(super) fn called(&self) -> u64 {
+        self.total.waves.values().map(|wave| wave.called).sum()
+    }
+
+    /// How the updates of all waves have ended so far.
+    pub(super) fn wave_outcomes(&self) -> BTreeMap<Outcome, u64> {
+        let mut sum = BTreeMap::new();
+        for (outcome, count) in self.total.waves.values().flat_map(|wave| &wave.outcomes) {
+            *sum.entry(*outcome).or_default() += count;
+        }
+        sum
     }
 
     /// How things stand in all shards together.
@@ -173,25 +194,9 @@ fn within(second: u64, from: Nanos, until: Nanos) -> (Nanos, Nanos) {
     if from < until { (from, until) } else { (start, end) }
 }
 
-impl Peaks {
-    /// Takes a whole second in.
-    fn learn(&mut self, open: &Open) {
-        // A shard that was held up tells of several seconds at once: of those only the mean is known.
-        let seconds = open.until.since(open.from).as_secs_f64().round().max(1.0);
-        let per_second = |attempts: u64| (attempts as f64 / seconds).ceil() as u64;
-        let retries = &open.measurements.retries;
-        for (cohort, counts) in &retries.connect {
-            let peak = self.connect.entry(*cohort).or_default();
-            *peak = per_second(counts.attempts).max(*peak);
-        }
-        self.method = self.method.max(per_second(retries.method.attempts));
-        self.twin = self.twin.max(per_second(retries.twin.attempts));
-    }
-}
-
 impl Open {
     fn close(self, gauges: &Gauges, cohorts: usize) -> Interval {
-        let Self { from, until, measurements } = self;
+        let Self { from, until, measurements, .. } = self;
         let retries = &measurements.retries;
         let of = |cohort: usize| retries.connect.get(&cohort).map_or(0, |counts| counts.attempts);
         let stages = FirmwareStatus::ALL.into_iter().zip(gauges.stages);
@@ -317,16 +322,12 @@ mod tests {
             tell(&mut tally, 0, second, second + 1.001, attempts[0]);
             tell(&mut tally, 1, second, second + 1.001, attempts[1]);
         }
-        tell(&mut tally, 0, 2.001, 4.001, [20, 0]);
+        // One that was held up tells of two seconds at once.
+        tell(&mut tally, 0, 2.001, 4.001, [18, 0]);
         (0..2).for_each(|shard| tally.end(shard));
-        assert_eq!(tally.peaks.connect, BTreeMap::from([(0, 20), (1, 2)]), "an interval of shards is one second");
+        assert_eq!((tally.peaks.connect_all, &tally.peaks.connect), (11, &BTreeMap::from([(0, 10), (1, 2)])));
         assert_eq!(tally.intervals[1].cohort_attempts, [10, 1]);
         assert_eq!((tally.intervals[0].connect_attempts, tally.intervals[1].attempts), (11, 11));
-        let mut alone = Tally::new(1, 1);
-        tell(&mut alone, 0, 0.0, 3.0, [30, 0]);
-        alone.end(0);
-        assert_eq!(alone.peaks.connect[&0], 10);
-        assert!(alone.intervals[0].cohort_attempts.is_empty());
     }
 
     #[test]

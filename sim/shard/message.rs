@@ -1,5 +1,5 @@
 //! The messages between a coordinator and its shards:
-//! `Hello -> Assign -> Ready -> StartAt -> Progress* -> Stop -> Result`. They hold plain data only, so that the same
+//! `Hello -> Assign -> Ready -> StartAt -> Release* -> Progress* -> Stop -> Result`. They hold plain data only, so that the same
 //! few serve a thread, a process and another machine. Between processes each is a line of JSON.
 
 use std::net::SocketAddr;
@@ -22,6 +22,13 @@ pub enum ToShard {
     Assign(Box<Assignment>),
     /// The load starts then, by wall time; every shard gets the same moment.
     StartAt(Timestamp),
+    /// A further wave of the roll-out is released then, by wall time; the first is by the start.
+    Release {
+        /// The wave, from 0.
+        wave: u32,
+        /// The moment.
+        at: Timestamp,
+    },
     /// Stop calling, bring everything to an end, answer with `Result`.
     Stop(StopReason),
 }
@@ -63,6 +70,8 @@ pub struct Assignment {
     pub roles: Roles,
     /// Where the hub is.
     pub endpoints: Endpoints,
+    /// The image that devices really download, if they do.
+    pub image: Option<ImageOffer>,
     /// How to prove oneself to the hub.
     #[serde(with = "wire::credentials")]
     pub credentials: Credentials,
@@ -72,6 +81,17 @@ pub struct Assignment {
     pub trace: Option<u32>,
     /// Forget so many outcomes: proves that the census notices.
     pub swallow_outcomes: u32,
+}
+
+/// An image that devices download.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageOffer {
+    /// Where it is.
+    pub url: String,
+    /// The SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// The certificates of those who may have signed the server's, in PEM; `None` for those whom this system trusts.
+    pub authority: Option<String>,
 }
 
 /// Which actors a shard runs.
@@ -106,6 +126,8 @@ pub struct Endpoints {
     /// The certificates of those who may have signed that of the REST interface, in PEM; `None` for those whom this
     /// system trusts.
     pub rest_authority: Option<String>,
+    /// Base URL of the images that the hub serves, over TLS where devices speak that with it; `None` for no such hub.
+    pub images: Option<String>,
     /// The hub's host name, as tokens carry it.
     pub host: String,
 }
@@ -147,6 +169,8 @@ pub enum StopReason {
     Finished,
     /// The user said so.
     Interrupted,
+    /// Too many updates of the roll-out failed.
+    RolloutAborted,
     /// The hub is gone: what is unfinished ends as `hub_error`.
     HubDied,
 }
@@ -222,6 +246,9 @@ mod tests {
         measurements.retries.back(1, second);
         measurements.retries.method.attempts = 3;
         measurements.retries.twin.give_ups = 2;
+        let wave = measurements.waves.entry(1).or_default();
+        wave.call(Nanos::ZERO + second);
+        wave.end(Outcome::Failed);
         assert_eq!(travelled(&progress), progress);
         let trace = FromShard::Trace(
             Nanos::ZERO,
@@ -249,8 +276,10 @@ mod tests {
                     websocket: true,
                     rest: Some("http://h".into()),
                     rest_authority: None,
+                    images: None,
                     host: "h".into(),
                 },
+                image: Some(ImageOffer { url: "http://h/i".into(), sha256: "00".into(), authority: None }),
                 credentials: Credentials {
                     service: Some(ConnectionString::parse(service).unwrap()),
                     devices: Some(Key::from_bytes([7; 32]).into()),

@@ -10,6 +10,8 @@ mod wire;
 mod workers;
 
 pub use lines::{read_line, write_line};
-pub use message::{Assignment, Credentials, Endpoints, FromShard, HubProof, Progress, Roles, StopReason, ToShard};
+pub use message::{
+    Assignment, Credentials, Endpoints, FromShard, HubProof, ImageOffer, Progress, Roles, StopReason, ToShard,
+};
 pub use process::serve_shard_process;
 pub use workers::{QUEUE, spawn_shard};

@@ -9,14 +9,14 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::identities;
-use super::message::{Assignment, FromShard, HubProof, Progress, ToShard};
+use super::message::{Assignment, FromShard, HubProof, ImageOffer, Progress, ToShard};
 use super::serve::{LOOK, Word, Work, in_words};
-use crate::device::{Fleet, FleetPlan};
+use crate::device::{Fleet, FleetPlan, ImageSource, ImageUrl};
 use crate::dialect::azure::{AzureDevice, WEBSOCKET_PATH};
 use crate::driver::{self, OnlineError};
 use crate::measure::Gauges;
 use crate::mqtt::{ClientTls, WebSocketClient};
-use crate::policy::{ConnectPace, FaultPlan};
+use crate::policy::ConnectPace;
 use crate::profile::HubPlan;
 
 /// What devices get beyond the connect ramp to come online.
@@ -89,7 +89,7 @@ impl Work {
     }
 
     fn start_fleet(&self) -> Result<Fleet, String> {
-        let Assignment { plan, range, endpoints, credentials, .. } = &self.assignment;
+        let Assignment { plan, range, endpoints, credentials, image, .. } = &self.assignment;
         let (Some(hub), Some(secrets)) = (endpoints.mqtt, &credentials.devices) else {
             return Err("a fleet needs the hub's MQTT address and the devices' keys".to_owned());
         };
@@ -101,7 +101,7 @@ impl Work {
         Fleet::start(FleetPlan {
             config: plan.fleet.clone(),
             firmware: plan.firmware.clone(),
-            faults: Arc::new(FaultPlan::new(plan.seed, &plan.faults, plan.fleet.devices)),
+            faults: Arc::new(plan.fault_plan()),
             seed: plan.seed,
             range: *range,
             ids: self.ids.clone(),
@@ -109,6 +109,7 @@ impl Work {
             tls,
             identities: identities::read(*range, secrets)?,
             websocket,
+            images: image.as_ref().map(image_source).transpose()?,
             dialect: AzureDevice::new(&endpoints.host, secrets.clone(), keep_alive),
             clock: self.clock,
             truth: self.truth.clone(),
@@ -175,6 +176,12 @@ fn client_tls(proof: &HubProof, resumption: bool) -> Result<ClientTls, String> {
         None => ClientTls::with_system_roots(&proof.host, resumption),
     }
     .map_err(in_words)
+}
+
+/// Where devices download, and how they check that it is there.
+fn image_source(image: &ImageOffer) -> Result<ImageSource, String> {
+    let url = ImageUrl::parse(&image.url).map_err(|why| format!("{} is unusable: {why}", image.url))?;
+    ImageSource::new(&url, image.authority.as_deref()).map_err(in_words)
 }
 
 /// The sign of life while nothing is measured yet.

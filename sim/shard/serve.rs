@@ -90,6 +90,10 @@ impl Work {
         let driver = match settings {
             Some(rest) if roles.driver => {
                 let mut config = plan.driver.clone();
+                if let Some(image) = &assignment.image {
+                    config.package_uri.clone_from(&image.url);
+                    config.package_check = Some(image.sha256.clone());
+                }
                 if matches!(plan.hub, HubPlan::Embedded { .. }) {
                     // Its answers hold all that had changed when it was asked: nothing becomes visible late.
                     config.observe.overlap.get_or_insert(Duration::ZERO);
@@ -151,6 +155,12 @@ impl Work {
                         }
                         if let Some(driver) = &self.driver {
                             driver.start_at(at).await.map_err(in_words)?;
+                        }
+                    }
+                    Some(ToShard::Release { wave, at }) => {
+                        let at = self.clock.wall().moment(at);
+                        if let Some(driver) = &self.driver {
+                            driver.release(wave, at).await.map_err(in_words)?;
                         }
                     }
                     Some(ToShard::Assign(_)) => {}
@@ -260,7 +270,7 @@ impl Work {
         }
         if let Some(driver) = &self.driver {
             let outcome = match reason {
-                StopReason::Finished | StopReason::Interrupted => Outcome::Aborted,
+                StopReason::Finished | StopReason::Interrupted | StopReason::RolloutAborted => Outcome::Aborted,
                 StopReason::HubDied => Outcome::HubError,
             };
             let sample = driver.stop(outcome).await.map_err(in_words)?;

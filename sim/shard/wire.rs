@@ -10,7 +10,7 @@ use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
 use crate::measure::{
     Census, Counters, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, RetryCounts, RetryTally,
-    SeriesData,
+    SeriesData, WaveCount,
 };
 use crate::policy::{Arena, Hit, Outcome, Series};
 use crate::report;
@@ -36,6 +36,8 @@ struct Packed {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     loop_lag: BTreeMap<String, PackedSeries>,
     sent_span: Option<(Nanos, Nanos)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    waves: BTreeMap<u32, WaveCount>,
     retries: PackedRetries,
 }
 
@@ -151,6 +153,7 @@ pub(super) mod measurements {
                 .collect::<Result<_, S::Error>>()?,
             sent_span: from.sent_span,
             retries: PackedRetries::pack(&from.retries)?,
+            waves: from.waves.clone(),
         }
         .serialize(serializer)
     }
@@ -181,6 +184,7 @@ pub(super) mod measurements {
                 .collect::<Result<_, D::Error>>()?,
             sent_span: packed.sent_span,
             retries: packed.retries.unpack()?,
+            waves: packed.waves,
         })
     }
 }

@@ -1,6 +1,8 @@
 //! Bad input and bad luck: each gets a clear message and its exit code; nothing hangs, panics or stays behind.
 
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -129,6 +131,50 @@ fn a_hub_that_dies_ends_the_run_as_invalid() {
     assert_eq!(census(&results, "unaccounted"), 0);
     assert!(ended.stderr.contains("the embedded hub died"), "{}", ended.stderr);
     assert!(results["invalid_reasons"][0].as_str().unwrap().contains("hub died"), "{}", results["invalid_reasons"]);
+}
+
+#[test]
+fn a_disk_that_is_full_in_the_end_is_named_and_what_was_measured_is_printed() {
+    let quick = QuickRun::new();
+    let running = Running::start(quick.command(&["run", "quickstart", "--devices", "20", "--rate", "40"], &[]));
+    running.until_it_says("] running");
+    // Whatever is written to the first of the results' files meets a full disk from now on.
+    symlink("/dev/full", quick.out().join("results.json.part")).unwrap();
+    let ended = running.wait().expect(1);
+    let path = quick.out().join("results.json").display().to_string();
+    for says in [path.as_str(), "No space left", "make room", "--out"] {
+        assert!(ended.stderr.contains(says), "{says}: {}", ended.stderr);
+    }
+    assert!(ended.stdout.contains("completed") && ended.stdout.contains("method.response"), "{}", ended.stdout);
+    assert_eq!(std::fs::read_dir(quick.out()).unwrap().count(), 0, "nothing looks like a result");
+}
+
+#[test]
+fn files_that_may_not_grow_are_no_reason_to_die() {
+    let quick = QuickRun::new();
+    let command = quick.command(&["run", "quickstart", "--devices", "20", "--rate", "40"], &[]);
+    // In blocks of 512 or 1024 bytes: less than a result needs.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -f 4; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ended = Running::start(limited).wait().expect(1);
+    assert!(ended.stderr.contains("results.json") && ended.stderr.contains("ulimit -f"), "{}", ended.stderr);
+    assert!(ended.stdout.contains("method.response"), "{}", ended.stdout);
+    assert_eq!(std::fs::read_dir(quick.out()).unwrap().count(), 0, "nothing looks like a result");
+}
+
+#[test]
+fn a_trace_that_meets_a_full_disk_ends_short_and_the_run_does_not() {
+    let quick = QuickRun::new();
+    std::fs::create_dir(quick.out()).unwrap();
+    symlink("/dev/full", quick.out().join("trace-sim-0000003.txt")).unwrap();
+    let command = quick.command(&["run", "quickstart", "--devices", "5", "--rate", "40"], &["--trace", "3"]);
+    let ended = Running::start(command).wait().expect(0);
+    let part = quick.out().join("trace-sim-0000003.txt.part");
+    assert!(ended.stderr.contains(&format!("cannot write to {}", part.display())), "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("the trace ends short").count(), 1, "{}", ended.stderr);
+    assert!(part.is_symlink() && !quick.out().join("trace-sim-0000003.txt").exists());
+    assert_eq!(census(&quick.results(), "completed"), 5);
 }
 
 #[test]

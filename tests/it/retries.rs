@@ -110,6 +110,9 @@ fn cohorts_come_back_each_by_its_policy() {
         assert_eq!(number(row, "attempts"), devices + number(row, "retries"), "{row}");
         assert!((1..=number(row, "attempts")).contains(&number(row, "peak_per_s")), "{row}");
     }
+    let peaks: Vec<u64> = rows.iter().map(|row| number(row, "peak_per_s")).collect();
+    let peak = number(&results["retries"], "connect_peak_per_s");
+    assert!(peaks.iter().max() <= Some(&peak) && peak <= peaks.iter().sum(), "{peak}: {peaks:?}");
     assert!(number(by_name["fixed"], "attempts") > number(by_name["azure-c"], "attempts"));
     // Seconds and sums agree.
     let seconds = results["intervals"].as_array().unwrap();
@@ -122,7 +125,6 @@ fn cohorts_come_back_each_by_its_policy() {
     let of_first = |second: &Value| second["cohort_attempts"][0].as_u64().unwrap();
     assert_eq!(seconds.iter().map(of_first).sum::<u64>(), number(&rows[0], "attempts"));
     assert!(ended.stdout.contains("Retries\n  connect by"), "{}", ended.stdout);
-    println!("{}", ended.stdout);
 }
 
 #[test]

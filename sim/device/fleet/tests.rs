@@ -17,7 +17,7 @@ use crate::time::TimestampFormat;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
+pub(in crate::device) fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
     let retry = RetryPolicy::new(Backoff::Fixed { delay: Duration::from_millis(20) });
     let delay = Delay::Fixed(Duration::from_millis(5));
     FleetPlan {
@@ -39,7 +39,7 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
             retry_connect: retry.into(),
             retry_twin: retry,
         },
-        firmware: FirmwareConfig { wait: delay, download: delay, apply: delay, version: "1".to_owned() },
+        firmware: FirmwareConfig { wait: delay, download: delay, apply: delay, image: None, version: "1".to_owned() },
         faults: Arc::new(FaultPlan::new(Seed(7), &[], devices)),
         seed: Seed(7),
         range: DeviceRange { start: 0, end: devices },
@@ -48,6 +48,7 @@ fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
         tls: None,
         identities: None,
         websocket: None,
+        images: None,
         dialect: AzureDevice::new("hub.test", Key::from_bytes([7; 32]), 60),
         clock: Clock::start(),
         truth: None,
@@ -293,6 +294,10 @@ impl DeviceDialect for Buggy {
         panic!("a bug in a device")
     }
 
+    fn connect_with_wrong_key(&self, _: u32, _: &str, _: jiff::Timestamp) -> crate::mqtt::Connect {
+        panic!("a bug in a device")
+    }
+
     fn subscriptions(&self) -> Vec<crate::mqtt::SubscribeFilter> {
         Vec::new()
     }
@@ -324,6 +329,7 @@ async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
         tls,
         identities,
         websocket,
+        images,
         clock,
         truth,
         tracer,
@@ -341,6 +347,7 @@ async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
         tls,
         identities,
         websocket,
+        images,
         clock,
         truth,
         tracer,

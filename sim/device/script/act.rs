@@ -20,6 +20,8 @@ pub struct Step {
 pub enum Act {
     /// Nothing: the stage ends without a word.
     Pass,
+    /// The image is downloaded. What follows waits until it is there, and is not done if it never is.
+    Download,
     /// The fault of this index in the fault plan strikes.
     Strike(usize),
     /// A report is made.

@@ -47,8 +47,11 @@ impl Moment {
 /// A fault that strikes inside the workflow: when, and how it changes the script.
 pub(super) struct Strike<'a> {
     at: Moment,
-    write: Box<dyn FnOnce(&mut Script, usize) + 'a>,
+    write: Write<'a>,
 }
+
+/// A change of the script by the fault of this index.
+type Write<'a> = Box<dyn FnOnce(&mut Script, usize) + 'a>;
 
 impl<'a> Strike<'a> {
     /// One that strikes `at` this moment and changes the script by `write`, which is given the fault's index.

@@ -28,15 +28,34 @@ impl Script {
         Self { steps: steps.map(|(stage, after, act)| Step { stage, after, act }).into() }
     }
 
+    /// The same with a real download, which the stage begins with.
+    #[must_use]
+    pub fn with_download(mut self) -> Self {
+        let stage = FaultStage::Downloading;
+        let download = Step { stage, after: Duration::ZERO, act: Act::Download };
+        self.steps.insert(self.beginning(stage), download);
+        self
+    }
+
     /// The steps.
     #[must_use]
     pub fn steps(&self) -> &[Step] {
         &self.steps
     }
 
-    /// The steps, to be played.
+    /// The steps, to be played: those that do nothing are part of the next one, since a running update keeps them all.
     #[must_use]
-    pub fn into_steps(self) -> std::vec::IntoIter<Step> {
+    pub fn into_steps(mut self) -> std::vec::IntoIter<Step> {
+        let mut passed = Duration::ZERO;
+        self.steps.retain_mut(|step| {
+            step.after += std::mem::take(&mut passed);
+            let passes = step.act == Act::Pass;
+            if passes {
+                passed = step.after;
+            }
+            !passes
+        });
+        self.steps.shrink_to_fit();
         self.steps.into_iter()
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use rand::RngExt;
 
-use super::{Away, Session};
+use super::Session;
+use crate::device::affliction::EXPIRY_PATIENCE;
 use crate::device::event::{Event, Output};
 use crate::device::link::State;
 use crate::dialect::DeviceDialect;
@@ -29,12 +30,19 @@ impl<D: DeviceDialect> Session<D> {
         let life = settings.fleet.token_life;
         let expires = settings.wall.at(now);
         let expires = expires.saturating_add(SignedDuration::try_from(life).unwrap_or_default()).unwrap_or(expires);
-        let connect = settings.dialect.connect(self.device, &id, expires);
         // 1.4: every official SDK renews at a fixed time, so that a fleet started together renews together. This one
         // spreads it.
         let connection = u64::from(self.link.attempts());
         let mut random = settings.seed.stream(Domain::TokenRenewal, u64::from(self.device), connection);
         let renew_at = now + life.mul_f64(random.random_range(0.75..0.90));
+        let doomed = self.doomed_token(now);
+        let expires = doomed.map_or(expires, |ends| self.settings.wall.at(ends));
+        let renew_at = doomed.map_or(renew_at, |ends| ends + EXPIRY_PATIENCE);
+        let connect = match self.has_wrong_key() {
+            true => self.settings.dialect.connect_with_wrong_key(self.device, &id, expires),
+            false => self.settings.dialect.connect(self.device, &id, expires),
+        };
+        self.path_is_new();
         self.link.opened(now, since, connect.keep_alive, renew_at);
         self.connection(out, || format!("open, CONNECT sent; the token is renewed at {renew_at}"));
         self.send(now, Packet::Connect(connect), out);
@@ -43,6 +51,7 @@ impl<D: DeviceDialect> Session<D> {
     pub(super) fn open_failed(&mut self, now: Nanos, since: Nanos, reason: String, out: &mut Vec<Output>) {
         if self.link.state() == State::Opening {
             out.push(Output::Event(Event::Attempted));
+            self.blame_hub(now, out);
             self.attempt_failed(now, since, reason, out);
             self.retry(now, Failed::new(Failure::Transient, now.since(since)), out);
         }
@@ -73,9 +82,16 @@ impl<D: DeviceDialect> Session<D> {
             ),
         };
         out.push(Output::Close);
+        if why != Some(Failure::Transient) && self.refused_by_fault(now) {
+            out.push(Output::Event(Event::Sample(Series::ConnectError, now.since(since))));
+            return self.connection(out, || format!("failed, by fault: {reason}"));
+        }
         self.attempt_failed(now, since, reason.to_owned(), out);
         match why {
-            Some(why) => self.retry(now, Failed::new(why, now.since(since)), out),
+            Some(why) => {
+                self.blame_hub(now, out);
+                self.retry(now, Failed::new(why, now.since(since)), out);
+            }
             None => self.give_up(out),
         }
     }
@@ -115,6 +131,7 @@ impl<D: DeviceDialect> Session<D> {
     pub(super) fn lost(&mut self, now: Nanos, reason: &str, out: &mut Vec<Output>) {
         let took = match self.link.state() {
             State::Accepting { since, .. } => {
+                self.blame_hub(now, out);
                 self.attempt_failed(now, since, format!("no CONNACK: {reason}"), out);
                 now.since(since)
             }
@@ -123,6 +140,7 @@ impl<D: DeviceDialect> Session<D> {
                 out.push(Output::Event(Event::Lost));
                 out.push(Output::Event(Event::Failed(format!("connection lost: {reason}"))));
                 self.connection(out, || format!("lost: {reason}"));
+                self.explain_loss(now, out);
                 self.outbox.connection_lost();
                 Duration::ZERO
             }
@@ -137,7 +155,7 @@ impl<D: DeviceDialect> Session<D> {
         out.push(Output::Event(Event::Failed(reason)));
     }
 
-    fn retry(&mut self, now: Nanos, failed: Failed, out: &mut Vec<Output>) {
+    pub(super) fn retry(&mut self, now: Nanos, failed: Failed, out: &mut Vec<Output>) {
         let settings = &self.settings;
         let attempt = u64::from(self.link.attempts());
         let mut random = settings.seed.stream(Domain::ConnectRetry, u64::from(self.device), attempt);
@@ -151,6 +169,7 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     fn give_up(&mut self, out: &mut Vec<Output>) {
+        self.end_afflictions(out);
         self.link.end();
         self.decide(out, || "gave up connecting".to_owned());
         out.push(Output::Event(Event::GaveUp));
@@ -169,44 +188,13 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     pub(super) fn stop(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        self.end_afflictions(out);
         self.leave(now, "the fleet stops", out);
         self.link.end();
     }
 
-    /// Lets the fault `offline` begin or end.
-    pub(super) fn check_absence(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        let away = self.absences.at(now, self.load_start(), self.reported);
-        self.absence_changes = self.absences.next_change(now, self.load_start(), self.reported);
-        if away == self.away.as_ref().map(|away| away.fault) {
-            return;
-        }
-        let before = self.away.take();
-        if let Some(before) = &before {
-            out.push(Output::Event(Event::Relieved(before.fault as usize, now.since(before.since))));
-        }
-        if let Some(fault) = away {
-            self.away = Some(Box::new(Away { fault, since: now }));
-            out.push(Output::Event(Event::Afflicted(fault as usize)));
-            if self.workflow.is_running() {
-                self.injected(fault as usize, out);
-            }
-        }
-        match away {
-            Some(fault) if before.is_none() => {
-                self.decide(out, || format!("fault {fault} of the plan takes the device offline"));
-                self.leave(now, "offline by fault", out);
-                self.link.go_away();
-            }
-            Some(_) => {}
-            None => {
-                self.decide(out, || "the device comes back online".to_owned());
-                self.link.come_back(now);
-            }
-        }
-    }
-
     /// Ends the connection, in whatever state it is.
-    fn leave(&mut self, now: Nanos, why: &str, out: &mut Vec<Output>) {
+    pub(super) fn leave(&mut self, now: Nanos, why: &str, out: &mut Vec<Output>) {
         match self.link.state() {
             State::Subscribing { .. } | State::Up => self.hang_up(now, why, out),
             State::Opening | State::Accepting { .. } => out.push(Output::Close),

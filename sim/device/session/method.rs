@@ -57,7 +57,7 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     /// The call of a new update.
-    fn update(&mut self, now: Nanos, rid: &str, request: Request, out: &mut Vec<Output>) {
+    fn update(&mut self, now: Nanos, rid: &str, mut request: Request, out: &mut Vec<Output>) {
         let refused = self.aside.as_mut().and_then(|aside| aside.refused.take());
         if refused.as_ref() != Some(&request.update_id) {
             self.updates += 1;
@@ -77,6 +77,8 @@ impl<D: DeviceDialect> Session<D> {
             return;
         }
         out.push(Output::Event(Event::Accepted));
+        // Where nothing is downloaded, nobody has to remember what.
+        request.package.take_if(|_| settings.firmware.downloads().is_none());
         let delays = Delays::draw(&settings.firmware, settings.seed, self.device, nth);
         let script = self.script(delays, nth, &hits, &request);
         self.decide(out, || {
@@ -99,7 +101,9 @@ impl<D: DeviceDialect> Session<D> {
         let can_lie = self.workflow.changes(request);
         let strikes = hits.iter().filter(|(_, fault)| can_lie || fault.kind != FaultKind::FalseSuccess);
         let strikes = strikes.map(|(index, fault)| (*index, &fault.kind));
-        Script::new(delays).with(strikes, |fault| self.fault_delays(fault, nth))
+        let script = Script::new(delays);
+        let script = if request.package.is_some() { script.with_download() } else { script };
+        script.with(strikes, |fault| self.fault_delays(fault, nth))
     }
 
     /// How late the faults `slow_reply` among `hits` make the answer, if there is any.

@@ -1,5 +1,7 @@
+mod afflictions;
 mod connection;
 mod faults;
+mod images;
 mod interleavings;
 mod late_reply;
 mod restarts;

@@ -12,7 +12,7 @@ fn at(seconds: u64) -> Nanos {
 }
 
 fn ours(id: &str, version: &str) -> Request {
-    Request { update_id: Some(id.to_owned()), fw_version: Some(version.to_owned()) }
+    Request { update_id: Some(id.to_owned()), fw_version: Some(version.to_owned()), package: None }
 }
 
 fn script(faults: &[FaultKind]) -> Script {
@@ -149,7 +149,7 @@ fn broken_reports_are_broken_in_their_own_way_each() {
 #[test]
 fn delays_depend_on_seed_device_and_update_alone() {
     let delay: Delay = "lognormal 1s..3s".parse().unwrap();
-    let firmware = FirmwareConfig { wait: delay, download: delay, apply: delay, version: String::new() };
+    let firmware = FirmwareConfig { wait: delay, download: delay, apply: delay, image: None, version: String::new() };
     let draw = |seed, device, nth| Delays::draw(&firmware, Seed(seed), device, nth);
     let base = draw(7, 3, 0);
     assert_eq!(base, draw(7, 3, 0));

@@ -12,6 +12,7 @@ use crate::random::Seed;
 mod jobs;
 mod judging;
 mod rounds;
+mod waves;
 
 const FLEET: u32 = 20;
 const ALL: DeviceRange = DeviceRange { start: 0, end: FLEET };
@@ -54,9 +55,19 @@ fn many(
         seed: Seed(seed),
     };
     let ids = DeviceIds::new("sim-");
-    let part = Part { ids, range, devices: FLEET, load, updates, max_in_flight, job_devices: None, polls: false };
+    let part = Part {
+        ids,
+        range,
+        devices: FLEET,
+        load,
+        rollout: None,
+        updates,
+        max_in_flight,
+        job_devices: None,
+        polls: false,
+    };
     let mut ledger = Ledger::new(rules, part, scribe(truth, false));
-    ledger.begin(Nanos::ZERO);
+    ledger.release_wave(0, Nanos::ZERO);
     ledger
 }
 

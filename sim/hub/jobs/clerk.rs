@@ -107,6 +107,7 @@ async fn find(worker: &Worker, plan: Plan) -> Result<Vec<Arc<str>>, Refusal> {
 /// Does the job's work to one device, once the hub's tier allows it (8.1). What it costs is billed, while the
 /// messages of the day last (8.2).
 async fn operate(worker: &Worker, device: &str, work: Arc<Work>) -> Result<Option<DeviceAnswer>, Refusal> {
+    worker.up().await;
     if let Some(throttles) = worker.throttles.in_force() {
         let wait = throttles.admit_patiently(worker.clock.now(), Operation::JobDevice);
         tokio::time::sleep_until(worker.clock.instant(worker.clock.now() + wait)).await;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,6 +14,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::answer::{Answer, Failure};
+use super::images::{self, ImageBody};
 use super::router::Service;
 use super::throttling::operation_of;
 use super::websocket;
@@ -27,6 +28,12 @@ use crate::mqtt::ByteStream;
 
 /// The largest request body, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// What is sent of an answer before its client has taken it, in bytes; the head of a request may be as long.
+const MAX_UNSENT: usize = 64 * 1024;
+
+/// The body of an answer: whole, or made as it is sent.
+type Reply = Either<Full<Bytes>, ImageBody>;
 
 /// Accepts connections for as long as the worker runs.
 pub(in crate::hub) async fn accept(service: Rc<Service>, listener: Listener) {
@@ -45,6 +52,7 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(service.worker.door.head)
+        .max_buf_size(MAX_UNSENT)
         .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
     match connection.await {
@@ -61,14 +69,22 @@ async fn respond(
     service: &Service,
     request: Request<Incoming>,
     place: &Cell<Option<Place>>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Reply>, Infallible> {
     if websocket::is_asked_for(&request) {
-        return Ok(websocket::open(&service.worker, request, place));
+        return Ok(websocket::open(&service.worker, request, place).map(Either::Left));
+    }
+    if let Some(name) = images::name_of(request.uri().path()) {
+        // Devices have no token for them. Who gets one is no stranger: so many at a time are served.
+        let response = service.image(request.method(), name, request.uri().query(), request.headers());
+        if response.status().is_success() {
+            drop(place.take());
+        }
+        return Ok(response);
     }
     let operation = operation_of(request.method(), request.uri().path());
     let answer = answer(service, request, place).await.unwrap_or_else(|failure| service.refuse(&failure));
     service.worker.count_request(operation, answer.status);
-    Ok(answer.into_response())
+    Ok(answer.into_response().map(Either::Left))
 }
 
 /// The head alone tells who asks: nobody else's body is read.

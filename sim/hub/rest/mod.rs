@@ -9,6 +9,7 @@ mod devices;
 mod digital_twins;
 mod exports;
 mod feedback;
+mod images;
 mod jobs;
 mod listener;
 mod methods;

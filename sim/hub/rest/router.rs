@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 
 use super::answer::{Answer, Failure};
 use super::authorization::Door;
+use super::images::Sending;
 use super::throttling::Waiting;
 use super::{configurations, exports, feedback};
 use crate::dialect::azure::ErrorCode;
@@ -26,6 +27,7 @@ pub(in crate::hub) struct Service {
     pub(super) worker: Rc<Worker>,
     pub(super) jobs: JobDesk,
     pub(super) waiting: Rc<Waiting>,
+    pub(super) sending: Rc<Sending>,
     door: Door,
     clock: Clock,
     tracking: TrackingIds,
@@ -40,7 +42,15 @@ impl Service {
         clock: Clock,
         tracking: TrackingIds,
     ) -> Self {
-        Self { worker, jobs, waiting: Rc::default(), door: Door::new(identity), clock, tracking }
+        Self {
+            worker,
+            jobs,
+            waiting: Rc::default(),
+            sending: Rc::default(),
+            door: Door::new(identity),
+            clock,
+            tracking,
+        }
     }
 
     /// What a request's head asks for, if it may: the parts of its path, decoded.

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -29,6 +29,8 @@ pub(in crate::hub) struct TelemetryFile {
 
 #[derive(Debug, Default)]
 struct Backlog {
+    /// Where it waits to be written.
+    path: PathBuf,
     /// Of what waits, in bytes.
     memory: AtomicUsize,
     lost: AtomicU64,
@@ -39,7 +41,11 @@ impl Backlog {
         let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
         // A few lines of the log for any number of messages.
         if lost.is_power_of_two() {
-            tracing::warn!(lost, "telemetry is not written to its file: {why}");
+            let path = self.path.display();
+            tracing::warn!(
+                lost,
+                "telemetry is not written to {path}: {why}; make room there, or name another --telemetry"
+            );
         }
     }
 }
@@ -50,7 +56,7 @@ impl TelemetryFile {
     pub(in crate::hub) fn open(path: &Path) -> io::Result<(Self, JoinHandle<()>)> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let (queue, waiting) = sync_channel(MAX_WAITING);
-        let backlog = Arc::new(Backlog::default());
+        let backlog = Arc::new(Backlog { path: path.to_owned(), ..Backlog::default() });
         let of_thread = Arc::clone(&backlog);
         let thread =
             thread::Builder::new().name("telemetry".to_owned()).spawn(move || write(file, &waiting, &of_thread))?;

@@ -51,13 +51,13 @@ impl ByteStream {
         if let Poll::Ready(Err(error)) = self.connection.poll_flush(cx) {
             return Poll::Ready(Err(in_io(error)));
         }
-        let Connection { stream, layers, partial, unsent } = &mut self.connection;
+        let Connection { line, layers, partial, unsent } = &mut self.connection;
         // For frames of a WebSocket, which there are none of here.
         let mut between = BytesMut::new();
         while partial.is_empty() && buffer.remaining() > 0 {
             // It arrives where it goes in the end, and is decrypted there.
             let space = buffer.initialize_unfilled();
-            match ready!(arrive(stream, layers.as_deref_mut(), cx, space, &mut between, partial, unsent)) {
+            match ready!(arrive(line, layers.as_deref_mut(), cx, space, &mut between, partial, unsent)) {
                 Ok(()) => {}
                 Err(ConnectionError::Closed) => break,
                 Err(error) => return Poll::Ready(Err(in_io(error))),
@@ -90,7 +90,7 @@ impl AsyncRead for ByteStream {
         let stream = self.get_mut();
         match stream.connection.layers {
             Some(_) => stream.poll_read_sealed(cx, buffer),
-            None => Pin::new(&mut stream.connection.stream).poll_read(cx, buffer),
+            None => Pin::new(&mut stream.connection.line.tcp).poll_read(cx, buffer),
         }
     }
 }
@@ -99,7 +99,7 @@ impl AsyncWrite for ByteStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let connection = &mut self.get_mut().connection;
         if connection.layers.is_none() {
-            return Pin::new(&mut connection.stream).poll_write(cx, bytes);
+            return Pin::new(&mut connection.line.tcp).poll_write(cx, bytes);
         }
         ready!(connection.poll_flush(cx)).map_err(in_io)?;
         let chunk = &bytes[..bytes.len().min(CHUNK)];
@@ -119,7 +119,7 @@ impl AsyncWrite for ByteStream {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if self.connection.layers.is_none() {
-            return Pin::new(&mut self.get_mut().connection.stream).poll_write_vectored(cx, parts);
+            return Pin::new(&mut self.get_mut().connection.line.tcp).poll_write_vectored(cx, parts);
         }
         let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| part);
         self.poll_write(cx, first)
@@ -141,7 +141,7 @@ impl AsyncWrite for ByteStream {
             layers.say_goodbye(&mut BytesMut::new(), &mut connection.unsent).map_err(in_io)?;
         }
         ready!(connection.poll_flush(cx)).map_err(in_io)?;
-        Pin::new(&mut connection.stream).poll_shutdown(cx)
+        Pin::new(&mut connection.line.tcp).poll_shutdown(cx)
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::reader::Field;
 use crate::device::FleetConfig;
 use crate::policy::{DeviceIds, Select};
 
-pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig) -> Result<Select, Problem> {
+pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, waves: u32) -> Result<Select, Problem> {
     const FORMS: &str = "must be `\"all\"`, `{ percent = 2 }`, `{ count = 10 }`, `{ ids = [0, 1] }` or `{ wave = 1 }`";
     if matches!(&field.node.value, Value::Text(text) if text == "all") {
         return Ok(Select::All);
@@ -22,7 +22,7 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig) -> Result<Select, Pro
         section.optional("percent").map(|field| field.number(0.0..=100.0).map(Select::Percent)),
         section.optional("count").map(|field| count(&field, fleet).map(Select::Count)),
         section.optional("ids").map(|field| ids(&field, fleet).map(Select::Ids)),
-        section.optional("wave").map(|field| field.integer(1..=100_u32).map(Select::Wave)),
+        section.optional("wave").map(|field| wave(&field, waves).map(Select::Wave)),
     ];
     found.into_iter().flatten().next().unwrap_or_else(|| Err(field.problem(FORMS)))
 }
@@ -34,6 +34,14 @@ fn count(field: &Field<'_>, fleet: &FleetConfig) -> Result<u32, Problem> {
             Err(field.problem(format_args!("must not exceed `fleet.devices`, {}", fleet.devices)))
         }
         count => Ok(count),
+    }
+}
+
+/// A wave that the roll-out has.
+fn wave(field: &Field<'_>, waves: u32) -> Result<u32, Problem> {
+    match waves {
+        0 => Err(field.problem("names a wave, and there is no `[rollout]` that has any")),
+        waves => field.integer(1..=waves),
     }
 }
 

@@ -50,6 +50,18 @@ fn every_kind_of_fault_is_read_with_what_it_takes() {
 }
 
 #[test]
+fn what_only_a_hub_does_to_itself_is_refused_on_a_hub_that_is_not_ours() {
+    for kind in
+        ["kind = 'hub_down'", "kind = 'hub_slow'\nmethods = '1s'", "kind = 'throttle'\nof = 'methods'\nrate = 9"]
+    {
+        let text = format!("[hub]\nkind = 'azure'\n[[fault]]\n{kind}\n");
+        let error = parse("my.toml", &text, &[]).unwrap_err().to_string();
+        let name = kind.split('\'').nth(1).unwrap();
+        assert!(error.contains("my.toml:4") && error.contains(name) && error.contains("embedded"), "{error}");
+    }
+}
+
+#[test]
 fn what_a_kind_does_not_take_is_refused() {
     for (text, says) in [
         ("kind = 'hub_down'\nselect = 'all'", "strikes all"),
@@ -67,5 +79,15 @@ fn what_a_kind_does_not_take_is_refused() {
     ] {
         let error = parse("my.toml", &format!("[[fault]]\n{text}\n"), &[]).unwrap_err().to_string();
         assert!(error.contains(says), "{text}\n{error}");
+    }
+}
+
+#[test]
+fn devices_with_certificates_have_no_keys_or_tokens_that_could_go_wrong() {
+    let fleet = "[fleet]\ndevices_file = 'devices.csv'\nauth = 'x509'\n";
+    for kind in ["wrong_key", "token_expiry"] {
+        let text = format!("{fleet}[[fault]]\nkind = '{kind}'\nselect = 'all'\n");
+        let error = parse("my.toml", &text, &[]).unwrap_err().to_string();
+        assert!(error.contains("my.toml:5") && error.contains(kind) && error.contains("certificates"), "{error}");
     }
 }

@@ -18,7 +18,7 @@ impl Bench {
     fn strike(&mut self, kinds: &[FaultKind]) -> Receiver<HubFaultNews> {
         let faults: Vec<Fault> = kinds.iter().cloned().map(Fault::new).collect();
         let (tell, told) = channel();
-        self.hub.inject(Timestamp::now(), HubFault::among(&faults), move |news| drop(tell.send(news))).unwrap();
+        self.hub.inject(Timestamp::now(), HubFault::among(&faults), move |news| _ = tell.send(news)).unwrap();
         for _ in kinds {
             assert_eq!(heard(&told), HubFaultChange::Began);
         }

@@ -49,10 +49,10 @@ fn vanish_strikes_in_the_midst_of_its_stage_and_lets_the_last_word_be_heard() {
 #[test]
 fn slow_stretches_its_stage() {
     let slow = |by| FaultKind::Slow(Slow { stage: FaultStage::Downloading, by });
-    let (twice, more) = (slow(Slowness::Factor(2.0)), slow(Slowness::Delay(delay("7s"))));
-    makes(&[twice.clone()], "10 downloading, 10 !0, 50 applying, 90 completed");
-    makes(&[more.clone()], "10 downloading, 10 !0, 37 applying, 77 completed");
-    makes(&[twice, more], "10 downloading, 10 !0, 10 !1, 57 applying, 97 completed");
+    let (twice, more) = (|| slow(Slowness::Factor(2.0)), || slow(Slowness::Delay(delay("7s"))));
+    makes(&[twice()], "10 downloading, 10 !0, 50 applying, 90 completed");
+    makes(&[more()], "10 downloading, 10 !0, 37 applying, 77 completed");
+    makes(&[twice(), more()], "10 downloading, 10 !0, 10 !1, 57 applying, 97 completed");
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn reports_are_left_out_swapped_doubled_broken_and_false() {
     makes(&[FaultKind::Skip(Skip { stage: Downloading })], "10 !0, 30 applying, 70 completed");
     makes(&[FaultKind::Skip(Skip { stage: Applying })], "10 downloading, 30 !0, 70 completed");
     makes(&[FaultKind::Reorder], "10 !0, 10 applying, 30 downloading, 70 completed");
-    let duplicate = FaultKind::Duplicate(Duplicate { stage: Completed });
-    makes(&[duplicate.clone()], "10 downloading, 30 applying, 70 !0, 70 completedx2");
-    makes(&[duplicate.clone(), duplicate], "10 downloading, 30 applying, 70 !0, 70 !1, 70 completedx3");
+    let duplicate = || FaultKind::Duplicate(Duplicate { stage: Completed });
+    makes(&[duplicate()], "10 downloading, 30 applying, 70 !0, 70 completedx2");
+    makes(&[duplicate(), duplicate()], "10 downloading, 30 applying, 70 !0, 70 !1, 70 completedx3");
     let malformed = FaultKind::Malformed(Malformed { stage: Applying, form: Malformation::TooLarge });
     makes(&[malformed], "10 downloading, 30 !0, 30 applying(TooLarge), 70 completed");
 }
@@ -98,4 +98,13 @@ fn of_several_the_first_that_decides_is_the_last_that_strikes() {
     makes(&faults, "10 !3, 10 downloadingx2, 30 !1, 70 completed");
     makes(&[reboot, fail], "10 downloading, 30 applying, 50 !0, 50 away 5, 70 !1, 70 failed:applying/cancelled");
     makes(&[duplicate, skip(FirmwareStatus::Downloading)], "10 !1, 30 applying, 70 completed");
+}
+
+#[test]
+fn a_script_without_faults_is_small() {
+    let steps = script(&[]).into_steps();
+    let afters: Vec<u64> = steps.as_slice().iter().map(|step| step.after.as_secs()).collect();
+    assert_eq!(afters, [10, 20, 40]);
+    let size = size_of_val(steps.as_slice());
+    assert!(size <= 144, "{size} bytes");
 }

@@ -27,6 +27,7 @@ fn told(script: &Script) -> String {
     let act = |(time, act): (Duration, &Act)| {
         let what = match act {
             Act::Pass => return None,
+            Act::Download => "download".to_owned(),
             Act::Strike(fault) => format!("!{fault}"),
             Act::Report(line) => {
                 let mut what = line.status.to_string();

@@ -142,7 +142,7 @@ fn a_device_takes_the_policy_of_its_cohort() {
     rig.run_until(at(20.0));
     rig.hub.closed = true;
     rig.cut();
-    rig.run_until(at(27.9));
+    rig.run_until(at(26.0));
     let opens: Vec<f64> = rig.times("open").iter().map(|open| open.since(Nanos::ZERO).as_secs_f64()).collect();
     let [_, at_once, second, third] = opens[..] else { panic!("{opens:?}") };
     assert!(at_once == 20.0 && (21.0..=21.05).contains(&second) && (23.0..=23.15).contains(&third), "{opens:?}");

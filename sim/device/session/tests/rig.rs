@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::device::link::State;
 use crate::device::{Event, FirmwareConfig, FleetConfig, Input, Output, Session, Settings};
-use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key};
-use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, QoS, SubAck, SubscribeReasonCode, publish};
+use crate::dialect::azure::{AzureDevice, FromDevice, FromHub, Key, SasToken};
+use crate::mqtt::{ConnAck, ConnectReturnCode, Impairment, Packet, QoS, SubAck, SubscribeReasonCode, publish};
 use crate::policy::{Backoff, Delay, Fault, FaultKind, FaultPlan, RetryPolicy};
 use crate::random::Seed;
 use crate::time::{Nanos, TimestampFormat, WallClock};
@@ -54,6 +55,7 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
             wait: Delay::Fixed(15 * SECOND),
             download: Delay::Fixed(15 * SECOND),
             apply: Delay::Fixed(15 * SECOND),
+            image: None,
             version: "1".to_owned(),
         },
         version: "1".into(),
@@ -84,6 +86,10 @@ pub(super) struct Rig {
     /// Documents of the reports that reached the hub.
     pub(super) documents: Vec<String>,
     open: bool,
+    /// When the token of each connection ends.
+    pub(super) expires: Vec<Nanos>,
+    /// What is wrong with the path: in a black hole nothing is sent or heard.
+    pub(super) impairment: Impairment,
     calls: u32,
 }
 
@@ -92,7 +98,18 @@ impl Rig {
         let session = Session::new(Rc::new(settings), device, false);
         let hub = Hub { closed: false, deaf: false, connack: ConnectReturnCode::Success, twin: Some(204) };
         let (log, events, documents) = (Vec::new(), Vec::new(), Vec::new());
-        Self { session, now: Nanos::ZERO, hub, log, events, documents, open: false, calls: 0 }
+        Self {
+            session,
+            now: Nanos::ZERO,
+            hub,
+            log,
+            events,
+            documents,
+            open: false,
+            expires: Vec::new(),
+            impairment: Impairment::default(),
+            calls: 0,
+        }
     }
 
     /// A device that stands by.
@@ -128,7 +145,7 @@ impl Rig {
     }
 
     pub(super) fn call_method(&mut self, name: &str, payload: &str) {
-        if self.open {
+        if self.open && !self.impairment.black_hole {
             self.calls += 1;
             let topic = FromHub::Method { name, rid: &format!("c{}", self.calls) }.to_string();
             let payload = Bytes::copy_from_slice(payload.as_bytes());
@@ -184,11 +201,19 @@ impl Rig {
                     self.log(if output == Output::Close { "close" } else { "cut" });
                     inputs.clear();
                 }
+                Output::Download { package, update } => self.log(&format!("download {} {update}", package.uri)),
+                Output::Impair(impairment) => {
+                    assert!(self.open);
+                    self.log(if impairment == Impairment::default() { "sound" } else { "impaired" });
+                    self.impairment = impairment;
+                }
+                Output::Intruder(begins) => self.log(if begins { "intruder" } else { "no intruder" }),
                 Output::Connect => {
                     assert!(!self.open && self.session.link.state() == State::Opening);
                     self.log("open");
                     let since = self.now;
                     self.open = !self.hub.closed;
+                    self.impairment = Impairment::default();
                     inputs.push(match self.hub.closed {
                         true => Input::OpenFailed { since, reason: "refused".to_owned() },
                         false => Input::Opened { since },
@@ -212,8 +237,12 @@ impl Rig {
     fn receive(&mut self, packet: Packet) -> Option<Packet> {
         let answer = match &packet {
             Packet::Connect(connect) => {
-                assert!(connect.login.as_ref().unwrap().password.contains("sim-0000003"));
-                self.log("CONNECT");
+                let password = &connect.login.as_ref().unwrap().password;
+                assert!(password.contains("sim-0000003"));
+                let token = SasToken::parse(password).unwrap();
+                let is_right = token.is_signed_by(&Key::from_bytes([7; 32]).derive("sim-0000003"));
+                self.expires.push(self.session.settings.wall.moment(Timestamp::from_second(token.expiry).unwrap()));
+                self.log(if is_right { "CONNECT" } else { "CONNECT wrong key" });
                 Some(Packet::ConnAck(ConnAck { session_present: false, code: self.hub.connack }))
             }
             Packet::Subscribe(subscribe) => {
@@ -232,7 +261,7 @@ impl Rig {
                         assert!(message.qos == QoS::AtLeastOnce && message.pkid != 0);
                         let twin = self.hub.twin.map(|status| if is_legal(&text) { status } else { 400 });
                         self.log(&subject(&text));
-                        if !self.hub.deaf {
+                        if !self.hub.deaf && !self.impairment.black_hole {
                             self.documents.push(text);
                         }
                         twin.map(|status| {
@@ -252,7 +281,7 @@ impl Rig {
                 None
             }
         };
-        answer.filter(|_| !self.hub.deaf)
+        answer.filter(|_| !self.hub.deaf && !self.impairment.black_hole)
     }
 
     fn log(&mut self, what: &str) {
