@@ -17,6 +17,7 @@ use super::failures::Failure;
 use super::open::{self, Opened};
 use super::workers::{Alive, Buffers, Worker};
 use crate::dialect::DeviceDialect;
+use crate::measure::{Invariant, Violation};
 use crate::mqtt::Connection;
 use crate::policy::{FaultKind, FirmwareStatus, Place, Series};
 use crate::time::Nanos;
@@ -346,8 +347,16 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Accepted => {
+                if truth.is_some_and(|truth| truth.accepted(device)) {
+                    let device = worker.settings.ids.id(device);
+                    let transition = "accepted while the device was still at another update".to_owned();
+                    let example = Violation { device, update: String::new(), transition };
+                    books.recorder.invariants().violated(Invariant::OneAtATime, 1, example);
+                }
+            }
+            Event::Done => {
                 if let Some(truth) = truth {
-                    truth.accepted(device);
+                    truth.done(device);
                 }
             }
             Event::FailedItself => {
