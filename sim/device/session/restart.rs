@@ -71,6 +71,7 @@ impl<D: DeviceDialect> Session<D> {
     /// Lets the connection go without a word, and never comes back.
     pub(super) fn vanish(&mut self, out: &mut Vec<Output>) {
         self.cut("vanished by fault", out);
+        self.end_afflictions(out);
         self.link.end();
     }
 
