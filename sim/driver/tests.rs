@@ -10,9 +10,12 @@ use tokio::sync::watch;
 
 use super::scripted::{Asked, Devices, Reply, ScriptedHub, settings};
 use super::*;
-use crate::measure::{Measurements, TraceEvent, Tracer};
+use crate::measure::{Measurements, TraceEvent, Tracer, Truth};
 use crate::policy::FirmwareStatus::{Applying, Completed, Downloading};
-use crate::policy::{ArrivalKind, DeviceIds, DeviceRange, Diagonal, Load, Outcome, RetryPolicy, Series};
+use crate::policy::{
+    ArrivalKind, DeviceIds, DeviceRange, Diagonal, Fail, Fault, FaultKind, FaultStage, Load, Outcome, RetryPolicy,
+    Series,
+};
 use crate::random::Seed;
 use crate::time::Clock;
 
@@ -104,6 +107,35 @@ async fn a_swallowed_outcome_is_missed_by_the_census() {
     let hub = ScriptedHub::start(move |asked| ready(devices.answer(&asked))).await;
     let measured = play(DriverPlan { swallow_outcomes: 1, ..plan(hub.settings(), 10) }).await;
     assert_eq!((measured.census.unaccounted(), measured.census.count(Outcome::Completed)), (1, 9));
+}
+
+#[tokio::test]
+async fn a_device_that_completes_what_was_to_fail_is_named_with_its_update() {
+    let fail = Fault::new(FaultKind::Fail(Fail { stage: FaultStage::Applying, code: "boot_failed".to_owned() }));
+    let devices = Devices::new(10);
+    let truth = Arc::new(Truth::new(DeviceRange { start: 0, end: 10 }));
+    let (told, clock) = (Arc::clone(&truth), Clock::start());
+    let script = move |asked: Asked| {
+        let device = asked.what.strip_prefix("POST /twins/sim-").and_then(|rest| rest.get(..7)?.parse::<u32>().ok());
+        if let (Some(device), Some(update)) = (device, asked.body["payload"]["updateId"].as_str()) {
+            told.received(device, update, clock.now());
+            told.accepted(device);
+            // Device 3 says that it is going to fail, and goes on all the same.
+            if device == 3 {
+                told.injected(device, 0, true);
+            }
+        }
+        devices.answer(&asked)
+    };
+    let hub = ScriptedHub::start(move |asked| ready(script(asked))).await;
+    let diagonal = Diagonal::new(&[fail], false);
+    let measured = play(DriverPlan { truth: Some(truth), diagonal, clock, ..plan(hub.settings(), 10) }).await;
+    assert_eq!((measured.census.count(Outcome::Completed), measured.judged.off_diagonal), (10, 1));
+    let liar = &measured.judged.examples[0];
+    assert_eq!((liar.device.as_str(), liar.observed.as_str()), ("sim-0000003", "completed"));
+    assert!(liar.update.starts_with("run-"), "{liar:?}");
+    assert_eq!(measured.invariants.rows().iter().map(|row| row.violations).sum::<u64>(), 0);
+    assert_eq!(measured.invariants.rows()[0].checked, 10);
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::error::Problem;
 use super::hub::HubPlan;
 use super::reader::Field;
-use crate::device::FleetConfig;
+use crate::device::{Auth, FleetConfig};
 use crate::measure::Truth;
-use crate::policy::{Fault, Place, Select};
+use crate::policy::{Fault, FaultKind, Place, Select};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -58,6 +58,13 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
         }
         _ => select::read(&section.required("select")?, fleet, waves)?,
     };
+    if fleet.auth == Auth::X509 && matches!(kind, FaultKind::WrongKey | FaultKind::TokenExpiry(_)) {
+        return Err(section.required("kind")?.problem(format_args!(
+            "cannot be `{}` for devices that prove themselves by certificates, which have neither keys nor tokens: \
+             take `fleet.auth = \"sas\"`, or another fault",
+            kind.name()
+        )));
+    }
     let at = section.optional("at").map_or(Ok(Duration::ZERO), |field| field.duration(Duration::ZERO..=DAY))?;
     let lasts = section.optional("for").map(|field| field.duration(Duration::from_millis(1)..=DAY)).transpose()?;
     Ok(Fault { name, kind, select, at, lasts })

@@ -262,6 +262,7 @@ mod tests {
     fn a_fleet_alone_is_not_told_of_what_only_a_driver_does() {
         let mut result = sample();
         result.census = crate::measure::Census::default();
+        (result.matrix, result.rollout) = (Vec::new(), None);
         result.absent.push(Series::UpdateTotal);
         let text = render(&result);
         for word in ["\nUpdates", "\nRate", "\nObserver", "planned"] {

@@ -82,7 +82,7 @@ pub(super) fn matrix(result: &RunResult) -> Vec<String> {
         lines.extend(block(rows, &left[..count]));
         left = &left[count..];
     }
-    titled("Updates by what hit them and how they ended", lines)
+    titled("Injected against observed", lines)
 }
 
 fn block(rows: &[MatrixRow], outcomes: &[Outcome]) -> Vec<String> {

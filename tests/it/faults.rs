@@ -1,5 +1,7 @@
 //! Each fault ends the updates that it hits in the outcome of its row, and no other.
 
+use serde_json::Value;
+
 use crate::support::{ANY_CENSUS, QuickRun, Running, census};
 
 /// A fault, the outcome of the updates that it hits, and its detail, unless that is left open.
@@ -49,6 +51,11 @@ fn end_in(stage_deadline: &str, rows: &[Row<'_>]) {
         let others = if outcome == "completed" { 10 } else { 0 };
         assert_eq!(census(&results, outcome), hit(outcome) + others, "{}", ended.stdout);
     }
+    assert_eq!(results["off_diagonal_total"], 0, "{}", results["off_diagonal"]);
+    let broken = |row: &Value| row["violations"] != 0 || row["checked"] == 0;
+    let invariants = results["invariants"].as_array().unwrap();
+    let idle = "no_success_after_failure";
+    assert!(!invariants.iter().any(|row| broken(row) && row["name"] != idle), "{}", results["invariants"]);
 }
 
 #[test]
@@ -138,4 +145,73 @@ fn devices_that_are_gone_for_good() {
             (r#"kind = "vanish", stage = "applying""#, "lost_device", "applying"),
         ],
     );
+}
+
+/// Everything of a result that the seed decides.
+fn truth_of(results: &Value) -> (Vec<Value>, Value) {
+    let mut faults = results["faults"].as_array().unwrap().clone();
+    for row in &mut faults {
+        let row = row.as_object_mut().unwrap();
+        // These are times, and what came of them.
+        row.retain(|key, _| !["peak_per_s", "recovery", "found"].contains(&key.as_str()));
+    }
+    assert_eq!(results["off_diagonal_total"], 0, "{}", results["off_diagonal"]);
+    (faults, results["matrix"].clone())
+}
+
+#[test]
+fn the_same_seed_gives_the_same_truth_on_any_number_of_workers_and_shards() {
+    let faults = r#"fault=[
+        { kind = "reject", status = 503, select = { percent = 20 } },
+        { kind = "fail", stage = "applying", code = "boot_failed", select = { percent = 20 } },
+        { kind = "fail", stage = "downloading", code = "no_space", select = { count = 9 } },
+        { kind = "stall", stage = "applying", select = { percent = 20 } },
+        { kind = "offline", select = { ids = [5, 50] } },
+    ]"#
+    .replace('\n', " ");
+    let started: Vec<_> = [(1, 1), (4, 1), (1, 3)]
+        .into_iter()
+        .map(|(workers, shards)| {
+            let quick = QuickRun::new();
+            let (workers, shards) = (format!("fleet.workers={workers}"), format!("fleet.shards={shards}"));
+            let sets = [&faults, ANY_CENSUS, "observe.stage_deadline=2s", &workers, &shards];
+            let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+            let command = quick.command(&["run", "quickstart", "--devices", "60", "--rate", "60"], &sets);
+            (quick, Running::start(command))
+        })
+        .collect();
+    let mut truths = Vec::new();
+    for (quick, running) in started {
+        running.wait().expect(0);
+        truths.push(truth_of(&quick.results()));
+    }
+    assert!(truths[0].0.iter().all(|row| row["strikes"].as_u64() > Some(0)), "{:?}", truths[0].0);
+    assert_eq!(truths[0], truths[1], "on four workers");
+    assert_eq!(truths[0], truths[2], "on three shards");
+}
+
+#[test]
+fn an_update_that_ends_otherwise_than_its_faults_say_makes_the_result_invalid() {
+    let quick = QuickRun::new();
+    // The hub answers reports so late that nobody gets on in time, though a fault is to hit device 3 alone.
+    let sets = [
+        "--set",
+        r#"fault=[{ kind = "reject", status = 503, select = { ids = [3] } }]"#,
+        "--set",
+        "hub.slow={ twin_ack = \"1500ms\" }",
+        "--set",
+        "observe.stage_deadline=500ms",
+        "--set",
+        ANY_CENSUS,
+    ];
+    let command = quick.command(&["run", "quickstart", "--devices", "5", "--rate", "50"], &sets);
+    let ended = Running::start(command).wait().expect(96);
+    let results = quick.results();
+    assert_eq!((census(&results, "stuck"), &results["off_diagonal_total"]), (4, &4.into()));
+    let first = &results["off_diagonal"][0];
+    assert_eq!((&first["observed"], &first["expected"][0]), (&"stuck".into(), &"completed".into()));
+    let (device, update) = (first["device"].as_str().unwrap(), first["update"].as_str().unwrap());
+    let reason = results["invalid_reasons"][0].as_str().unwrap();
+    assert!(reason.contains(device) && reason.contains(update), "{reason}");
+    assert!(ended.stdout.contains("Off the diagonal"), "{}", ended.stdout);
 }

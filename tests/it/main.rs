@@ -10,6 +10,7 @@ mod hostile;
 mod hub;
 mod images;
 mod layers;
+mod links;
 mod mishaps;
 mod outages;
 mod parsers;

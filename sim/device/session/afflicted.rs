@@ -137,6 +137,11 @@ impl<D: DeviceDialect> Session<D> {
         doomed
     }
 
+    /// Whether a fault says when the device may come back.
+    pub(super) fn is_kept_away(&self) -> bool {
+        self.afflictions.as_ref().is_some_and(|afflictions| afflictions.keeps_away())
+    }
+
     /// Whether a fault makes the device sign with a wrong key.
     pub(super) fn has_wrong_key(&self) -> bool {
         let mut acting = self.afflictions.iter().flat_map(|afflictions| afflictions.acting());

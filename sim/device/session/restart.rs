@@ -63,13 +63,14 @@ impl<D: DeviceDialect> Session<D> {
     pub(super) fn drop_out(&mut self, until: Nanos, why: &str, out: &mut Vec<Output>) {
         self.cut(why, out);
         // Whom a fault keeps away comes back when that fault says so.
-        if !self.afflictions.as_ref().is_some_and(|afflictions| afflictions.keeps_away()) {
+        if !self.is_kept_away() {
             self.link.away_until(until);
         }
     }
 
     /// Lets the connection go without a word, and never comes back.
     pub(super) fn vanish(&mut self, out: &mut Vec<Output>) {
+        self.end_afflictions(out);
         self.cut("vanished by fault", out);
         self.end_afflictions(out);
         self.link.end();

@@ -10,10 +10,12 @@ use crate::policy::{ArrivalKind, Backoff, Diagonal, Fault, FaultKind, Outcome, R
 use crate::random::Seed;
 
 mod jobs;
+mod judging;
 mod rounds;
 mod waves;
 
 const FLEET: u32 = 20;
+const ALL: DeviceRange = DeviceRange { start: 0, end: FLEET };
 
 fn ledger(seed: u64, load: Load, max_in_flight: u32, retry: RetryPolicy) -> Ledger {
     with_truth(seed, load, max_in_flight, retry, None)

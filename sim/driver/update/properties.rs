@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::super::sighting::tests::report;
 use super::tests::{ID, SECOND, Story, device, hub};
 use super::*;
-use crate::policy::FirmwareStatus::Downloading;
+use crate::policy::FirmwareStatus::{Applying, Downloading};
 
 /// Anything that may happen, as numbers.
 fn anything() -> impl Strategy<Value = Vec<(u8, u8, u8, u64)>> {
@@ -64,6 +64,29 @@ proptest! {
         prop_assert_eq!(stage, story.update.shown.stage);
         let responses = story.effects.iter().filter(|effect| matches!(effect, Effect::Response { .. })).count();
         prop_assert!(responses <= 1, "one call has one response");
+    }
+
+    #[test]
+    fn whatever_is_seen_of_an_honest_device_breaks_no_invariant(
+        looks in prop::collection::vec((0..6_u64, any::<bool>()), 0..12),
+        end in 3..6_usize,
+        silent in any::<bool>(),
+    ) {
+        let mut story = Story::called(1);
+        story.answer(11, &device(200));
+        let (id, stages) = (if silent { None } else { ID }, [Downloading, Applying, FirmwareStatus::ALL[end]]);
+        let mut reached = 0;
+        for (second, (step, back)) in looks.into_iter().enumerate() {
+            // The device only goes on; a look may show what was there a while ago.
+            reached = step.max(reached).min(2);
+            let shown = if back { step.min(2) } else { reached };
+            let keys: Vec<_> = (0..shown).map(|stage| (stages[stage as usize], 12 + stage as i64)).collect();
+            story.see(12 + second as u64, &report(stages[shown as usize], 12 + shown, id, &keys));
+        }
+        let broken = |effect: &&Effect| matches!(effect, Effect::Decided(decision) if decision.breaks().is_some());
+        prop_assert_eq!(story.effects.iter().find(broken), None);
+        story.then(90, Input::Stop(Outcome::Aborted));
+        prop_assert_eq!(story.ends().len(), 1);
     }
 
     #[test]

@@ -81,3 +81,13 @@ fn what_a_kind_does_not_take_is_refused() {
         assert!(error.contains(says), "{text}\n{error}");
     }
 }
+
+#[test]
+fn devices_with_certificates_have_no_keys_or_tokens_that_could_go_wrong() {
+    let fleet = "[fleet]\ndevices_file = 'devices.csv'\nauth = 'x509'\n";
+    for kind in ["wrong_key", "token_expiry"] {
+        let text = format!("{fleet}[[fault]]\nkind = '{kind}'\nselect = 'all'\n");
+        let error = parse("my.toml", &text, &[]).unwrap_err().to_string();
+        assert!(error.contains("my.toml:5") && error.contains(kind) && error.contains("certificates"), "{error}");
+    }
+}

@@ -32,11 +32,11 @@ fn downloaded(result: Result<(), ImageFailure>) -> Input {
 #[test]
 fn the_update_goes_on_when_the_image_is_there() {
     let mut rig = online(&[]);
-    rig.run_until(at(100.0));
-    assert_eq!(rig.did()[1..], ["downloading", "download x 0"], "and nothing more until then");
+    rig.run_until(at(40.0));
+    assert_eq!(rig.did()[1..], ["download x 0", "downloading"], "and nothing more until then");
     rig.input(downloaded(Ok(())));
     assert_eq!((rig.did(), rig.count(&Event::Chose(7 * SECOND))), (vec!["applying".to_owned()], 1));
-    rig.run_until(at(115.0));
+    rig.run_until(at(55.0));
     assert_eq!(rig.did(), ["completed"]);
     assert_eq!(rig.samples(Series::ImageDownload), [7 * SECOND]);
     assert_eq!(rig.count(&Event::Downloaded { bytes: 5, resumes: 2, failed: false }), 1);
@@ -53,11 +53,11 @@ fn without_an_image_the_update_fails_by_itself_and_says_where() {
     let error = r#""error":{"stage":"downloading","code":"invalid_uri"}}"#;
     assert!(rig.documents.last().unwrap().ends_with(error), "{:?}", rig.documents);
     assert_eq!((rig.count(&Event::FailedItself), rig.samples(Series::ImageDownloadError).len()), (1, 1));
-    rig.run_until(at(100.0));
+    rig.run_until(at(50.0));
     assert!(rig.did().is_empty());
     rig.call("u2");
-    rig.run_until(at(200.0));
-    assert_eq!(rig.did()[1..], ["downloading", "download x 1"]);
+    rig.run_until(at(70.0));
+    assert_eq!(rig.did()[1..], ["download x 1", "downloading"]);
 }
 
 #[test]
@@ -78,13 +78,13 @@ fn faults_of_the_stage_strike_around_the_download() {
     let stage = FaultStage::Downloading;
     let fail = |stage| FaultKind::Fail(Fail { stage, code: "no_space".to_owned() });
     let mut rig = online(&[fault(FaultKind::Stall(Stall { stage }))]);
-    rig.run_until(at(100.0));
+    rig.run_until(at(50.0));
     assert_eq!(rig.did()[1..], ["downloading"], "a device that hangs asks for nothing");
     for stage in [stage, FaultStage::Verifying] {
         let mut rig = online(&[fault(fail(stage))]);
-        rig.run_until(at(100.0));
+        rig.run_until(at(40.0));
         rig.input(downloaded(Ok(())));
-        assert_eq!(rig.did()[1..], ["downloading", "download x 0", "failed"], "{stage:?}");
+        assert_eq!(rig.did()[1..], ["download x 0", "downloading", "failed"], "{stage:?}");
         assert_eq!((rig.count(&Event::Injected(0)), rig.count(&Event::FailedItself)), (1, 0));
     }
     let mut rig = online(&[fault(fail(FaultStage::Applying))]);

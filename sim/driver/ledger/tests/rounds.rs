@@ -2,8 +2,6 @@
 
 use super::*;
 
-const ALL: DeviceRange = DeviceRange { start: 0, end: FLEET };
-
 /// The report of `device` that it has completed update `number`, as its twin's `$version` `version`.
 fn done(device: u32, number: u64, version: u64) -> TwinReport {
     let id = format!("run-{number}");
