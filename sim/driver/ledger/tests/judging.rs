@@ -30,6 +30,7 @@ fn judged() -> (Ledger, Arc<Truth>) {
         devices: DeviceIds::new("sim-"),
         diagonal: Diagonal::new(&faults, false),
         by_job: false,
+        phases: None,
         swallow: 0,
         phases: None,
     });
