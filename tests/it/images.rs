@@ -1,6 +1,7 @@
 //! Images that devices really download.
 
-use std::net::Ipv4Addr;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
 
 use http_body_util::{BodyExt, Empty};
 use hyper::Request;
@@ -9,8 +10,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use twinstorm::hub::{Hub, HubConfig, HubIdentity};
 
 use crate::support::{ANY_CENSUS, LENIENT, QuickRun, Running, census, twinstorm};
@@ -74,16 +74,13 @@ fn several_shards_and_hubs_each_serve_their_own() {
 #[test]
 fn a_wrong_hash_fails_every_update_and_is_nobodys_fault() {
     let quick = QuickRun::new();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let server = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("http://{}/2.bin", server.local_addr().unwrap());
-    runtime.spawn(async move {
-        while let Ok((mut stream, _)) = server.accept().await {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                head.push(stream.read_u8().await.unwrap());
-            }
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nimage").await.unwrap();
+    std::thread::spawn(move || {
+        for mut stream in server.incoming().flatten() {
+            let mut head = BufReader::new(stream.try_clone().unwrap()).lines();
+            while head.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nimage").unwrap();
         }
     });
     let image = format!(r#"url = "{url}", sha256 = "{}""#, "0".repeat(64));
