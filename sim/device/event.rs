@@ -111,6 +111,8 @@ pub enum Event {
     Chose(Duration),
     /// The device accepted the call of a new update.
     Accepted,
+    /// The device has done with the update that it accepted: nothing more will be done for it.
+    Done,
     /// The present update fails for a reason of the device's own, which no fault gave it.
     FailedItself,
     /// A fault struck the present update, by index in the fault plan; once for each fault and update. It is told before

@@ -163,8 +163,12 @@ impl<D: DeviceDialect> Session<D> {
         }
         let stamp = self.stamp();
         // Timers of the workflow go on whether or not the device is connected.
+        let was_running = self.workflow.is_running();
         while let Some(deed) = self.workflow.poll(now, stamp) {
             self.carry_out(deed, out);
+        }
+        if was_running && !self.workflow.is_running() {
+            out.push(Output::Event(Event::Done));
         }
         while let Some(due) = self.link.due(now) {
             match due {

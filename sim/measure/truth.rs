@@ -35,6 +35,8 @@ struct Slot {
     decisive: AtomicU8,
     accepted: AtomicBool,
     failed_itself: AtomicBool,
+    /// Whether the device is at work on an update, whichever.
+    at_work: AtomicBool,
 }
 
 /// What a device did in one update.
@@ -119,11 +121,19 @@ impl Truth {
         slot.ended.load(Ordering::SeqCst) != slot.update.load(Ordering::Relaxed)
     }
 
-    /// The device accepted the call of its present update: what kept earlier attempts from it decides nothing.
-    pub fn accepted(&self, device: u32) {
+    /// The device accepted the call of its present update: what kept earlier attempts from it decides nothing. Whether it
+    /// is still at work on another one, as it must not be.
+    pub fn accepted(&self, device: u32) -> bool {
+        let Some(slot) = self.slot(device) else { return false };
+        slot.decisive.store(0, Ordering::SeqCst);
+        slot.accepted.store(true, Ordering::SeqCst);
+        slot.at_work.swap(true, Ordering::Relaxed)
+    }
+
+    /// The device has done with the update that it accepted.
+    pub fn done(&self, device: u32) {
         if let Some(slot) = self.slot(device) {
-            slot.decisive.store(0, Ordering::SeqCst);
-            slot.accepted.store(true, Ordering::SeqCst);
+            slot.at_work.store(false, Ordering::Relaxed);
         }
     }
 
@@ -238,7 +248,7 @@ mod tests {
         let (of, fault) = (|| truth.of(0, "u1").unwrap(), |fault, terminal| truth.injected(0, fault, terminal));
         fault(1, true);
         assert_eq!((of().decisive, of().accepted), (Some(1), false));
-        truth.accepted(0);
+        assert!(!truth.accepted(0));
         assert_eq!((of().decisive, of().accepted, of().injected), (None, true, 0b10));
         fault(4, false);
         fault(2, true);
@@ -250,6 +260,17 @@ mod tests {
         truth.received(0, "u2", Nanos::new(9));
         let fresh = DeviceTimes { received: Some(Nanos::new(9)), ..DeviceTimes::default() };
         assert_eq!(truth.of(0, "u2"), Some(fresh));
+    }
+
+    #[test]
+    fn a_device_that_accepts_one_update_before_it_has_done_with_another_is_found_out() {
+        let truth = one_update();
+        assert!(!truth.accepted(0));
+        truth.done(0);
+        truth.received(0, "u2", Nanos::new(9));
+        assert!(!truth.accepted(0));
+        truth.received(0, "u3", Nanos::new(9));
+        assert!(truth.accepted(0));
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Diagonal {
         let decisive = hits.decisive.and_then(|fault| self.faults.get(fault));
         let mut outcomes = BTreeSet::new();
         for (index, fault) in self.bits(hits.faults) {
-            let lasting = matches!(fault.kind.place(), Place::Link | Place::Hub);
+            let lasting = is_lasting(fault);
             match hits.decisive {
                 Some(decisive) if decisive == index => outcomes.extend(fault.kind.outcomes()),
                 // Of several the first terminal one decides, unless the link or the hub has its way at the same time.
@@ -173,10 +173,13 @@ impl Diagonal {
         if self.lenient {
             outcomes.extend(THE_HUBS_OWN);
         }
-        // Every kind that decides a detail has one outcome.
-        let detail = decisive.filter(|_| !self.lenient).and_then(|fault| {
+        // Every kind that decides a detail has one outcome. How far a device came cannot be seen where its reports did not
+        // get through.
+        let cut_off = || self.lenient || self.bits(hits.faults).any(|(_, fault)| is_lasting(fault));
+        let detail = decisive.and_then(|fault| {
             let outcome = *fault.kind.outcomes().first()?;
-            Some((outcome, fault.kind.detail()?))
+            let seen = !matches!(outcome, Outcome::Stuck | Outcome::LostDevice) || !cut_off();
+            seen.then_some((outcome, fault.kind.detail()?))
         });
         Expected { outcomes, detail }
     }
@@ -184,6 +187,11 @@ impl Diagonal {
     fn bits(&self, faults: u64) -> impl Iterator<Item = (usize, &Fault)> {
         self.faults.iter().enumerate().take(64).filter(move |(index, _)| faults >> index & 1 == 1)
     }
+}
+
+/// Whether it strikes whatever devices are doing, for as long as it lasts.
+fn is_lasting(fault: &Fault) -> bool {
+    matches!(fault.kind.place(), Place::Link | Place::Hub)
 }
 
 fn without_success(kind: &FaultKind) -> impl Iterator<Item = Outcome> {
@@ -280,6 +288,7 @@ mod tests {
             (&[OFFLINE], None, true, LostDevice, "applying", true),
             (&[OFFLINE], None, true, Stuck, "applying", false),
             (&[STALL, OFFLINE], Some(STALL), true, LostDevice, "applying", true),
+            (&[STALL, OFFLINE], Some(STALL), true, Stuck, "downloading", true),
             (&[STALL, HUB_DOWN], Some(STALL), true, HubError, "unreachable", true),
             (&[STALL, HUB_DOWN], Some(STALL), true, Completed, "", false),
         ] {

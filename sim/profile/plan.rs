@@ -239,8 +239,9 @@ impl Plan {
         ImageUrl::parse(url).ok().filter(|url| !url.is_loopback())
     }
 
-    /// The most that a server elsewhere has to bear of downloads.
-    fn downloads_in_words(&self) -> Option<String> {
+    /// The most that a server elsewhere has to bear of downloads, in words; `None` if there is no such server.
+    #[must_use]
+    pub fn downloads_in_words(&self) -> Option<String> {
         let host = self.image_elsewhere()?.host;
         let download = self.firmware.downloads()?;
         let often = match self.driver.load {

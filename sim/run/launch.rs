@@ -84,7 +84,12 @@ pub(super) async fn launch(
         live.say(warning);
     }
     let mut hub_on_same_machine = true;
-    preflight::image(plan, options.roles, options.owns_hub).await?;
+    preflight::image(plan, options.owns_hub).await?;
+    if elsewhere.is_none()
+        && let Some(load) = plan.downloads_in_words()
+    {
+        live.say(&format!("load on others: up to {load}"));
+    }
     if let Some(hub) = &mut elsewhere {
         let load = plan.peak_rates_in_words(options.roles.fleet, options.roles.driver);
         hub_on_same_machine = preflight::target(hub, load.clone(), options.owns_hub)?;

@@ -74,8 +74,8 @@ pub enum PreflightError {
     },
     /// Downloads from a server elsewhere.
     #[error(
-        "firmware.image.url leads to {host}, which is not this machine: this puts up to {load} on it. If you may put \
-         that load on it, say so with --i-own-this-hub"
+        "firmware.image.url leads to {host}, which is not on this machine: this means up to {load}. If you may put that \
+         load on it, say so with --i-own-this-hub"
     )]
     ForeignImage {
         /// The server.
@@ -142,7 +142,7 @@ pub(super) fn target(hub: &Elsewhere, load: String, owns_hub: bool) -> Result<bo
 }
 
 /// Refuses to let devices download from a server elsewhere unless the user owns it.
-pub(super) async fn image(plan: &Plan, roles: Roles, owns: bool) -> Result<(), PreflightError> {
+pub(super) async fn image(plan: &Plan, owns: bool) -> Result<(), PreflightError> {
     let Some(url) = plan.image_elsewhere().filter(|_| !owns) else { return Ok(()) };
     // A name that cannot be looked up is nobody's on this machine.
     let here = match lookup_host((url.host.as_str(), url.port)).await {
@@ -151,10 +151,7 @@ pub(super) async fn image(plan: &Plan, roles: Roles, owns: bool) -> Result<(), P
     };
     match here {
         Some(true) => Ok(()),
-        _ => Err(PreflightError::ForeignImage {
-            host: url.host,
-            load: plan.peak_rates_in_words(roles.fleet, roles.driver),
-        }),
+        _ => Err(PreflightError::ForeignImage { host: url.host, load: plan.downloads_in_words().unwrap_or_default() }),
     }
 }
 

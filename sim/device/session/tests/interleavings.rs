@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::rig::{Rig, SECOND, at, settings};
+use crate::device::Event;
 
 /// What the network does next.
 #[derive(Debug, Clone, Copy)]
@@ -56,5 +57,24 @@ proptest! {
         let statuses: Vec<_> = rig.documents.iter().map(status).collect();
         prop_assert_eq!(statuses, ["standBy", "downloading", "applying", "completed"]);
         prop_assert_eq!(rig.session.outbox.wake_at(), crate::time::Nanos::MAX);
+    }
+
+    #[test]
+    fn a_device_is_at_one_update_at_a_time(calls in proptest::collection::vec((0_u64..40_000, 0..6_u8), 0..20)) {
+        let mut rig = Rig::online(&[]);
+        for (millis, update) in calls {
+            rig.run_until(rig.now + std::time::Duration::from_millis(millis));
+            rig.call(&format!("u{update}"));
+        }
+        rig.run_until(rig.now + 200 * SECOND);
+        let mut at_work = false;
+        for event in &rig.events {
+            match event {
+                Event::Accepted => prop_assert!(!std::mem::replace(&mut at_work, true)),
+                Event::Done => prop_assert!(std::mem::replace(&mut at_work, false)),
+                _ => {}
+            }
+        }
+        prop_assert!(!at_work);
     }
 }
