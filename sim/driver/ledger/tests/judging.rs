@@ -32,7 +32,6 @@ fn judged() -> (Ledger, Arc<Truth>) {
         by_job: false,
         phases: None,
         swallow: 0,
-        phases: None,
     });
     call_all(&mut ledger, &truth, Nanos::ZERO);
     (ledger, truth)
