@@ -35,7 +35,9 @@ impl ProfileCommand {
         match self.action {
             Action::List => {
                 for (name, description) in profile::list().map_err(CommandError::other)? {
-                    print::line(format!("{name:<20}{description}"));
+                    let plan = profile::load(name, &[]).map_err(CommandError::other)?;
+                    let mark = if plan.drill.is_some() { "drill: " } else { "" };
+                    print::line(format!("{name:<20}{mark}{description}"));
                 }
             }
             Action::Show { name } => match profile::source(&name) {

@@ -19,7 +19,8 @@ pub(super) struct DeviceOptions {
     /// The hub: `embedded`, or `azure` for the one that the environment names (hub.kind)
     #[arg(long, value_name = "HUB")]
     pub(super) hub: Option<String>,
-    /// Set a value of the profile, e.g. `--set load.rate=200` (a TOML value or bare text)
+    /// Set a value of the profile, e.g. `--set load.rate=200` (a TOML value or bare text); lists are reached into by number
+    /// or name: `--set fault.0.at=3s`, `--set fault.offline.at=3s`
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     set: Vec<String>,
 }

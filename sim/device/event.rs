@@ -88,6 +88,8 @@ pub enum Event {
     Ready,
     /// The device gave up connecting.
     GaveUp,
+    /// A fault has taken the device for good: it will not come back, healed or not.
+    Gone,
     /// The device tries to connect again after this wait.
     ConnectRetry(Duration),
     /// A report goes out again after this wait, as the hub's answer asked for it.

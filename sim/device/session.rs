@@ -71,6 +71,8 @@ pub struct Session<D> {
     updates: u32,
     /// Bit n: fault n of the plan has struck the present update.
     struck: u64,
+    /// Whether every fault has been lifted.
+    healed: bool,
     /// Whether the first `standBy` was made, and whether it was acknowledged.
     greeted: bool,
     reported: bool,
@@ -92,6 +94,7 @@ impl<D: DeviceDialect> Session<D> {
             load_start: Nanos::MAX,
             updates: 0,
             struck: 0,
+            healed: false,
             greeted: false,
             reported: false,
             settings,
@@ -132,7 +135,10 @@ impl<D: DeviceDialect> Session<D> {
     pub fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::LoadStarts(at) => self.load_start = at,
-            Input::Heal => self.heal(now, out),
+            Input::Heal => {
+                self.healed = true;
+                self.heal(now, out);
+            }
             Input::Stop => self.stop(now, out),
             Input::Opened { since } => self.opened(now, since, out),
             Input::Starved(shortage) => self.starved(now, shortage, out),

@@ -1,5 +1,7 @@
 //! The task around one session: it owns the socket and one timer, moves bytes and time, and decides nothing.
 
+mod download;
+
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -11,7 +13,6 @@ use tokio::task::spawn_local;
 use tokio::time::{Sleep, timeout};
 
 use super::Session;
-use super::download::Download;
 use super::event::{Event, Input, Output};
 use super::failures::Failure;
 use super::open::{self, Opened};
@@ -171,27 +172,6 @@ impl<D: DeviceDialect + 'static> Task<D> {
         }
     }
 
-    /// Hands on what there is to say of a download. Whether it is over.
-    fn poll_download(&mut self, cx: &mut Context<'_>, now: Nanos, buffers: &mut Buffers) -> bool {
-        if !self.downloading {
-            return false;
-        }
-        let downloads = self.worker.worker().downloads.as_ref();
-        let Some((downloads, mut download)) = downloads.and_then(|all| Some((all, all.take(self.device)?))) else {
-            return false;
-        };
-        while let Some(input) = download.poll(cx) {
-            let over = matches!(input, Input::Downloaded(_));
-            self.session.handle(now, input, &mut buffers.out);
-            if over {
-                self.downloading = false;
-                return true;
-            }
-        }
-        downloads.keep(self.device, download);
-        false
-    }
-
     /// Does what the session wants; everything that is due together leaves in one write. Whether the link has to be
     /// polled again.
     fn act(&mut self, now: Nanos, buffers: &mut Buffers) -> bool {
@@ -215,12 +195,8 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     packets.clear();
                 }
                 Output::Download { package, update } => {
-                    let worker = self.worker.worker();
-                    if let Some(downloads) = &worker.downloads {
-                        let download = Download::start(Rc::clone(worker), self.device, update, package);
-                        downloads.keep(self.device, download);
-                        (self.downloading, again) = (true, true);
-                    }
+                    self.download(package, update);
+                    again = true;
                 }
                 Output::Cut { reset } => {
                     if let Link::Open(mut connection, _) = std::mem::replace(&mut self.link, Link::Closed) {
@@ -309,6 +285,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 books.gauges.gave_up += 1;
                 books.recorder.retries().connect(cohort).give_ups += 1;
             }
+            Event::Gone => books.gauges.gone += 1,
             Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
             Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
             Event::ReportDropped => {
@@ -403,15 +380,6 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     tracer.note(device, now, || event);
                 }
             }
-        }
-    }
-}
-
-impl<D> Drop for Task<D> {
-    /// Whoever stops or vanishes downloads no more.
-    fn drop(&mut self) {
-        if self.downloading {
-            drop(self.worker.worker().downloads.as_ref().and_then(|downloads| downloads.take(self.device)));
         }
     }
 }

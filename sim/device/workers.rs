@@ -272,10 +272,9 @@ async fn probe_lag<D>(worker: Rc<Worker<D>>, name: String) {
 impl<D> Worker<D> {
     fn new(plan: FleetPlan<D>, share: &Share) -> Self {
         let pace = ConnectPace::new(plan.config.connect_slow_down);
-        let downloads = plan.firmware.downloads().copied().zip(plan.images);
-        let part = plan.range.iter().filter(|device| *device as usize % share.workers == share.number).count();
-        let part = part as f64 / f64::from(plan.config.devices.max(plan.range.end).max(1));
-        let downloads = downloads.map(|(config, source)| Downloads::new(config, source, part));
+        let devices = plan.range.iter().filter(|device| *device as usize % share.workers == share.number).count();
+        let part = devices as f64 / f64::from(plan.config.devices.max(plan.range.end).max(1));
+        let downloads = Downloads::of(&plan.firmware, plan.images, part);
         let settings = Settings {
             dialect: plan.dialect,
             ids: plan.ids,

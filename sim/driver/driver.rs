@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::client::{Client, ClientError, RestSettings};
 use super::config::DriverConfig;
+use super::phases::PhasePlan;
 use super::workers;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
 use crate::policy::{DeviceIds, DeviceRange, Diagonal, Outcome};
@@ -42,6 +43,8 @@ pub struct DriverPlan {
     pub diagonal: Diagonal,
     /// Who follows a device.
     pub tracer: Option<Arc<Tracer>>,
+    /// Where the run is a drill: what is written down by phase.
+    pub phases: Option<PhasePlan>,
     /// Forgets so many outcomes, for the test that proves that the census tells.
     #[doc(hidden)]
     pub swallow_outcomes: u32,

@@ -225,7 +225,7 @@ impl Ledger {
         // What was never called ends in one go: there may be a hundred million.
         let uncalled = self.planned - self.ended;
         self.ended = self.planned;
-        self.scribe.uncalled(now, self.range, outcome, uncalled);
+        self.scribe.uncalled(now, self.range, outcome, uncalled, self.schedule.rest());
         self.actions.clear();
         self.backlog.clear();
     }
@@ -312,7 +312,7 @@ impl Ledger {
     /// The call of an update is due, by itself or as part of the job that is named after update `job`.
     fn due(&mut self, now: Nanos, arrival: Arrival, due: Nanos, job: Option<u64>) {
         let device = arrival.device;
-        self.scribe.due(now, device);
+        self.scribe.due(now, device, due);
         if now.since(due) > TOO_LATE {
             self.scribe.recorder().counters().dropped += 1;
             return self.end_uncalled(now, arrival, due, Input::Refused("generator_late"));

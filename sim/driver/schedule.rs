@@ -57,6 +57,14 @@ impl Schedule {
         self.arrivals.next()
     }
 
+    /// Takes what is still to come of the waves that were released: when each call is due.
+    pub(super) fn rest(&mut self) -> impl Iterator<Item = Nanos> {
+        std::iter::from_fn(|| {
+            let release = *self.released.get(self.arrivals.peek()?.wave as usize)?;
+            self.arrivals.next().map(|arrival| release + arrival.due)
+        })
+    }
+
     /// Takes the next arrival if it belongs to `wave`.
     pub(super) fn take_of(&mut self, wave: u32) -> Option<Arrival> {
         self.arrivals.next_if(|arrival| arrival.wave == wave)

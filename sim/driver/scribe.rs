@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::decision::Decision;
 use super::event::Effect;
 use super::marks::Marks;
+use super::phases::PhasePlan;
 use super::sighting::UpdateIds;
 use super::update::Update;
 use crate::measure::{DeviceTimes, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth, WaveCount};
@@ -26,6 +27,8 @@ pub(super) struct Scribe {
     devices: DeviceIds,
     diagonal: Diagonal,
     load_start: Nanos,
+    /// Where the run is a drill.
+    phases: Option<PhasePlan>,
     swallow: u32,
     /// The waves that updates are counted by, where there are any.
     rollout: Option<Rollout>,
@@ -46,6 +49,8 @@ pub(super) struct Sources {
     pub(super) diagonal: Diagonal,
     /// Whether the hub makes the calls, so that none of them can be measured.
     pub(super) by_job: bool,
+    /// Where the run is a drill: what is written down by phase.
+    pub(super) phases: Option<PhasePlan>,
     /// The first so many outcomes are forgotten, to prove that the census tells.
     pub(super) swallow: u32,
 }
@@ -53,7 +58,7 @@ pub(super) struct Sources {
 impl Scribe {
     /// A scribe.
     pub(super) fn new(sources: Sources) -> Self {
-        let Sources { truth, tracer, ids, devices, diagonal, by_job, swallow } = sources;
+        let Sources { truth, tracer, ids, devices, diagonal, by_job, phases, swallow } = sources;
         let recorder = Recorder::default();
         Self {
             recorder,
@@ -64,6 +69,7 @@ impl Scribe {
             diagonal,
             load_start: Nanos::ZERO,
             by_job,
+            phases,
             swallow,
             rollout: None,
         }
@@ -119,9 +125,12 @@ impl Scribe {
         self.truth.as_ref().map_or(0, |truth| truth.afflictions(device))
     }
 
-    /// The call was due.
-    pub(super) fn due(&mut self, now: Nanos, device: u32) {
+    /// The call was due at `due`.
+    pub(super) fn due(&mut self, now: Nanos, device: u32, due: Nanos) {
         self.recorder.counters().calls_due += 1;
+        if let Some(phases) = &self.phases {
+            phases.due(&mut self.recorder, due.since(self.load_start));
+        }
         self.note(device, now, || TraceEvent::Due);
     }
 
@@ -134,7 +143,7 @@ impl Scribe {
                 wave.call(now);
             }
             if let Some(lag) = lag {
-                self.recorder.record(Series::ScheduleLag, lag);
+                self.record(update, Series::ScheduleLag, lag);
             }
         }
         self.note(device, now, || TraceEvent::CallSent { attempt: update.attempts() });
@@ -147,12 +156,12 @@ impl Scribe {
             Effect::Attempt { .. } | Effect::Response { .. } if self.by_job => {}
             Effect::Attempt { failed, service } => {
                 let series = if *failed { Series::MethodServiceError } else { Series::MethodService };
-                self.recorder.record(series, *service);
+                self.record(update, series, *service);
                 self.delivery(device, update);
             }
             Effect::Response { failed, response } => {
                 let series = if *failed { Series::MethodResponseError } else { Series::MethodResponse };
-                self.recorder.record(series, *response);
+                self.record(update, series, *response);
             }
             Effect::Seen { status, version, transition } => {
                 self.recorder.invariants().checked(Invariant::ForwardOnly);
@@ -187,17 +196,17 @@ impl Scribe {
     fn delivery(&mut self, device: u32, update: &Update) {
         let received = self.of(device, update).and_then(|times| times.received);
         if let Some(received) = received.filter(|&received| received >= update.sent_at()) {
-            self.recorder.record(Series::MethodDelivery, received.since(update.sent_at()));
+            self.record(update, Series::MethodDelivery, received.since(update.sent_at()));
         }
     }
 
     fn seen(&mut self, now: Nanos, device: u32, update: &Update, status: FirmwareStatus, transition: Option<Duration>) {
         if let Some(transition) = transition {
-            self.recorder.record(Series::Transition(status), transition);
+            self.record(update, Series::Transition(status), transition);
         }
         let published = self.of(device, update).and_then(|times| times.published[status as usize]);
         if let Some(published) = published {
-            self.recorder.record(Series::TwinVisible(status), now.since(published));
+            self.record(update, Series::TwinVisible(status), now.since(published));
         }
     }
 
@@ -210,12 +219,12 @@ impl Scribe {
         let total = now.since(update.due());
         match outcome {
             Outcome::Completed => {
-                self.recorder.record(Series::UpdateTotal, total);
+                self.record(update, Series::UpdateTotal, total);
                 if let Some(times) = times {
-                    self.recorder.record(Series::UpdateOverhead, total.saturating_sub(times.chosen));
+                    self.record(update, Series::UpdateOverhead, total.saturating_sub(times.chosen));
                 }
             }
-            Outcome::Failed | Outcome::RolledBack => self.recorder.record(Series::UpdateTotalError, total),
+            Outcome::Failed | Outcome::RolledBack => self.record(update, Series::UpdateTotalError, total),
             _ => {}
         }
         self.note(device, now, || TraceEvent::Ended { outcome, detail: detail.to_owned() });
@@ -228,10 +237,29 @@ impl Scribe {
             return;
         }
         self.judge(now, device, update, marks, times, outcome, detail);
+        if let Some(phases) = &self.phases {
+            phases.ended(&mut self.recorder, update.due().since(self.load_start), outcome, detail);
+        }
     }
 
-    /// So many updates end in `outcome` before they were called.
-    pub(super) fn uncalled(&mut self, now: Nanos, range: DeviceRange, outcome: Outcome, count: u64) {
+    /// A duration of `update`.
+    fn record(&mut self, update: &Update, series: Series, duration: Duration) {
+        self.recorder.record(series, duration);
+        if let Some(phases) = &self.phases {
+            phases.record(&mut self.recorder, update.due().since(self.load_start), series, duration);
+        }
+    }
+
+    /// So many updates end in `outcome` before they were called; `dues` are the times of those that would have been some
+    /// time, and are asked for only in a drill.
+    pub(super) fn uncalled(
+        &mut self,
+        now: Nanos,
+        range: DeviceRange,
+        outcome: Outcome,
+        count: u64,
+        dues: impl Iterator<Item = Nanos>,
+    ) {
         if count == 0 {
             return;
         }
@@ -245,6 +273,12 @@ impl Scribe {
         self.recorder.outcomes(outcome, detail, count - swallowed);
         if !self.diagonal.is_empty() {
             self.recorder.judged().add(Hit::None, outcome, count - swallowed);
+        }
+        if let Some(phases) = &self.phases {
+            for due in dues.map(|due| due.since(self.load_start)) {
+                phases.due(&mut self.recorder, due);
+                phases.ended(&mut self.recorder, due, outcome, detail);
+            }
         }
     }
 

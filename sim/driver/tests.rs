@@ -52,6 +52,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
         truth: None,
         diagonal: Diagonal::default(),
         tracer: None,
+        phases: None,
         swallow_outcomes: 0,
     }
 }

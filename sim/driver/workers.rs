@@ -112,7 +112,19 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
 
 fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Shared {
     let DriverPlan {
-        config, seed, devices, range, ids, run_id, clock, truth, tracer, diagonal, swallow_outcomes, ..
+        config,
+        seed,
+        devices,
+        range,
+        ids,
+        run_id,
+        clock,
+        truth,
+        tracer,
+        diagonal,
+        phases,
+        swallow_outcomes,
+        ..
     } = plan;
     let update_ids = UpdateIds::new(&run_id);
     let carried = config.update_id.then(|| update_ids.clone());
@@ -134,6 +146,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         devices: ids.clone(),
         diagonal,
         by_job,
+        phases,
         swallow: swallow_outcomes,
     });
     let part = Part {

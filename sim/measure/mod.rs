@@ -1,6 +1,7 @@
 //! What is measured: recorders, the census, the truth that devices leave behind, process health, and the result.
 
 mod census;
+mod drill;
 mod fault_counts;
 mod fault_row;
 mod histogram;
@@ -18,6 +19,7 @@ mod truth;
 mod wave;
 
 pub use census::Census;
+pub use drill::{DrillResult, FaultSpan, HealResult, PhaseData, PhaseResult, SteadyResult};
 pub use fault_counts::FaultCounts;
 pub use fault_row::{Distribution, FaultRow, MatrixRow};
 pub use histogram::SeriesData;
@@ -28,8 +30,8 @@ pub use machine::Machine;
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
-    GeneratorHealth, HubFaultRow, HubHealth, Interval, ObserverHealth, RateResult, Retries, RetryRow, RunResult,
-    ShardResult, ThresholdResult, Verdict,
+    GeneratorHealth, HubFaultRow, HubHealth, Interval, LoadSpan, ObserverHealth, RateResult, Retries, RetryRow,
+    RunResult, ShardResult, ThresholdResult, Verdict,
 };
 pub use retries::{RetryCounts, RetryTally};
 pub use throttled::{BusyThrottle, ThrottleCount};

@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::wave::joined;
-use super::{Census, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, RetryTally, SeriesData, WaveCount};
-use crate::policy::{FirmwareStatus, Outcome, Series};
+use super::{
+    Census, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, PhaseData, RetryTally, SeriesData, WaveCount,
+};
+use crate::policy::{DrillPhase, FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
 
 /// What one worker has measured since it was last read. Never shared: the worker records, and hands everything over
@@ -37,6 +39,8 @@ pub struct Measurements {
     pub loop_lag: BTreeMap<String, LoopLag>,
     /// When the first and the last call were really sent, retries not counted.
     pub sent_span: Option<(Nanos, Nanos)>,
+    /// What belongs to the updates of each phase of a drill; empty without one.
+    pub phases: BTreeMap<DrillPhase, PhaseData>,
     /// What was tried, and tried again.
     pub retries: RetryTally,
     /// The waves of a roll-out, by number from 0; empty without one.
@@ -95,6 +99,8 @@ pub struct Gauges {
     pub calls_in_flight: u32,
     /// Devices that are connected and have a report that the hub has not answered yet.
     pub reporting: u32,
+    /// Devices that a fault has taken for good.
+    pub gone: u32,
 }
 
 /// How late a worker's event loop ran its timers.
@@ -118,6 +124,11 @@ impl Recorder {
     /// Counts the outcome of `count` updates into which no fault was injected.
     pub fn outcomes(&mut self, outcome: Outcome, detail: &str, count: u64) {
         self.measurements.census.add(outcome, detail, count);
+    }
+
+    /// What belongs to the updates of a phase of a drill, to add to.
+    pub fn phase(&mut self, phase: DrillPhase) -> &mut PhaseData {
+        self.measurements.phases.entry(phase).or_default()
     }
 
     /// The counts, to add to.
@@ -223,6 +234,9 @@ impl Measurements {
             self.loop_lag.entry(worker.clone()).or_default().0.merge(&lag.0);
         }
         self.merge_span(other.sent_span);
+        for (phase, data) in &other.phases {
+            self.phases.entry(*phase).or_default().merge(data);
+        }
         self.retries.merge(&other.retries);
         for (wave, count) in &other.waves {
             self.waves.entry(*wave).or_default().merge(count);
@@ -283,6 +297,7 @@ impl Gauges {
         self.gave_up += other.gave_up;
         self.calls_in_flight += other.calls_in_flight;
         self.reporting += other.reporting;
+        self.gone += other.gone;
         for (sum, part) in self.stages.iter_mut().zip(other.stages) {
             *sum += part;
         }
@@ -306,6 +321,7 @@ mod tests {
         recorder.too_late(1);
         recorder.recovery(1, Duration::from_secs(2));
         recorder.found(1, Duration::from_secs(1));
+        recorder.phase(DrillPhase::During).census.planned = 1;
         recorder.off_diagonal([1], OffDiagonal::default());
         recorder.judged().add(Hit::One(1), Outcome::Failed, 1);
         recorder.invariants().checked(Invariant::OneOutcome);
@@ -332,6 +348,7 @@ mod tests {
         assert_eq!((fault.off_diagonal, whole.judged.off_diagonal, whole.judged.matrix.len()), (2, 2, 1));
         assert_eq!(whole.invariants.rows()[0].checked, 2);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
+        assert_eq!(whole.phases[&DrillPhase::During].census.planned, 2);
     }
 
     #[test]

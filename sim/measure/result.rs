@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Census, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal, RolloutResult, SeriesData, ThrottleCount,
+    Census, DrillResult, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal, RolloutResult, SeriesData,
+    ThrottleCount,
 };
 use crate::policy::Series;
 
@@ -72,6 +73,12 @@ pub struct RunResult {
     pub rollout: Option<RolloutResult>,
     /// What devices downloaded; `None` where they really downloaded nothing, or were none of ours.
     pub images: Option<ImageCounts>,
+    /// Connections that were lost while no fault explains it.
+    pub losses_unexplained: u64,
+    /// From the start of the load to the end of its last update; `None` if it never started.
+    pub load: Option<LoadSpan>,
+    /// What the drill showed, if it was one.
+    pub drill: Option<DrillResult>,
 }
 
 /// What a run proved.
@@ -80,13 +87,24 @@ pub struct RunResult {
 pub enum Verdict {
     /// Every threshold held.
     Pass,
-    /// A threshold was broken.
+    /// A threshold was broken, or an assertion of a drill.
     Fail,
+    /// After a drill's faults things were not as they had been before.
+    NotRecovered,
     /// The figures do not count; until they have been judged, they do not either.
     #[default]
     Invalid,
     /// The run was stopped.
     Aborted,
+}
+
+/// When there was load, in seconds since the run started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoadSpan {
+    /// When the first call could be due.
+    pub from_s: f64,
+    /// When the last update had ended.
+    pub to_s: f64,
 }
 
 /// One second of a run.

@@ -89,6 +89,12 @@ impl Arrivals {
         self.own.iter().map(|&(place, _)| rounds + u64::from(u64::from(place) < rest)).sum()
     }
 
+    /// When each update of the whole schedule is due, in order, if it is no roll-out; all at once in a closed load.
+    pub fn due_times(seed: Seed, load: &Load, updates: u64) -> impl Iterator<Item = Duration> + use<> {
+        let mut clock = DueTimes::new(seed, load, 0);
+        (0..updates).map(move |update| clock.due(update))
+    }
+
     /// When the first and the last update of each wave are due, from its release; without a roll-out there is one wave.
     /// Nothing in a closed load.
     #[must_use]
@@ -280,6 +286,7 @@ mod tests {
             let schedule = some(7, &load, 10, 35);
             let ends = (schedule[0].due, schedule[34].due);
             assert_eq!(Arrivals::spans(Seed(7), &load, 35, None), [ends]);
+            assert!(Arrivals::due_times(Seed(7), &load, 35).eq(schedule.iter().map(|arrival| arrival.due)));
         }
         assert_eq!(Arrivals::spans(Seed(7), &Load::Closed { in_flight: 3 }, 35, None), []);
     }

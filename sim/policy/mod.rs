@@ -6,10 +6,12 @@ mod connect_pace;
 mod delay;
 mod device_ids;
 mod diagonal;
+mod drill;
 mod fault;
 mod fleet_range;
 mod image;
 mod load;
+mod metric;
 mod outcome;
 mod retry;
 mod rollout;
@@ -26,6 +28,7 @@ pub use connect_pace::ConnectPace;
 pub use delay::{Delay, DelayError};
 pub use device_ids::DeviceIds;
 pub use diagonal::{Diagonal, Expected, Hit, Hits, Judgement};
+pub use drill::{Assertion, Drill, DrillPhase, DrillPhases};
 pub use fault::{
     Bandwidth, BootLoop, Duplicate, Fail, Fault, FaultKind, FaultPlan, FaultStage, HubEffect, HubFault, HubSlow,
     Latency, Malformation, Malformed, Place, Reboot, Reject, Rollback, Select, Skip, Slow, SlowReply, Slowness, Stall,
@@ -34,11 +37,12 @@ pub use fault::{
 pub use fleet_range::DeviceRange;
 pub use image::MadeImage;
 pub use load::{ArrivalKind, Load, Ramp};
+pub use metric::{FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Statistic, ThresholdError, Unit};
 pub use outcome::Outcome;
 pub use retry::{Backoff, ConnectPolicies, Failed, Failure, Jitter, RetryPolicy, Retrying};
 pub use rollout::{AbortCriteria, Rollout};
 pub use rollout_stage::{RolloutLead, RolloutStage, RolloutStep};
 pub use series::Series;
 pub use status::FirmwareStatus;
-pub use threshold::{Comparison, Metric, Statistic, Threshold, ThresholdError, Unit};
+pub use threshold::{Comparison, Threshold};
 pub use throttle::{Admission, Limit, Throttle};

@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Series, units};
+use super::{Metric, ThresholdError};
 
 /// A condition on a finished run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Threshold {
     /// The left side.
@@ -17,49 +17,6 @@ pub struct Threshold {
     pub comparison: Comparison,
     /// The right side, in the metric's unit.
     pub limit: f64,
-}
-
-/// What a threshold looks at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Metric {
-    /// A statistic of a series.
-    Series(Series, Statistic),
-    /// How many updates ended so.
-    Census(Outcome),
-    /// How many percent of the planned updates ended so.
-    CensusPercent(Outcome),
-    /// Calls really sent per second.
-    RateAchieved,
-    /// CPU of the generator, percent of the machine's cores.
-    GeneratorCpu,
-}
-
-/// A statistic of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Statistic {
-    /// How many samples.
-    Count,
-    /// The smallest.
-    Min,
-    /// The arithmetic mean.
-    Mean,
-    /// The largest.
-    Max,
-    /// The value that this share of the samples does not exceed, in hundredths of a percent.
-    Percentile(u16),
-}
-
-/// The unit of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Seconds; written as a duration.
-    Duration,
-    /// Per second; written as a rate.
-    Rate,
-    /// A plain count.
-    Count,
-    /// Percent, 0 to 100.
-    Percent,
 }
 
 /// How the two sides compare.
@@ -77,155 +34,6 @@ pub enum Comparison {
     Equal,
     /// `!=`
     NotEqual,
-}
-
-/// Why a text is not a threshold.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ThresholdError {
-    /// Not `metric comparison limit`.
-    #[error("`{0}` is not a threshold: write it like `update.total.p99 < 60s` or `census.completed.pct >= 100`")]
-    Form(String),
-    /// An unknown left side.
-    #[error(
-        "unknown metric `{0}`: allowed are `<series>.<statistic>`, `census.<outcome>`, `census.<outcome>.pct`, `rate.achieved` and `generator.cpu`"
-    )]
-    Metric(String),
-    /// An unknown series.
-    #[error("unknown series `{series}` in `{metric}`: allowed are {}", Series::ALL.map(Series::name).join(", "))]
-    Series {
-        /// The left side.
-        metric: String,
-        /// What stands for the series.
-        series: String,
-    },
-    /// An unknown statistic.
-    #[error(
-        "unknown statistic `{statistic}` in `{metric}`: allowed are count, min, mean, p50, p90, p95, p99, p99_9, p99_99 and max"
-    )]
-    Statistic {
-        /// The left side.
-        metric: String,
-        /// What stands for the statistic.
-        statistic: String,
-    },
-    /// An unknown outcome.
-    #[error("unknown outcome `{outcome}` in `{metric}`: allowed are {}", Outcome::ALL.map(Outcome::as_str).join(", "))]
-    Outcome {
-        /// The left side.
-        metric: String,
-        /// What stands for the outcome.
-        outcome: String,
-    },
-    /// The right side does not fit the left one.
-    #[error("`{limit}` does not fit `{metric}`, which wants {wants}")]
-    Unit {
-        /// The right side.
-        limit: String,
-        /// The left side.
-        metric: String,
-        /// What it wants.
-        wants: &'static str,
-    },
-}
-
-impl Statistic {
-    /// The percentiles that results state.
-    pub const PERCENTILES: [Self; 6] = [
-        Self::Percentile(5_000),
-        Self::Percentile(9_000),
-        Self::Percentile(9_500),
-        Self::Percentile(9_900),
-        Self::Percentile(9_990),
-        Self::Percentile(9_999),
-    ];
-
-    /// The name in results and thresholds.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Min => "min",
-            Self::Mean => "mean",
-            Self::Max => "max",
-            Self::Percentile(5_000) => "p50",
-            Self::Percentile(9_000) => "p90",
-            Self::Percentile(9_500) => "p95",
-            Self::Percentile(9_900) => "p99",
-            Self::Percentile(9_990) => "p99_9",
-            Self::Percentile(_) => "p99_99",
-        }
-    }
-
-    fn parse(name: &str) -> Option<Self> {
-        // `p99.9` is how people write it; the dots of the expression make it `p99_9`, and both are understood.
-        let name = name.replace('.', "_");
-        [Self::Count, Self::Min, Self::Mean, Self::Max]
-            .into_iter()
-            .chain(Self::PERCENTILES)
-            .find(|statistic| statistic.name() == name)
-    }
-}
-
-impl Metric {
-    /// The unit of its values.
-    #[must_use]
-    pub const fn unit(self) -> Unit {
-        match self {
-            Self::Series(_, Statistic::Count) | Self::Census(_) => Unit::Count,
-            Self::Series(..) => Unit::Duration,
-            Self::CensusPercent(_) | Self::GeneratorCpu => Unit::Percent,
-            Self::RateAchieved => Unit::Rate,
-        }
-    }
-}
-
-impl FromStr for Metric {
-    type Err = ThresholdError;
-
-    fn from_str(metric: &str) -> Result<Self, Self::Err> {
-        if let Some(rest) = metric.strip_prefix("census.") {
-            let (outcome, percent) = rest.strip_suffix(".pct").map_or((rest, false), |outcome| (outcome, true));
-            let outcome = Outcome::parse(outcome)
-                .ok_or_else(|| ThresholdError::Outcome { metric: metric.to_owned(), outcome: outcome.to_owned() })?;
-            return Ok(if percent { Self::CensusPercent(outcome) } else { Self::Census(outcome) });
-        }
-        match metric {
-            "rate.achieved" => return Ok(Self::RateAchieved),
-            "generator.cpu" => return Ok(Self::GeneratorCpu),
-            _ => {}
-        }
-        // Series names hold dots and so may percentiles: the longest series name that fits decides.
-        let series = Series::ALL
-            .into_iter()
-            .filter(|series| metric.strip_prefix(series.name()).is_some_and(|rest| rest.starts_with('.')))
-            .max_by_key(|series| series.name().len());
-        if let Some(series) = series {
-            let statistic = &metric[series.name().len() + 1..];
-            let statistic = Statistic::parse(statistic).ok_or_else(|| ThresholdError::Statistic {
-                metric: metric.to_owned(),
-                statistic: statistic.to_owned(),
-            })?;
-            return Ok(Self::Series(series, statistic));
-        }
-        match metric.rsplit_once('.') {
-            Some((series, statistic)) if Statistic::parse(statistic).is_some() => {
-                Err(ThresholdError::Series { metric: metric.to_owned(), series: series.to_owned() })
-            }
-            _ => Err(ThresholdError::Metric(metric.to_owned())),
-        }
-    }
-}
-
-impl fmt::Display for Metric {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Series(series, statistic) => write!(f, "{series}.{}", statistic.name()),
-            Self::Census(outcome) => write!(f, "census.{outcome}"),
-            Self::CensusPercent(outcome) => write!(f, "census.{outcome}.pct"),
-            Self::RateAchieved => f.write_str("rate.achieved"),
-            Self::GeneratorCpu => f.write_str("generator.cpu"),
-        }
-    }
 }
 
 impl Comparison {
@@ -249,36 +57,6 @@ impl Comparison {
             Self::GreaterOrEqual => left >= right,
             Self::Equal => (left - right).abs() <= f64::EPSILON * left.abs().max(right.abs()),
             Self::NotEqual => !Self::Equal.holds(left, right),
-        }
-    }
-}
-
-impl Unit {
-    fn parse(self, text: &str) -> Result<f64, &'static str> {
-        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
-        match self {
-            Self::Duration => {
-                units::parse_duration(text).map(|d| d.as_secs_f64()).map_err(|_| "a duration like `250ms` or `60s`")
-            }
-            Self::Rate => match text.trim().strip_suffix("/s") {
-                Some(text) => number(text),
-                None => number(text),
-            }
-            .ok_or("a rate like `200/s`"),
-            Self::Count => number(text).ok_or("a count like `0`"),
-            Self::Percent => number(text.trim().trim_end_matches('%'))
-                .filter(|percent| *percent <= 100.0)
-                .ok_or("a percentage from 0 to 100"),
-        }
-    }
-
-    /// Writes a value of this unit as a threshold's right side.
-    #[must_use]
-    pub fn format(self, value: f64) -> String {
-        match self {
-            Self::Duration => units::format_duration(std::time::Duration::from_secs_f64(value.max(0.0))),
-            Self::Rate => format!("{value}/s"),
-            Self::Count | Self::Percent => format!("{value}"),
         }
     }
 }
@@ -342,6 +120,9 @@ mod tests {
             "census.stuck != 3",
             "rate.achieved >= 95.5/s",
             "generator.cpu < 80",
+            "faults.half_open.found.max < 9s",
+            "retry.connect.exponential.peak <= 500/s",
+            "rollout.aborted == 1",
         ] {
             assert_eq!(text.parse::<Threshold>().unwrap().to_string(), text);
         }
@@ -360,6 +141,8 @@ mod tests {
             ("update.total.p99 < 60", "wants a duration"),
             ("census.completed.pct >= 101", "wants a percentage"),
             ("update.total.count < 3s", "wants a count"),
+            ("retry.connect.fixed.peak < 3s", "wants a rate"),
+            ("faults.half_open.found.p50 < 3", "wants a duration"),
         ] {
             let error = text.parse::<Threshold>().unwrap_err().to_string();
             assert!(error.contains(says), "{text}: {error}");

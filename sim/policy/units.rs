@@ -71,7 +71,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
 /// Writes a size so that [`parse_size`] reads it back.
 #[must_use]
 pub fn format_size(bytes: u64) -> String {
-    let unit = SIZES.into_iter().find(|(_, unit)| bytes > 0 && bytes % unit == 0);
+    let unit = SIZES.into_iter().find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit));
     let (name, unit) = unit.unwrap_or(("B", 1));
     format!("{}{name}", bytes / unit)
 }

@@ -11,12 +11,22 @@ use super::reader::Section;
 use super::{Invalid, ProfileError};
 
 /// Name and text of every profile that is compiled in. The first one is the base that others are laid over.
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 17] = [
     ("quickstart", include_str!("../../profiles/quickstart.toml")),
     ("tutorial", include_str!("../../profiles/tutorial.toml")),
     ("first-faults", include_str!("../../profiles/first-faults.toml")),
     ("scheduled-job", include_str!("../../profiles/scheduled-job.toml")),
     ("tier-s1", include_str!("../../profiles/tier-s1.toml")),
+    ("reconnect-storm", include_str!("../../profiles/reconnect-storm.toml")),
+    ("token-cliff", include_str!("../../profiles/token-cliff.toml")),
+    ("throttled-hub", include_str!("../../profiles/throttled-hub.toml")),
+    ("identity-fight", include_str!("../../profiles/identity-fight.toml")),
+    ("half-open", include_str!("../../profiles/half-open.toml")),
+    ("canary-abort", include_str!("../../profiles/canary-abort.toml")),
+    ("stuck-stage", include_str!("../../profiles/stuck-stage.toml")),
+    ("rollback-storm", include_str!("../../profiles/rollback-storm.toml")),
+    ("liars", include_str!("../../profiles/liars.toml")),
+    ("flaky-fleet", include_str!("../../profiles/flaky-fleet.toml")),
     ("hundred-thousand", include_str!("../../profiles/hundred-thousand.toml")),
     ("million", include_str!("../../profiles/million.toml")),
 ];
@@ -79,7 +89,7 @@ pub fn parse(file: &str, text: &str, overrides: &[Override]) -> Result<Plan, Pro
 /// What a profile takes over from quickstart: the values of the sections' keys. What makes quickstart this one
 /// profile (its name, description, faults and thresholds) stays with it.
 fn defaults(mut quickstart: Table) -> Table {
-    for own in ["name", "description", "fault", "threshold"] {
+    for own in ["name", "description", "fault", "threshold", "drill"] {
         quickstart.remove(own);
     }
     quickstart

@@ -4,6 +4,7 @@
 //! sections are then read key by key, each in its own file, from values that know where they come from.
 
 mod document;
+mod drill;
 mod error;
 mod fault;
 mod firmware;
@@ -12,6 +13,7 @@ mod hub;
 mod image;
 mod library;
 mod load;
+mod metric;
 mod observe;
 mod overrides;
 mod plan;

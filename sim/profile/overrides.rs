@@ -23,7 +23,8 @@ impl Override {
     /// What the environment's variables that are overrides begin with.
     pub const ENVIRONMENT: &'static str = "TWINSTORM_SET_";
 
-    /// The argument of `--set`: `section.key=VALUE`; `fault.0.select=all` reaches into a list.
+    /// The argument of `--set`: `section.key=VALUE`; `fault.0.select=all` reaches into a list, `fault.hub_down.at=3s` by the
+    /// name of what is in it.
     ///
     /// # Errors
     /// There is no `=` in it, or no key before it.
@@ -114,9 +115,13 @@ fn put_below(parent: &mut Node, whole: &str, path: &[&str], node: Node) -> Resul
         Value::Table(table) => put(table, whole, path, node),
         Value::List(items) => {
             let count = items.len();
-            let Some((index, rest)) = path.split_first().and_then(|(index, rest)| Some((index.parse().ok()?, rest)))
-            else {
-                let message = format!("`{prefix}` is a list: reach into it by number, e.g. `{prefix}.0.…`");
+            let names = names(items);
+            let index = |part: &str| part.parse().ok().or_else(|| names.iter().position(|name| name == part));
+            let Some((index, rest)) = path.split_first().and_then(|(part, rest)| Some((index(part)?, rest))) else {
+                let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+                let by_name =
+                    if names.is_empty() { String::new() } else { format!(" or by name: {}", names.join(", ")) };
+                let message = format!("`{prefix}` is a list: reach into it by number, e.g. `{prefix}.0.…`{by_name}");
                 return Err(Problem::new(&node.origin, message));
             };
             match (items.get_mut::<usize>(index), rest.is_empty()) {
@@ -144,6 +149,27 @@ fn put_below(parent: &mut Node, whole: &str, path: &[&str], node: Node) -> Resul
             Err(Problem::new(&node.origin, message))
         }
     }
+}
+
+/// What each item of a list goes by: a name of its own, or that of its kind, numbered from the second on; else nothing.
+fn names(items: &[Node]) -> Vec<String> {
+    let text = |item: &Node, key: &str| match &item.value {
+        Value::Table(table) => match &table.get(key)?.node.value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut names: Vec<String> = Vec::new();
+    for item in items {
+        let of_kind = |kind: String| {
+            let numbered = (2..).map(|number| format!("{kind}-{number}"));
+            std::iter::once(kind.clone()).chain(numbered).find(|name| !names.contains(name))
+        };
+        let name = text(item, "name").or_else(|| text(item, "kind").and_then(of_kind));
+        names.push(name.unwrap_or_default());
+    }
+    names
 }
 
 #[cfg(test)]
@@ -182,6 +208,19 @@ mod tests {
         assert_eq!(plan.driver.retry_method, RetryPolicy::NEVER);
         assert_eq!((plan.thresholds.len(), plan.thresholds[1].to_string()), (3, "update.overhead.p50 < 1s".to_owned()));
         assert_eq!(plan.faults[1].select, Select::Percent(5.0));
+    }
+
+    #[test]
+    fn an_entry_of_a_list_is_reached_by_its_name_too() {
+        let kinds = "fault=[{ kind = \"offline\", select = \"all\" }, { kind = \"offline\", select = \"all\" }, \
+                     { kind = \"no_reply\", select = \"all\", name = \"dumb\" }]";
+        let plan = set(&[kinds, "fault.offline-2.at=3s", "fault.dumb.for=2s", "fault.offline.name=away"]).unwrap();
+        let names: Vec<&str> = plan.faults.iter().map(|fault| fault.name.as_str()).collect();
+        assert_eq!(names, ["away", "offline", "dumb"]);
+        assert_eq!((plan.faults[1].at, plan.faults[2].lasts), (3 * SECOND, Some(2 * SECOND)));
+        let error = set(&[kinds, "fault.ofline.at=3s"]).unwrap_err().to_string();
+        let says = "`fault` is a list: reach into it by number, e.g. `fault.0.…` or by name: offline, offline-2, dumb";
+        assert_eq!(error, format!("--set fault.ofline.at=3s: {says}"));
     }
 
     #[test]

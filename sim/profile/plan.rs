@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::drill::Schedule;
 use super::error::Problem;
 use super::fleet::FleetSection;
+use super::metric::Scene;
 use super::reader::{Field, Section};
-use super::{HubPlan, ReportPlan, fault, firmware, fleet, hub, load, observe, report, retry, rollout, threshold};
+use super::{
+    HubPlan, ReportPlan, drill, fault, firmware, fleet, hub, load, observe, report, retry, rollout, threshold,
+};
 use crate::device::{FirmwareConfig, FleetConfig, Image, ImageUrl};
 use crate::driver::{DriverConfig, ObserveKind, Via};
 use crate::hub::HubConfig;
-use crate::policy::{ArrivalKind, Fault, FaultKind, FaultPlan, Load, Rollout, Threshold, units};
+use crate::policy::{ArrivalKind, Drill, Fault, FaultKind, FaultPlan, Load, Rollout, Threshold, units};
 use crate::random::Seed;
 
 /// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
@@ -42,12 +46,15 @@ pub struct Plan {
     pub faults: Vec<Fault>,
     /// What must hold in the end.
     pub thresholds: Vec<Threshold>,
+    /// What is to be proven, if the run is a drill.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
     /// Where results go.
     pub report: ReportPlan,
 }
 
 /// The keys of a document.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 14] = [
     "name",
     "description",
     "seed",
@@ -60,6 +67,7 @@ pub(super) const KEYS: [&str; 13] = [
     "observe",
     "fault",
     "threshold",
+    "drill",
     "report",
 ];
 
@@ -91,7 +99,10 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let waves = rollout.as_ref().map_or(0, Rollout::len);
     let targets = fault::Targets { fleet: &fleet, hub: &hub, waves };
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, targets))?;
-    let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, load.via))?;
+    let scene = Scene { via: load.via, faults: &faults, connect: &fleet.retry_connect, rollout: rollout.is_some() };
+    let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
+    let schedule = Schedule { seed, devices: fleet.devices, load: &load };
+    let drill = root.optional("drill").map(|field| drill::read(&field, scene, &schedule)).transpose()?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {
         load: load.load,
@@ -122,6 +133,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         hold,
         faults,
         thresholds,
+        drill,
         report,
     })
 }
@@ -227,8 +239,9 @@ impl Plan {
         ImageUrl::parse(url).ok().filter(|url| !url.is_loopback())
     }
 
-    /// The most that a server elsewhere has to bear of downloads.
-    fn downloads_in_words(&self) -> Option<String> {
+    /// The most that a server elsewhere has to bear of downloads, in words; `None` if there is no such server.
+    #[must_use]
+    pub fn downloads_in_words(&self) -> Option<String> {
         let host = self.image_elsewhere()?.host;
         let download = self.firmware.downloads()?;
         let often = match self.driver.load {

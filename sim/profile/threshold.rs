@@ -1,23 +1,19 @@
 //! `[[threshold]]`: what must hold in the end.
 
 use super::error::Problem;
+use super::metric::Scene;
 use super::reader::Field;
-use crate::driver::Via;
-use crate::policy::{Metric, Threshold};
+use crate::policy::Threshold;
 
-pub(super) fn read(field: &Field<'_>, via: Via) -> Result<Vec<Threshold>, Problem> {
-    field.list()?.map(|item| threshold(&item, via)).collect()
+pub(super) fn read(field: &Field<'_>, scene: Scene<'_>) -> Result<Vec<Threshold>, Problem> {
+    field.list()?.map(|item| threshold(&item, scene)).collect()
 }
 
-fn threshold(field: &Field<'_>, via: Via) -> Result<Threshold, Problem> {
+fn threshold(field: &Field<'_>, scene: Scene<'_>) -> Result<Threshold, Problem> {
     field.unsupported(&["abort", "grace"])?;
     let section = field.section(&["expr"])?;
     let expr = section.required("expr")?;
     let threshold: Threshold = expr.text()?.parse().map_err(|error| expr.problem(format_args!("is wrong: {error}")))?;
-    match threshold.metric {
-        Metric::Series(series, _) if series.needs_calls() && via != Via::Calls => Err(expr.problem(format_args!(
-            "cannot be judged while `load.via` is \"job\": the hub makes the calls, and `{series}` is not measured"
-        ))),
-        _ => Ok(threshold),
-    }
+    scene.check(&expr, &threshold)?;
+    Ok(threshold)
 }

@@ -1,5 +1,7 @@
 //! What is made of a result: one file per format, each turning a [`RunResult`] into bytes and reading nothing else.
 
+mod drill;
+mod drill_json;
 mod error;
 mod hdr;
 mod health;

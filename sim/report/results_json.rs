@@ -9,10 +9,12 @@ use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::drill_json::DrillJson;
 use super::{ReportError, Reporter};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, MatrixRow, ObserverHealth,
-    OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult, ThresholdResult, Verdict,
+    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, LoadSpan, MatrixRow,
+    ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult,
+    ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -89,10 +91,16 @@ struct Document {
     rollout: Option<RolloutResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     images: Option<ImageCounts>,
+    #[serde(default)]
+    losses_unexplained: u64,
+    #[serde(default)]
+    load: Option<LoadSpan>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drill: Option<DrillJson>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CensusJson {
+pub(super) struct CensusJson {
     planned: u64,
     /// Every outcome, the ones that did not happen too.
     #[serde(flatten)]
@@ -102,7 +110,7 @@ struct CensusJson {
 
 /// A series under its name.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct SeriesName(Series);
+pub(super) struct SeriesName(Series);
 
 impl Document {
     fn from_result(result: &RunResult) -> Self {
@@ -122,7 +130,7 @@ impl Document {
             census: CensusJson::from_census(&result.census),
             census_by: result.census.details.clone(),
             absent: result.absent.iter().copied().map(SeriesName).collect(),
-            series: result.series.iter().map(|(series, data)| (SeriesName(*series), data.clone())).collect(),
+            series: from_series(&result.series),
             intervals: result.intervals.clone(),
             rate: result.rate,
             generator: result.generator.clone(),
@@ -138,6 +146,9 @@ impl Document {
             invariants: result.invariants.clone(),
             rollout: result.rollout.clone(),
             images: result.images,
+            losses_unexplained: result.losses_unexplained,
+            load: result.load,
+            drill: result.drill.as_ref().map(DrillJson::from_drill),
         }
     }
 
@@ -156,7 +167,7 @@ impl Document {
             exit_code: self.exit_code,
             census: self.census.into_census(self.census_by),
             absent: self.absent.into_iter().map(|name| name.0).collect(),
-            series: self.series.into_iter().map(|(name, data)| (name.0, data)).collect(),
+            series: into_series(self.series),
             intervals: self.intervals,
             rate: self.rate,
             generator: self.generator,
@@ -172,17 +183,30 @@ impl Document {
             invariants: self.invariants,
             rollout: self.rollout,
             images: self.images,
+            losses_unexplained: self.losses_unexplained,
+            load: self.load,
+            drill: self.drill.map(DrillJson::into_drill),
         }
     }
 }
 
+/// Distributions under the names that they are written by.
+pub(super) fn from_series(series: &BTreeMap<Series, SeriesData>) -> BTreeMap<SeriesName, SeriesData> {
+    series.iter().map(|(series, data)| (SeriesName(*series), data.clone())).collect()
+}
+
+/// The same read again.
+pub(super) fn into_series(series: BTreeMap<SeriesName, SeriesData>) -> BTreeMap<Series, SeriesData> {
+    series.into_iter().map(|(name, data)| (name.0, data)).collect()
+}
+
 impl CensusJson {
-    fn from_census(census: &Census) -> Self {
+    pub(super) fn from_census(census: &Census) -> Self {
         let outcomes = Outcome::ALL.into_iter().map(|outcome| (outcome, census.count(outcome))).collect();
         Self { planned: census.planned, outcomes, unaccounted: census.unaccounted() }
     }
 
-    fn into_census(mut self, details: BTreeMap<Outcome, BTreeMap<String, u64>>) -> Census {
+    pub(super) fn into_census(mut self, details: BTreeMap<Outcome, BTreeMap<String, u64>>) -> Census {
         self.outcomes.retain(|_, count| *count > 0);
         Census { planned: self.planned, outcomes: self.outcomes, details }
     }
@@ -237,7 +261,7 @@ mod tests {
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
              census_by absent series intervals rate generator hub shards observer faults thresholds retries \
-             matrix off_diagonal off_diagonal_total invariants rollout images"
+             matrix off_diagonal off_diagonal_total invariants rollout images losses_unexplained load drill"
         );
         let inner = keys(4).join(" ");
         assert!(

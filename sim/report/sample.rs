@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, Distribution, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, Invariant, InvariantRow,
-    MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult,
-    SeriesData, ShardResult, ThresholdResult, Verdict, WaveResult,
+    Census, Distribution, DrillResult, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth, ImageCounts,
+    Interval, Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData, PhaseResult,
+    RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData, ShardResult, SteadyResult,
+    ThresholdResult, Verdict, WaveResult,
 };
-use crate::policy::{Outcome, Place, Series};
+use crate::policy::{DrillPhase, Outcome, Place, Series};
 
 /// `samples` evenly spread up to `longest`.
 fn data(samples: u32, longest: Duration) -> SeriesData {
@@ -187,6 +188,48 @@ pub(super) fn sample() -> RunResult {
         invariants: Invariant::ALL
             .map(|name| InvariantRow { name, checked: 1000, injected: 0, violations: 0, examples: Vec::new() })
             .into(),
+        losses_unexplained: 2,
+        load: Some(LoadSpan { from_s: 3.0, to_s: 23.5 }),
+        drill: Some(drill()),
+    }
+}
+
+fn drill() -> DrillResult {
+    let phase = |name, from_s, to_s, completed| {
+        let mut data = PhaseData::default();
+        data.census.planned = 300;
+        data.census.add(Outcome::Completed, "", completed);
+        if completed < 300 {
+            data.census.add(Outcome::NotOnline, "", 300 - completed);
+        }
+        data.series.insert(Series::UpdateTotal, self::data(300, Duration::from_secs(7)));
+        PhaseResult { name, from_s, to_s, data }
+    };
+    let steady =
+        |phase, observed, ok| SteadyResult { phase, judged: threshold("census.completed.pct >= 99", observed, ok) };
+    DrillResult {
+        claim: "a fleet whose hub is away for five seconds is whole again ten seconds later, and loses nothing"
+            .to_owned(),
+        phases: vec![
+            phase(DrillPhase::Before, 3.0, 8.0, 300),
+            phase(DrillPhase::During, 8.0, 16.0, 240),
+            phase(DrillPhase::After, 16.0, 23.5, 299),
+        ],
+        timeline: vec![
+            FaultSpan { name: "offline".to_owned(), from_s: 8.0, to_s: Some(13.0) },
+            FaultSpan { name: "fail".to_owned(), from_s: 9.0, to_s: None },
+        ],
+        steady: vec![
+            steady(DrillPhase::Before, Some(100.0), Some(true)),
+            steady(DrillPhase::After, Some(99.67), Some(true)),
+        ],
+        assertions: vec![
+            threshold("during: census.completed.pct >= 90", Some(80.0), Some(false)),
+            threshold("connected.pct >= 95", None, None),
+        ],
+        heal: Some(HealResult { began_s: 23.5, took_s: Some(0.25), whole: true, missing: 0, gone: 3 }),
+        overran: false,
+        replay: "twinstorm run quickstart --seed 7".to_owned(),
     }
 }
 

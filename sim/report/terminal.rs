@@ -8,7 +8,7 @@ use super::table::{Align, columns, paragraph};
 use super::truth::{matrix, off_diagonal};
 use super::{ReportError, Reporter, human_duration};
 use crate::measure::{ObserverHealth, RunResult, ThresholdResult, Verdict};
-use crate::policy::{Outcome, Statistic, Threshold, Unit};
+use crate::policy::{Assertion, Outcome, Statistic, Unit};
 
 /// The readable report.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,6 +17,7 @@ pub struct Terminal {
     pub color: bool,
 }
 
+/// How a word is meant.
 #[derive(Clone, Copy)]
 pub(super) enum Tone {
     Good,
@@ -28,6 +29,7 @@ impl Reporter for Terminal {
     fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError> {
         let sections = [
             self.verdict(result),
+            self.drill(result),
             self.thresholds(result),
             if has_driver(result) { census(result) } else { Vec::new() },
             series(result),
@@ -59,6 +61,7 @@ impl Terminal {
         let (word, tone) = match result.verdict {
             Verdict::Pass => ("PASS", Tone::Good),
             Verdict::Fail => ("FAIL", Tone::Bad),
+            Verdict::NotRecovered => ("NOT RECOVERED", Tone::Bad),
             Verdict::Invalid => ("INVALID", Tone::Bad),
             Verdict::Aborted => ("ABORTED", Tone::Doubtful),
         };
@@ -92,18 +95,7 @@ impl Terminal {
     }
 
     fn thresholds(self, result: &RunResult) -> Vec<String> {
-        let rows: Vec<Vec<String>> = result
-            .thresholds
-            .iter()
-            .map(|threshold| {
-                let word = match threshold.ok {
-                    Some(true) => self.paint(Tone::Good, "ok    "),
-                    Some(false) => self.paint(Tone::Bad, "broken"),
-                    None => self.paint(Tone::Doubtful, "-     "),
-                };
-                vec![word, threshold.expr.clone(), observed(threshold)]
-            })
-            .collect();
+        let rows: Vec<Vec<String>> = result.thresholds.iter().map(|threshold| judgement(self, threshold)).collect();
         titled("Thresholds", columns(&[Align::Left; 3], &rows))
     }
 }
@@ -112,11 +104,21 @@ pub(super) fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
     if lines.is_empty() { lines } else { [vec![title.to_owned()], lines].concat() }
 }
 
+/// Whether a condition held, the condition, and what was observed.
+pub(super) fn judgement(terminal: Terminal, judged: &ThresholdResult) -> Vec<String> {
+    let word = match judged.ok {
+        Some(true) => terminal.paint(Tone::Good, "ok    "),
+        Some(false) => terminal.paint(Tone::Bad, "broken"),
+        None => terminal.paint(Tone::Doubtful, "-     "),
+    };
+    vec![word, judged.expr.clone(), observed(judged)]
+}
+
 /// The observed value of a threshold in its unit.
 fn observed(threshold: &ThresholdResult) -> String {
     let Some(value) = threshold.observed else { return "nothing measured".to_owned() };
     // Expressions were checked when the plan was made; one from elsewhere is shown as a plain number.
-    let unit = threshold.expr.parse::<Threshold>().map_or(Unit::Count, |threshold| threshold.metric.unit());
+    let unit = threshold.expr.parse::<Assertion>().map_or(Unit::Count, |judged| judged.threshold.metric.unit());
     let value = match unit {
         Unit::Duration => human_duration(value),
         Unit::Rate => format!("{}/s", three_digits(value)),
@@ -264,6 +266,7 @@ mod tests {
         result.census = crate::measure::Census::default();
         (result.matrix, result.rollout) = (Vec::new(), None);
         result.absent.push(Series::UpdateTotal);
+        result.matrix.clear();
         let text = render(&result);
         for word in ["\nUpdates", "\nRate", "\nObserver", "planned"] {
             assert!(!text.contains(word), "{word}: {text}");

@@ -12,8 +12,8 @@ use super::rollout::{self, Waves};
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::Via;
 use crate::measure::{
-    GeneratorHealth, HubHealth, ObserverHealth, Retries, RetryCounts, RetryRow, RunResult, SeriesData, ShardResult,
-    ThrottleCount, Usage, Verdict, cores,
+    DrillResult, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts, RetryRow, RunResult,
+    SeriesData, ShardResult, ThrottleCount, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
@@ -37,6 +37,8 @@ pub(super) struct Facts {
     pub(super) hub_faults: HubFaults,
     pub(super) hub_on_same_machine: bool,
     pub(super) placement: Placement,
+    pub(super) load: Option<LoadSpan>,
+    pub(super) drill: Option<DrillResult>,
     /// What became of the waves of the roll-out.
     pub(super) waves: Waves,
 }
@@ -55,6 +57,8 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         hub_faults,
         hub_on_same_machine,
         placement,
+        load,
+        drill,
         waves,
     } = facts;
     // A single shard is a thread of the coordinator's process, several are processes beside it.
@@ -126,6 +130,9 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         off_diagonal: total.judged.examples.clone(),
         off_diagonal_total: total.judged.off_diagonal,
         invariants: faults::invariants(roles, total),
+        losses_unexplained: counters.losses_unexplained,
+        load,
+        drill,
         intervals: tally.intervals.into(),
     }
 }

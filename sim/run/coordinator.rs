@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::assemble::{self, Facts};
+use super::drill::{Conduct, moment};
 use super::hub_faults::HubFaults;
 use super::hub_process::HubNews;
 use super::hubs::Hubs;
@@ -70,6 +71,11 @@ pub(super) struct Coordinator {
     pub(super) reasons: Vec<String>,
     /// Warnings that were given.
     pub(super) said: BTreeSet<String>,
+    /// When the load started, and when it was over.
+    pub(super) load_start: Option<Nanos>,
+    pub(super) load_end: Option<Nanos>,
+    /// Where the run is a drill.
+    pub(super) conduct: Conduct,
 }
 
 /// How far a run is.
@@ -79,6 +85,11 @@ pub(super) enum Phase {
     /// The load starts, or has started, at this moment.
     Running {
         since: Instant,
+    },
+    /// Every fault of a drill is lifted, and the fleet has until then to be whole again.
+    Healing {
+        until: Instant,
+        reason: StopReason,
     },
     Stopping {
         reason: StopReason,
@@ -91,7 +102,7 @@ impl Coordinator {
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         second.tick().await;
         while !self.members.are_over() {
-            let wake = self.rollout_wake();
+            let (turn_at, wake) = (self.turn_at(), self.rollout_wake());
             tokio::select! {
                 // What was said is heard before anybody is held to be silent.
                 biased;
@@ -102,6 +113,7 @@ impl Coordinator {
                     HubNews::Fault(news) => self.on_hub_fault(hub, news),
                     HubNews::Gone => self.on_hub_gone(hub).await,
                 },
+                () = moment(turn_at) => self.on_turn(),
                 () = sleep_until(wake) => {}
             }
             self.go_on()?;
@@ -166,13 +178,18 @@ impl Coordinator {
                 }
                 let start = self.clock.now() + START_LEAD + self.options.plan.hold;
                 self.phase = Phase::Running { since: self.clock.instant(start) };
+                self.load_start = Some(start);
+                self.conduct.begin(&self.tally.gauges());
                 self.hubs.start_at(self.clock.wall().at(start));
                 self.members.start_at(self.clock.wall().at(start));
                 if let Some(rollout) = &mut self.rollout {
                     rollout.start(start);
                 }
             }
-            Phase::Running { .. } if self.members.all_at(State::Finished) => self.stop(StopReason::Finished),
+            Phase::Running { .. } if self.members.all_at(State::Finished) => {
+                self.end_load(StopReason::Finished, false);
+            }
+            Phase::Healing { .. } => self.look_whether_whole(),
             _ => self.go_on_with_rollout(),
         }
         Ok(())
@@ -209,6 +226,7 @@ impl Coordinator {
             }
         }
         self.tally.add(shard, progress);
+        self.conduct.hear(shard);
     }
 
     fn on_second(&mut self) {
@@ -239,9 +257,11 @@ impl Coordinator {
     }
 
     fn on_signal(&mut self) {
-        self.stop(StopReason::Interrupted);
+        self.end_load(StopReason::Interrupted, true);
+        let healing = matches!(self.phase, Phase::Healing { .. });
         if self.options.roles.driver {
-            self.live.say("stopping: writing what there is; Ctrl-C again leaves at once");
+            let first = if healing { "healing the fleet, then " } else { "" };
+            self.live.say(&format!("stopping: {first}writing what there is; Ctrl-C again leaves at once"));
         }
     }
 
@@ -299,9 +319,11 @@ impl Coordinator {
                 if now < since {
                     ("holding", Some(since.duration_since(now) + whole))
                 } else {
-                    ("running", whole.checked_sub(now.duration_since(since)))
+                    let phase = plan.drill.as_ref().map_or("running", |drill| self.phase_in_words(drill, since));
+                    (phase, whole.checked_sub(now.duration_since(since)))
                 }
             }
+            Phase::Healing { .. } => ("healing", None),
             Phase::Stopping { .. } => ("stopping", None),
         };
         let driver = self.options.roles.driver;
@@ -336,8 +358,12 @@ impl Coordinator {
         if !roles.driver && self.tally.gauges().connected == 0 {
             self.reasons.push("no device was connected in the end".to_owned());
         }
-        let aborted = self.rollout.as_ref().is_some_and(|rollout| rollout.waves.are_aborted());
+        let load = self.load_span(now);
+        let drill = self.options.plan.drill.clone();
+        let aborted = self.is_aborted();
         let facts = Facts {
+            drill: self.drill_result(load),
+            load,
             plan: self.options.plan,
             roles,
             command: self.options.command,
@@ -357,7 +383,7 @@ impl Coordinator {
         let thresholds = if roles.driver { thresholds } else { Vec::new() };
         let interrupted = self.phase == Phase::Stopping { reason: StopReason::Interrupted };
         let ending = Ending { aborted: (interrupted || aborted) && roles.driver, mishaps: self.reasons };
-        let exit = verdict::conclude(&mut result, &thresholds, &ending);
+        let exit = verdict::conclude(&mut result, &thresholds, drill.as_ref(), &ending);
         // https://no-color.org
         let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let terminal = report::Terminal { color };

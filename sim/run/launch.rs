@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tokio::select;
 
 use super::coordinator::{Coordinator, Phase};
+use super::drill::Conduct;
 use super::follow::tracer;
 use super::hub_faults::HubFaults;
 use super::hubs::Hubs;
@@ -33,6 +34,7 @@ pub(super) async fn launch(
     clock: Clock,
     mut signals: StopSignal,
 ) -> Result<Coordinator, RunError> {
+    preflight::drill(&mut options)?;
     let plan = &options.plan;
     preflight::faults(plan)?;
     let placement = preflight::placement(plan, options.roles)?;
@@ -82,7 +84,12 @@ pub(super) async fn launch(
         live.say(warning);
     }
     let mut hub_on_same_machine = true;
-    preflight::image(plan, options.roles, options.owns_hub).await?;
+    preflight::image(plan, options.owns_hub).await?;
+    if elsewhere.is_none()
+        && let Some(load) = plan.downloads_in_words()
+    {
+        live.say(&format!("load on others: up to {load}"));
+    }
     if let Some(hub) = &mut elsewhere {
         let load = plan.peak_rates_in_words(options.roles.fleet, options.roles.driver);
         hub_on_same_machine = preflight::target(hub, load.clone(), options.owns_hub)?;
@@ -146,5 +153,8 @@ pub(super) async fn launch(
         hub_faults: HubFaults::default(),
         reasons: Vec::new(),
         said: BTreeSet::new(),
+        load_start: None,
+        load_end: None,
+        conduct: Conduct::default(),
     })
 }

@@ -134,17 +134,17 @@ fn line(status: &Status) -> String {
 }
 
 fn lines(status: &Status) -> String {
-    let mut text = format!("{:<12}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
+    let mut text = format!("{:<14}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
     if let Some(rollout) = &status.rollout {
-        let _ = write!(text, "\n{:<12}{rollout}", "roll-out");
+        let _ = write!(text, "\n{:<14}{rollout}", "roll-out");
     }
     if status.devices > 0 {
-        let _ = write!(text, "\n{:<12}{}/{} connected", "devices", status.gauges.connected, status.devices);
-        let _ = write!(text, "\n{:<12}{}", "stages", stages(&status.gauges));
+        let _ = write!(text, "\n{:<14}{}/{} connected", "devices", status.gauges.connected, status.devices);
+        let _ = write!(text, "\n{:<14}{}", "stages", stages(&status.gauges));
     }
     let load = load(status);
     if !load.is_empty() {
-        let _ = write!(text, "\n{:<12}{load}", "updates");
+        let _ = write!(text, "\n{:<14}{load}", "updates");
     }
     text
 }
@@ -165,7 +165,7 @@ mod tests {
         status.left = Some(Duration::from_millis(7_300));
         let rollout = Status { rollout: Some("wave 2 of 3, pausing".to_owned()), ..status.clone() };
         assert!(line(&rollout).starts_with("[  12.0s] running | wave 2 of 3, pausing | connected 9/10 | "));
-        assert!(lines(&rollout).contains("\nroll-out    wave 2 of 3, pausing\n"));
+        assert!(lines(&rollout).contains("\nroll-out      wave 2 of 3, pausing\n"));
         assert_eq!(
             line(&status),
             "[  12.0s] running | connected 9/10 | standBy 3  downloading 2  applying 1  completed 4 | 4/10 ended  \

@@ -113,6 +113,13 @@ impl Members {
         }
     }
 
+    /// Lifts every fault; stops calling as well, if it is to `abort`.
+    pub(super) fn heal(&mut self, abort: bool) {
+        for member in self.members.iter_mut().filter(|member| member.is_at_work()) {
+            member.carrier.tell(ToShard::Heal { abort });
+        }
+    }
+
     /// Releases a wave of the roll-out.
     pub(super) fn release(&mut self, wave: u32, at: Timestamp) {
         for member in self.members.iter_mut().filter(|member| member.state == State::Running) {
@@ -159,6 +166,11 @@ impl Members {
     pub(super) fn all_at(&self, state: State) -> bool {
         let mut at_work = self.members.iter().filter(|member| member.is_at_work()).peekable();
         at_work.peek().is_some() && at_work.all(|member| member.state == state)
+    }
+
+    /// Whether one of those that are at work is one of these.
+    pub(super) fn any_at_work(&self, which: impl Fn(usize) -> bool) -> bool {
+        self.members.iter().enumerate().any(|(shard, member)| member.is_at_work() && which(shard))
     }
 
     /// Whether anybody has neither ended nor been told to.

@@ -8,6 +8,7 @@ mod child;
 mod coordinator;
 mod devices_file;
 mod doctor;
+mod drill;
 pub mod environment;
 mod faults;
 mod follow;

@@ -7,6 +7,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::environment::Elsewhere;
+use super::options::RunOptions;
 use super::placement::{Impossible, Placement};
 use crate::dialect::azure::jobs;
 use crate::measure::{ProcessError, raise_descriptor_limit};
@@ -52,6 +53,14 @@ pub enum PreflightError {
         /// Devices whose ids always fit.
         most: usize,
     },
+    /// A drill without devices of its own.
+    #[error(
+        "`{profile}` is a drill, which breaks and heals the devices that it updates: `twinstorm run {profile}` does both"
+    )]
+    Drill {
+        /// The profile.
+        profile: String,
+    },
     /// Load on a hub elsewhere.
     #[error(
         "{address} is not on this machine: this puts up to {load} on it. If you may put that load on it, say so with \
@@ -65,8 +74,8 @@ pub enum PreflightError {
     },
     /// Downloads from a server elsewhere.
     #[error(
-        "firmware.image.url leads to {host}, which is not this machine: this puts up to {load} on it. If you may put \
-         that load on it, say so with --i-own-this-hub"
+        "firmware.image.url leads to {host}, which is not on this machine: this means up to {load}. If you may put that \
+         load on it, say so with --i-own-this-hub"
     )]
     ForeignImage {
         /// The server.
@@ -74,6 +83,20 @@ pub enum PreflightError {
         /// The planned peak rates, in words.
         load: String,
     },
+}
+
+/// A drill needs both ends: a driver alone cannot heal what it breaks, and a fleet alone has nothing to judge, so that its
+/// faults are all that is left of a drill.
+pub(super) fn drill(options: &mut RunOptions) -> Result<(), PreflightError> {
+    let RunOptions { plan, roles, .. } = options;
+    match (plan.drill.is_some() && *roles != Roles::BOTH, roles.driver) {
+        (true, true) => Err(PreflightError::Drill { profile: plan.name.clone() }),
+        (true, false) => {
+            plan.drill = None;
+            Ok(())
+        }
+        (false, _) => Ok(()),
+    }
 }
 
 /// Raises the limit of descriptors, and cuts the plan into processes that stay below it, or below what the plan allows
@@ -119,7 +142,7 @@ pub(super) fn target(hub: &Elsewhere, load: String, owns_hub: bool) -> Result<bo
 }
 
 /// Refuses to let devices download from a server elsewhere unless the user owns it.
-pub(super) async fn image(plan: &Plan, roles: Roles, owns: bool) -> Result<(), PreflightError> {
+pub(super) async fn image(plan: &Plan, owns: bool) -> Result<(), PreflightError> {
     let Some(url) = plan.image_elsewhere().filter(|_| !owns) else { return Ok(()) };
     // A name that cannot be looked up is nobody's on this machine.
     let here = match lookup_host((url.host.as_str(), url.port)).await {
@@ -128,10 +151,7 @@ pub(super) async fn image(plan: &Plan, roles: Roles, owns: bool) -> Result<(), P
     };
     match here {
         Some(true) => Ok(()),
-        _ => Err(PreflightError::ForeignImage {
-            host: url.host,
-            load: plan.peak_rates_in_words(roles.fleet, roles.driver),
-        }),
+        _ => Err(PreflightError::ForeignImage { host: url.host, load: plan.downloads_in_words().unwrap_or_default() }),
     }
 }
 

@@ -117,7 +117,7 @@ impl Coordinator {
             Some(RolloutStep::Abort { wave, reason }) => {
                 self.live.say(&format!("the roll-out is aborted in wave {}: {reason}", wave + 1));
                 rollout.waves.aborted = Some(Abort { at: now, wave, reason, called: self.tally.called() });
-                self.stop(StopReason::RolloutAborted);
+                self.end_load(StopReason::RolloutAborted, true);
             }
         }
     }

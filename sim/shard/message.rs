@@ -1,5 +1,6 @@
 //! The messages between a coordinator and its shards:
-//! `Hello -> Assign -> Ready -> StartAt -> Release* -> Progress* -> Stop -> Result`. They hold plain data only, so that the same
+//! `Hello -> Assign -> Ready -> StartAt -> Release* -> Progress* -> Heal? -> Stop -> Result`. They hold plain data only,
+//! so that the same
 //! few serve a thread, a process and another machine. Between processes each is a line of JSON.
 
 use std::net::SocketAddr;
@@ -28,6 +29,11 @@ pub enum ToShard {
         wave: u32,
         /// The moment.
         at: Timestamp,
+    },
+    /// Lift every fault; how the fleet comes back is told by `Progress`, ten times a second.
+    Heal {
+        /// Whether to stop calling as well: what is unfinished ends as `aborted`.
+        abort: bool,
     },
     /// Stop calling, bring everything to an end, answer with `Result`.
     Stop(StopReason),
@@ -206,7 +212,7 @@ mod tests {
     use super::*;
     use crate::dialect::azure::Key;
     use crate::measure::{Invariant, OffDiagonal, Violation};
-    use crate::policy::{FirmwareStatus, Hit, Outcome, Series};
+    use crate::policy::{DrillPhase, FirmwareStatus, Hit, Outcome, Series};
     use crate::profile::{self, Override};
     use crate::shard::lines::{read_line, write_line};
 
@@ -242,6 +248,9 @@ mod tests {
         measurements.invariants.violated(Invariant::VersionGrows, 1, Violation::default());
         measurements.loop_lag.entry("driver".to_owned()).or_default().0.record(second);
         measurements.sent_span = Some((Nanos::ZERO + second, Nanos::ZERO + 2 * second));
+        let phase = measurements.phases.entry(DrillPhase::After).or_default();
+        phase.census.record(Outcome::Completed, "");
+        phase.series.entry(Series::UpdateTotal).or_default().record(second);
         measurements.retries.connect(1).retry(second);
         measurements.retries.back(1, second);
         measurements.retries.method.attempts = 3;

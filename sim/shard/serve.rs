@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::time::{interval, sleep_until};
+use tokio::time::{Interval, interval, sleep_until};
 
 use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
 use crate::device::Fleet;
-use crate::driver::{Client, Driver, DriverPlan, RestSettings};
+use crate::driver::{Client, Driver, DriverPlan, PhasePlan, RestSettings};
 use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
 use crate::policy::{DeviceIds, Diagonal, Outcome};
 use crate::profile::HubPlan;
@@ -98,6 +98,10 @@ impl Work {
                     // Its answers hold all that had changed when it was asked: nothing becomes visible late.
                     config.observe.overlap.get_or_insert(Duration::ZERO);
                 }
+                let phases = plan
+                    .drill
+                    .as_ref()
+                    .map(|drill| PhasePlan { phases: drill.phases(&plan.faults), series: drill.series() });
                 let plan = DriverPlan {
                     config,
                     seed: plan.seed,
@@ -110,6 +114,7 @@ impl Work {
                     truth: truth.clone(),
                     diagonal: Diagonal::new(&plan.faults, !plan.hub.is_ideal()),
                     tracer: tracer.clone(),
+                    phases,
                     swallow_outcomes: assignment.swallow_outcomes,
                 };
                 Some(Driver::start(plan).map_err(in_words)?)
@@ -145,6 +150,7 @@ impl Work {
     /// Waits for the start and runs the load, until it is told to stop.
     async fn carry_load(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
         let mut finished = false;
+        let mut healing: Option<Interval> = None;
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -157,6 +163,10 @@ impl Work {
                             driver.start_at(at).await.map_err(in_words)?;
                         }
                     }
+                    Some(ToShard::Heal { abort }) => {
+                        self.heal(abort).await?;
+                        healing = Some(interval(LOOK));
+                    }
                     Some(ToShard::Release { wave, at }) => {
                         let at = self.clock.wall().moment(at);
                         if let Some(driver) = &self.driver {
@@ -166,6 +176,10 @@ impl Work {
                     Some(ToShard::Assign(_)) => {}
                     order => return Ok(Word::of(order)),
                 },
+                () = tick(&mut healing) => {
+                    self.look().await?;
+                    self.tell_gauges();
+                }
                 // Said at once, so that nobody waits for the next second.
                 ended = finished_of(self.driver.as_ref()), if !finished => {
                     ended?;
@@ -180,6 +194,26 @@ impl Work {
                 }
             }
         }
+    }
+
+    /// Lifts every fault of the devices; if it is to `abort`, ends every update.
+    async fn heal(&mut self, abort: bool) -> Result<(), String> {
+        if let Some(driver) = self.driver.as_ref().filter(|_| abort) {
+            let sample = driver.stop(Outcome::Aborted).await.map_err(in_words)?;
+            self.pending.measurements.absorb(sample.measurements);
+        }
+        if let Some(fleet) = &self.fleet {
+            fleet.heal().await;
+        }
+        Ok(())
+    }
+
+    /// Tells how things stand between two progresses. What finds no room is left out: the next tells more.
+    fn tell_gauges(&self) {
+        let now = self.clock.now();
+        let Progress { gauges, finished, .. } = self.pending;
+        let progress = Progress { from: now, until: now, gauges, finished, ..Progress::default() };
+        let _ = self.say.try_send(FromShard::Progress(Box::new(progress)));
     }
 
     /// Takes what the actors have measured since the last look.
@@ -307,6 +341,14 @@ impl Word {
             Some(ToShard::Stop(reason)) => Self::Stop(reason),
             _ => Self::Gone,
         }
+    }
+}
+
+/// The next turn of a clock; never without one.
+async fn tick(clock: &mut Option<Interval>) {
+    match clock {
+        Some(clock) => drop(clock.tick().await),
+        None => std::future::pending().await,
     }
 }
 

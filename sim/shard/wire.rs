@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
 use crate::measure::{
-    Census, Counters, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, RetryCounts, RetryTally,
-    SeriesData, WaveCount,
+    Census, Counters, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, PhaseData, RetryCounts,
+    RetryTally, SeriesData, WaveCount,
 };
-use crate::policy::{Arena, Hit, Outcome, Series};
+use crate::policy::{Arena, DrillPhase, Hit, Outcome, Series};
 use crate::report;
 use crate::time::Nanos;
 
@@ -37,8 +37,18 @@ struct Packed {
     loop_lag: BTreeMap<String, PackedSeries>,
     sent_span: Option<(Nanos, Nanos)>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    phases: BTreeMap<DrillPhase, PackedPhase>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     waves: BTreeMap<u32, WaveCount>,
     retries: PackedRetries,
+}
+
+/// A phase of a drill.
+#[derive(Serialize, Deserialize)]
+struct PackedPhase {
+    census: Census,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    series: BTreeMap<String, PackedSeries>,
 }
 
 /// What was tried, and tried again.
@@ -109,6 +119,25 @@ impl PackedSeries {
     }
 }
 
+/// Distributions under their names.
+fn pack<E: serde::ser::Error>(series: &BTreeMap<Series, SeriesData>) -> Result<BTreeMap<String, PackedSeries>, E> {
+    series.iter().map(|(series, data)| Ok((series.name().to_owned(), PackedSeries::pack(data)?))).collect()
+}
+
+fn unpack<E: serde::de::Error>(series: &BTreeMap<String, PackedSeries>) -> Result<BTreeMap<Series, SeriesData>, E> {
+    series.iter().map(|(name, data)| Ok((named(name)?, data.unpack()?))).collect()
+}
+
+impl PackedPhase {
+    fn pack<E: serde::ser::Error>(data: &PhaseData) -> Result<Self, E> {
+        Ok(Self { census: data.census.clone(), series: pack(&data.series)? })
+    }
+
+    fn unpack<E: serde::de::Error>(self) -> Result<PhaseData, E> {
+        Ok(PhaseData { series: unpack(&self.series)?, census: self.census })
+    }
+}
+
 impl PackedRetries {
     fn pack<E: serde::ser::Error>(from: &RetryTally) -> Result<Self, E> {
         let back = from.back.iter().map(|(cohort, data)| Ok((*cohort, PackedSeries::pack(data)?)));
@@ -126,17 +155,15 @@ impl PackedRetries {
 /// For `#[serde(with)]`: measurements.
 pub(super) mod measurements {
     use super::{
-        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedRetries, PackedSeries,
-        Serialize, Serializer, Series, named,
+        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedPhase, PackedRetries,
+        PackedSeries, Serialize, Serializer, pack, unpack,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Measurements, serializer: S) -> Result<S::Ok, S::Error> {
-        let series = from.series.iter();
         let loop_lag = from.loop_lag.iter();
+        let phases = from.phases.iter();
         Packed {
-            series: series
-                .map(|(series, data)| Ok((series.name().to_owned(), PackedSeries::pack(data)?)))
-                .collect::<Result<_, S::Error>>()?,
+            series: pack(&from.series)?,
             census: from.census.clone(),
             counters: from.counters,
             faults: from
@@ -152,6 +179,9 @@ pub(super) mod measurements {
                 .map(|(worker, lag)| Ok((worker.clone(), PackedSeries::pack(&lag.0)?)))
                 .collect::<Result<_, S::Error>>()?,
             sent_span: from.sent_span,
+            phases: phases
+                .map(|(phase, data)| Ok((*phase, PackedPhase::pack(data)?)))
+                .collect::<Result<_, S::Error>>()?,
             retries: PackedRetries::pack(&from.retries)?,
             waves: from.waves.clone(),
         }
@@ -160,12 +190,10 @@ pub(super) mod measurements {
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Measurements, D::Error> {
         let packed = Packed::deserialize(deserializer)?;
-        let series = packed.series.iter();
         let loop_lag = packed.loop_lag.iter();
+        let phases = packed.phases.into_iter();
         Ok(Measurements {
-            series: series
-                .map(|(name, data)| Ok((named::<D::Error>(name)?, data.unpack()?)))
-                .collect::<Result<std::collections::BTreeMap<Series, _>, D::Error>>()?,
+            series: unpack(&packed.series)?,
             census: packed.census,
             counters: packed.counters,
             faults: packed
@@ -183,6 +211,7 @@ pub(super) mod measurements {
                 .map(|(worker, lag)| Ok((worker.clone(), LoopLag(lag.unpack()?))))
                 .collect::<Result<_, D::Error>>()?,
             sent_span: packed.sent_span,
+            phases: phases.map(|(phase, data)| Ok((phase, data.unpack()?))).collect::<Result<_, D::Error>>()?,
             retries: packed.retries.unpack()?,
             waves: packed.waves,
         })

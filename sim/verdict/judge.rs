@@ -1,61 +1,23 @@
-//! Thresholds against a result.
+//! Conditions against a result.
 
-use crate::measure::{RunResult, SeriesData, ThresholdResult};
-use crate::policy::{Comparison, Metric, Statistic, Threshold};
+use super::observe::{Scope, observe};
+use crate::measure::{RunResult, ThresholdResult};
+use crate::policy::Threshold;
 
 /// Judges every threshold.
 #[must_use]
 pub fn judge(thresholds: &[Threshold], result: &RunResult) -> Vec<ThresholdResult> {
-    thresholds
-        .iter()
-        .map(|threshold| {
-            let (observed, judged_by) = observe(threshold, result);
-            ThresholdResult {
-                expr: threshold.to_string(),
-                observed,
-                judged_by: judged_by.map(|statistic| statistic.name().to_owned()),
-                ok: observed.map(|observed| threshold.comparison.holds(observed, threshold.limit)),
-            }
-        })
-        .collect()
+    thresholds.iter().map(|threshold| judge_in(threshold, Scope::Run, result)).collect()
 }
 
-/// The observed value in the metric's unit, and the statistic that stood in for the one asked for.
-fn observe(threshold: &Threshold, result: &RunResult) -> (Option<f64>, Option<Statistic>) {
-    let value = match threshold.metric {
-        Metric::Series(series, statistic) => {
-            if result.absent.contains(&series) {
-                return (None, None);
-            }
-            return match result.series.get(&series) {
-                Some(data) => of_series(data, statistic, threshold.comparison),
-                // Nothing happened that this series would have measured: a count of 0, and no other value.
-                None => ((statistic == Statistic::Count).then_some(0.0), None),
-            };
-        }
-        Metric::Census(outcome) => Some(result.census.count(outcome) as f64),
-        Metric::CensusPercent(outcome) => result.census.percent(outcome),
-        Metric::RateAchieved => result.rate.achieved_per_s,
-        Metric::GeneratorCpu => Some(result.generator.cpu_percent),
-    };
-    (value, None)
-}
-
-/// A percentile with too few samples is no number; but it lies between minimum and maximum, and the one of these
-/// that is worse for the threshold judges in its place. What holds for that one holds for the percentile.
-fn of_series(data: &SeriesData, statistic: Statistic, comparison: Comparison) -> (Option<f64>, Option<Statistic>) {
-    let value = data.statistic(statistic);
-    let worse = match comparison {
-        Comparison::Less | Comparison::LessOrEqual => Statistic::Max,
-        Comparison::Greater | Comparison::GreaterOrEqual => Statistic::Min,
-        Comparison::Equal | Comparison::NotEqual => return (value, None),
-    };
-    match value {
-        Some(_) => (value, None),
-        None => {
-            let stand_in = data.statistic(worse);
-            (stand_in, stand_in.map(|_| worse))
-        }
+/// Judges one, of the whole run or of a part of it.
+pub(super) fn judge_in(threshold: &Threshold, scope: Scope<'_>, result: &RunResult) -> ThresholdResult {
+    let (observed, judged_by) = observe(&threshold.metric, threshold.comparison, scope, result);
+    ThresholdResult {
+        expr: threshold.to_string(),
+        observed,
+        judged_by: judged_by.map(|statistic| statistic.name().to_owned()),
+        ok: observed.map(|observed| threshold.comparison.holds(observed, threshold.limit)),
     }
 }
 
@@ -64,6 +26,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::measure::{Interval, LoadSpan, ShardResult};
     use crate::policy::{Outcome, Series};
 
     fn judged(text: &str, result: &RunResult) -> (Option<f64>, Option<bool>, Option<String>) {
@@ -98,6 +61,17 @@ mod tests {
             assert!((value.unwrap() - observed).abs() < 0.002 && by.is_none(), "{text}: {value:?}");
             assert_eq!(verdict, Some(ok), "{text}");
         }
+    }
+
+    #[test]
+    fn the_second_in_which_fewest_devices_were_connected_counts_if_there_was_load_then() {
+        let mut result = RunResult { load: Some(LoadSpan { from_s: 1.5, to_s: 4.0 }), ..RunResult::default() };
+        result.shards = vec![ShardResult { devices: 30, ..ShardResult::default() }; 2];
+        let second = |(t_s, connected)| Interval { t_s, connected, ..Interval::default() };
+        result.intervals = [(1.0, 3), (2.0, 60), (3.0, 45), (4.0, 60), (5.0, 0)].map(second).into();
+        assert_eq!(judged("connected.pct >= 75", &result), (Some(75.0), Some(true), None));
+        result.load = None;
+        assert_eq!(judged("connected.pct >= 75", &result), (None, None, None));
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! What a run proved: thresholds, validity, verdict and exit code.
+//! What a run proved: thresholds, drills, validity, verdict and exit code.
 
 mod conclusion;
+mod drill;
 mod exit;
 mod judge;
+mod observe;
+mod truth;
 mod validity;
 
 pub use conclusion::{Ending, conclude};

@@ -4,6 +4,7 @@
 
 mod actors;
 mod doctor;
+mod drills;
 mod elsewhere;
 mod faults;
 mod hostile;

@@ -24,11 +24,11 @@ use super::head::Head;
 use super::pace::{Pace, Shared};
 use super::url::{ImageSource, ImageUrl};
 use super::{Downloaded, ImageFailure, Transfer, Turn};
-use crate::device::DownloadConfig;
 use crate::device::event::Input;
 use crate::device::open;
 use crate::device::request::Package;
 use crate::device::workers::Worker;
+use crate::device::{DownloadConfig, FirmwareConfig};
 use crate::mqtt::{self, ByteStream, ClientTls, ConnectionError, OpenError};
 use crate::random::Domain;
 use crate::time::Nanos;
@@ -60,10 +60,11 @@ struct Resolved {
 }
 
 impl Downloads {
-    /// Downloads from `source` by devices that are this `share` of the fleet.
-    pub(in crate::device) fn new(config: DownloadConfig, source: ImageSource, share: f64) -> Self {
+    /// Downloads from `source` by devices that are this `share` of the fleet; `None` if they download nothing.
+    pub(in crate::device) fn of(firmware: &FirmwareConfig, source: Option<ImageSource>, share: f64) -> Option<Self> {
+        let (config, source) = (*firmware.downloads()?, source?);
         let fleet = config.fleet_bandwidth.map(|bandwidth| Shared::new(bandwidth as f64 * share));
-        Self { config, source, fleet, resolved: RefCell::default(), under_way: RefCell::default() }
+        Some(Self { config, source, fleet, resolved: RefCell::default(), under_way: RefCell::default() })
     }
 
     /// Keeps the download of `device`; one that it had before ends.

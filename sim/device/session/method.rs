@@ -127,7 +127,7 @@ impl<D: DeviceDialect> Session<D> {
 
     /// Whether `fault` is active at `now`; before the start of the load is known, only one without a time is.
     fn is_active(&self, fault: &Fault, now: Nanos) -> bool {
-        self.load_start().map_or(fault.at.is_zero(), |load_start| fault.active(now.since(load_start)))
+        !self.healed && self.load_start().map_or(fault.at.is_zero(), |load_start| fault.active(now.since(load_start)))
     }
 
     pub(super) fn answer(&mut self, now: Nanos, rid: &str, status: u16, payload: Bytes, out: &mut Vec<Output>) {

@@ -72,7 +72,9 @@ impl<D: DeviceDialect> Session<D> {
     pub(super) fn vanish(&mut self, out: &mut Vec<Output>) {
         self.end_afflictions(out);
         self.cut("vanished by fault", out);
+        self.end_afflictions(out);
         self.link.end();
+        out.push(Output::Event(Event::Gone));
     }
 
     fn cut(&mut self, why: &str, out: &mut Vec<Output>) {

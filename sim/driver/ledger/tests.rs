@@ -1,12 +1,15 @@
 use std::sync::Arc;
 
+use super::super::phases::PhasePlan;
 use super::super::scribe::Sources;
 use super::super::sighting::UpdateIds;
 use super::super::sighting::tests::report;
 use super::*;
 use crate::measure::Truth;
 use crate::policy::FirmwareStatus::{Applying, Completed, Downloading};
-use crate::policy::{ArrivalKind, Backoff, Diagonal, Fault, FaultKind, Outcome, RetryPolicy, Series};
+use crate::policy::{
+    ArrivalKind, Backoff, Diagonal, Drill, DrillPhase, Fault, FaultKind, Outcome, RetryPolicy, Series,
+};
 use crate::random::Seed;
 
 mod jobs;
@@ -73,10 +76,14 @@ fn many(
 
 /// By nine faults that all afflict devices, whatever they do.
 fn scribe(truth: Option<Arc<Truth>>, by_job: bool) -> Scribe {
+    scribe_of(truth, by_job, None)
+}
+
+fn scribe_of(truth: Option<Arc<Truth>>, by_job: bool, phases: Option<PhasePlan>) -> Scribe {
     let faults: Vec<Fault> = std::iter::repeat_n(Fault::new(FaultKind::Offline), 9).collect();
     let (ids, devices) = (Some(UpdateIds::new("run")), DeviceIds::new("sim-"));
     let diagonal = Diagonal::new(&faults, false);
-    Scribe::new(Sources { truth, tracer: None, ids, devices, diagonal, by_job, swallow: 0 })
+    Scribe::new(Sources { truth, tracer: None, ids, devices, diagonal, by_job, phases, swallow: 0 })
 }
 
 fn open() -> Load {
@@ -321,4 +328,39 @@ fn what_devices_did_is_joined_with_what_was_seen() {
     assert_eq!(measured.faults[&2].observed[&Outcome::NotOnline], 1);
     assert_eq!(measured.faults[&0].observed[&Outcome::Rejected], 18);
     assert_eq!(measured.faults.len(), 2);
+}
+
+#[test]
+fn in_a_drill_every_update_belongs_to_the_phase_in_which_it_is_due() {
+    let load = Load::Open { rate: 10.0, arrivals: ArrivalKind::Constant, ramp: None };
+    let mut ledger = ledger(7, load, 1000, RetryPolicy::NEVER);
+    let fault = |at| Fault { at, lasts: Some(Duration::from_millis(400)), ..Fault::new(FaultKind::NoReply) };
+    let text = "during: method.response.error.count > 0";
+    let drill = Drill {
+        claim: String::new(),
+        steady: Vec::new(),
+        assertions: vec![text.parse().unwrap()],
+        lead: Duration::ZERO,
+        recovery: Duration::from_millis(100),
+        heal: Duration::ZERO,
+        limit: Duration::ZERO,
+    };
+    let phases = drill.phases(&[fault(Duration::from_millis(450))]);
+    *ledger.scribe() = scribe_of(None, false, Some(PhasePlan { phases, series: drill.series() }));
+    // Ten of the twenty are called before the stop, and none of them is online.
+    while let Some(now) = ledger.wake().filter(|now| *now < Nanos::ZERO + Duration::from_secs(1)) {
+        ledger.tick(now);
+        for device in send(&mut ledger, now) {
+            ledger.answered(now, device, &MethodAnswer::NotOnline);
+        }
+    }
+    ledger.stop(Nanos::ZERO + Duration::from_secs(1), Outcome::Aborted);
+    let measured = ledger.scribe().take();
+    let of = |phase: DrillPhase| {
+        let data = &measured.phases[&phase];
+        let errors = data.series.get(&Series::MethodResponseError).map_or(0, |data| data.count());
+        assert_eq!(data.census.unaccounted(), 0);
+        (data.census.count(Outcome::NotOnline), data.census.count(Outcome::Aborted), errors)
+    };
+    assert_eq!(DrillPhase::ALL.map(of), [(5, 0, 5), (5, 0, 5), (0, 10, 0)]);
 }

@@ -150,3 +150,16 @@ fn only_those_selected_are_hit() {
     assert!(rig.did()[0].starts_with("200 "));
     assert_eq!(rig.samples(Series::Connect), [Duration::ZERO]);
 }
+
+#[test]
+fn healing_brings_an_absent_device_back_and_lifts_every_other_fault() {
+    let mut rig = Rig::online(&[fault(FaultKind::Offline), fault(FaultKind::NoReply)]);
+    rig.did();
+    rig.run_until(at(50.0));
+    rig.input(Input::Heal);
+    assert_eq!(rig.did(), ["open", "CONNECT", "SUBSCRIBE 2"]);
+    rig.input(Input::LoadStarts(at(60.0)));
+    rig.run_until(at(61.0));
+    rig.call("u1");
+    assert!(rig.did()[0].starts_with("200 "));
+}

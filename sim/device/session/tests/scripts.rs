@@ -53,7 +53,7 @@ fn a_device_that_vanishes_is_over() {
 #[test]
 fn a_device_can_vanish_and_restart_while_it_is_not_connected() {
     let reboot = fault(FaultKind::Reboot(Reboot { away: "1s".parse().unwrap() }));
-    let mut rig = Rig::online(&[reboot.clone()]);
+    let mut rig = Rig::online(std::slice::from_ref(&reboot));
     rig.call("u1");
     rig.hub.closed = true;
     rig.cut();

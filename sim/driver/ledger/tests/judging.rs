@@ -30,7 +30,9 @@ fn judged() -> (Ledger, Arc<Truth>) {
         devices: DeviceIds::new("sim-"),
         diagonal: Diagonal::new(&faults, false),
         by_job: false,
+        phases: None,
         swallow: 0,
+        phases: None,
     });
     call_all(&mut ledger, &truth, Nanos::ZERO);
     (ledger, truth)

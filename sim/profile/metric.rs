@@ -1,0 +1,51 @@
+//! Whether what an expression names is there to be judged, by the plan.
+
+use super::error::Problem;
+use super::reader::Field;
+use crate::driver::Via;
+use crate::hub::Operation;
+use crate::policy::{ConnectPolicies, Fault, Metric, Threshold};
+
+/// What the expressions of a plan may name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub(super) via: Via,
+    pub(super) faults: &'a [Fault],
+    pub(super) connect: &'a ConnectPolicies,
+    /// Whether the fleet is called in waves.
+    pub(super) rollout: bool,
+}
+
+impl Scene<'_> {
+    /// Refuses a threshold whose metric is not there in this plan.
+    pub(super) fn check(&self, field: &Field<'_>, threshold: &Threshold) -> Result<(), Problem> {
+        let metric = &threshold.metric;
+        if let Metric::Series(series, _) = metric
+            && series.needs_calls()
+            && self.via != Via::Calls
+        {
+            return Err(field.problem(format_args!(
+                "cannot be judged while `load.via` is \"job\": the hub makes the calls, and `{series}` is not measured"
+            )));
+        }
+        if matches!(metric, Metric::Rollout(_)) && !self.rollout {
+            return Err(field.problem(format_args!("cannot be judged without a [rollout]: there is no `{metric}`")));
+        }
+        let faults: Vec<&str> = self.faults.iter().map(|fault| fault.name.as_str()).collect();
+        known(field, "fault", metric.fault(), &faults)?;
+        let policies = self.connect.names();
+        let policies: Vec<&str> = policies.iter().map(String::as_str).collect();
+        known(field, "policy of `retry.connect`", metric.connect_policy(), &policies)?;
+        known(field, "operation", metric.operation(), &Operation::ALL.map(Operation::name))
+    }
+}
+
+fn known(field: &Field<'_>, what: &str, name: Option<&str>, names: &[&str]) -> Result<(), Problem> {
+    match name {
+        Some(name) if !names.contains(&name) => {
+            let allowed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Err(field.problem(format_args!("names the unknown {what} `{name}`: there are {allowed}")))
+        }
+        _ => Ok(()),
+    }
+}

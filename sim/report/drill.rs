@@ -1,0 +1,84 @@
+//! What a drill showed, for people.
+
+use super::human_duration;
+use super::table::{Align, columns, paragraph};
+use super::terminal::{Terminal, Tone, judgement};
+use crate::measure::{DrillResult, FaultSpan, HealResult, PhaseResult, RunResult, ThresholdResult};
+use crate::policy::Outcome;
+
+impl Terminal {
+    /// The claim, every expression, the faults, the phases, how the fleet came back, and the command that does it all
+    /// again. Times count from the start of the load, as those of the profile do.
+    pub(super) fn drill(self, result: &RunResult) -> Vec<String> {
+        let Some(drill) = &result.drill else { return Vec::new() };
+        let start = result.load.map_or(0.0, |load| load.from_s);
+        let mut lines = paragraph("Drill      ", drill.claim.split(' '), " ");
+        let steady = drill.steady.iter().map(|steady| {
+            let expr = format!("{}: {}", steady.phase, steady.judged.expr);
+            ThresholdResult { expr, ..steady.judged.clone() }
+        });
+        let judged: Vec<_> = steady.chain(drill.assertions.iter().cloned()).collect();
+        lines.extend(columns(
+            &[Align::Left; 3],
+            &judged.iter().map(|judged| judgement(self, judged)).collect::<Vec<_>>(),
+        ));
+        lines.extend(timeline(drill, start));
+        if drill.overran {
+            let word = self.paint(Tone::Bad, "stopped:");
+            lines.push(format!("  {word} it had not ended within its limit"));
+        }
+        lines.extend(drill.heal.as_ref().map(|heal| self.heal(heal, start)));
+        lines.extend(paragraph("  again    ", [&drill.replay], " "));
+        lines
+    }
+
+    fn heal(self, heal: &HealResult, start: f64) -> String {
+        let began = seconds(heal.began_s - start);
+        let gone = if heal.gone > 0 { format!("; {} are gone for good", heal.gone) } else { String::new() };
+        match heal.took_s {
+            Some(took) => {
+                let word = self.paint(Tone::Good, "healed:");
+                format!(
+                    "  {word}  every fault was lifted at {began}, all devices were back after {}{gone}",
+                    human_duration(took)
+                )
+            }
+            None => {
+                let word = self.paint(Tone::Bad, "not healed:");
+                format!("  {word} every fault was lifted at {began}, {} devices did not come back{gone}", heal.missing)
+            }
+        }
+    }
+}
+
+/// A row for each phase and each fault, in the order in which they began.
+fn timeline(drill: &DrillResult, start: f64) -> Vec<String> {
+    let phase = |phase: &PhaseResult| {
+        let row =
+            vec![seconds(phase.from_s - start), seconds(phase.to_s - start), phase.name.to_string(), updates(phase)];
+        (phase.from_s, row)
+    };
+    let fault = |fault: &FaultSpan| {
+        let to = fault.to_s.map_or_else(|| "lifted".to_owned(), |to| seconds(to - start));
+        (fault.from_s, vec![seconds(fault.from_s - start), to, "fault".to_owned(), fault.name.clone()])
+    };
+    let mut rows: Vec<(f64, Vec<String>)> = drill.phases.iter().map(phase).collect();
+    rows.extend(drill.timeline.iter().map(fault));
+    rows.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let heads = ["from", "to", "", ""].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> = std::iter::once(heads).chain(rows.into_iter().map(|(_, row)| row)).collect();
+    if rows.len() > 1 { columns(&[Align::Right, Align::Right, Align::Left, Align::Left], &rows) } else { Vec::new() }
+}
+
+/// How the updates of a phase ended.
+fn updates(phase: &PhaseResult) -> String {
+    let census = &phase.data.census;
+    let ended = Outcome::ALL.into_iter().filter(|outcome| census.count(*outcome) > 0);
+    let ended: Vec<String> = ended.map(|outcome| format!("{outcome} {}", census.count(outcome))).collect();
+    let ended = if ended.is_empty() { "none ended".to_owned() } else { ended.join(", ") };
+    format!("{} updates: {ended}", census.planned)
+}
+
+fn seconds(seconds: f64) -> String {
+    format!("{seconds:.1} s")
+}

@@ -1,0 +1,193 @@
+//! The conduct of a drill: its limit, and the healing that comes after its last update, whatever became of it.
+
+use std::collections::BTreeSet;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::coordinator::{Coordinator, Phase};
+use super::hub_faults::HubFaults;
+use super::tally::Tally;
+use crate::measure::{DrillResult, FaultSpan, Gauges, HealResult, LoadSpan, PhaseResult};
+use crate::policy::{Drill, DrillPhase, Fault};
+use crate::profile::Plan;
+use crate::shard::StopReason;
+use crate::time::Nanos;
+
+/// What a coordinator knows of the drill that it runs.
+#[derive(Debug, Default)]
+pub(super) struct Conduct {
+    /// Devices that had come online, and those that were gone already, when the load started.
+    before: u32,
+    gone_before: u32,
+    /// When the faults were lifted.
+    began: Option<Nanos>,
+    /// Shards that have told since how their devices fare.
+    heard: BTreeSet<usize>,
+    /// How it went, once it is over.
+    healed: Option<HealResult>,
+    overran: bool,
+}
+
+impl Conduct {
+    /// Notes how things stand as the load starts. Who has reported once was online, also if a fault took it away since.
+    pub(super) const fn begin(&mut self, gauges: &Gauges) {
+        self.before = gauges.ready.saturating_sub(gauges.gave_up);
+        self.gone_before = gauges.gone;
+    }
+
+    /// Shard number `shard` has told how things stand.
+    pub(super) fn hear(&mut self, shard: usize) {
+        if self.began.is_some() {
+            self.heard.insert(shard);
+        }
+    }
+
+    /// Devices that are still to come back, and those that never will.
+    const fn missing_and_gone(&self, gauges: &Gauges) -> (u32, u32) {
+        let gone = gauges.gone.saturating_sub(self.gone_before);
+        (self.before.saturating_sub(gauges.connected + gone), gone)
+    }
+
+    /// Ends the healing at `now`.
+    fn end(&mut self, now: Nanos, gauges: &Gauges) {
+        let (missing, gone) = self.missing_and_gone(gauges);
+        let Some(began) = self.began.filter(|_| self.healed.is_none()) else { return };
+        let (whole, began_s) = (missing == 0, began.as_secs_f64());
+        let took_s = whole.then(|| now.since(began).as_secs_f64());
+        self.healed = Some(HealResult { began_s, took_s, whole, missing, gone });
+    }
+}
+
+impl Coordinator {
+    /// The load is over for this `reason`: what is unfinished is to `abort`, or there is nothing unfinished. A drill then
+    /// heals its fleet before it stops.
+    pub(super) fn end_load(&mut self, reason: StopReason, abort: bool) {
+        let now = self.clock.now();
+        self.load_end.get_or_insert(now);
+        let heal = self.options.plan.drill.as_ref().map(|drill| drill.heal);
+        match heal.filter(|_| matches!(self.phase, Phase::Running { .. }) && self.members.any_at_work(|_| true)) {
+            Some(heal) => {
+                self.conduct.began = Some(now);
+                self.hubs.heal();
+                self.members.heal(abort);
+                self.phase = Phase::Healing { until: self.clock.instant(now + heal), reason };
+            }
+            None => self.stop(reason),
+        }
+    }
+
+    /// When a drill goes on whether or not anything is heard: at its limit, or when it has waited for its fleet for long
+    /// enough.
+    pub(super) fn turn_at(&self) -> Option<Instant> {
+        match (self.phase, &self.options.plan.drill) {
+            (Phase::Running { since }, Some(drill)) => Some(since + drill.limit),
+            (Phase::Healing { until, .. }, _) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// What [`Coordinator::turn_at`] waits for has come.
+    pub(super) fn on_turn(&mut self) {
+        if let (Phase::Running { .. }, Some(drill)) = (self.phase, &self.options.plan.drill) {
+            self.live.say(&format!(
+                "the drill has not ended within its limit, {} s: stopping it",
+                drill.limit.as_secs_f64()
+            ));
+            self.conduct.overran = true;
+            self.end_load(StopReason::Finished, true);
+        } else {
+            self.end_healing();
+        }
+    }
+
+    /// Ends the healing if the fleet is whole again, by what all of its shards have told since.
+    pub(super) fn look_whether_whole(&mut self) {
+        let untold = self.members.any_at_work(|shard| !self.conduct.heard.contains(&shard));
+        if !untold && self.conduct.missing_and_gone(&self.tally.gauges()).0 == 0 {
+            self.end_healing();
+        }
+    }
+
+    fn end_healing(&mut self) {
+        if let Phase::Healing { reason, .. } = self.phase {
+            self.conduct.end(self.clock.now(), &self.tally.gauges());
+            self.stop(reason);
+        }
+    }
+
+    /// Whether the roll-out was aborted, unless that is what the drill wants to see.
+    pub(super) fn is_aborted(&self) -> bool {
+        let wanted = self.options.plan.drill.as_ref().is_some_and(Drill::asserts_abort);
+        !wanted && self.rollout.as_ref().is_some_and(|rollout| rollout.waves.are_aborted())
+    }
+
+    /// When there was load, as it stands at `now`.
+    pub(super) fn load_span(&self, now: Nanos) -> Option<LoadSpan> {
+        let start = self.load_start?;
+        let end = self.load_end.unwrap_or(now).max(start);
+        Some(LoadSpan { from_s: start.as_secs_f64(), to_s: end.as_secs_f64() })
+    }
+
+    /// What the drill showed, if it is one; its expressions are still to be judged.
+    pub(super) fn drill_result(&self, load: Option<LoadSpan>) -> Option<DrillResult> {
+        let (plan, command) = (&self.options.plan, &self.options.command);
+        let drill = plan.drill.as_ref()?;
+        let says_seed = command.split(' ').any(|word| word == "--seed" || word.starts_with("--seed="));
+        Some(DrillResult {
+            claim: drill.claim.clone(),
+            phases: load.map(|load| phases(plan, drill, load, &self.tally)).unwrap_or_default(),
+            timeline: load.map(|load| timeline(plan, load, &self.hub_faults)).unwrap_or_default(),
+            steady: Vec::new(),
+            assertions: Vec::new(),
+            heal: self.conduct.healed.clone(),
+            overran: self.conduct.overran,
+            replay: if says_seed { command.clone() } else { format!("{command} --seed {}", plan.seed.0) },
+        })
+    }
+
+    /// What stands in the live view for the load of a drill.
+    pub(super) fn phase_in_words(&self, drill: &Drill, since: Instant) -> &'static str {
+        let passed = Instant::now().saturating_duration_since(since);
+        match drill.phases(&self.options.plan.faults).at(passed) {
+            DrillPhase::Before => "before faults",
+            DrillPhase::During => "during faults",
+            DrillPhase::After => "after faults",
+        }
+    }
+}
+
+/// The phases that began.
+fn phases(plan: &Plan, drill: &Drill, load: LoadSpan, tally: &Tally) -> Vec<PhaseResult> {
+    let spans = drill.phases(&plan.faults);
+    let phase = |name: DrillPhase| {
+        let (from, to) = spans.span(name)?;
+        let from_s = load.from_s + from.as_secs_f64();
+        let to_s = to.map_or(load.to_s, |to| load.to_s.min(load.from_s + to.as_secs_f64()));
+        let data = tally.total.phases.get(&name).cloned().unwrap_or_default();
+        (from_s < load.to_s).then_some(PhaseResult { name, from_s, to_s, data })
+    };
+    DrillPhase::ALL.into_iter().filter_map(phase).collect()
+}
+
+/// The faults that began. Hubs tell when theirs really did; of the others the plan is known. One that the load outlived
+/// has ended; the others were ended by the healing.
+fn timeline(plan: &Plan, load: LoadSpan, hub_faults: &HubFaults) -> Vec<FaultSpan> {
+    let told = hub_faults.rows(&plan.faults);
+    let span = |fault: &Fault| {
+        let (from, to) = match told.iter().find(|row| row.name == fault.name) {
+            Some(row) => (row.began_s?, row.ended_s),
+            None => (fault.at.as_secs_f64(), fault.ends().map(|end| end.as_secs_f64())),
+        };
+        let (from_s, to_s) = (load.from_s + from, to.map(|to| load.from_s + to).filter(|to| *to < load.to_s));
+        (from_s < load.to_s).then(|| FaultSpan { name: fault.name.clone(), from_s, to_s })
+    };
+    plan.faults.iter().filter_map(span).collect()
+}
+
+/// Waits for a moment; for ever if there is none.
+pub(super) async fn moment(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,123 @@
+//! Drills: each ends in the verdict that its faults earn, and leaves no fault behind.
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::support::{ANY_CENSUS, Ended, QuickRun, Running, census, run};
+
+/// A drill of two seconds, in the middle of which half of the fleet is away for half a second.
+const SHORT: [&str; 9] = [
+    ANY_CENSUS,
+    r#"fault=[{ kind = "offline", select = { percent = 50 }, at = "500ms", for = "500ms" }]"#,
+    "fleet.devices=80",
+    "load.rate=40",
+    "retry.method=none",
+    "drill.claim=it holds",
+    "drill.recovery=200ms",
+    // Lateness is judged against the tightest objective, and whether a machine is quick is not what this is about.
+    r#"drill.steady=["census.completed.pct >= 99", "update.total.max < 1h"]"#,
+    "drill.heal=20s",
+];
+
+/// The short drill, or another one with these `sets`.
+fn drill(quick: &QuickRun, sets: &[&str]) -> Running {
+    let all = SHORT.iter().chain(sets).flat_map(|set| ["--set", set]);
+    Running::start(quick.command(&["run", "quickstart"], &all.collect::<Vec<_>>()))
+}
+
+#[track_caller]
+fn ended(sets: &[&str], code: i32, verdict: &str) -> (Value, Ended) {
+    let quick = QuickRun::new();
+    let ended = drill(&quick, sets).wait().expect(code);
+    let results = quick.results();
+    assert_eq!(results["verdict"], verdict, "{}", ended.stdout);
+    assert_eq!(census(&results, "unaccounted"), 0);
+    (results, ended)
+}
+
+#[test]
+fn a_drill_that_proves_its_claim_passes() {
+    let assert = r#"drill.assert=["during: census.not_online > 0", "after: census.completed.pct >= 100",
+        "faults.offline.not_online.pct > 20", "connected.pct >= 30"]"#;
+    // Long enough for a whole second of each phase.
+    let longer = ["fleet.devices=160", "fault.offline.at=1100ms", "fault.offline.for=1s"];
+    let steady = r#"drill.steady=["census.completed.pct >= 99", "update.total.max < 1h", "connected.pct >= 99"]"#;
+    let (results, ended) = ended(&[&longer[..], &[assert, steady]].concat(), 0, "pass");
+    let drill = &results["drill"];
+    let phases: Vec<&str> =
+        drill["phases"].as_array().unwrap().iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+    assert_eq!(phases, ["before", "during", "after"]);
+    let planned: i64 = drill["phases"].as_array().unwrap().iter().map(|phase| census(phase, "planned")).sum();
+    assert_eq!(planned, 160);
+    assert!(drill["phases"].as_array().unwrap().iter().all(|phase| census(phase, "unaccounted") == 0), "{drill}");
+    for phase in ["before", "after"] {
+        let steady = drill["steady"].as_array().unwrap().iter().filter(|steady| steady["phase"] == phase);
+        assert_eq!(steady.filter(|steady| steady["ok"] == true).count(), 3, "{drill}");
+    }
+    assert_eq!((&drill["heal"]["whole"], &drill["heal"]["missing"]), (&true.into(), &0.into()));
+    assert!(ended.stdout.starts_with("PASS quickstart") && ended.stdout.contains("\nDrill      it holds\n"));
+    assert!(drill["replay"].as_str().unwrap().ends_with(" --seed 7"), "{drill}");
+    assert!(ended.stderr.contains("] during faults"), "{}", ended.stderr);
+}
+
+#[test]
+fn nothing_is_proven_where_nothing_was_steady_before() {
+    let (results, ended) = ended(&["drill.steady=[\"update.total.min > 1h\"]"], 96, "invalid");
+    assert!(ended.stdout.contains("there was no steady state before the faults: `update.total.min > 1h`"));
+    assert_eq!(results["valid"], false);
+}
+
+#[test]
+fn a_fleet_that_is_not_well_after_the_faults_has_not_recovered() {
+    // Devices that hang in an update refuse the next one, also when the fault is over.
+    let stall =
+        r#"fault=[{ kind = "stall", stage = "apply", select = { percent = 50 }, at = "500ms", for = "500ms" }]"#;
+    let sets = [stall, "fleet.devices=20", "load.updates=80", "observe.stage_deadline=400ms"];
+    let (results, ended) = ended(&sets, 99, "not_recovered");
+    assert!(ended.stdout.starts_with("NOT RECOVERED quickstart (exit code 99)"), "{}", ended.stdout);
+    assert_eq!((&results["valid"], &results["drill"]["heal"]["whole"]), (&true.into(), &true.into()));
+}
+
+#[test]
+fn a_broken_assertion_fails_a_drill() {
+    let (results, ended) = ended(&[r#"drill.assert=["during: census.completed.pct >= 100"]"#], 99, "fail");
+    assert_eq!(results["drill"]["assertions"][0]["ok"], false);
+    assert!(ended.stdout.contains("broken  during: census.completed.pct >= 100"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_drill_that_is_interrupted_heals_its_fleet_first() {
+    let quick = QuickRun::new();
+    let running = drill(&quick, &["fault.0.for=1h", "drill.steady=[]", "firmware.download=20s"]);
+    running.until_it_says("] during faults");
+    running.signal(Signal::SIGINT);
+    let ended = running.wait().expect(97);
+    let results = quick.results();
+    assert_eq!((&results["verdict"], &results["drill"]["heal"]["whole"]), (&"aborted".into(), &true.into()));
+    assert_eq!((census(&results, "aborted") > 0, census(&results, "unaccounted")), (true, 0));
+    assert!(ended.stderr.contains("healing the fleet"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_drill_does_not_go_on_beyond_its_limit() {
+    let sets = ["firmware.apply=50s", "drill.limit=3s", "drill.steady=[]"];
+    let (results, ended) = ended(&sets, 99, "not_recovered");
+    assert_eq!(results["drill"]["overran"], true);
+    assert!(census(&results, "aborted") > 0 && ended.stdout.contains("had not ended within its limit"));
+}
+
+#[test]
+fn a_drill_runs_over_several_shards() {
+    let (results, _) = ended(&["fleet.shards=3"], 0, "pass");
+    assert_eq!(results["shards"].as_array().unwrap().len(), 3);
+    assert_eq!(results["drill"]["heal"]["whole"], true);
+}
+
+#[test]
+fn a_driver_alone_cannot_drill() {
+    let quick = QuickRun::new();
+    let sets = ["--set", SHORT[1], "--set", "drill.claim=x"];
+    let ended = Running::start(quick.command(&["drive", "quickstart"], &sets)).wait().expect(2);
+    assert!(ended.stderr.contains("twinstorm run quickstart"), "{}", ended.stderr);
+    assert!(run(&["profile", "list"]).expect(0).stdout.contains("quickstart"));
+}
