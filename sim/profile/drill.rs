@@ -93,9 +93,12 @@ fn phases(field: &Field<'_>, drill: &Drill, scene: Scene<'_>, schedule: &Schedul
         ));
     }
     let phases = drill.phases(scene.faults);
+    // A roll-out that is to be aborted need not come so far.
+    let cut = drill.asserts_abort();
     let wanted = |phase| {
         let asserted = drill.assertions.iter().any(|assertion| assertion.phase == Some(phase));
-        phase == DrillPhase::During || !drill.steady.is_empty() || asserted
+        let steady = !drill.steady.is_empty() && !(cut && phase == DrillPhase::After);
+        phase == DrillPhase::During || steady || asserted
     };
     if wanted(DrillPhase::After) && phases.span(DrillPhase::After).is_none() {
         return Err(field.problem(

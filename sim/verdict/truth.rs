@@ -48,6 +48,7 @@ fn of_fault(row: &FaultRow, figure: FaultFigure, comparison: Comparison) -> Obse
         FaultFigure::Updates => Some(row.injected as f64),
         FaultFigure::Strikes => Some(row.strikes as f64),
         FaultFigure::Peak => Some(row.peak_per_s),
+        FaultFigure::PeakPercent => (row.strikes > 0).then(|| row.peak_per_s * 100.0 / row.strikes as f64),
         FaultFigure::OutcomePercent(outcome) => {
             let count = row.observed.get(&outcome).copied().unwrap_or_default();
             (row.injected > 0).then(|| count as f64 * 100.0 / row.injected as f64)
@@ -66,6 +67,7 @@ fn of_retries(row: &RetryRow, figure: RetryFigure) -> f64 {
         RetryFigure::Retries => row.retries,
         RetryFigure::GiveUps => row.give_ups,
         RetryFigure::Peak => row.peak_per_s,
+        RetryFigure::PeakPercent => return row.peak_per_s as f64 * 100.0 / f64::from(row.devices.max(1)),
     };
     count as f64
 }
@@ -76,6 +78,10 @@ fn of_connections(result: &RunResult, figure: RetryFigure) -> f64 {
         RetryFigure::Peak => {
             let attempts = result.intervals.iter().map(|interval| interval.connect_attempts);
             attempts.max().unwrap_or_default() as f64
+        }
+        RetryFigure::PeakPercent => {
+            let devices: u32 = result.retries.connect.iter().map(|row| row.devices).sum();
+            of_connections(result, RetryFigure::Peak) * 100.0 / f64::from(devices.max(1))
         }
         figure => result.retries.connect.iter().map(|row| of_retries(row, figure)).sum(),
     }

@@ -151,8 +151,8 @@ fn devices_that_are_gone_for_good() {
     );
 }
 
-/// Everything of a result that the seed decides.
-fn truth_of(results: &Value) -> (Vec<Value>, Value) {
+/// What the seed decides of faults and of how the updates that they hit ended.
+pub(crate) fn truth_of(results: &Value) -> (Vec<Value>, Value) {
     let mut faults = results["faults"].as_array().unwrap().clone();
     for row in &mut faults {
         let row = row.as_object_mut().unwrap();

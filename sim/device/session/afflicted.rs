@@ -161,10 +161,15 @@ impl<D: DeviceDialect> Session<D> {
         true
     }
 
-    /// A connection was opened: it is a sound one so far.
+    /// A connection was opened: it is a sound one so far. A black hole swallows one connection, however that went.
     pub(super) fn path_is_new(&mut self) {
         if let Some(afflictions) = &mut self.afflictions {
             afflictions.impairment = Impairment::default();
+            for affliction in &mut afflictions.list {
+                if affliction.way == Way::HalfOpen && affliction.stage == Stage::Acting {
+                    affliction.stage = Stage::Mending;
+                }
+            }
         }
     }
 
@@ -195,10 +200,6 @@ impl<D: DeviceDialect> Session<D> {
                 let kills = matches!(affliction.way, Way::HalfOpen | Way::DuplicateId | Way::TokenExpiry(_));
                 if kills && affliction.is_felt() && !std::mem::replace(&mut affliction.found, true) {
                     out.push(Output::Event(Event::Found(affliction.fault as usize, now.since(affliction.since))));
-                }
-                if affliction.way == Way::HalfOpen && affliction.stage == Stage::Acting {
-                    // The next connection takes another path.
-                    affliction.stage = Stage::Mending;
                 }
             }
             self.afflictions = Some(afflictions);

@@ -51,6 +51,8 @@ pub enum FaultFigure {
     Strikes,
     /// Strikes in the second in which most came.
     Peak,
+    /// The same in percent of all of its strikes.
+    PeakPercent,
     /// From a strike until the device was well again.
     Recovery(Statistic),
     /// From a strike until the device noticed.
@@ -81,6 +83,8 @@ pub enum RetryFigure {
     GiveUps,
     /// Attempts in the second in which most were made.
     Peak,
+    /// The same in percent of the devices.
+    PeakPercent,
 }
 
 /// What is known of a roll-out.
@@ -161,7 +165,7 @@ impl FaultFigure {
             Self::Updates | Self::Strikes => Unit::Count,
             Self::Peak => Unit::Rate,
             Self::Recovery(statistic) | Self::Found(statistic) => of_statistic(statistic),
-            Self::OutcomePercent(_) => Unit::Percent,
+            Self::PeakPercent | Self::OutcomePercent(_) => Unit::Percent,
         }
     }
 }
@@ -175,12 +179,14 @@ impl RetryFigure {
             Self::Retries => "retries",
             Self::GiveUps => "give_ups",
             Self::Peak => "peak",
+            Self::PeakPercent => "peak.pct",
         }
     }
 
     const fn unit(self) -> Unit {
         match self {
             Self::Peak => Unit::Rate,
+            Self::PeakPercent => Unit::Percent,
             Self::Attempts | Self::Retries | Self::GiveUps => Unit::Count,
         }
     }
@@ -224,6 +230,7 @@ impl fmt::Display for FaultFigure {
             Self::Updates => f.write_str("updates"),
             Self::Strikes => f.write_str("strikes"),
             Self::Peak => f.write_str("peak"),
+            Self::PeakPercent => f.write_str("peak.pct"),
             Self::Recovery(statistic) => write!(f, "recovery.{}", statistic.name()),
             Self::Found(statistic) => write!(f, "found.{}", statistic.name()),
             Self::OutcomePercent(outcome) => write!(f, "{outcome}.pct"),

@@ -6,10 +6,11 @@ use super::{FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Statistic,
 use crate::policy::{Outcome, Series};
 
 /// What may be asked of a fault.
-const OF_FAULT: &str = "`updates`, `strikes`, `peak`, `recovery.<statistic>`, `found.<statistic>` and `<outcome>.pct`";
+const OF_FAULT: &str =
+    "`updates`, `strikes`, `peak`, `peak.pct`, `recovery.<statistic>`, `found.<statistic>` and `<outcome>.pct`";
 /// What may be asked of retries.
 const OF_RETRIES: &str = "`retry.connect`, `retry.method` and `retry.twin`, each with `attempts`, `retries`, \
-                          `give_ups` or `peak`, and `retry.connect.<policy>` with these or `back.<statistic>`";
+                          `give_ups`, `peak` or `peak.pct` (of the devices), and `retry.connect.<policy>` with these or `back.<statistic>`";
 /// What may be asked of a roll-out.
 const OF_ROLLOUT: &str = "`exposed`, `exposed.pct`, `aborted` and `waves`";
 
@@ -59,6 +60,7 @@ fn fault(metric: &str, rest: &str) -> Result<Metric, ThresholdError> {
             "peak" => FaultFigure::Peak,
             _ => return Err(unknown(figure)),
         },
+        Some(("peak", "pct")) => FaultFigure::PeakPercent,
         Some(("recovery", name)) => FaultFigure::Recovery(statistic(metric, name)?),
         Some(("found", name)) => FaultFigure::Found(statistic(metric, name)?),
         Some((name, "pct")) => FaultFigure::OutcomePercent(outcome(metric, name)?),
@@ -78,8 +80,11 @@ fn retry(metric: &str, rest: &str) -> Result<Metric, ThresholdError> {
         .into_iter()
         .find(|retrying| retrying.name() == what)
         .ok_or_else(|| unknown(what))?;
+    if let Some(figure) = retry_figure(rest) {
+        return Ok(Metric::Retry(what, figure));
+    }
     match (what, rest.split_once('.')) {
-        (_, None) => Ok(Metric::Retry(what, retry_figure(rest).ok_or_else(|| unknown(rest))?)),
+        (_, None) => Err(unknown(rest)),
         (RetryOf::Connect, Some((policy, figure))) => {
             if let Some(name) = figure.strip_prefix("back.") {
                 return Ok(Metric::ConnectPolicyBack(policy.to_owned(), statistic(metric, name)?));
@@ -92,9 +97,8 @@ fn retry(metric: &str, rest: &str) -> Result<Metric, ThresholdError> {
 }
 
 fn retry_figure(name: &str) -> Option<RetryFigure> {
-    [RetryFigure::Attempts, RetryFigure::Retries, RetryFigure::GiveUps, RetryFigure::Peak]
-        .into_iter()
-        .find(|figure| figure.name() == name)
+    use RetryFigure::{Attempts, GiveUps, Peak, PeakPercent, Retries};
+    [Attempts, Retries, GiveUps, Peak, PeakPercent].into_iter().find(|figure| figure.name() == name)
 }
 
 fn rollout(metric: &str, rest: &str) -> Result<Metric, ThresholdError> {
@@ -157,6 +161,7 @@ mod tests {
             "faults.hub_down.updates",
             "faults.fail-2.strikes",
             "faults.hub_down.peak",
+            "faults.hub_down.peak.pct",
             "faults.half_open.found.p99",
             "faults.half_open.recovery.max",
             "faults.stall.stuck.pct",
@@ -164,6 +169,8 @@ mod tests {
             "retry.method.give_ups",
             "retry.twin.retries",
             "retry.connect.azure-c.peak",
+            "retry.connect.azure-c.peak.pct",
+            "retry.twin.peak.pct",
             "retry.connect.exponential.back.p99",
             "rollout.exposed",
             "rollout.exposed.pct",

@@ -256,3 +256,13 @@ fn without_a_fault_a_loss_is_unexplained() {
     rig.cut();
     assert_eq!(rig.count(&Event::LostUnexplained), 1);
 }
+
+#[test]
+fn a_black_hole_swallows_one_connection_however_that_ends() {
+    let reset = Fault { at: 9 * SECOND, ..fault(FaultKind::Reset) };
+    let mut rig = Rig::online(&[fault(FaultKind::HalfOpen), reset]);
+    rig.input(Input::LoadStarts(at(2.0)));
+    rig.run_until(at(20.0));
+    assert_eq!(rig.did()[4..], ["impaired", "cut", "open", "CONNECT", "SUBSCRIBE 2"]);
+    assert_eq!((relieved(&rig), found(&rig)), (vec![10 * SECOND], vec![]));
+}
