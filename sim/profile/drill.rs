@@ -97,8 +97,8 @@ fn phases(field: &Field<'_>, drill: &Drill, scene: Scene<'_>, schedule: &Schedul
     let cut = drill.asserts_abort();
     let wanted = |phase| {
         let asserted = drill.assertions.iter().any(|assertion| assertion.phase == Some(phase));
-        let steady = !drill.steady.is_empty() && !(cut && phase == DrillPhase::After);
-        phase == DrillPhase::During || steady || asserted
+        let is_owed = phase == DrillPhase::Before || !cut;
+        phase == DrillPhase::During || (!drill.steady.is_empty() && is_owed) || asserted
     };
     if wanted(DrillPhase::After) && phases.span(DrillPhase::After).is_none() {
         return Err(field.problem(

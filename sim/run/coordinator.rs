@@ -236,8 +236,7 @@ impl Coordinator {
         for (shard, why) in self.members.stuck() {
             self.lose_shard(shard, why);
         }
-        let status = self.status();
-        self.live.show(&status);
+        self.live.show(&self.status());
     }
 
     fn on_hub_fault(&mut self, hub: usize, news: HubFaultNews) {
@@ -258,9 +257,8 @@ impl Coordinator {
 
     fn on_signal(&mut self) {
         self.end_load(StopReason::Interrupted, true);
-        let healing = matches!(self.phase, Phase::Healing { .. });
         if self.options.roles.driver {
-            let first = if healing { "healing the fleet, then " } else { "" };
+            let first = if matches!(self.phase, Phase::Healing { .. }) { "healing the fleet, then " } else { "" };
             self.live.say(&format!("stopping: {first}writing what there is; Ctrl-C again leaves at once"));
         }
     }
@@ -319,8 +317,7 @@ impl Coordinator {
                 if now < since {
                     ("holding", Some(since.duration_since(now) + whole))
                 } else {
-                    let phase = plan.drill.as_ref().map_or("running", |drill| self.phase_in_words(drill, since));
-                    (phase, whole.checked_sub(now.duration_since(since)))
+                    (self.phase_in_words(since), whole.checked_sub(now.duration_since(since)))
                 }
             }
             Phase::Healing { .. } => ("healing", None),

@@ -72,7 +72,11 @@ impl Coordinator {
                 self.members.heal(abort);
                 self.phase = Phase::Healing { until: self.clock.instant(now + heal), reason };
             }
-            None => self.stop(reason),
+            None => {
+                // A healing that is cut short has come as far as it has.
+                self.conduct.end(now, &self.tally.gauges());
+                self.stop(reason);
+            }
         }
     }
 
@@ -145,8 +149,9 @@ impl Coordinator {
         })
     }
 
-    /// What stands in the live view for the load of a drill.
-    pub(super) fn phase_in_words(&self, drill: &Drill, since: Instant) -> &'static str {
+    /// What stands in the live view for a load that started at `since`.
+    pub(super) fn phase_in_words(&self, since: Instant) -> &'static str {
+        let Some(drill) = &self.options.plan.drill else { return "running" };
         let passed = Instant::now().saturating_duration_since(since);
         match drill.phases(&self.options.plan.faults).at(passed) {
             DrillPhase::Before => "before faults",
