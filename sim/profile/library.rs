@@ -11,7 +11,7 @@ use super::reader::Section;
 use super::{Invalid, ProfileError};
 
 /// Name and text of every profile that is compiled in. The first one is the base that others are laid over.
-const BUILT_IN: [(&str, &str); 17] = [
+const BUILT_IN: [(&str, &str); 18] = [
     ("quickstart", include_str!("../../profiles/quickstart.toml")),
     ("tutorial", include_str!("../../profiles/tutorial.toml")),
     ("first-faults", include_str!("../../profiles/first-faults.toml")),
@@ -27,6 +27,7 @@ const BUILT_IN: [(&str, &str); 17] = [
     ("rollback-storm", include_str!("../../profiles/rollback-storm.toml")),
     ("liars", include_str!("../../profiles/liars.toml")),
     ("flaky-fleet", include_str!("../../profiles/flaky-fleet.toml")),
+    ("every-fault", include_str!("../../profiles/every-fault.toml")),
     ("hundred-thousand", include_str!("../../profiles/hundred-thousand.toml")),
     ("million", include_str!("../../profiles/million.toml")),
 ];
