@@ -1,5 +1,7 @@
 //! The threads of a fleet: each runs its share of the devices on a runtime of its own.
 
+mod alive;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,6 +15,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{sleep_until, timeout};
 
+pub(super) use self::alive::Alive;
 use super::download::Downloads;
 use super::event::Output;
 use super::failures::{Failure, Failures};
@@ -361,34 +364,6 @@ impl<D> Worker<D> {
     async fn drained(&self) {
         while self.live.get() > 0 {
             self.drained.notified().await;
-        }
-    }
-}
-
-/// A task's hold on its worker: counts it as alive as long as it is there, and notices if it panics: the runtime would
-/// catch that in silence.
-pub(super) struct Alive<D>(Rc<Worker<D>>);
-
-impl<D> Alive<D> {
-    pub(super) fn new(worker: Rc<Worker<D>>) -> Self {
-        worker.live.set(worker.live.get() + 1);
-        Self(worker)
-    }
-
-    pub(super) const fn worker(&self) -> &Rc<Worker<D>> {
-        &self.0
-    }
-}
-
-impl<D> Drop for Alive<D> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.broken.set(true);
-        }
-        let left = self.0.live.get().saturating_sub(1);
-        self.0.live.set(left);
-        if left == 0 {
-            self.0.drained.notify_one();
         }
     }
 }

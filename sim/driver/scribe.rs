@@ -125,6 +125,11 @@ impl Scribe {
         self.truth.as_ref().map_or(0, |truth| truth.afflictions(device))
     }
 
+    /// The faults, bit by bit, that have afflicted `device` since it was called.
+    pub(super) fn felt(&self, device: u32) -> u64 {
+        self.truth.as_ref().map_or(0, |truth| truth.felt(device))
+    }
+
     /// The call was due at `due`.
     pub(super) fn due(&mut self, now: Nanos, device: u32, due: Nanos) {
         self.recorder.counters().calls_due += 1;
@@ -139,6 +144,9 @@ impl Scribe {
         self.recorder.retries().method.attempts += 1;
         if update.attempts() == 1 {
             self.recorder.sent(now);
+            if let Some(truth) = &self.truth {
+                truth.called(device);
+            }
             if let Some(wave) = self.wave(update) {
                 wave.call(now);
             }

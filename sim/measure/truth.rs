@@ -29,6 +29,8 @@ struct Slot {
     injected: AtomicU64,
     /// Bit n: fault n of the plan afflicts the device now, whatever it does.
     afflicted: AtomicU64,
+    /// Bit n: fault n of the plan has afflicted the device since its latest update was called.
+    felt: AtomicU64,
     /// The update that the driver has ended: what strikes it from then on comes too late for its outcome.
     ended: AtomicU64,
     /// 1 + the first fault that decided how this update ends; 0 if none has.
@@ -148,6 +150,7 @@ impl Truth {
     pub fn afflicted(&self, device: u32, fault: usize) {
         if let Some(slot) = self.slot(device) {
             slot.afflicted.fetch_or(bit(fault), Ordering::SeqCst);
+            slot.felt.fetch_or(bit(fault), Ordering::SeqCst);
         }
     }
 
@@ -156,6 +159,19 @@ impl Truth {
         if let Some(slot) = self.slot(device) {
             slot.afflicted.fetch_and(!bit(fault), Ordering::SeqCst);
         }
+    }
+
+    /// The driver calls the device for a new update: what it has felt counts from here.
+    pub fn called(&self, device: u32) {
+        if let Some(slot) = self.slot(device) {
+            slot.felt.store(slot.afflicted.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+    }
+
+    /// Bit n: fault n of the plan has afflicted the device since it was called, though it may be over.
+    #[must_use]
+    pub fn felt(&self, device: u32) -> u64 {
+        self.slot(device).map_or(0, |slot| slot.felt.load(Ordering::SeqCst))
     }
 
     /// Bit n: fault n of the plan afflicts the device now.
@@ -299,6 +315,9 @@ mod tests {
         assert_eq!(truth.afflictions(0), 1 | 1 << 63);
         truth.relieved(0, 0);
         assert_eq!((truth.afflictions(0), truth.afflictions(1)), (1 << 63, 0));
+        assert_eq!(truth.felt(0), 1 | 1 << 63, "what is over was felt all the same");
+        truth.called(0);
+        assert_eq!(truth.felt(0), 1 << 63);
     }
 
     #[test]

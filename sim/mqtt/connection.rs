@@ -15,6 +15,7 @@ use super::greeting::read_connect;
 use super::packet::{Connect, MAX_PACKET, Packet, PacketError, read_packet};
 use super::tls::{ClientCertificate, ClientTls, Engine, ServerTls, TlsError};
 
+mod detached;
 mod error;
 mod impairment;
 mod layers;
@@ -23,6 +24,7 @@ mod scratch;
 mod stream;
 mod upgrade;
 
+pub use detached::Detached;
 pub use error::ConnectionError;
 pub use impairment::Impairment;
 use layers::Layers;
@@ -45,24 +47,10 @@ pub struct Connection {
     unsent: BytesMut,
 }
 
-/// A connection on its way from one runtime to another.
-pub struct Detached {
-    stream: std::net::TcpStream,
-    layers: Option<Box<Layers>>,
-    partial: BytesMut,
-    unsent: BytesMut,
-}
-
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (partial, unsent) = (self.partial.len(), self.unsent.len());
         f.debug_struct("Connection").field("partial", &partial).field("unsent", &unsent).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Detached {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Detached").field("stream", &self.stream).finish_non_exhaustive()
     }
 }
 
@@ -91,24 +79,6 @@ impl Connection {
     /// TLS cannot begin.
     pub fn server(stream: TcpStream, tls: &ServerTls) -> Result<Self, ConnectionError> {
         Ok(Self { layers: Some(Box::new(Layers::tls(Engine::server(tls)?))), ..Self::new(stream) })
-    }
-
-    /// Takes the connection off this runtime; [`Connection::attach`] puts it on another.
-    ///
-    /// # Errors
-    /// The runtime does not let go of the socket.
-    pub fn detach(self) -> io::Result<Detached> {
-        let Self { line, layers, partial, unsent } = self;
-        Ok(Detached { stream: line.tcp.into_std()?, layers, partial, unsent })
-    }
-
-    /// Goes on with a connection that comes from another runtime.
-    ///
-    /// # Errors
-    /// This runtime does not take the socket.
-    pub fn attach(detached: Detached) -> io::Result<Self> {
-        let Detached { stream, layers, partial, unsent } = detached;
-        Ok(Self { line: TcpStream::from_std(stream)?.into(), layers, partial, unsent })
     }
 
     /// Tears the connection: the peer sees a reset, and what was not sent is lost.

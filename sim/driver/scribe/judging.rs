@@ -98,8 +98,8 @@ impl Scribe {
             let since_start = |moment: Nanos| moment.since(self.load_start);
             faults |= self.diagonal.of_the_hub(since_start(update.due()), since_start(now));
             if !times.accepted {
-                // It may have gone away after the call was sent; a job's calls are the hub's to send.
-                faults |= self.afflictions(device);
+                // It may have been away for a moment while the call was under way; a job's calls are the hub's to send.
+                faults |= self.felt(device);
             }
         }
         Hits {
