@@ -153,13 +153,19 @@ impl Diagonal {
                 None if lasting && hits.accepted && fault.kind.is_terminal() => {
                     outcomes.extend([Outcome::Completed, Outcome::LostDevice]);
                 }
+                // The device refused an attempt, and accepted a later one.
+                None if hits.accepted && fault.kind.place() == Place::Call => {
+                    outcomes.insert(Outcome::Completed);
+                    outcomes.extend(fault.kind.outcomes());
+                }
                 None => outcomes.extend(fault.kind.outcomes()),
             }
         }
         if let Some(fault) = decisive {
             outcomes.extend(fault.kind.outcomes());
         }
-        let away = || self.bits(hits.faults).any(|(_, fault)| fault.kind.place() == Place::Link);
+        let cuts_off = |fault: &Fault| fault.kind.place() == Place::Link || fault.kind == FaultKind::HubDown;
+        let away = || self.bits(hits.faults).any(|(_, fault)| cuts_off(fault));
         if outcomes.contains(&Outcome::Stuck) && away() {
             // One that stands still may be away as well when it is looked at for the last time.
             outcomes.insert(Outcome::LostDevice);
@@ -265,6 +271,8 @@ mod tests {
             (&[NO_REPLY], Some(NO_REPLY), false, NoResponse, "", true),
             (&[NO_REPLY], Some(NO_REPLY), false, Completed, "", false),
             (&[NO_REPLY], None, true, NoResponse, "", true),
+            (&[NO_REPLY], None, true, Completed, "", true),
+            (&[NO_REPLY], None, true, Stuck, "applying", false),
             (&[REJECT], Some(REJECT), false, Rejected, "503", true),
             (&[REJECT], Some(REJECT), false, Rejected, "409", false),
             (&[FAIL], Some(FAIL), true, Failed, checksum, true),
@@ -290,6 +298,7 @@ mod tests {
             (&[STALL, OFFLINE], Some(STALL), true, LostDevice, "applying", true),
             (&[STALL, OFFLINE], Some(STALL), true, Stuck, "downloading", true),
             (&[STALL, HUB_DOWN], Some(STALL), true, HubError, "unreachable", true),
+            (&[STALL, HUB_DOWN], Some(STALL), true, LostDevice, "downloading", true),
             (&[STALL, HUB_DOWN], Some(STALL), true, Completed, "", false),
         ] {
             let found = holds(false, &hits(faults, decisive, accepted), outcome, detail);

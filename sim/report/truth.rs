@@ -95,7 +95,8 @@ fn block(rows: &[MatrixRow], outcomes: &[Outcome]) -> Vec<String> {
         cells.remove(0);
     }
     let cell = |row: &MatrixRow, outcome| row.outcomes.get(outcome).map_or_else(|| ".".to_owned(), u64::to_string);
-    for row in rows {
+    // A row in which nothing stands is told by the table of faults.
+    for row in rows.iter().filter(|row| outcomes.iter().any(|outcome| row.outcomes.contains_key(outcome))) {
         cells.push([row.hit_by.clone()].into_iter().chain(outcomes.iter().map(|outcome| cell(row, outcome))).collect());
     }
     let mut align = vec![Align::Right; outcomes.len() + 1];

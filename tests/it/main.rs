@@ -6,6 +6,7 @@ mod actors;
 mod doctor;
 mod drills;
 mod elsewhere;
+mod every_fault;
 mod faults;
 mod hostile;
 mod hub;
