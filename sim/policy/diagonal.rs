@@ -153,10 +153,10 @@ impl Diagonal {
                 None if lasting && hits.accepted && fault.kind.is_terminal() => {
                     outcomes.extend([Outcome::Completed, Outcome::LostDevice]);
                 }
-                // The device refused an attempt, and accepted a later one.
+                // It kept attempts from the device, and a later one was accepted.
                 None if hits.accepted && fault.kind.place() == Place::Call => {
-                    outcomes.insert(Outcome::Completed);
                     outcomes.extend(fault.kind.outcomes());
+                    outcomes.insert(Outcome::Completed);
                 }
                 None => outcomes.extend(fault.kind.outcomes()),
             }
@@ -271,8 +271,10 @@ mod tests {
             (&[NO_REPLY], Some(NO_REPLY), false, NoResponse, "", true),
             (&[NO_REPLY], Some(NO_REPLY), false, Completed, "", false),
             (&[NO_REPLY], None, true, NoResponse, "", true),
+            // A retry found the device when the fault was over.
             (&[NO_REPLY], None, true, Completed, "", true),
             (&[NO_REPLY], None, true, Stuck, "applying", false),
+            (&[REJECT], None, true, Completed, "", true),
             (&[REJECT], Some(REJECT), false, Rejected, "503", true),
             (&[REJECT], Some(REJECT), false, Rejected, "409", false),
             (&[FAIL], Some(FAIL), true, Failed, checksum, true),

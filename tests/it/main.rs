@@ -23,5 +23,6 @@ mod scheduled;
 mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
+mod ten_drills;
 mod tls;
 mod websocket;
