@@ -144,7 +144,7 @@ impl Scribe {
         self.recorder.retries().method.attempts += 1;
         if update.attempts() == 1 {
             self.recorder.sent(now);
-            if let Some(truth) = &self.truth {
+            if let Some(truth) = self.truth.as_ref().filter(|_| !self.diagonal.is_empty()) {
                 truth.called(device);
             }
             if let Some(wave) = self.wave(update) {

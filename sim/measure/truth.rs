@@ -164,7 +164,9 @@ impl Truth {
     /// The driver calls the device for a new update: what it has felt counts from here.
     pub fn called(&self, device: u32) {
         if let Some(slot) = self.slot(device) {
-            slot.felt.store(slot.afflicted.load(Ordering::SeqCst), Ordering::SeqCst);
+            // In this order, so that what begins meanwhile is not lost.
+            slot.felt.store(0, Ordering::SeqCst);
+            slot.felt.fetch_or(slot.afflicted.load(Ordering::SeqCst), Ordering::SeqCst);
         }
     }
 

@@ -164,11 +164,8 @@ impl Diagonal {
         if let Some(fault) = decisive {
             outcomes.extend(fault.kind.outcomes());
         }
-        let cuts_off = |fault: &Fault| fault.kind.place() == Place::Link || fault.kind == FaultKind::HubDown;
-        let away = || self.bits(hits.faults).any(|(_, fault)| cuts_off(fault));
-        if outcomes.contains(&Outcome::Stuck) && away() {
-            // One that stands still may be away as well when it is looked at for the last time.
-            outcomes.insert(Outcome::LostDevice);
+        for (_, fault) in self.bits(hits.faults).filter(|(_, fault)| is_lasting(fault)) {
+            outcomes.extend(beyond_patience(fault, hits.accepted));
         }
         if hits.failed_itself {
             outcomes.remove(&Outcome::Completed);
@@ -198,6 +195,18 @@ impl Diagonal {
 /// Whether it strikes whatever devices are doing, for as long as it lasts.
 fn is_lasting(fault: &Fault) -> bool {
     matches!(fault.kind.place(), Place::Link | Place::Hub)
+}
+
+/// What a lasting fault may come to as well where it outlasts what the plan has patience for: the retries of a call, the
+/// deadline of a stage. How long it lasts, how devices come back and how long they are waited for is all the plan's, so that
+/// no other outcome could be called the right one.
+fn beyond_patience(fault: &Fault, accepted: bool) -> impl Iterator<Item = Outcome> {
+    let cuts_off = fault.kind.place() == Place::Link || fault.kind == FaultKind::HubDown;
+    let (late, away) = match accepted {
+        true => (Outcome::Stuck, Outcome::LostDevice),
+        false => (Outcome::NoResponse, Outcome::NotOnline),
+    };
+    [late].into_iter().chain(cuts_off.then_some(away))
 }
 
 fn without_success(kind: &FaultKind) -> impl Iterator<Item = Outcome> {
@@ -296,7 +305,15 @@ mod tests {
             (&[OFFLINE], None, false, Completed, "", false),
             (&[OFFLINE], None, true, Completed, "", true),
             (&[OFFLINE], None, true, LostDevice, "applying", true),
-            (&[OFFLINE], None, true, Stuck, "applying", false),
+            (&[OFFLINE], None, true, Rejected, "409", false),
+            // Patience may end before a connection is back, or the hub quick again.
+            (&[OFFLINE], None, true, Stuck, "applying", true),
+            (&[RESET], None, false, NotOnline, "", true),
+            (&[RESET], None, true, LostDevice, "applying", true),
+            (&[RESET], None, true, NotOnline, "", false),
+            (&[HUB_DOWN], None, true, LostDevice, "applying", true),
+            (&[FAIL, RESET], Some(FAIL), true, LostDevice, "downloading", true),
+            (&[FAIL, RESET], Some(FAIL), true, Completed, "", false),
             (&[STALL, OFFLINE], Some(STALL), true, LostDevice, "applying", true),
             (&[STALL, OFFLINE], Some(STALL), true, Stuck, "downloading", true),
             (&[STALL, HUB_DOWN], Some(STALL), true, HubError, "unreachable", true),

@@ -41,6 +41,10 @@ impl Kind for Throttled {
     }
 
     fn outcomes(&self) -> &'static [Outcome] {
-        &[Outcome::Completed, Outcome::Throttled]
+        match self.of {
+            ThrottledOperation::Methods => &[Outcome::Completed, Outcome::Throttled],
+            // Nobody's call is refused by these.
+            _ => &[Outcome::Completed],
+        }
     }
 }
