@@ -337,7 +337,7 @@ fn a_profile_is_a_built_in_name_or_a_file() {
     let error = load("quikstart", &[]).unwrap_err().to_string();
     assert!(
         error.contains("quickstart, tutorial, first-faults, scheduled-job, tier-s1, reconnect-storm, token-cliff, ")
-            && error.contains("flaky-fleet, hundred-thousand, million"),
+            && error.contains("flaky-fleet, every-fault, hundred-thousand, million"),
         "{error}"
     );
     assert!(error.contains("`./quikstart.toml`"), "{error}");

@@ -6,13 +6,14 @@ use toml::Table;
 use crate::support::{ANY_CENSUS, Ended, QuickRun, Running, census, twinstorm};
 
 /// What makes any of them short. In `steady` there is no duration: lateness would be judged by it.
-const SHORT: [&str; 7] = [
+const SHORT: [&str; 8] = [
     ANY_CENSUS,
     "fleet.connect_rate=1000/s",
     "firmware.wait=uniform 50ms..150ms",
     "firmware.download=uniform 50ms..150ms",
     "firmware.apply=uniform 50ms..150ms",
     "observe.interval=100ms",
+    "drill.lead=500ms",
     r#"drill.steady=["census.completed.pct >= 100", "connected.pct >= 99"]"#,
 ];
 
