@@ -66,7 +66,7 @@ fn identity_fight_tells_updates_that_the_impostor_costs() {
         .short(&["retry.connect.cap=1s", "retry.method.cap=1s", "drill.recovery=1s"])
         .asserting("connected.pct >= 97", "connected.pct >= 60")
         .broken_by(&["retry.method=none"])
-        .ends("invalid", &["census.completed.pct >= 100", "faults.off_diagonal == 0"]);
+        .ends("fail", &["census.completed.pct >= 100"]);
 }
 
 #[test]
