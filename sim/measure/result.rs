@@ -258,7 +258,7 @@ pub struct ObserverHealth {
 pub struct Retries {
     /// Connections, a row for each policy. Renewals of a token are attempts too.
     pub connect: Vec<RetryRow>,
-    /// Connections tried in the second of the run that had most, by all policies together.
+    /// Connections tried in the second of the load that had most, by all policies together.
     pub connect_peak_per_s: u64,
     /// Method calls.
     pub method: RetryRow,
@@ -281,9 +281,9 @@ pub struct RetryRow {
     /// How often nothing more was tried after a failure: the policy's limit was reached, or the same would have been
     /// answered again.
     pub give_ups: u64,
-    /// The waits before retries, added up, in seconds.
+    /// The waits before retries, added up over everybody who takes this policy, in seconds.
     pub waited_s: f64,
-    /// Attempts in the second of the run that had most.
+    /// Attempts in the second of the load that had most: the first connecting of the fleet, before it, does not count.
     pub peak_per_s: u64,
     /// Connections that were lost: neither renewed nor taken away on purpose.
     #[serde(default)]

@@ -178,6 +178,7 @@ impl Coordinator {
                 }
                 let start = self.clock.now() + START_LEAD + self.options.plan.hold;
                 self.phase = Phase::Running { since: self.clock.instant(start) };
+                self.tally.load_starts(start);
                 self.load_start = Some(start);
                 self.conduct.begin(&self.tally.gauges());
                 self.hubs.start_at(self.clock.wall().at(start));
