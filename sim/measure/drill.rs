@@ -82,6 +82,9 @@ pub struct HealResult {
     pub whole: bool,
     /// Devices that did not.
     pub missing: u32,
+    /// Those of them that had given up by their policy, and would never have come.
+    #[serde(default)]
+    pub gave_up: u32,
     /// Devices that a fault took for good.
     pub gone: u32,
 }

@@ -190,7 +190,7 @@ impl Coordinator {
             Phase::Running { .. } if self.members.all_at(State::Finished) => {
                 self.end_load(StopReason::Finished, false);
             }
-            Phase::Healing { .. } => self.look_whether_whole(),
+            Phase::Healing { .. } => self.look_whether_settled(),
             _ => self.go_on_with_rollout(),
         }
         Ok(())
