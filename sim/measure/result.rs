@@ -205,7 +205,8 @@ pub struct HubFaultRow {
     pub strikes: u64,
     /// When it began with the first of them, in seconds from the start of the load; `None` if it never did.
     pub began_s: Option<f64>,
-    /// When the last of them was well again; `None` if the run ended before.
+    /// When the last of them was well again, those left out that died before; `None` if the run ended before, or if
+    /// none was left.
     pub ended_s: Option<f64>,
 }
 
