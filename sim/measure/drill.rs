@@ -57,7 +57,7 @@ pub struct FaultSpan {
     pub name: String,
     /// When it began.
     pub from_s: f64,
-    /// When it ended; `None` if only the healing ended it.
+    /// When it ended; `None` if only the healing ended it, or the death of every hub that it was done to.
     pub to_s: Option<f64>,
 }
 
