@@ -57,7 +57,7 @@ pub struct FaultSpan {
     pub name: String,
     /// When it began.
     pub from_s: f64,
-    /// When it ended; `None` if only the healing ended it.
+    /// When it ended; `None` if only the healing ended it, or the death of every hub that it was done to.
     pub to_s: Option<f64>,
 }
 
@@ -82,6 +82,9 @@ pub struct HealResult {
     pub whole: bool,
     /// Devices that did not.
     pub missing: u32,
+    /// Those of them that had given up by their policy, and would never have come.
+    #[serde(default)]
+    pub gave_up: u32,
     /// Devices that a fault took for good.
     pub gone: u32,
 }

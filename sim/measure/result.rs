@@ -205,7 +205,8 @@ pub struct HubFaultRow {
     pub strikes: u64,
     /// When it began with the first of them, in seconds from the start of the load; `None` if it never did.
     pub began_s: Option<f64>,
-    /// When the last of them was well again; `None` if the run ended before.
+    /// When the last of them was well again, those left out that died before; `None` if the run ended before, or if
+    /// none was left.
     pub ended_s: Option<f64>,
 }
 
@@ -258,7 +259,7 @@ pub struct ObserverHealth {
 pub struct Retries {
     /// Connections, a row for each policy. Renewals of a token are attempts too.
     pub connect: Vec<RetryRow>,
-    /// Connections tried in the second of the run that had most, by all policies together.
+    /// Connections tried in the second of the load that had most, by all policies together.
     pub connect_peak_per_s: u64,
     /// Method calls.
     pub method: RetryRow,
@@ -281,9 +282,9 @@ pub struct RetryRow {
     /// How often nothing more was tried after a failure: the policy's limit was reached, or the same would have been
     /// answered again.
     pub give_ups: u64,
-    /// The waits before retries, added up, in seconds.
+    /// The waits before retries, added up over everybody who takes this policy, in seconds.
     pub waited_s: f64,
-    /// Attempts in the second of the run that had most.
+    /// Attempts in the second of the load that had most: the first connecting of the fleet, before it, does not count.
     pub peak_per_s: u64,
     /// Connections that were lost: neither renewed nor taken away on purpose.
     #[serde(default)]

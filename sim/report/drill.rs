@@ -45,7 +45,14 @@ impl Terminal {
             }
             None => {
                 let word = self.paint(Tone::Bad, "not healed:");
-                format!("  {word} every fault was lifted at {began}, {} devices did not come back{gone}", heal.missing)
+                let gave_up = match heal.gave_up {
+                    0 => String::new(),
+                    gave_up => format!("; of these {gave_up} gave up by their policy"),
+                };
+                let missing = heal.missing;
+                format!(
+                    "  {word} every fault was lifted at {began}, {missing} devices did not come back{gave_up}{gone}"
+                )
             }
         }
     }

@@ -227,7 +227,7 @@ fn drill() -> DrillResult {
             threshold("during: census.completed.pct >= 90", Some(80.0), Some(false)),
             threshold("connected.pct >= 95", None, None),
         ],
-        heal: Some(HealResult { began_s: 23.5, took_s: Some(0.25), whole: true, missing: 0, gone: 3 }),
+        heal: Some(HealResult { began_s: 23.5, took_s: Some(0.25), whole: true, missing: 0, gave_up: 0, gone: 3 }),
         overran: false,
         replay: "twinstorm run quickstart --seed 7".to_owned(),
     }

@@ -22,7 +22,6 @@ use super::print;
 use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
-use crate::hub::{HubFaultChange, HubFaultNews};
 use crate::measure::{Tracer, Usage};
 use crate::policy::Outcome;
 use crate::report::{self, Reporter};
@@ -179,6 +178,7 @@ impl Coordinator {
                 let start = self.clock.now() + START_LEAD + self.options.plan.hold;
                 self.phase = Phase::Running { since: self.clock.instant(start) };
                 self.load_start = Some(start);
+                self.tally.load_starts(start);
                 self.conduct.begin(&self.tally.gauges());
                 self.hubs.start_at(self.clock.wall().at(start));
                 self.members.start_at(self.clock.wall().at(start));
@@ -189,7 +189,7 @@ impl Coordinator {
             Phase::Running { .. } if self.members.all_at(State::Finished) => {
                 self.end_load(StopReason::Finished, false);
             }
-            Phase::Healing { .. } => self.look_whether_whole(),
+            Phase::Healing { .. } => self.look_whether_settled(),
             _ => self.go_on_with_rollout(),
         }
         Ok(())
@@ -239,17 +239,11 @@ impl Coordinator {
         self.live.show(&self.status());
     }
 
-    fn on_hub_fault(&mut self, hub: usize, news: HubFaultNews) {
-        let fault = &self.options.plan.faults[news.fault];
-        let what = if news.change == HubFaultChange::Began { "begins" } else { "is over" };
-        self.live.say(&format!("fault {} {what}{}", fault.name, self.hubs.which(hub)));
-        self.hub_faults.note(hub, news);
-    }
-
     /// What a hub that has died served ends with it; the rest goes on. Those of its shards that are stopping already
     /// know their reason.
     async fn on_hub_gone(&mut self, hub: usize) {
         let Some(reason) = self.hubs.note_death(hub).await else { return };
+        self.hub_faults.note_death(hub);
         self.live.say(&reason);
         self.reasons.push(reason);
         self.members.stop(StopReason::HubDied, |member| member.hub == Some(hub));
@@ -345,8 +339,9 @@ impl Coordinator {
     fn finish(mut self) -> Result<RunSummary, RunError> {
         self.live.finish();
         while let Some((hub, news)) = self.hubs.heard() {
-            if let HubNews::Fault(news) = news {
-                self.hub_faults.note(hub, news);
+            match news {
+                HubNews::Fault(news) => self.hub_faults.note(hub, news),
+                HubNews::Gone => self.hub_faults.note_death(hub),
             }
         }
         self.reasons.extend(self.hubs.stops());

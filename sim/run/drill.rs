@@ -16,9 +16,10 @@ use crate::time::Nanos;
 /// What a coordinator knows of the drill that it runs.
 #[derive(Debug, Default)]
 pub(super) struct Conduct {
-    /// Devices that had come online, and those that were gone already, when the load started.
+    /// Devices that had come online, and those that were gone or had given up already, when the load started.
     before: u32,
     gone_before: u32,
+    gave_up_before: u32,
     /// When the faults were lifted.
     began: Option<Nanos>,
     /// Shards that have told since how their devices fare.
@@ -33,6 +34,7 @@ impl Conduct {
     pub(super) const fn begin(&mut self, gauges: &Gauges) {
         self.before = gauges.ready.saturating_sub(gauges.gave_up);
         self.gone_before = gauges.gone;
+        self.gave_up_before = gauges.gave_up;
     }
 
     /// Shard number `shard` has told how things stand.
@@ -42,19 +44,27 @@ impl Conduct {
         }
     }
 
-    /// Devices that are still to come back, and those that never will.
-    const fn missing_and_gone(&self, gauges: &Gauges) -> (u32, u32) {
+    /// How far a healing that began at `began` has come at `now`.
+    fn healing(&self, began: Nanos, now: Nanos, gauges: &Gauges) -> HealResult {
         let gone = gauges.gone.saturating_sub(self.gone_before);
-        (self.before.saturating_sub(gauges.connected + gone), gone)
+        let missing = self.before.saturating_sub(gauges.connected + gone);
+        let gave_up = gauges.gave_up.saturating_sub(self.gave_up_before).min(missing);
+        let whole = missing == 0;
+        let took_s = whole.then(|| now.since(began).as_secs_f64());
+        HealResult { began_s: began.as_secs_f64(), took_s, whole, missing, gave_up, gone }
+    }
+
+    /// Whether nobody is left who may still come back.
+    fn is_settled(&self, gauges: &Gauges) -> bool {
+        let healing = self.healing(Nanos::ZERO, Nanos::ZERO, gauges);
+        healing.missing == healing.gave_up
     }
 
     /// Ends the healing at `now`.
     fn end(&mut self, now: Nanos, gauges: &Gauges) {
-        let (missing, gone) = self.missing_and_gone(gauges);
-        let Some(began) = self.began.filter(|_| self.healed.is_none()) else { return };
-        let (whole, began_s) = (missing == 0, began.as_secs_f64());
-        let took_s = whole.then(|| now.since(began).as_secs_f64());
-        self.healed = Some(HealResult { began_s, took_s, whole, missing, gone });
+        if let Some(began) = self.began.filter(|_| self.healed.is_none()) {
+            self.healed = Some(self.healing(began, now, gauges));
+        }
     }
 }
 
@@ -104,10 +114,10 @@ impl Coordinator {
         }
     }
 
-    /// Ends the healing if the fleet is whole again, by what all of its shards have told since.
-    pub(super) fn look_whether_whole(&mut self) {
+    /// Ends the healing if the fleet is as whole again as it will ever be, by what all of its shards have told since.
+    pub(super) fn look_whether_settled(&mut self) {
         let untold = self.members.any_at_work(|shard| !self.conduct.heard.contains(&shard));
-        if !untold && self.conduct.missing_and_gone(&self.tally.gauges()).0 == 0 {
+        if !untold && self.conduct.is_settled(&self.tally.gauges()) {
             self.end_healing();
         }
     }
@@ -194,5 +204,27 @@ pub(super) async fn moment(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn who_has_given_up_is_missing_but_not_waited_for() {
+        let gauges = |ready, connected, gave_up, gone| Gauges { ready, connected, gave_up, gone, ..Gauges::default() };
+        let second = |seconds| Nanos::ZERO + Duration::from_secs(seconds);
+        let mut conduct = Conduct { began: Some(second(5)), ..Conduct::default() };
+        // One never came online.
+        conduct.begin(&gauges(10, 9, 1, 0));
+        for (connected, gave_up, settled) in [(8, 1, true), (7, 1, false), (5, 3, false), (5, 4, true), (6, 3, true)] {
+            assert_eq!(conduct.is_settled(&gauges(10, connected, gave_up, 1)), settled, "{connected} and {gave_up}");
+        }
+        conduct.end(second(7), &gauges(10, 5, 4, 1));
+        let healed = HealResult { began_s: 5.0, took_s: None, whole: false, missing: 3, gave_up: 3, gone: 1 };
+        assert_eq!(conduct.healed, Some(healed));
     }
 }

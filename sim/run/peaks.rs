@@ -1,4 +1,4 @@
-//! How many attempts the busiest second of a run had.
+//! How many attempts the busiest second of a load had.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -28,8 +28,10 @@ pub(super) struct Tally {
     pub(super) strike_peaks: BTreeMap<usize, f64>,
     /// Lateness of the calls of the last second, in microseconds: see [`SeriesData::cautious_p99`].
     pub(super) last_lag_us: Option<u64>,
-    /// Attempts in the seconds that had most.
+    /// Attempts in the seconds of the load that had most.
     pub(super) peaks: Peaks,
+    /// When the load starts, once that is known.
+    load_start: Option<Nanos>,
     /// Policies of connecting.
     cohorts: usize,
     /// Seconds of which not every shard has told yet.
@@ -73,6 +75,11 @@ impl Tally {
         Self { parts: vec![Part::default(); shards], cohorts, ..Self::default() }
     }
 
+    /// The load starts at `at`, which is still to come.
+    pub(super) const fn load_starts(&mut self, at: Nanos) {
+        self.load_start = Some(at);
+    }
+
     /// Takes in what shard number `shard` has told.
     pub(super) fn add(&mut self, shard: usize, progress: Progress) {
         let Progress { from, until, mut measurements, gauges, usage, descriptors, .. } = progress;
@@ -100,7 +107,10 @@ impl Tally {
         // The second in which most of it lies: reports come a little after each whole second. One that comes too late for
         // its second counts in the first that is still open, so that intervals follow one another.
         let second = Nanos::new(u64::midpoint(from.get(), until.get())).as_secs().max(self.closed);
-        let attempts = Peaks::of(&measurements.retries, until.since(from));
+        // The peak is that of the load: a fleet that connects for the first time would hide every storm that follows. A
+        // shard tells of its connecting apart from what comes after.
+        let loaded = self.load_start.is_some_and(|start| until > start);
+        let attempts = if loaded { Peaks::of(&measurements.retries, until.since(from)) } else { Peaks::default() };
         // With several shards an interval is its second and no more, however long a span one of them told of: the others'
         // counts are of that second.
         let (from, until) = if self.parts.len() > 1 { within(second, from, until) } else { (from, until) };
@@ -308,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peak_is_that_of_all_shards_together() {
+    fn the_peak_is_that_of_all_shards_together_and_of_the_load_alone() {
         let mut tally = Tally::new(2, 2);
         let tell = |tally: &mut Tally, shard, from: f64, until, attempts: [u64; 2]| {
             let mut progress = progress(from, until, 0);
@@ -317,17 +327,24 @@ mod tests {
             }
             tally.add(shard, progress);
         };
+        // All connect for the first time, the last of them in the second in which the load starts.
+        for (from, until) in [(0.0, 1.001), (1.001, 1.4)] {
+            (0..2).for_each(|shard| tell(&mut tally, shard, from, until, [90, 90]));
+        }
+        tally.load_starts(Nanos::ZERO + Duration::from_millis(1_700));
+        (0..2).for_each(|shard| tell(&mut tally, shard, 1.4, 2.001, [1, 0]));
         // The shards' own peaks, 9 and 8 of the first cohort, fall into different seconds.
-        for (second, attempts) in [(0.0, [[9, 1], [0, 1]]), (1.0, [[2, 1], [8, 0]])] {
+        for (second, attempts) in [(2.0, [[9, 1], [0, 1]]), (3.0, [[2, 1], [8, 0]])] {
             tell(&mut tally, 0, second, second + 1.001, attempts[0]);
             tell(&mut tally, 1, second, second + 1.001, attempts[1]);
         }
         // One that was held up tells of two seconds at once.
-        tell(&mut tally, 0, 2.001, 4.001, [18, 0]);
+        tell(&mut tally, 0, 4.001, 6.001, [18, 0]);
         (0..2).for_each(|shard| tally.end(shard));
         assert_eq!((tally.peaks.connect_all, &tally.peaks.connect), (11, &BTreeMap::from([(0, 10), (1, 2)])));
-        assert_eq!(tally.intervals[1].cohort_attempts, [10, 1]);
-        assert_eq!((tally.intervals[0].connect_attempts, tally.intervals[1].attempts), (11, 11));
+        assert_eq!(tally.intervals[3].cohort_attempts, [10, 1]);
+        let attempts: Vec<_> = tally.intervals.iter().map(|interval| interval.connect_attempts).collect();
+        assert_eq!(attempts, [360, 362, 11, 11, 18]);
     }
 
     #[test]

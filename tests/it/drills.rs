@@ -82,6 +82,22 @@ fn a_fleet_that_is_not_well_after_the_faults_has_not_recovered() {
 }
 
 #[test]
+fn devices_that_have_given_up_are_named_and_not_waited_for() {
+    let reset = r#"fault=[{ kind = "reset", select = { count = 8 }, at = "500ms" }]"#;
+    let sets = [reset, "retry.connect=none", "drill.steady=[]", "drill.heal=1h", "observe.stage_deadline=400ms"];
+    // A reset alone does not keep devices from their updates, so the result does not count either.
+    let (results, ended) = ended(&sets, 96, "invalid");
+    let heal = &results["drill"]["heal"];
+    assert_eq!((&heal["whole"], &heal["missing"], &heal["gave_up"]), (&false.into(), &8.into(), &8.into()));
+    assert!(
+        ended.stdout.contains("8 devices did not come back; of these 8 gave up by their policy"),
+        "{}",
+        ended.stdout
+    );
+    assert_eq!(results["retries"]["connect_peak_per_s"], 0, "after the start nobody connected");
+}
+
+#[test]
 fn a_broken_assertion_fails_a_drill() {
     let (results, ended) = ended(&[r#"drill.assert=["during: census.completed.pct >= 100"]"#], 99, "fail");
     assert_eq!(results["drill"]["assertions"][0]["ok"], false);

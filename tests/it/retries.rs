@@ -108,7 +108,7 @@ fn cohorts_come_back_each_by_its_policy() {
         assert_eq!((number(&row["back"], "count"), number(row, "give_ups")), (came_back, devices - came_back), "{row}");
         assert_eq!((row["back_99_s"].is_null(), number(row, "retries") == 0), (name == "none", name == "none"));
         assert_eq!(number(row, "attempts"), devices + number(row, "retries"), "{row}");
-        assert!((1..=number(row, "attempts")).contains(&number(row, "peak_per_s")), "{row}");
+        assert!(number(row, "peak_per_s") <= number(row, "retries"), "the first connecting is no part of it: {row}");
     }
     let peaks: Vec<u64> = rows.iter().map(|row| number(row, "peak_per_s")).collect();
     let peak = number(&results["retries"], "connect_peak_per_s");

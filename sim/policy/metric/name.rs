@@ -81,7 +81,7 @@ pub enum RetryFigure {
     Retries,
     /// How often no other attempt was made.
     GiveUps,
-    /// Attempts in the second in which most were made.
+    /// Attempts in the second of the load in which most were made.
     Peak,
     /// The same in percent of the devices.
     PeakPercent,

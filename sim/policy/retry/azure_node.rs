@@ -1,14 +1,15 @@
 //! Microsoft's device SDK for Node.js, as its code waits and as its text says.
 //!
-//! Source: Azure/azure-iot-sdk-node, `common/core/src/retry_policy.ts` and `retry_operation.ts`. Text and code agree on
+//! Source: Azure/azure-iot-sdk-node, `common/core/src/retry_policy.ts` and `retry_operation.ts`, as published in
+//! azure-iot-common 1.13.3 (earlier code has `(x-1)^2` where this has `2^(x-1)`). Text and code agree on
 //! `min(cMin + (2^(x-1) - 1) * r, cMax)` with cMin 100 ms and cMax 10 s, where throttled 10 s and 60 s. They differ in two
 //! things. The text draws r from c * (1 - jd) to c * (1 - ju), which is 50 to 75 ms (throttled, with ju and jd
 //! exchanged, 2.5 to 3.75 s); the code multiplies a random number by the difference of the two and forgets the lower one:
 //! 0 to 25 ms (throttled 0 to 1.25 s). And the text makes the first retry at once unless throttled; the code asks for a
 //! count of 0, which its caller never gives: the count begins at 1.
 //!
-//! Either gives up after 240 s (`MAX_OPERATION_TIMEOUT`), here counted in waits. After a connection was lost the SDK opens
-//! another at once, and waits only if that fails.
+//! Either adds up its waits, and gives up where the next would make them more than 240 s (`MAX_OPERATION_TIMEOUT`). After a
+//! connection was lost the SDK opens another at once, and waits only if that fails.
 
 use std::time::Duration;
 

@@ -14,9 +14,10 @@ use crate::policy::units;
 pub struct RetryPolicy {
     /// How long to wait before the next attempt.
     pub backoff: Backoff,
-    /// Attempts in all, the first included; `None` for no limit.
+    /// Attempts in all, the first included; `None` for no limit. Once a good connection is lost they count anew, and its
+    /// loss is none of them.
     pub max_attempts: Option<u32>,
-    /// Nothing more is tried once the waits have come to so much together; `None` for no limit.
+    /// Nothing more is tried where the next wait would make all of them longer than this together; `None` for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "units::optional_duration")]
     pub give_up_after: Option<Duration>,
     /// Whether even that is tried again which would be refused again: see [`super::Failure::Refused`].
@@ -106,7 +107,7 @@ impl Backoff {
         }
     }
 
-    /// After waits of how much together the client that is imitated gives up by itself.
+    /// The client that is imitated gives up by itself before its waits come to more than this together.
     #[must_use]
     pub const fn gives_up_after(&self) -> Option<Duration> {
         match self {

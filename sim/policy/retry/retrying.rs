@@ -40,15 +40,15 @@ impl Retrying {
     pub fn next(&mut self, policy: &RetryPolicy, failed: Failed, random: &mut impl Rng) -> Option<Duration> {
         self.lost |= self.failed == 0 && failed.why == Failure::Lost;
         self.failed = self.failed.saturating_add(1);
-        let exhausted = policy.max_attempts.is_some_and(|most| self.failed >= most)
-            || policy.give_up_after.is_some_and(|most| self.waited() >= most)
+        let attempts = self.failed - u32::from(self.lost);
+        let exhausted = policy.max_attempts.is_some_and(|most| attempts >= most)
             || failed.why == Failure::Refused && !policy.refused;
         if exhausted {
             return None;
         }
         let step = Step {
             retry: self.failed,
-            attempts: self.failed - u32::from(self.lost),
+            attempts,
             previous: Duration::from_micros(self.wait.into()),
             took: failed.took,
             throttled: failed.why == Failure::Throttled,
@@ -58,10 +58,11 @@ impl Retrying {
         // The back-off goes on from its own wait: it is not for the other side to set.
         self.wait = u32::try_from(own.as_micros()).unwrap_or(u32::MAX);
         self.waited = self.waited.saturating_add(u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
-        Some(wait)
+        // A wait that would take it past its limit is not begun.
+        policy.give_up_after.is_none_or(|most| self.waited() <= most).then_some(wait)
     }
 
-    /// All waits since the first failure.
+    /// All waits since the first failure, the one included for which it was given up.
     #[must_use]
     pub const fn waited(&self) -> Duration {
         Duration::from_millis(self.waited as u64)
@@ -99,9 +100,23 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_of_time_ends_it() {
-        let policy = RetryPolicy { give_up_after: Some(5 * SECOND), ..FIXED };
-        assert_eq!(waits(&policy, Failure::Transient), [SECOND; 5]);
+    fn the_loss_of_a_good_connection_is_no_attempt() {
+        for most in 1..4 {
+            let (mut retrying, mut random) = (Retrying::default(), stream());
+            let policy = RetryPolicy { max_attempts: Some(most), ..FIXED };
+            let failures = std::iter::once(Failure::Lost).chain(std::iter::repeat(Failure::Transient));
+            let waits = failures.map_while(|why| retrying.next(&policy, Failed::new(why, SECOND), &mut random));
+            assert_eq!(waits.take(100).count(), most as usize);
+        }
+        assert!(waits(&RetryPolicy::NEVER, Failure::Lost).is_empty());
+    }
+
+    #[test]
+    fn a_wait_that_would_exceed_the_limit_of_time_ends_it() {
+        for (most, count) in [(5.0, 5), (5.9, 5), (0.9, 0)] {
+            let policy = RetryPolicy { give_up_after: Some(Duration::from_secs_f64(most)), ..FIXED };
+            assert_eq!(waits(&policy, Failure::Transient), vec![SECOND; count], "{most} s");
+        }
     }
 
     #[test]
