@@ -9,7 +9,7 @@ use crate::support::{ANY_CENSUS, Ended, QuickRun, Running, census, run};
 const AWAY: &str = r#"fault=[{ kind = "offline", select = { percent = 50 }, at = "500ms", for = "500ms" }]"#;
 
 /// A drill of two seconds, in the middle of which half of the devices refuse what is called for half a second.
-const SHORT: [&str; 9] = [
+const SHORT: [&str; 10] = [
     ANY_CENSUS,
     r#"fault=[{ kind = "reject", status = 503, select = { percent = 50 }, at = "500ms", for = "500ms" }]"#,
     "fleet.devices=80",
@@ -99,6 +99,11 @@ fn a_drill_that_is_interrupted_heals_its_fleet_first() {
     let results = quick.results();
     assert_eq!((&results["verdict"], &results["drill"]["heal"]["whole"]), (&"aborted".into(), &true.into()));
     assert_eq!((census(&results, "aborted") > 0, census(&results, "unaccounted")), (true, 0));
+    let (phases, never) =
+        (results["drill"]["phases"].as_array().unwrap(), results["drill"]["never_came"].as_i64().unwrap());
+    let came: i64 = phases.iter().map(|phase| census(phase, "planned")).sum();
+    assert_eq!((never > 0, came + never), (true, census(&results, "planned")), "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("never came to: {never} updates")), "{}", ended.stdout);
     assert!(ended.stderr.contains("healing the fleet"), "{}", ended.stderr);
 }
 
