@@ -92,7 +92,8 @@ fn a_broken_assertion_fails_a_drill() {
 #[test]
 fn a_drill_that_is_interrupted_heals_its_fleet_first() {
     let quick = QuickRun::new();
-    let running = drill(&quick, &[AWAY, "fault.0.for=1h", "drill.steady=[]", "firmware.download=20s"]);
+    let long = ["load.rate=10", "fault.0.for=5s", "firmware.download=20s"];
+    let running = drill(&quick, &[&[AWAY, "drill.steady=[]"][..], &long].concat());
     running.until_it_says("] during faults");
     running.signal(Signal::SIGINT);
     let ended = running.wait().expect(97);
