@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::arguments::CommandError;
 use crate::profile::{self, Override, Plan};
+use crate::random::Seed;
 use crate::run::{self, RunOptions, RunSummary, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
@@ -101,12 +102,13 @@ impl Shared {
     pub(super) fn execute(self, plan: Plan, roles: Roles) -> Result<ExitCode, CommandError> {
         let program = std::env::current_exe()
             .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))?;
+        let command = command_line(plan.seed);
         let options = RunOptions {
             plan,
             roles,
             out: self.out,
             trace: self.trace,
-            command: command_line(),
+            command,
             program,
             owns_hub: self.owns_hub,
             swallow_outcomes: swallow_outcomes(),
@@ -121,27 +123,63 @@ impl Shared {
     }
 }
 
-/// The command that repeats this run, with what the environment overrides. Neither flags nor the values of a plan hold
-/// secrets, so none can be in it.
-fn command_line() -> String {
-    let quote = |argument: String| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    };
+/// The command that repeats this run, with what the environment overrides and its `seed`, which the profile may say
+/// otherwise by then; not into the same folder, where it would replace these results. Neither flags nor the values of a plan
+/// hold secrets, so none can be in it.
+fn command_line(seed: Seed) -> String {
     let mut overrides: Vec<String> = std::env::vars()
         .filter(|(name, _)| name.starts_with(Override::ENVIRONMENT))
-        .map(|(name, value)| format!("{name}={}", quote(value)))
+        .map(|(name, value)| format!("{name}={}", quote(&value)))
         .collect();
     overrides.sort();
-    let words = std::env::args().skip(1).map(quote);
-    overrides.into_iter().chain(std::iter::once("twinstorm".to_owned())).chain(words).collect::<Vec<_>>().join(" ")
+    overrides.push("twinstorm".to_owned());
+    overrides.extend(repeating(std::env::args().skip(1), seed));
+    overrides.join(" ")
+}
+
+/// The words that repeat what `arguments` did.
+fn repeating(arguments: impl Iterator<Item = String>, seed: Seed) -> Vec<String> {
+    let (mut words, mut says_seed, mut is_folder) = (Vec::new(), false, false);
+    for argument in arguments {
+        if !is_folder && argument != "--out" && !argument.starts_with("--out=") {
+            says_seed |= argument == "--seed" || argument.starts_with("--seed=");
+            words.push(quote(&argument));
+        }
+        is_folder = !is_folder && argument == "--out";
+    }
+    if !says_seed {
+        words.push(format!("--seed {}", seed.0));
+    }
+    words
+}
+
+fn quote(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
 }
 
 /// A hook for the test that the census can fail: forget so many outcomes.
 fn swallow_outcomes() -> u32 {
     std::env::var("TWINSTORM_TEST_SWALLOW_OUTCOMES").ok().and_then(|count| count.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_repeated_with_its_seed_and_into_a_folder_of_its_own() {
+        for (given, words) in [
+            ("run", "run --seed 7"),
+            ("run q --out dir --rate 5", "run q --rate 5 --seed 7"),
+            ("run --out=dir --seed=7", "run --seed=7"),
+            ("run --seed 7 --set a={}", "run --seed 7 --set 'a={}'"),
+        ] {
+            assert_eq!(repeating(given.split(' ').map(str::to_owned), Seed(7)).join(" "), words);
+        }
+    }
 }

@@ -23,6 +23,9 @@ pub struct DrillResult {
     pub claim: String,
     /// The phases that began, in order.
     pub phases: Vec<PhaseResult>,
+    /// Planned updates that are in none of them: they would have been due later, or nobody knows when. With those of the
+    /// phases they add up to the census.
+    pub never_came: u64,
     /// Each fault of the plan, in its order.
     pub timeline: Vec<FaultSpan>,
     /// The steady state, before the faults and after them.

@@ -42,6 +42,12 @@ pub(super) fn read(field: &Field<'_>, scene: Scene<'_>, schedule: &Schedule<'_>)
         limit: duration("limit", LIMIT, Duration::from_secs(1)..=24 * HOUR)?,
     };
     phases(field, &drill, scene, schedule)?;
+    if drill.thresholds().next().is_none() {
+        return Err(field.problem(
+            "proves nothing: it needs `steady`, what must hold before the faults and again after them, or `assert`, what must \
+             hold whatever they do, like assert = [\"census.completed.pct >= 99\"]",
+        ));
+    }
     Ok(drill)
 }
 
@@ -182,6 +188,8 @@ mod tests {
             (FAULT, "claim = 'x'\nassert = ['faults.ofline.updates > 1']", "unknown fault `ofline`: there are offline"),
             (FAULT, "claim = 'x'\nlimit = '5s'", "has a `limit` of 5 s, and its last update is due after 10.0 s"),
             ("", "claim = 'x'", "`drill` needs a [[fault]]"),
+            (FAULT, "claim = 'x'", "`drill` proves nothing: it needs `steady`"),
+            (FAULT, "claim = 'x'\nsteady = []\nassert = []", "or `assert`, what must hold"),
             (&faults, "claim = 'x'\nsteady = ['census.stuck == 0']", "a fault without `for` never ends"),
         ] {
             let error = drill(faults, keys).unwrap_err();
@@ -206,7 +214,10 @@ mod tests {
             ),
             "{error}"
         );
-        assert!(drill(FAULT, "claim = 'x'").is_ok(), "nothing is wanted of what follows");
+        assert!(
+            drill(FAULT, "claim = 'x'\nassert = ['census.stuck == 0']").is_ok(),
+            "nothing is wanted of what follows"
+        );
         assert!(drill(FAULT, "claim = 'x'\nassert = ['after: census.stuck == 0']").is_err());
         assert!(drill(FAULT, &format!("{steady}\nrecovery = '4s'")).is_ok());
         let error = drill(FAULT, &format!("{steady}\nrecovery = '4s'\nlead = '3s'")).unwrap_err();

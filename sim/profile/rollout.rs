@@ -18,7 +18,7 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, load: &LoadSection) -
     let waves = waves(&section.required("waves")?, fleet, load)?;
     let pause = section.optional("pause").map_or(Ok(Duration::ZERO), |field| field.duration(Duration::ZERO..=DAY))?;
     let growth = section.optional("growth").map_or(Ok(1.0), |field| growth(&field, load, waves.len()))?;
-    let abort = section.optional("abort").map(|field| abort(&field)).transpose()?;
+    let abort = section.optional("abort").map(|field| abort(&field, &waves)).transpose()?;
     Ok(Rollout { waves, pause, growth, abort })
 }
 
@@ -72,11 +72,19 @@ fn growth(field: &Field<'_>, load: &LoadSection, waves: usize) -> Result<f64, Pr
     Err(field.problem(format_args!("leads to {last:.3} calls/s in the last wave: allowed are 0.001 to {MAX_RATE}")))
 }
 
-/// Both limits must be given, as in AWS IoT Jobs: what they should be depends on the fleet.
-fn abort(field: &Field<'_>) -> Result<AbortCriteria, Problem> {
+/// Both limits must be given, as in AWS IoT Jobs: what they should be depends on the fleet. Criteria that no wave could
+/// ever meet would look like a safeguard and be none.
+fn abort(field: &Field<'_>, waves: &[u32]) -> Result<AbortCriteria, Problem> {
     let section = field.section(&["failed", "min_executed", "outcomes"])?;
     let failed = percent(&section.required("failed")?)?;
-    let min_executed = section.required("min_executed")?.integer(1..=u64::from(u32::MAX))?;
+    let min = section.required("min_executed")?;
+    let min_executed = min.integer(1..=u64::from(u32::MAX))?;
+    let updates = waves.last().copied().map_or(0, u64::from);
+    if min_executed > updates {
+        return Err(min.problem(format_args!(
+            "must not exceed the updates of all waves, {updates}: the roll-out would be over before so many were executed"
+        )));
+    }
     Ok(AbortCriteria { failed, min_executed, outcomes: outcomes(&section)? })
 }
 
@@ -170,6 +178,11 @@ mod tests {
             ("[load]\nkind = 'closed'\n[rollout]\nwaves = [1]\ngrowth = 2", 5, "means nothing in a closed load"),
             ("[rollout]\nwaves = [1]\nabort = { failed = '5%' }", 3, "`rollout.abort.min_executed` is missing"),
             ("[rollout]\nwaves = [1]\nabort = { failed = '5%', min_executed = 0 }", 3, "must be from 1"),
+            (
+                "[rollout]\nwaves = [1, 30]\nabort = { failed = '5%', min_executed = 31 }",
+                3,
+                "`rollout.abort.min_executed` must not exceed the updates of all waves, 30",
+            ),
             (
                 "[rollout]\nwaves = [1]\nabort = { failed = '5%', min_executed = 1, outcomes = ['completed'] }",
                 3,

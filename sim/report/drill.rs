@@ -7,8 +7,8 @@ use crate::measure::{DrillResult, FaultSpan, HealResult, PhaseResult, RunResult,
 use crate::policy::Outcome;
 
 impl Terminal {
-    /// The claim, every expression, the faults, the phases, how the fleet came back, and the command that does it all
-    /// again. Times count from the start of the load, as those of the profile do.
+    /// The claim, every expression, the faults, the phases, and how the fleet came back. Times count from the start of the
+    /// load, as those of the profile do.
     pub(super) fn drill(self, result: &RunResult) -> Vec<String> {
         let Some(drill) = &result.drill else { return Vec::new() };
         let start = result.load.map_or(0.0, |load| load.from_s);
@@ -23,12 +23,14 @@ impl Terminal {
             &judged.iter().map(|judged| judgement(self, judged)).collect::<Vec<_>>(),
         ));
         lines.extend(timeline(drill, start));
+        if drill.never_came > 0 {
+            lines.push(format!("  never came to: {} updates", drill.never_came));
+        }
         if drill.overran {
             let word = self.paint(Tone::Bad, "stopped:");
             lines.push(format!("  {word} it had not ended within its limit"));
         }
         lines.extend(drill.heal.as_ref().map(|heal| self.heal(heal, start)));
-        lines.extend(paragraph("  again    ", [&drill.replay], " "));
         lines
     }
 

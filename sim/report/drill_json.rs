@@ -15,6 +15,8 @@ use crate::policy::{DrillPhase, Outcome};
 pub(super) struct DrillJson {
     claim: String,
     phases: Vec<PhaseJson>,
+    #[serde(default)]
+    never_came: u64,
     timeline: Vec<FaultSpan>,
     steady: Vec<SteadyResult>,
     assertions: Vec<ThresholdResult>,
@@ -38,6 +40,7 @@ impl DrillJson {
         Self {
             claim: drill.claim.clone(),
             phases: drill.phases.iter().map(PhaseJson::from_phase).collect(),
+            never_came: drill.never_came,
             timeline: drill.timeline.clone(),
             steady: drill.steady.clone(),
             assertions: drill.assertions.clone(),
@@ -51,6 +54,7 @@ impl DrillJson {
         DrillResult {
             claim: self.claim,
             phases: self.phases.into_iter().map(PhaseJson::into_phase).collect(),
+            never_came: self.never_came,
             timeline: self.timeline,
             steady: self.steady,
             assertions: self.assertions,

@@ -215,6 +215,7 @@ fn drill() -> DrillResult {
             phase(DrillPhase::During, 8.0, 16.0, 240),
             phase(DrillPhase::After, 16.0, 23.5, 299),
         ],
+        never_came: 100,
         timeline: vec![
             FaultSpan { name: "offline".to_owned(), from_s: 8.0, to_s: Some(13.0) },
             FaultSpan { name: "fail".to_owned(), from_s: 9.0, to_s: None },

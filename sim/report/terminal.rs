@@ -276,7 +276,8 @@ mod tests {
     #[test]
     fn a_fault_whose_updates_are_missing_or_misclassified_differs() {
         let mut result = sample();
-        for (strikes, off_diagonal, word) in [(20, 0, "as expected"), (21, 0, "1 lost"), (20, 2, "2 off the diagonal")]
+        for (strikes, off_diagonal, word) in
+            [(20, 0, "as expected"), (0, 0, "struck nothing"), (21, 0, "1 lost"), (20, 2, "2 off the diagonal")]
         {
             (result.faults[0].strikes, result.faults[0].off_diagonal) = (strikes, off_diagonal);
             let text = render(&result);

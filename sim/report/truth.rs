@@ -28,6 +28,7 @@ impl Terminal {
             seconds.map_or_else(|| "-".to_owned(), human_duration)
         };
         let word = match (row.off_diagonal, row.lost()) {
+            (0, 0) if row.strikes == 0 => self.paint(Tone::Doubtful, "struck nothing"),
             (0, 0) => self.paint(Tone::Good, "as expected"),
             (0, lost) => self.paint(Tone::Bad, &format!("{lost} lost")),
             (off, _) => self.paint(Tone::Bad, &format!("{off} off the diagonal")),

@@ -144,18 +144,20 @@ impl Coordinator {
 
     /// What the drill showed, if it is one; its expressions are still to be judged.
     pub(super) fn drill_result(&self, load: Option<LoadSpan>) -> Option<DrillResult> {
-        let (plan, command) = (&self.options.plan, &self.options.command);
+        let plan = &self.options.plan;
         let drill = plan.drill.as_ref()?;
-        let says_seed = command.split(' ').any(|word| word == "--seed" || word.starts_with("--seed="));
+        let phases = load.map(|load| phases(plan, drill, load, &self.tally)).unwrap_or_default();
+        let came: u64 = phases.iter().map(|phase| phase.data.census.planned).sum();
         Some(DrillResult {
             claim: drill.claim.clone(),
-            phases: load.map(|load| phases(plan, drill, load, &self.tally)).unwrap_or_default(),
+            phases,
+            never_came: self.tally.total.census.planned.saturating_sub(came),
             timeline: load.map(|load| timeline(plan, load, &self.hub_faults)).unwrap_or_default(),
             steady: Vec::new(),
             assertions: Vec::new(),
             heal: self.conduct.healed.clone(),
             overran: self.conduct.overran,
-            replay: if says_seed { command.clone() } else { format!("{command} --seed {}", plan.seed.0) },
+            replay: self.options.command.clone(),
         })
     }
 

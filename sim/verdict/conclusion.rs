@@ -22,7 +22,8 @@ pub fn conclude(result: &mut RunResult, thresholds: &[Threshold], drill: Option<
     let findings = drill.map(|drill| drill::judge(drill, result, cut)).unwrap_or_default();
     result.invalid_reasons.clone_from(&ending.mishaps);
     // A run cut short need not have come to what its thresholds ask for.
-    let owed = if ending.aborted || cut { &[] } else { &result.thresholds[..] };
+    let late = result.drill.as_ref().is_some_and(|drill| drill.overran);
+    let owed = if ending.aborted || cut || late { &[] } else { &result.thresholds[..] };
     // The generator's lateness is measured against everything that it could spoil.
     let objectives: Vec<Threshold> =
         thresholds.iter().chain(drill.iter().flat_map(|drill| drill.thresholds())).cloned().collect();

@@ -2,8 +2,8 @@
 
 use super::judge::judge_in;
 use super::observe::Scope;
-use crate::measure::{DrillResult, RunResult, SteadyResult, ThresholdResult};
-use crate::policy::{Assertion, Drill, DrillPhase, Threshold};
+use crate::measure::{DrillResult, FaultRow, RunResult, SteadyResult, ThresholdResult};
+use crate::policy::{Assertion, Drill, DrillPhase, Outcome, Threshold};
 
 /// What a drill's expressions say of its result.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,7 +39,7 @@ pub(super) fn judge(drill: &Drill, result: &mut RunResult, cut: bool) -> Finding
             }
         })
         .collect();
-    let findings = findings(&told, cut);
+    let findings = findings(&told, &result.faults, cut);
     result.drill = Some(told);
     findings
 }
@@ -52,7 +52,7 @@ fn of_phase(threshold: &Threshold, phase: DrillPhase, drill: &DrillResult, resul
     }
 }
 
-fn findings(drill: &DrillResult, cut: bool) -> Findings {
+fn findings(drill: &DrillResult, faults: &[FaultRow], cut: bool) -> Findings {
     let of = |phase| drill.steady.iter().filter(move |steady| steady.phase == phase).map(|steady| &steady.judged);
     let unsteady = of(DrillPhase::Before).filter(|judged| judged.ok != Some(true)).map(|judged| {
         let why = if judged.ok.is_none() { "nothing was measured to judge it by" } else { "it did not hold" };
@@ -60,21 +60,41 @@ fn findings(drill: &DrillResult, cut: bool) -> Findings {
     });
     let unknown = drill.assertions.iter().filter(|judged| judged.ok.is_none());
     let unknown = unknown.map(|judged| format!("nothing was measured that `{}` could be judged by", judged.expr));
+    // What a drill that was stopped by its limit did not come to, it owes to having been stopped, and that is told already.
+    let late = drill.overran;
+    let unsteady = unsteady.filter(|_| !late || had_ended(drill, DrillPhase::Before));
     // No evidence of a recovery is no recovery, unless the drill was cut short by what it wanted to see.
     let broken = |judged: &ThresholdResult| judged.ok == Some(false) || (judged.ok.is_none() && !cut);
     let healed = drill.heal.as_ref().is_none_or(|heal| heal.whole);
     Findings {
-        invalid: unsteady.chain(unknown).collect(),
-        not_recovered: drill.overran || !healed || of(DrillPhase::After).any(broken),
+        invalid: unsteady.chain(unknown.chain(unfelt(drill, faults, cut)).filter(|_| !late)).collect(),
+        not_recovered: late || !healed || of(DrillPhase::After).any(broken),
         failed: drill.assertions.iter().any(|judged| judged.ok == Some(false)),
     }
+}
+
+/// Whether a phase was over, and all of its updates had ended by themselves.
+fn had_ended(drill: &DrillResult, phase: DrillPhase) -> bool {
+    let is_over = drill.phases.iter().any(|later| later.name > phase);
+    let mut found = drill.phases.iter().filter(|found| found.name == phase);
+    is_over && found.all(|found| found.data.census.count(Outcome::Aborted) == 0)
+}
+
+/// Faults that nobody felt prove nothing: a fleet that was left in peace is well in any case. One that was `cut` short on
+/// purpose need not have come to each of them.
+fn unfelt(drill: &DrillResult, faults: &[FaultRow], cut: bool) -> Vec<String> {
+    let met = drill.phases.iter().any(|phase| phase.name == DrillPhase::During && phase.data.census.planned > 0);
+    let empty = (!met).then(|| "no update was due in the phase `during`: none could meet the faults".to_owned());
+    let excused = cut && faults.iter().any(|fault| fault.strikes > 0);
+    let missed = faults.iter().filter(|fault| fault.strikes == 0 && !excused);
+    empty.into_iter().chain(missed.map(|fault| format!("the fault `{}` struck nothing", fault.name))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::measure::{HealResult, PhaseData, PhaseResult, Verdict};
-    use crate::policy::{DrillPhase, Outcome};
+    use crate::policy::Place;
     use crate::verdict::{Ending, conclude};
 
     fn drill(steady: &[&str], assertions: &[&str]) -> Drill {
@@ -142,6 +162,54 @@ mod tests {
         late.drill.as_mut().unwrap().overran = true;
         let drill = drill(&["census.completed.pct >= 90"], &[]);
         assert_eq!(verdict(&drill, late, &Ending::default()), (Verdict::NotRecovered, 99));
+    }
+
+    #[test]
+    fn what_the_limit_cut_off_is_no_missing_steady_state() {
+        let drill = drill(&["census.completed.pct >= 90"], &["after: census.stuck == 0"]);
+        let stopped = |completed, aborted, phases| {
+            let mut late = result([completed, 10, 10], true);
+            let told = late.drill.as_mut().unwrap();
+            let before = &mut told.phases[0].data.census;
+            before.outcomes.remove(&Outcome::NotOnline);
+            before.add(Outcome::Aborted, "", aborted);
+            before.add(Outcome::Failed, "", 10 - completed - aborted);
+            told.phases.truncate(phases);
+            told.overran = true;
+            verdict(&drill, late, &Ending::default()).0
+        };
+        assert_eq!(stopped(4, 6, 2), Verdict::NotRecovered, "its updates had not ended");
+        assert_eq!(stopped(4, 0, 1), Verdict::NotRecovered, "it was not over");
+        assert_eq!(stopped(4, 0, 2), Verdict::Invalid, "it had ended, and was not steady");
+    }
+
+    #[test]
+    fn faults_that_nobody_felt_prove_nothing() {
+        let drill = drill(&["census.completed.pct >= 90"], &[]);
+        let fault = |name: &str, strikes| FaultRow {
+            name: name.to_owned(),
+            kind: "offline".to_owned(),
+            place: Place::Link,
+            expected: Vec::new(),
+            strikes,
+            late: 0,
+            injected: 0,
+            observed: [].into(),
+            off_diagonal: 0,
+            peak_per_s: 0.0,
+            recovery: None,
+            found: None,
+        };
+        let mut found = result([10, 10, 10], true);
+        found.faults = vec![fault("a", 1), fault("b", 0)];
+        assert_eq!(judge(&drill, &mut found, false).invalid, ["the fault `b` struck nothing"]);
+        assert!(judge(&drill, &mut found, true).invalid.is_empty(), "it was cut short by what `a` did");
+        found.faults.remove(0);
+        assert_eq!(judge(&drill, &mut found, true).invalid.len(), 1);
+        assert_eq!(verdict(&drill, found, &Ending::default()), (Verdict::Invalid, 96));
+        let mut empty = result([10, 10, 10], true);
+        empty.drill.as_mut().unwrap().phases[1].data = PhaseData::default();
+        assert!(judge(&drill, &mut empty, false).invalid[0].starts_with("no update was due in the phase `during`"));
     }
 
     #[test]

@@ -9,13 +9,14 @@ use crate::support::{ANY_CENSUS, Ended, QuickRun, Running, census, run};
 const AWAY: &str = r#"fault=[{ kind = "offline", select = { percent = 50 }, at = "500ms", for = "500ms" }]"#;
 
 /// A drill of two seconds, in the middle of which half of the devices refuse what is called for half a second.
-const SHORT: [&str; 9] = [
+const SHORT: [&str; 10] = [
     ANY_CENSUS,
     r#"fault=[{ kind = "reject", status = 503, select = { percent = 50 }, at = "500ms", for = "500ms" }]"#,
     "fleet.devices=80",
     "load.rate=40",
     "retry.method=none",
     "drill.claim=it holds",
+    "drill.assert=[\"invariants.violations == 0\"]",
     "drill.recovery=200ms",
     // Lateness is judged against the tightest objective, and whether a machine is quick is not what this is about.
     r#"drill.steady=["census.completed.pct >= 99", "update.total.max < 1h"]"#,
@@ -107,13 +108,19 @@ fn a_broken_assertion_fails_a_drill() {
 #[test]
 fn a_drill_that_is_interrupted_heals_its_fleet_first() {
     let quick = QuickRun::new();
-    let running = drill(&quick, &[AWAY, "fault.0.for=1h", "drill.steady=[]", "firmware.download=20s"]);
+    let long = ["load.rate=10", "fault.0.for=5s", "firmware.download=20s"];
+    let running = drill(&quick, &[&[AWAY, "drill.steady=[]"][..], &long].concat());
     running.until_it_says("] during faults");
     running.signal(Signal::SIGINT);
     let ended = running.wait().expect(97);
     let results = quick.results();
     assert_eq!((&results["verdict"], &results["drill"]["heal"]["whole"]), (&"aborted".into(), &true.into()));
     assert_eq!((census(&results, "aborted") > 0, census(&results, "unaccounted")), (true, 0));
+    let (phases, never) =
+        (results["drill"]["phases"].as_array().unwrap(), results["drill"]["never_came"].as_i64().unwrap());
+    let came: i64 = phases.iter().map(|phase| census(phase, "planned")).sum();
+    assert_eq!((never > 0, came + never), (true, census(&results, "planned")), "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("never came to: {never} updates")), "{}", ended.stdout);
     assert!(ended.stderr.contains("healing the fleet"), "{}", ended.stderr);
 }
 
@@ -127,6 +134,14 @@ fn a_drill_does_not_go_on_beyond_its_limit() {
 }
 
 #[test]
+fn a_drill_whose_fault_struck_nobody_proves_nothing() {
+    // One device of eighty, called by chance in that very millisecond or, with this seed, not.
+    let never = r#"fault=[{ kind = "reject", status = 503, select = { count = 1 }, at = "500ms", for = "1ms" }]"#;
+    let (_, ended) = ended(&[never], 96, "invalid");
+    assert!(ended.stdout.contains("the fault `reject` struck nothing"), "{}", ended.stdout);
+}
+
+#[test]
 fn a_drill_runs_over_several_shards() {
     let (results, _) = ended(&["fleet.shards=3"], 0, "pass");
     assert_eq!(results["shards"].as_array().unwrap().len(), 3);
@@ -136,7 +151,7 @@ fn a_drill_runs_over_several_shards() {
 #[test]
 fn a_driver_alone_cannot_drill() {
     let quick = QuickRun::new();
-    let sets = ["--set", AWAY, "--set", "drill.claim=x"];
+    let sets = ["--set", AWAY, "--set", "drill.claim=x", "--set", "drill.assert=[\"census.stuck == 0\"]"];
     let ended = Running::start(quick.command(&["drive", "quickstart"], &sets)).wait().expect(2);
     assert!(ended.stderr.contains("twinstorm run quickstart"), "{}", ended.stderr);
     assert!(run(&["profile", "list"]).expect(0).stdout.contains("quickstart"));

@@ -135,9 +135,10 @@ fn liars_tells_a_lie_that_nobody_could_tell() {
 #[test]
 fn flaky_fleet_tells_a_driver_that_has_no_patience() {
     let mut drill = beside_its_twin("flaky-fleet");
+    // Of 200 devices, so that each strikes somebody whichever of the others comes first.
     let faults = [
         ("reject", 5),
-        ("no_reply", 5),
+        ("no_reply", 10),
         ("slow_reply", 5),
         ("offline", 5),
         ("damaged", 5),
@@ -145,7 +146,7 @@ fn flaky_fleet_tells_a_driver_that_has_no_patience() {
         ("rollback", 5),
         ("stall", 5),
         ("slow", 15),
-        ("reboot", 5),
+        ("reboot", 20),
         ("boot_loop", 5),
         ("vanish", 5),
         ("false_success", 5),
@@ -159,7 +160,8 @@ fn flaky_fleet_tells_a_driver_that_has_no_patience() {
     drill
         .short(&["fault.slow.factor=40", "fault.rollback.delay=100ms", "fault.slow_reply.delay=uniform 100ms..500ms"])
         .short(&["fault.reboot.away=uniform 100ms..500ms", "retry.connect.cap=1s", "retry.method.cap=1s"])
-        .short(&["load.response_timeout=5s", "observe.stage_deadline=8s", "drill.recovery=1500ms"])
+        .short(&["load.response_timeout=5s", "observe.stage_deadline=8s"])
+        .short(&["drill.lead=1s", "drill.recovery=1500ms"])
         .asserting("during: census.completed.pct >= 90", "during: census.completed.pct >= 30")
         .asserting("connected.pct >= 90", "connected.pct >= 60")
         // Who vanished stays away.

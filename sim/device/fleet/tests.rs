@@ -15,6 +15,8 @@ use crate::mqtt::{
 use crate::policy::{Backoff, Delay, Fault, FaultKind, FirmwareStatus, Reject, RetryPolicy, Series};
 use crate::time::TimestampFormat;
 
+mod mishaps;
+
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub(in crate::device) fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureDevice> {
@@ -282,90 +284,6 @@ async fn a_sample_that_nobody_takes_is_kept_for_the_next_one() {
     }
     let all = |all: &Measurements, gauges: &Gauges| gauges.ready == 4 && all.retries.connect_attempts() == 4;
     sample_until(&fleet, all).await;
-    fleet.stop(LIMIT).await;
-}
-
-/// A dialect with a bug.
-#[derive(Clone)]
-struct Buggy;
-
-impl DeviceDialect for Buggy {
-    fn connect(&self, _: u32, _: &str, _: jiff::Timestamp) -> crate::mqtt::Connect {
-        panic!("a bug in a device")
-    }
-
-    fn connect_with_wrong_key(&self, _: u32, _: &str, _: jiff::Timestamp) -> crate::mqtt::Connect {
-        panic!("a bug in a device")
-    }
-
-    fn subscriptions(&self) -> Vec<crate::mqtt::SubscribeFilter> {
-        Vec::new()
-    }
-
-    fn read(&self, _: &crate::mqtt::Publish) -> Option<crate::dialect::ToDevice> {
-        None
-    }
-
-    fn method_response(&self, _: &str, _: u16, _: Bytes) -> Packet {
-        Packet::Disconnect
-    }
-
-    fn report(&self, _: &str, _: u16, _: Bytes) -> Packet {
-        Packet::Disconnect
-    }
-}
-
-#[tokio::test]
-async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
-    let (address, _log) = hub(Manner::Plain).await;
-    let FleetPlan {
-        config,
-        firmware,
-        faults,
-        seed,
-        range,
-        ids,
-        hub,
-        tls,
-        identities,
-        websocket,
-        images,
-        clock,
-        truth,
-        tracer,
-        ..
-    } = plan(address, 1);
-    let plan = FleetPlan {
-        dialect: Buggy,
-        config,
-        firmware,
-        faults,
-        seed,
-        range,
-        ids,
-        hub,
-        tls,
-        identities,
-        websocket,
-        images,
-        clock,
-        truth,
-        tracer,
-    };
-    let mut fleet = Fleet::start(plan).unwrap();
-    let dead = timeout(LIMIT, async {
-        loop {
-            let dead = fleet.sample().await.dead;
-            if !dead.is_empty() {
-                return dead;
-            }
-        }
-    });
-    assert_eq!(dead.await.unwrap(), ["fleet-0"]);
-    (fleet.workers[1].commands, _) = mpsc::channel(1);
-    assert_eq!(fleet.sample().await.dead, ["fleet-0", "fleet-1"]);
-    let failures = fleet.failures().await;
-    assert_eq!((&failures[0].text[..], failures[0].local), ("worker fleet-1 ended unexpectedly", true));
     fleet.stop(LIMIT).await;
 }
 

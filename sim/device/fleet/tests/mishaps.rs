@@ -1,0 +1,87 @@
+//! Workers that end, and devices with a bug.
+
+use super::*;
+
+/// A dialect with a bug.
+#[derive(Clone)]
+struct Buggy;
+
+impl DeviceDialect for Buggy {
+    fn connect(&self, _: u32, _: &str, _: jiff::Timestamp) -> crate::mqtt::Connect {
+        panic!("a bug in a device")
+    }
+
+    fn connect_with_wrong_key(&self, _: u32, _: &str, _: jiff::Timestamp) -> crate::mqtt::Connect {
+        panic!("a bug in a device")
+    }
+
+    fn subscriptions(&self) -> Vec<crate::mqtt::SubscribeFilter> {
+        Vec::new()
+    }
+
+    fn read(&self, _: &crate::mqtt::Publish) -> Option<crate::dialect::ToDevice> {
+        None
+    }
+
+    fn method_response(&self, _: &str, _: u16, _: Bytes) -> Packet {
+        Packet::Disconnect
+    }
+
+    fn report(&self, _: &str, _: u16, _: Bytes) -> Packet {
+        Packet::Disconnect
+    }
+}
+
+#[tokio::test]
+async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
+    let (address, _log) = hub(Manner::Plain).await;
+    let FleetPlan {
+        config,
+        firmware,
+        faults,
+        seed,
+        range,
+        ids,
+        hub,
+        tls,
+        identities,
+        websocket,
+        images,
+        clock,
+        truth,
+        tracer,
+        ..
+    } = plan(address, 1);
+    let plan = FleetPlan {
+        dialect: Buggy,
+        config,
+        firmware,
+        faults,
+        seed,
+        range,
+        ids,
+        hub,
+        tls,
+        identities,
+        websocket,
+        images,
+        clock,
+        truth,
+        tracer,
+    };
+    let mut fleet = Fleet::start(plan).unwrap();
+    let dead = timeout(LIMIT, async {
+        loop {
+            let dead = fleet.sample().await.dead;
+            if !dead.is_empty() {
+                return dead;
+            }
+        }
+    });
+    assert_eq!(dead.await.unwrap(), ["fleet-0"]);
+    (fleet.workers[1].commands, _) = mpsc::channel(1);
+    assert_eq!(fleet.sample().await.dead, ["fleet-0", "fleet-1"]);
+    let failures = fleet.failures().await;
+    assert_eq!((&failures[0].text[..], failures[0].local), ("worker fleet-1 ended unexpectedly", true));
+    fleet.stop(LIMIT).await;
+}
