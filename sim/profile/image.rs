@@ -88,7 +88,13 @@ fn percent(field: &Field<'_>) -> Result<u8, Problem> {
 
 fn address(field: &Field<'_>) -> Result<String, Problem> {
     let text = field.text()?;
-    ImageUrl::parse(text).map_err(|why| field.problem(format_args!("cannot be `{text}`: {why}")))?;
+    // What is wrong with it may be secret, and a plan is written out.
+    ImageUrl::parse(text).map_err(|why| field.problem(format_args!("cannot be that: {why}")))?;
+    if text.contains('?') {
+        let why = "must end before the `?`, behind which signatures stand that results would show: the environment says \
+                   the whole address, TWINSTORM_IMAGE_URL";
+        return Err(field.problem(why));
+    }
     if text.len() <= 2048 { Ok(text.to_owned()) } else { Err(field.problem("must not have more than 2048 characters")) }
 }
 
@@ -106,7 +112,7 @@ fn sha256(section: &Section<'_>, image: &Field<'_>) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use crate::device::{DownloadConfig, Image};
-    use crate::profile::{Plan, parse};
+    use crate::profile::{Override, Plan, parse};
     use std::time::Duration;
 
     const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -143,6 +149,27 @@ mod tests {
         assert!(there.image_elsewhere().is_some() && served.image_elsewhere().is_none());
         let words = there.peak_rates_in_words(true, true);
         assert!(words.contains("100 downloads/s from images.example without a limit of bandwidth"), "{words}");
+    }
+
+    #[test]
+    fn no_error_shows_what_may_be_secret_in_an_address() {
+        for text in [
+            "url = 'http://bob:hunter2@127.0.0.1/x', sha256 = 'HASH'",
+            "url = 'http://127.0.0.1/x?sig=hunter2', sha256 = 'HASH'",
+            "url = 'http://127.0.0.1/x?sig=hunter2', sha256 = 'HASH', size = '1B'",
+            "url = 'http://bob:hunter2@127.0.0.1/x', sha = 'HASH'",
+            "url = 'http://bob:hunter2@127.0.0.1/x', sha",
+        ] {
+            let error = image(text).unwrap_err();
+            assert!(error.contains("127.0.0.1") && !error.contains("hunter2"), "{error}");
+        }
+        let set = |url: &str| {
+            let image = format!("firmware.image={{ url = '{url}', sha256 = '{HASH}' }}");
+            parse("my.toml", "", &[Override::set(&image).unwrap()]).unwrap_err().to_string()
+        };
+        assert!(!set("http://bob:hunter2@127.0.0.1/x").contains("hunter2"));
+        let signed = set("http://127.0.0.1/x?sig=hunter2");
+        assert!(signed.contains("TWINSTORM_IMAGE_URL") && !signed.contains("hunter2"), "{signed}");
     }
 
     #[test]
