@@ -50,7 +50,7 @@ impl<D: DeviceDialect> Session<D> {
         let is_up = self.link.state() == State::Up;
         let can_strike = match affliction.way {
             Way::Offline => true,
-            Way::Path(_) => is_up || self.link.is_under_way(),
+            Way::Latency(_) | Way::Bandwidth(_) => is_up || self.link.is_under_way(),
             _ => is_up,
         };
         if !can_strike {
@@ -78,7 +78,12 @@ impl<D: DeviceDialect> Session<D> {
             }
             Way::DuplicateId => out.push(Output::Intruder(true)),
             // Seen to by whoever asks for the state of the path, or elsewhere.
-            Way::HalfOpen | Way::Path(_) | Way::SlowReader | Way::TokenExpiry(_) | Way::HubDown => {}
+            Way::HalfOpen
+            | Way::Latency(_)
+            | Way::Bandwidth(_)
+            | Way::SlowReader
+            | Way::TokenExpiry(_)
+            | Way::HubDown => {}
         }
     }
 
@@ -97,7 +102,7 @@ impl<D: DeviceDialect> Session<D> {
                 self.probe(now, out);
             }
             Way::HalfOpen => self.probe(now, out),
-            Way::Path(_) | Way::SlowReader => self.relieved(now, affliction, out),
+            Way::Latency(_) | Way::Bandwidth(_) | Way::SlowReader => self.relieved(now, affliction, out),
             Way::TokenExpiry(_) | Way::Reset | Way::HubDown => {}
         }
     }
@@ -176,8 +181,9 @@ impl<D: DeviceDialect> Session<D> {
     fn impair(&self, afflictions: &mut Afflictions, out: &mut Vec<Output>) {
         let is_up = self.link.state() == State::Up;
         if is_up || self.link.is_under_way() {
-            let wanted = afflictions.wanted(is_up);
-            if std::mem::replace(&mut afflictions.impairment, wanted) != wanted {
+            let wanted = afflictions.wanted(self.link.attempts(), is_up);
+            if afflictions.impairment != wanted {
+                afflictions.impairment.clone_from(&wanted);
                 self.connection(out, || format!("{wanted:?}"));
                 out.push(Output::Impair(wanted));
             }
