@@ -97,7 +97,13 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     }
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
     let waves = rollout.as_ref().map_or(0, Rollout::len);
-    let targets = fault::Targets { fleet: &fleet, hub: &hub, waves };
+    let targets = fault::Targets {
+        fleet: &fleet,
+        hub: &hub,
+        waves,
+        downloads: firmware.config.downloads().is_some(),
+        hold: load.hold,
+    };
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, targets))?;
     let scene = Scene { via: load.via, faults: &faults, connect: &fleet.retry_connect, rollout: rollout.is_some() };
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;

@@ -215,24 +215,30 @@ impl<D: DeviceDialect> Session<D> {
         }
     }
 
-    /// A connection, or an attempt at one, has failed: the doing of a hub that a fault takes down now, if one does.
+    /// A connection, or an attempt at one, has failed: the doing of a hub that faults take down now, if any does.
     pub(super) fn blame_hub(&mut self, now: Nanos, out: &mut Vec<Output>) -> bool {
         let Some(load) = self.load_start() else { return false };
-        let settings = std::rc::Rc::clone(&self.settings);
-        let mut down = settings.faults.faults().enumerate().filter(|(_, fault)| {
-            let end = fault.ends().map_or(Nanos::MAX, |end| load + end + AFTERMATH);
-            fault.kind == FaultKind::HubDown && load + fault.at <= now && now < end
-        });
-        let Some((fault, _)) = down.next() else { return false };
-        let fault = fault as u32;
-        let known = self.afflictions.iter().flat_map(|afflictions| &afflictions.list);
-        if known.into_iter().all(|affliction| affliction.fault != fault) {
-            let mut affliction = Affliction::hub_down(fault, now);
-            self.afflicted(now, &mut affliction, out);
-            affliction.stage = Stage::Mending;
-            self.afflictions.get_or_insert_default().list.push(affliction);
+        let down_within = |aftermath| -> Vec<u32> {
+            let faults = self.settings.faults.faults().enumerate().filter(|(_, fault)| {
+                let end = fault.ends().map_or(Nanos::MAX, |end| load + end + aftermath);
+                fault.kind == FaultKind::HubDown && load + fault.at <= now && now < end
+            });
+            faults.map(|(fault, _)| fault as u32).collect()
+        };
+        let mut down = down_within(Duration::ZERO);
+        if down.is_empty() {
+            down = down_within(AFTERMATH);
         }
-        true
+        for &fault in &down {
+            let mut known = self.afflictions.iter().flat_map(|afflictions| &afflictions.list);
+            if known.all(|affliction| affliction.fault != fault) {
+                let mut affliction = Affliction::hub_down(fault, now);
+                self.afflicted(now, &mut affliction, out);
+                affliction.stage = Stage::Mending;
+                self.afflictions.get_or_insert_default().list.push(affliction);
+            }
+        }
+        !down.is_empty()
     }
 
     /// The device is connected, subscribed, and hears the hub: what has gone, it has got over.
@@ -285,7 +291,8 @@ impl<D: DeviceDialect> Session<D> {
         out.push(Output::Event(Event::Afflicted(fault)));
         self.decide(out, || format!("fault {fault} of the plan afflicts the device"));
         // Updates that are called from now on, the driver knows to be hit.
-        if self.workflow.is_running() {
+        let starts_late = self.aside.as_ref().is_some_and(|aside| aside.late_reply.is_some());
+        if self.workflow.is_running() || starts_late {
             self.injected(fault, out);
         }
     }

@@ -241,6 +241,22 @@ fn a_hub_that_is_down_is_blamed_for_what_fails_meanwhile_and_no_longer() {
 }
 
 #[test]
+fn of_several_outages_of_the_hub_at_a_time_all_are_blamed() {
+    let outage = |at, lasts| Fault { at: at * SECOND, lasts: Some(lasts * SECOND), ..fault(FaultKind::HubDown) };
+    let mut rig = Rig::online(&[outage(9, 20), outage(10, 30), outage(50, 5)]);
+    rig.input(Input::LoadStarts(at(1.0)));
+    rig.run_until(at(12.0));
+    rig.hub.closed = true;
+    rig.cut();
+    rig.run_until(at(40.5));
+    rig.hub.closed = false;
+    rig.run_until(at(49.0));
+    let count = |event| rig.count(&event);
+    assert_eq!([0, 1, 2].map(|fault| count(Event::Afflicted(fault))), [1, 1, 0]);
+    assert_eq!((relieved(&rig).len(), count(Event::LostUnexplained)), (1, 0));
+}
+
+#[test]
 fn healing_ends_what_acts_and_what_was_to_come() {
     let kinds = [
         FaultKind::Offline,
