@@ -39,6 +39,8 @@ pub enum Domain {
     ImageRetry,
     /// The bytes of a made-up image; number: the word.
     Image,
+    /// How late a fault makes what a connection carries; numbers: device, fault, then connection and direction.
+    PathLatency,
 }
 
 /// The seed of a run.

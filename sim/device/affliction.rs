@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::mqtt::Impairment;
+use crate::mqtt::{Impairment, Latency};
 use crate::policy::{FaultKind, FaultPlan, Place};
 use crate::random::{Domain, Seed};
 use crate::time::Nanos;
@@ -65,8 +65,10 @@ pub(super) enum Way {
     DuplicateId,
     /// Makes its connection a black hole.
     HalfOpen,
-    /// Impairs every connection of it.
-    Path(Impairment),
+    /// Makes every connection of it late.
+    Latency(Latency),
+    /// Makes every connection of it narrow: so many bytes per second.
+    Bandwidth(f64),
     /// Keeps it from reading, once it is connected.
     SlowReader,
     /// Tears its connection.
@@ -111,17 +113,19 @@ impl Afflictions {
         self.list.iter().filter(|affliction| affliction.stage == Stage::Acting)
     }
 
-    /// What is to be wrong with the path of a connection that is accepted, or only on its way to that.
-    pub(super) fn wanted(&self, is_up: bool) -> Impairment {
+    /// What is to be wrong with the path of this `connection`, which is accepted, or only on its way to that. Latencies
+    /// add up; of several bandwidths the narrowest counts.
+    pub(super) fn wanted(&self, connection: u32, is_up: bool) -> Impairment {
         let mut wanted = Impairment::default();
         for affliction in self.acting() {
             match affliction.way {
                 Way::HalfOpen => wanted.black_hole = true,
                 Way::SlowReader => wanted.reads_nothing |= is_up,
-                Way::Path(path) => {
-                    wanted.latency = wanted.latency.or(path.latency);
-                    wanted.bandwidth = wanted.bandwidth.or(path.bandwidth);
+                Way::Latency(Latency { delay, seed }) => {
+                    let seed = Seed(seed.hash(Domain::PathLatency, u64::from(connection), 0));
+                    wanted.latency.push(Latency { delay, seed });
                 }
+                Way::Bandwidth(rate) => wanted.bandwidth = Some(wanted.bandwidth.map_or(rate, |least| least.min(rate))),
                 _ => {}
             }
         }
@@ -212,11 +216,10 @@ impl Way {
             FaultKind::DuplicateId => Self::DuplicateId,
             FaultKind::HalfOpen => Self::HalfOpen,
             FaultKind::Latency(latency) => {
-                Self::Path(Impairment { latency: Some(latency.delay), ..Impairment::default() })
+                let seed = Seed(seed.hash(Domain::PathLatency, u64::from(device), u64::from(fault)));
+                Self::Latency(Latency { delay: latency.delay, seed })
             }
-            FaultKind::Bandwidth(bandwidth) => {
-                Self::Path(Impairment { bandwidth: Some(bandwidth.rate), ..Impairment::default() })
-            }
+            FaultKind::Bandwidth(bandwidth) => Self::Bandwidth(bandwidth.rate),
             FaultKind::SlowReader => Self::SlowReader,
             FaultKind::Reset => Self::Reset,
             _ => return None,

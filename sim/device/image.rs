@@ -54,6 +54,9 @@ pub struct DownloadConfig {
     pub stall_timeout: Duration,
     /// Requests for one image in all, the first included.
     pub attempts: u32,
+    /// A download that takes longer than that, its attempts together, is given up; `None`: it may take forever.
+    #[serde(default, with = "units::optional_duration")]
+    pub limit: Option<Duration>,
 }
 
 /// The first wait before asking again, before jitter, and the longest.
@@ -66,6 +69,13 @@ impl Image {
         match self {
             Self::Nowhere { .. } => None,
             Self::Hub { download, .. } | Self::Url { download, .. } => Some(download),
+        }
+    }
+
+    /// Gives downloads a limit that have none.
+    pub fn limit_to(&mut self, limit: Duration) {
+        if let Self::Hub { download, .. } | Self::Url { download, .. } = self {
+            download.limit.get_or_insert(limit);
         }
     }
 
@@ -118,6 +128,7 @@ mod tests {
             progress: None,
             stall_timeout: SECOND,
             attempts: 3,
+            limit: None,
         };
         assert_eq!(Image::Hub { size: 1000, download }.duration(), 2 * SECOND);
         assert_eq!(download.patience(), 3 * SECOND + 3 * SECOND / 2);

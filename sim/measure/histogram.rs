@@ -94,7 +94,9 @@ impl SeriesData {
                 if beyond < MIN_BEYOND {
                     return None;
                 }
-                self.histogram.value_at_quantile(hundredths as f64 / 10_000.0) as f64
+                // A bucket is told by its end, which may lie beyond the longest sample: zeros would take a microsecond.
+                let bucket = self.histogram.value_at_quantile(hundredths as f64 / 10_000.0);
+                bucket.min(self.histogram.max()) as f64
             }
         };
         Some(nanos / 1e9)
@@ -112,6 +114,13 @@ mod tests {
         let mut data = SeriesData::default();
         (1..=samples).for_each(|n| data.record(Duration::from_micros(n)));
         data
+    }
+
+    #[test]
+    fn no_percentile_lies_beyond_the_longest_sample() {
+        let mut data = SeriesData::default();
+        (0..100).for_each(|_| data.record(Duration::ZERO));
+        assert_eq!((data.statistic(P50), data.statistic(Statistic::Max)), (Some(0.0), Some(0.0)));
     }
 
     #[test]

@@ -26,7 +26,7 @@ mod upgrade;
 
 pub use detached::Detached;
 pub use error::ConnectionError;
-pub use impairment::Impairment;
+pub use impairment::{Impairment, Latency};
 use layers::Layers;
 use line::Line;
 pub use scratch::Scratch;
@@ -298,7 +298,7 @@ impl Connection {
     /// Whether nothing gets through in either direction, so that neither side learns that the other has closed it.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
-        self.line.impairment().black_hole
+        self.line.is_black_hole()
     }
 
     /// Ready once the peer has closed it; whatever else comes is thrown away, unread.

@@ -10,7 +10,7 @@ mod source;
 mod tls;
 mod websocket;
 
-pub use connection::{ByteStream, Connection, ConnectionError, Detached, Impairment, Scratch};
+pub use connection::{ByteStream, Connection, ConnectionError, Detached, Impairment, Latency, Scratch};
 pub use greeting::MAX_CONNECT;
 pub use packet::{
     ConnAck, Connect, ConnectReturnCode, LastWill, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish,

@@ -79,9 +79,9 @@ impl Problem {
     pub(super) fn locate(self, file: &str, document: &str) -> Invalid {
         let place = match self.origin {
             Origin::Document { span, .. } => Place::in_document(file, document, span),
-            Origin::Override { label, .. } => Place::Override(label),
+            Origin::Override { label, .. } => Place::Override(masked(&label)),
         };
-        Invalid { message: self.message, place }
+        Invalid { message: masked(&self.message), place }
     }
 }
 
@@ -100,9 +100,28 @@ impl Place {
             line: before.matches('\n').count() + 1,
             column: document[line_start..start].chars().count() + 1,
             width: document[start..end].chars().count().max(1),
-            text: text.to_owned(),
+            text: masked(text),
         }
     }
+}
+
+/// `text` without what may be secret in the addresses in it: whoever asks, by name and password, and what follows the
+/// `?`, where signatures stand. It keeps its length, so that the caret stands below what is meant.
+fn masked(text: &str) -> String {
+    let hide = |text: &str| text.chars().map(|_| '*').collect::<String>();
+    let (mut masked, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find("://") {
+        let (before, address) = rest.split_at(at + 3);
+        let end = address.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`')).unwrap_or(address.len());
+        let (address, behind) = address.split_at(end);
+        let (user, place) = address.split_at(address.rfind('@').unwrap_or(0));
+        // An `@` behind a `?` does not tell where a signature ends.
+        let mark = if user.contains('?') { Some(0) } else { place.find('?').map(|mark| mark + 1) };
+        let (place, query) = place.split_at(mark.unwrap_or(place.len()));
+        masked.extend([before, &hide(user), place, &hide(query)]);
+        rest = behind;
+    }
+    masked + rest
 }
 
 /// The last boundary between characters at or before `index`.
@@ -125,6 +144,23 @@ impl fmt::Display for Invalid {
                 writeln!(f, "{number} | {text}")?;
                 write!(f, "{gutter} | {indent}{}", "^".repeat(*width))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_shown_without_what_may_be_secret() {
+        for (text, shown) in [
+            ("url = \"http://bob:hunter2@h/x\", a = 1", "url = \"http://***********@h/x\", a = 1"),
+            ("http://bob:hun?ter2@h/x", "http://****************"),
+            ("`https://h/x?sig=1` 'http://h/y?a@b' é", "`https://h/x?*****` 'http://*******' é"),
+            ("http://h/x wait?", "http://h/x wait?"),
+        ] {
+            assert_eq!(masked(text), shown);
         }
     }
 }

@@ -10,8 +10,11 @@ use super::hub::HubPlan;
 use super::reader::Field;
 use crate::device::{Auth, FleetConfig};
 use crate::measure::Truth;
-use crate::policy::{Fault, FaultKind, Place, Select};
+use crate::policy::{Fault, FaultKind, FaultStage, Place, Select, Slow, Slowness};
 
+/// What it takes at least from being told of a token's end to that end: half of it for devices to take it one by one, and
+/// what a token has to last.
+const TOKEN: Duration = Duration::from_secs(5);
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What faults may strike.
@@ -21,6 +24,10 @@ pub(super) struct Targets<'a> {
     pub(super) hub: &'a HubPlan,
     /// Waves of the roll-out, 0 without one.
     pub(super) waves: u32,
+    /// Whether devices really download their image.
+    pub(super) downloads: bool,
+    /// How long the fleet stands by before the load.
+    pub(super) hold: Duration,
 }
 
 pub(super) fn read(field: &Field<'_>, targets: Targets<'_>) -> Result<Vec<Fault>, Problem> {
@@ -36,7 +43,7 @@ pub(super) fn read(field: &Field<'_>, targets: Targets<'_>) -> Result<Vec<Fault>
 }
 
 fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fault, Problem> {
-    let Targets { fleet, hub, waves } = targets;
+    let Targets { fleet, hub, waves, downloads, hold } = targets;
     let section = field.section(&[&["kind", "name", "select", "at", "for"], kind::PARAMETERS].concat())?;
     let kind = kind::read(&section)?;
     let name = match section.optional("name") {
@@ -65,9 +72,37 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
             kind.name()
         )));
     }
+    if downloads && let FaultKind::Slow(Slow { stage: FaultStage::Downloading, by: Slowness::Factor(_) }) = kind {
+        let why =
+            "means nothing for a real download, which takes as long as it takes: say how much longer, with `delay`";
+        return Err(section.required("factor")?.problem(why));
+    }
     let at = section.optional("at").map_or(Ok(Duration::ZERO), |field| field.duration(Duration::ZERO..=DAY))?;
     let lasts = section.optional("for").map(|field| field.duration(Duration::from_millis(1)..=DAY)).transpose()?;
-    Ok(Fault { name, kind, select, at, lasts })
+    let fault = Fault { name, kind, select, at, lasts };
+    if let Some((start, end)) = expiry(&fault) {
+        let place = section.optional("at").map_or_else(|| section.required("kind"), Ok)?;
+        if start + hold < TOKEN {
+            let why = "is too early: a `token_expiry` needs `at = \"5s\"` at least, or a `load.hold` that makes up for it, since \
+                       devices take the token that ends then once they know when the load starts";
+            return Err(place.problem(why));
+        }
+        let too_close = |(from, to): (Duration, Duration)| start < to + TOKEN && from < end + TOKEN;
+        if let Some(other) = before.iter().find(|fault| expiry(fault).is_some_and(too_close)) {
+            let why = format!(
+                "is too close to `{}`: the tokens of one `token_expiry` must end 5s before those of the other",
+                other.name
+            );
+            return Err(place.problem(why));
+        }
+    }
+    Ok(fault)
+}
+
+/// From when until when the tokens end that `fault` lets end.
+fn expiry(fault: &Fault) -> Option<(Duration, Duration)> {
+    let FaultKind::TokenExpiry(expiry) = &fault.kind else { return None };
+    Some((fault.at, fault.at + expiry.spread))
 }
 
 /// A name that results and thresholds can tell the fault by.

@@ -13,7 +13,7 @@ const LARGEST: u64 = 1 << 40;
 const STALL: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 5;
 /// What only a real download has.
-const REAL: [&str; 4] = ["fleet_bandwidth", "progress", "stall_timeout", "attempts"];
+const REAL: [&str; 5] = ["fleet_bandwidth", "progress", "stall_timeout", "attempts", "limit"];
 
 pub(super) fn read(field: &Field<'_>) -> Result<Image, Problem> {
     let section = field.section(&[
@@ -26,6 +26,7 @@ pub(super) fn read(field: &Field<'_>) -> Result<Image, Problem> {
         "progress",
         "stall_timeout",
         "attempts",
+        "limit",
     ])?;
     let serve = section.optional("serve");
     let serves = serve.as_ref().map_or(Ok(false), Field::boolean)?;
@@ -42,7 +43,13 @@ pub(super) fn read(field: &Field<'_>) -> Result<Image, Problem> {
         return Err(field.problem("needs a `size`, like \"10MiB\", or the `url` and `sha256` of an image"));
     };
     if serves {
-        return Ok(Image::Hub { size: size.size(1..=MadeImage::MAX_SIZE)?, download: download(&section)? });
+        let image = Image::Hub { size: size.size(1..=MadeImage::MAX_SIZE)?, download: download(&section)? };
+        if let Some(limit) = section.optional("limit")
+            && image.download().is_some_and(|download| download.limit <= Some(image.duration()))
+        {
+            return Err(limit.problem("must be longer than what a download takes at its `bandwidth`"));
+        }
+        return Ok(image);
     }
     refuse(&section, &REAL, "where nothing is transferred: let the hub serve the image with `serve = true`")?;
     let Some(bandwidth) = section.optional("bandwidth") else {
@@ -70,8 +77,18 @@ fn download(section: &Section<'_>) -> Result<DownloadConfig, Problem> {
             .optional("stall_timeout")
             .map_or(Ok(STALL), |field| field.duration(Duration::from_millis(1)..=Duration::from_secs(3600)))?,
         attempts: section.optional("attempts").map_or(Ok(ATTEMPTS), |field| field.integer(1..=100_u32))?,
+        limit: section
+            .optional("limit")
+            .map(|field| field.duration(Duration::from_millis(1)..=Duration::from_secs(86_400)))
+            .transpose()?,
     };
     Ok(download)
+}
+
+/// What keeps a download from going on until its update counts as stuck: four fifths of that time, or the middle between
+/// it and what the download takes anyway.
+pub(super) fn limit(image: &mut Image, stage_deadline: Duration) {
+    image.limit_to((stage_deadline * 4 / 5).max((image.duration().saturating_add(stage_deadline)) / 2));
 }
 
 /// `25%`, or a bare number of percent.
@@ -88,7 +105,13 @@ fn percent(field: &Field<'_>) -> Result<u8, Problem> {
 
 fn address(field: &Field<'_>) -> Result<String, Problem> {
     let text = field.text()?;
-    ImageUrl::parse(text).map_err(|why| field.problem(format_args!("cannot be `{text}`: {why}")))?;
+    // What is wrong with it may be secret, and a plan is written out.
+    ImageUrl::parse(text).map_err(|why| field.problem(format_args!("cannot be that: {why}")))?;
+    if text.contains('?') {
+        let why = "must end before the `?`, behind which signatures stand that results would show: the environment says \
+                   the whole address, TWINSTORM_IMAGE_URL";
+        return Err(field.problem(why));
+    }
     if text.len() <= 2048 { Ok(text.to_owned()) } else { Err(field.problem("must not have more than 2048 characters")) }
 }
 
@@ -106,7 +129,7 @@ fn sha256(section: &Section<'_>, image: &Field<'_>) -> Result<String, Problem> {
 #[cfg(test)]
 mod tests {
     use crate::device::{DownloadConfig, Image};
-    use crate::profile::{Plan, parse};
+    use crate::profile::{Override, Plan, parse};
     use std::time::Duration;
 
     const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -134,6 +157,7 @@ mod tests {
             progress: Some(25),
             stall_timeout: Duration::from_secs(10),
             attempts: 2,
+            limit: Some(Duration::from_secs(48)),
         };
         assert_eq!(served.firmware.image, Some(Image::Hub { size: 262_144, download }));
         let url = "url = 'https://images.example/2.bin', sha256 = 'HASH', stall_timeout = '3s', progress = 50";
@@ -143,6 +167,27 @@ mod tests {
         assert!(there.image_elsewhere().is_some() && served.image_elsewhere().is_none());
         let words = there.peak_rates_in_words(true, true);
         assert!(words.contains("100 downloads/s from images.example without a limit of bandwidth"), "{words}");
+    }
+
+    #[test]
+    fn no_error_shows_what_may_be_secret_in_an_address() {
+        for text in [
+            "url = 'http://bob:hunter2@127.0.0.1/x', sha256 = 'HASH'",
+            "url = 'http://127.0.0.1/x?sig=hunter2', sha256 = 'HASH'",
+            "url = 'http://127.0.0.1/x?sig=hunter2', sha256 = 'HASH', size = '1B'",
+            "url = 'http://bob:hunter2@127.0.0.1/x', sha = 'HASH'",
+            "url = 'http://bob:hunter2@127.0.0.1/x', sha",
+        ] {
+            let error = image(text).unwrap_err();
+            assert!(error.contains("127.0.0.1") && !error.contains("hunter2"), "{error}");
+        }
+        let set = |url: &str| {
+            let image = format!("firmware.image={{ url = '{url}', sha256 = '{HASH}' }}");
+            parse("my.toml", "", &[Override::set(&image).unwrap()]).unwrap_err().to_string()
+        };
+        assert!(!set("http://bob:hunter2@127.0.0.1/x").contains("hunter2"));
+        let signed = set("http://127.0.0.1/x?sig=hunter2");
+        assert!(signed.contains("TWINSTORM_IMAGE_URL") && !signed.contains("hunter2"), "{signed}");
     }
 
     #[test]
@@ -178,6 +223,11 @@ mod tests {
             ("url = 'https://x/y', sha256 = 'HASH', size = '1MiB'", "`firmware.image.size` means nothing beside `url`"),
             ("url = 'https://x/y', sha256 = 'HASH', serve = true", "is for an image without a `url`"),
             ("url = 'https://x/y', sha256 = 'HASH', stall_timeout = '20s'", "all `attempts` of `stall_timeout`"),
+            ("size = '1MiB', serve = true, limit = '60s'", "must be longer than `firmware.image.limit`"),
+            (
+                "size = '2MiB', serve = true, bandwidth = '1MiB/s', limit = '2s'",
+                "`firmware.image.limit` must be longer",
+            ),
             ("size = '100MiB', bandwidth = '1MiB/s'", "longer than what a download of `firmware.image` takes"),
         ] {
             let error = image(text).unwrap_err();

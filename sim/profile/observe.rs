@@ -33,6 +33,7 @@ pub(super) fn read(field: &Field<'_>, firmware: &FirmwareConfig) -> Result<Obser
         ("`observe.interval`", config.interval),
         ("what `firmware.wait` can take", firmware.wait.upper()),
         (download, firmware.longest_download()),
+        ("`firmware.image.limit`", firmware.downloads().and_then(|download| download.limit).unwrap_or_default()),
         ("what `firmware.apply` can take", firmware.apply.upper()),
         (
             "what `firmware.image` gives a server that stalls, all `attempts` of `stall_timeout` and the waits between them",

@@ -10,7 +10,7 @@ use super::fleet::FleetSection;
 use super::metric::Scene;
 use super::reader::{Field, Section};
 use super::{
-    HubPlan, ReportPlan, drill, fault, firmware, fleet, hub, load, observe, report, retry, rollout, threshold,
+    HubPlan, ReportPlan, drill, fault, firmware, fleet, hub, image, load, observe, report, retry, rollout, threshold,
 };
 use crate::device::{FirmwareConfig, FleetConfig, Image, ImageUrl};
 use crate::driver::{DriverConfig, ObserveKind, Via};
@@ -85,7 +85,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let hub = hub::read(&root.required("hub")?)?;
     let retries = retry::read(&root.required("retry")?)?;
     let FleetSection { fleet, shards, max_descriptors } = fleet::read(&root.required("fleet")?, &retries)?;
-    let firmware = firmware::read(&root.required("firmware")?)?;
+    let mut firmware = firmware::read(&root.required("firmware")?)?;
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
     let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
     if hub == HubPlan::Azure
@@ -96,8 +96,17 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         return Err(image.problem(format_args!("with `serve = true` {why}")));
     }
     let observe = observe::read(&root.required("observe")?, &firmware.config)?;
+    if let Some(image) = &mut firmware.config.image {
+        image::limit(image, observe.stage_deadline);
+    }
     let waves = rollout.as_ref().map_or(0, Rollout::len);
-    let targets = fault::Targets { fleet: &fleet, hub: &hub, waves };
+    let targets = fault::Targets {
+        fleet: &fleet,
+        hub: &hub,
+        waves,
+        downloads: firmware.config.downloads().is_some(),
+        hold: load.hold,
+    };
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, targets))?;
     let scene = Scene { via: load.via, faults: &faults, connect: &fleet.retry_connect, rollout: rollout.is_some() };
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;

@@ -10,6 +10,10 @@ use crate::shard::{Endpoints, ImageOffer};
 /// Without it, those are trusted that this system trusts.
 pub(super) const IMAGE_CA: &str = "TWINSTORM_IMAGE_CA";
 
+/// The address of the image with what follows the `?`, which may be a signature: no plan, log or result shows it. Up to
+/// there it is `firmware.image.url`. Without it, that is all there is.
+const IMAGE_URL: &str = "TWINSTORM_IMAGE_URL";
+
 /// The image of a run.
 #[derive(Debug)]
 pub(super) enum Images {
@@ -24,7 +28,7 @@ impl Images {
     /// `variable`, which is `std::env::var` outside tests.
     ///
     /// # Errors
-    /// The environment names a CA that is none.
+    /// The environment names a CA that is none, or the address of another image.
     pub(super) fn of(plan: &Plan, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, EnvironmentError> {
         Ok(match &plan.firmware.image {
             None | Some(Image::Nowhere { .. }) => None,
@@ -36,9 +40,17 @@ impl Images {
                     .map(|image| Self::Hub { path: format!("/images/{name}?size={size}"), sha256: image.sha256() })
             }
             Some(Image::Url { url, sha256, .. }) => {
-                let text = variable(IMAGE_CA).filter(|value| !value.trim().is_empty());
-                let authority = text.map(|text| environment::authority(IMAGE_CA, &text)).transpose()?;
-                Some(Self::Url(ImageOffer { url: url.clone(), sha256: sha256.clone(), authority }))
+                let said = |name| variable(name).filter(|value| !value.trim().is_empty());
+                let url = match said(IMAGE_URL) {
+                    None => url.clone(),
+                    Some(whole) if whole.trim().split('?').next() == Some(url) => whole.trim().to_owned(),
+                    Some(_) => {
+                        let why = format!("up to its `?` it is not {url}, which firmware.image.url says");
+                        return Err(EnvironmentError::Unusable { variable: IMAGE_URL, why });
+                    }
+                };
+                let authority = said(IMAGE_CA).map(|text| environment::authority(IMAGE_CA, &text)).transpose()?;
+                Some(Self::Url(ImageOffer { url, sha256: sha256.clone(), authority }))
             }
         })
     }
@@ -55,6 +67,28 @@ impl Images {
                 Some(ImageOffer { url, sha256: sha256.clone(), authority })
             }
             Self::Url(offer) => Some(offer.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_comes_from_the_environment_and_shows_itself_nowhere() {
+        let hash = "0".repeat(64);
+        let text = format!("[firmware]\nimage = {{ url = 'https://h/x', sha256 = '{hash}' }}");
+        let plan = crate::profile::parse("my.toml", &text, &[]).unwrap();
+        let of = |url: &str| Images::of(&plan, |name| (name == IMAGE_URL).then(|| url.to_owned()));
+        let signed = of("https://h/x?sig=hunter2").unwrap();
+        assert!(!format!("{signed:?}").contains("hunter2"));
+        let Some(Images::Url(offer)) = signed else { panic!("{signed:?}") };
+        assert_eq!(offer.url, "https://h/x?sig=hunter2");
+        assert!(matches!(of(""), Ok(Some(Images::Url(offer))) if offer.url == "https://h/x"));
+        for other in ["https://h/y?sig=hunter2", "http://h/x?sig=hunter2", "https://bob:hunter2@h/x"] {
+            let error = of(other).unwrap_err().to_string();
+            assert!(error.contains("TWINSTORM_IMAGE_URL") && !error.contains("hunter2"), "{error}");
         }
     }
 }

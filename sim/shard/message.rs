@@ -3,6 +3,7 @@
 //! so that the same
 //! few serve a thread, a process and another machine. Between processes each is a line of JSON.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
@@ -90,14 +91,21 @@ pub struct Assignment {
 }
 
 /// An image that devices download.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageOffer {
-    /// Where it is.
+    /// Where it is, with the signature that it may hold.
     pub url: String,
     /// The SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
     /// The certificates of those who may have signed the server's, in PEM; `None` for those whom this system trusts.
     pub authority: Option<String>,
+}
+
+impl fmt::Debug for ImageOffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An address may be signed: whoever has it has the image.
+        f.debug_struct("ImageOffer").field("sha256", &self.sha256).finish_non_exhaustive()
+    }
 }
 
 /// Which actors a shard runs.

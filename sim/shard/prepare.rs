@@ -180,7 +180,7 @@ fn client_tls(proof: &HubProof, resumption: bool) -> Result<ClientTls, String> {
 
 /// Where devices download, and how they check that it is there.
 fn image_source(image: &ImageOffer) -> Result<ImageSource, String> {
-    let url = ImageUrl::parse(&image.url).map_err(|why| format!("{} is unusable: {why}", image.url))?;
+    let url = ImageUrl::parse(&image.url).map_err(|why| format!("the image's address is unusable: {why}"))?;
     ImageSource::new(&url, image.authority.as_deref()).map_err(in_words)
 }
 

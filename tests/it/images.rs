@@ -89,7 +89,7 @@ fn a_wrong_hash_fails_every_update_and_is_nobodys_fault() {
     });
     let image = format!(r#"url = "{url}", sha256 = "{}""#, "0".repeat(64));
     // One fault that hits nobody, so that the matrix is there.
-    let fault = r#"fault=[{ kind = "reject", status = 503, select = { count = 0 } }]"#;
+    let fault = r#"fault=[{ kind = "reject", status = 503, select = { percent = 0 } }]"#;
     started(&quick, &image, &[ALL_FAIL, fault]).wait().expect(0);
     let results = quick.results();
     assert_eq!(census(&results, "failed"), 50);

@@ -11,7 +11,7 @@ const HARMLESS: [&str; 8] = [
     r#"kind = "latency", delay = "uniform 20ms..40ms", at = "200ms", for = "2s""#,
     r#"kind = "bandwidth", rate = 2000, at = "200ms", for = "2s""#,
     r#"kind = "slow_reader", at = "500ms", for = "1s""#,
-    r#"kind = "token_expiry", at = "4s", spread = "1s""#,
+    r#"kind = "token_expiry", at = "5s", spread = "1s""#,
     r#"kind = "duplicate_id", at = "500ms", for = "2s""#,
     r#"kind = "offline", at = "500ms", for = "1s""#,
 ];

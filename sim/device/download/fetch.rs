@@ -152,10 +152,13 @@ async fn download<D>(
         trouble: None,
         starved: None,
     };
-    let result = loop {
-        match fetch.attempt(&url, tls).await {
-            Turn::Again(wait) => sleep(wait).await,
-            Turn::Over(result) => break result,
+    // A server that drips never stalls.
+    let limit = downloads.config.limit.unwrap_or(Duration::MAX);
+    let result = match timeout(limit, fetch.all(&url, tls)).await {
+        Ok(result) => result,
+        Err(_) => {
+            fetch.trouble = Some("the image was not there within firmware.image.limit".to_owned());
+            Err(ImageFailure::CONNECTION_LOST)
         }
     };
     let Fetch { transfer: Transfer { bytes, resumes, .. }, trouble, starved, .. } = fetch;
@@ -201,6 +204,16 @@ struct Fetch<'a, D> {
 }
 
 impl<D> Fetch<'_, D> {
+    /// Asks the server until the image is there, or will not come.
+    async fn all(&mut self, url: &ImageUrl, tls: Option<&ClientTls>) -> Result<(), ImageFailure> {
+        loop {
+            match self.attempt(url, tls).await {
+                Turn::Again(wait) => sleep(wait).await,
+                Turn::Over(result) => return result,
+            }
+        }
+    }
+
     /// Asks the server once and reads what it sends.
     async fn attempt(&mut self, url: &ImageUrl, tls: Option<&ClientTls>) -> Turn {
         match self.exchange(url, tls).await {

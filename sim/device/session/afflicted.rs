@@ -50,7 +50,7 @@ impl<D: DeviceDialect> Session<D> {
         let is_up = self.link.state() == State::Up;
         let can_strike = match affliction.way {
             Way::Offline => true,
-            Way::Path(_) => is_up || self.link.is_under_way(),
+            Way::Latency(_) | Way::Bandwidth(_) => is_up || self.link.is_under_way(),
             _ => is_up,
         };
         if !can_strike {
@@ -78,7 +78,12 @@ impl<D: DeviceDialect> Session<D> {
             }
             Way::DuplicateId => out.push(Output::Intruder(true)),
             // Seen to by whoever asks for the state of the path, or elsewhere.
-            Way::HalfOpen | Way::Path(_) | Way::SlowReader | Way::TokenExpiry(_) | Way::HubDown => {}
+            Way::HalfOpen
+            | Way::Latency(_)
+            | Way::Bandwidth(_)
+            | Way::SlowReader
+            | Way::TokenExpiry(_)
+            | Way::HubDown => {}
         }
     }
 
@@ -97,7 +102,7 @@ impl<D: DeviceDialect> Session<D> {
                 self.probe(now, out);
             }
             Way::HalfOpen => self.probe(now, out),
-            Way::Path(_) | Way::SlowReader => self.relieved(now, affliction, out),
+            Way::Latency(_) | Way::Bandwidth(_) | Way::SlowReader => self.relieved(now, affliction, out),
             Way::TokenExpiry(_) | Way::Reset | Way::HubDown => {}
         }
     }
@@ -176,8 +181,9 @@ impl<D: DeviceDialect> Session<D> {
     fn impair(&self, afflictions: &mut Afflictions, out: &mut Vec<Output>) {
         let is_up = self.link.state() == State::Up;
         if is_up || self.link.is_under_way() {
-            let wanted = afflictions.wanted(is_up);
-            if std::mem::replace(&mut afflictions.impairment, wanted) != wanted {
+            let wanted = afflictions.wanted(self.link.attempts(), is_up);
+            if afflictions.impairment != wanted {
+                afflictions.impairment.clone_from(&wanted);
                 self.connection(out, || format!("{wanted:?}"));
                 out.push(Output::Impair(wanted));
             }
@@ -209,24 +215,30 @@ impl<D: DeviceDialect> Session<D> {
         }
     }
 
-    /// A connection, or an attempt at one, has failed: the doing of a hub that a fault takes down now, if one does.
+    /// A connection, or an attempt at one, has failed: the doing of a hub that faults take down now, if any does.
     pub(super) fn blame_hub(&mut self, now: Nanos, out: &mut Vec<Output>) -> bool {
         let Some(load) = self.load_start() else { return false };
-        let settings = std::rc::Rc::clone(&self.settings);
-        let mut down = settings.faults.faults().enumerate().filter(|(_, fault)| {
-            let end = fault.ends().map_or(Nanos::MAX, |end| load + end + AFTERMATH);
-            fault.kind == FaultKind::HubDown && load + fault.at <= now && now < end
-        });
-        let Some((fault, _)) = down.next() else { return false };
-        let fault = fault as u32;
-        let known = self.afflictions.iter().flat_map(|afflictions| &afflictions.list);
-        if known.into_iter().all(|affliction| affliction.fault != fault) {
-            let mut affliction = Affliction::hub_down(fault, now);
-            self.afflicted(now, &mut affliction, out);
-            affliction.stage = Stage::Mending;
-            self.afflictions.get_or_insert_default().list.push(affliction);
+        let down_within = |aftermath| -> Vec<u32> {
+            let faults = self.settings.faults.faults().enumerate().filter(|(_, fault)| {
+                let end = fault.ends().map_or(Nanos::MAX, |end| load + end + aftermath);
+                fault.kind == FaultKind::HubDown && load + fault.at <= now && now < end
+            });
+            faults.map(|(fault, _)| fault as u32).collect()
+        };
+        let mut down = down_within(Duration::ZERO);
+        if down.is_empty() {
+            down = down_within(AFTERMATH);
         }
-        true
+        for &fault in &down {
+            let mut known = self.afflictions.iter().flat_map(|afflictions| &afflictions.list);
+            if known.all(|affliction| affliction.fault != fault) {
+                let mut affliction = Affliction::hub_down(fault, now);
+                self.afflicted(now, &mut affliction, out);
+                affliction.stage = Stage::Mending;
+                self.afflictions.get_or_insert_default().list.push(affliction);
+            }
+        }
+        !down.is_empty()
     }
 
     /// The device is connected, subscribed, and hears the hub: what has gone, it has got over.
@@ -279,7 +291,8 @@ impl<D: DeviceDialect> Session<D> {
         out.push(Output::Event(Event::Afflicted(fault)));
         self.decide(out, || format!("fault {fault} of the plan afflicts the device"));
         // Updates that are called from now on, the driver knows to be hit.
-        if self.workflow.is_running() {
+        let starts_late = self.aside.as_ref().is_some_and(|aside| aside.late_reply.is_some());
+        if self.workflow.is_running() || starts_late {
             self.injected(fault, out);
         }
     }

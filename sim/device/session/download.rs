@@ -10,7 +10,7 @@ use crate::time::Nanos;
 impl<D: DeviceDialect> Session<D> {
     /// Starts the download whose turn has come.
     pub(super) fn start_download(&mut self, package: Box<Package>, out: &mut Vec<Output>) {
-        self.decide(out, || format!("downloading {}", package.uri));
+        self.decide(out, || "downloading the image that the call names".to_owned());
         out.push(Output::Download { package, update: self.updates - 1 });
     }
 

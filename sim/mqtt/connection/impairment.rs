@@ -9,21 +9,37 @@ use bytes::{Buf, Bytes};
 use tokio::time::Instant;
 
 use crate::policy::Delay;
-use crate::random::Stream;
+use crate::random::{Domain, Seed, Stream};
 
 /// What is wrong with the path of a connection, below TLS and WebSocket. The default is a path that is as it should be.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Impairment {
     /// Nothing gets through in either direction, the end of the connection included; neither side is told. What was on
     /// its way gets through once this ends, as TCP would see to.
     pub black_hole: bool,
     /// Nothing is read, so that the peer's sends fill the buffers between the two and then wait.
     pub reads_nothing: bool,
-    /// How long bytes are on their way in each direction, drawn anew for each read and write. They never overtake one
-    /// another.
-    pub latency: Option<Delay>,
+    /// How long bytes are on their way in each direction, all of these together, drawn anew for each read and write. They
+    /// never overtake one another.
+    pub latency: Vec<Latency>,
     /// Bytes per second that get through, in each direction; `None` for no limit. At least 1.
     pub bandwidth: Option<f64>,
+}
+
+/// One of the reasons why bytes are late.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Latency {
+    /// How late.
+    pub delay: Delay,
+    /// What that is drawn from.
+    pub seed: Seed,
+}
+
+impl Impairment {
+    /// What direction number `direction` draws its latencies from.
+    pub(super) fn draws(&self, direction: u64) -> Vec<Stream> {
+        self.latency.iter().map(|latency| latency.seed.stream(Domain::PathLatency, direction, 0)).collect()
+    }
 }
 
 /// What one direction holds at most, in bytes: nothing more is read, or taken to be sent, until there is room. A path of
@@ -62,7 +78,7 @@ impl Lane {
     }
 
     /// Takes `bytes`, for which there is room, at `now`.
-    pub(super) fn take(&mut self, now: Instant, bytes: &[u8], impairment: &Impairment, random: &mut Stream) {
+    pub(super) fn take(&mut self, now: Instant, bytes: &[u8], impairment: &Impairment, random: &mut [Stream]) {
         if let Some(rate) = impairment.bandwidth {
             let needs = Duration::from_secs_f64(bytes.len() as f64 / rate);
             self.busy_until = Some(self.busy_until.map_or(now, |until| until.max(now)) + needs);
@@ -73,13 +89,14 @@ impl Lane {
     }
 
     /// The stream ends at `now`.
-    pub(super) fn end(&mut self, now: Instant, end: io::Result<()>, impairment: &Impairment, random: &mut Stream) {
+    pub(super) fn end(&mut self, now: Instant, end: io::Result<()>, impairment: &Impairment, random: &mut [Stream]) {
         self.end = Some((self.arrives(now, impairment, random), end));
     }
 
     /// When a piece that comes in at `now` arrives: not before the one ahead of it.
-    fn arrives(&self, now: Instant, impairment: &Impairment, random: &mut Stream) -> Instant {
-        let arrives = now + impairment.latency.map_or(Duration::ZERO, |latency| latency.sample(random));
+    fn arrives(&self, now: Instant, impairment: &Impairment, random: &mut [Stream]) -> Instant {
+        let late = impairment.latency.iter().zip(random).map(|(latency, random)| latency.delay.sample(random));
+        let arrives = now + late.sum::<Duration>();
         self.pieces.back().map_or(arrives, |(ahead, _)| arrives.max(*ahead))
     }
 
@@ -136,12 +153,11 @@ fn burst(rate: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Domain, Seed};
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn random() -> Stream {
-        Seed(7).stream(Domain::Faults, 0, 0)
+    fn late(delay: Delay) -> Latency {
+        Latency { delay, seed: Seed(7) }
     }
 
     /// A moment; the lane reads no clock.
@@ -152,9 +168,10 @@ mod tests {
 
     #[test]
     fn pieces_are_under_way_for_the_latency_and_never_overtake_one_another() {
-        let (start, mut random) = (start(), random());
-        let impairment = Impairment { latency: Some(Delay::Uniform(SECOND, 2 * SECOND)), ..Impairment::default() };
-        let mut lane = Lane::default();
+        let start = start();
+        let impairment =
+            Impairment { latency: vec![late(Delay::Uniform(SECOND, 2 * SECOND))], ..Impairment::default() };
+        let (mut lane, mut random) = (Lane::default(), impairment.draws(0));
         for n in 0..100 {
             lane.take(start, &[n], &impairment, &mut random);
         }
@@ -173,16 +190,32 @@ mod tests {
     }
 
     #[test]
+    fn latencies_add_up_and_follow_from_their_seeds_alone() {
+        let start = start();
+        let uniform = Delay::Uniform(SECOND, 2 * SECOND);
+        let arrives = |latency: Vec<Latency>, direction| {
+            let impairment = Impairment { latency, ..Impairment::default() };
+            let (mut lane, mut random) = (Lane::default(), impairment.draws(direction));
+            lane.take(start, b"x", &impairment, &mut random);
+            lane.next().unwrap() - start
+        };
+        let (one, other) = (late(uniform), Latency { delay: uniform, seed: Seed(8) });
+        assert_eq!(arrives(vec![one, other], 0), arrives(vec![one], 0) + arrives(vec![other], 0));
+        assert_ne!(arrives(vec![one], 0), arrives(vec![other], 0));
+        assert_ne!(arrives(vec![one], 0), arrives(vec![one], 1), "each direction for itself");
+    }
+
+    #[test]
     fn no_more_than_the_bandwidth_gets_through() {
         for rate in [1.0, 7.0, 1000.0, 1_000_000.0] {
-            let (start, mut random) = (start(), random());
+            let start = start();
             let impairment = Impairment { bandwidth: Some(rate), ..Impairment::default() };
             let (mut lane, mut now, mut through) = (Lane::default(), start, 0.0);
             while now < start + 10 * SECOND {
                 match lane.room(now, &impairment) {
                     Ok(room) => {
                         let room = room.min(1000);
-                        lane.take(now, &vec![0; room], &impairment, &mut random);
+                        lane.take(now, &vec![0; room], &impairment, &mut []);
                         assert!(lane.arrived(now).is_some());
                         lane.hand_on(room);
                         through += room as f64;
@@ -199,9 +232,9 @@ mod tests {
 
     #[test]
     fn what_is_held_is_bounded() {
-        let (start, mut random) = (start(), random());
-        let impairment = Impairment { latency: Some(Delay::Fixed(SECOND)), ..Impairment::default() };
-        let mut lane = Lane::default();
+        let start = start();
+        let impairment = Impairment { latency: vec![late(Delay::Fixed(SECOND))], ..Impairment::default() };
+        let (mut lane, mut random) = (Lane::default(), impairment.draws(0));
         while let Ok(room) = lane.room(start, &impairment) {
             lane.take(start, &vec![0; room.min(1000)], &impairment, &mut random);
         }

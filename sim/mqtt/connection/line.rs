@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::impairment::{Impairment, Lane};
-use crate::random::{Domain, Seed, Stream};
+use crate::random::Stream;
 
 /// A socket. Whatever is wrong with its path is in a box of its own, so that a sound one costs nothing more.
 pub(super) struct Line {
@@ -25,7 +25,9 @@ struct Impaired {
     /// One for each direction: both are waited for at once.
     inward_timer: Pin<Box<Sleep>>,
     outward_timer: Pin<Box<Sleep>>,
-    random: Stream,
+    /// What the latencies are drawn from, of each direction for itself.
+    inward_random: Vec<Stream>,
+    outward_random: Vec<Stream>,
 }
 
 impl From<TcpStream> for Line {
@@ -41,17 +43,18 @@ impl Line {
         match &mut self.impaired {
             None if impairment == Impairment::default() => {}
             None => {
-                let random = Seed(u64::from(self.tcp.local_addr().map_or(0, |address| address.port())));
                 self.impaired = Some(Box::new(Impaired {
+                    inward_random: impairment.draws(0),
+                    outward_random: impairment.draws(1),
                     impairment,
                     inward: Lane::default(),
                     outward: Lane::default(),
                     inward_timer: Box::pin(sleep_until(now())),
                     outward_timer: Box::pin(sleep_until(now())),
-                    random: random.stream(Domain::Faults, 0, 0),
                 }));
             }
             Some(impaired) => {
+                (impaired.inward_random, impaired.outward_random) = (impairment.draws(0), impairment.draws(1));
                 impaired.impairment = impairment;
                 impaired.inward.release(now());
                 impaired.outward.release(now());
@@ -59,9 +62,9 @@ impl Line {
         }
     }
 
-    /// What is wrong with the path.
-    pub(super) fn impairment(&self) -> Impairment {
-        self.impaired.as_ref().map_or_else(Impairment::default, |impaired| impaired.impairment)
+    /// Whether nothing gets through.
+    pub(super) fn is_black_hole(&self) -> bool {
+        self.impaired.as_ref().is_some_and(|impaired| impaired.impairment.black_hole)
     }
 
     /// Whether something that was written has not left yet.
@@ -161,9 +164,9 @@ impl Impaired {
         match Pin::new(tcp).poll_read(cx, &mut space) {
             Poll::Pending => return Some(None),
             Poll::Ready(Ok(())) if !space.filled().is_empty() => {
-                self.inward.take(now(), space.filled(), &self.impairment, &mut self.random);
+                self.inward.take(now(), space.filled(), &self.impairment, &mut self.inward_random);
             }
-            Poll::Ready(end) => self.inward.end(now(), end, &self.impairment, &mut self.random),
+            Poll::Ready(end) => self.inward.end(now(), end, &self.impairment, &mut self.inward_random),
         }
         None
     }
@@ -171,7 +174,7 @@ impl Impaired {
     /// Takes what there is room for of `bytes`.
     fn accept(&mut self, bytes: &[u8]) -> Option<usize> {
         let room = self.outward.room(now(), &self.impairment).ok()?.min(bytes.len());
-        self.outward.take(now(), &bytes[..room], &self.impairment, &mut self.random);
+        self.outward.take(now(), &bytes[..room], &self.impairment, &mut self.outward_random);
         Some(room)
     }
 

@@ -145,9 +145,9 @@ fn hub_slow(section: &Section<'_>) -> Result<FaultKind, Problem> {
     let methods = optional_duration(section, "methods")?;
     let twin_writes = optional_duration(section, "twin_writes")?;
     let twin_reads = optional_duration(section, "twin_reads")?;
-    if methods.or(twin_writes).or(twin_reads).is_none() {
+    if [methods, twin_writes, twin_reads].into_iter().flatten().all(|delay| delay.is_zero()) {
         let field = section.required("kind")?;
-        return Err(field.problem("needs at least one of `methods`, `twin_writes` and `twin_reads`"));
+        return Err(field.problem("needs at least one of `methods`, `twin_writes` and `twin_reads`, longer than 0s"));
     }
     Ok(FaultKind::HubSlow(HubSlow {
         methods: methods.unwrap_or_default(),

@@ -29,7 +29,7 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, waves: u32) -> Result
 
 /// So many devices as there are.
 fn count(field: &Field<'_>, fleet: &FleetConfig) -> Result<u32, Problem> {
-    match field.integer(0..=DeviceIds::MAX_DEVICES)? {
+    match field.integer(1..=DeviceIds::MAX_DEVICES)? {
         count if count > fleet.devices => {
             Err(field.problem(format_args!("must not exceed `fleet.devices`, {}", fleet.devices)))
         }

@@ -21,7 +21,7 @@ fn every_kind_of_fault_is_read_with_what_it_takes() {
         "kind = 'reorder'",
         "kind = 'duplicate'\nstage = 'completed'",
         "kind = 'malformed'\nstage = 'applying'\nform = 'wrong_type'",
-        "kind = 'token_expiry'\nspread = '5s'",
+        "kind = 'token_expiry'\nspread = '5s'\nat = '5s'",
         "kind = 'wrong_key'",
         "kind = 'duplicate_id'",
         "kind = 'half_open'",
@@ -66,6 +66,15 @@ fn what_a_kind_does_not_take_is_refused() {
     for (text, says) in [
         ("kind = 'hub_down'\nselect = 'all'", "strikes all"),
         ("kind = 'hub_slow'", "needs at least one of `methods`"),
+        ("kind = 'hub_slow'\nmethods = '0s'\ntwin_reads = '0s'", "longer than 0s"),
+        ("kind = 'reset'\nselect = { count = 0 }", "must be from 1 to"),
+        ("kind = 'token_expiry'\nselect = 'all'", "a `load.hold` that makes up"),
+        ("kind = 'token_expiry'\nselect = 'all'\nat = '4s'", "a `load.hold` that makes up"),
+        (
+            "kind = 'token_expiry'\nselect = 'all'\nat = '9s'\nspread = '5s'\n[[fault]]\nkind = 'token_expiry'\n\
+             select = 'all'\nat = '18s'",
+            "`fault.1.at` is too close to `token_expiry`",
+        ),
         ("kind = 'slow'\nselect = 'all'\nstage = 'verify'\nfactor = 2", "cannot be `verify`"),
         ("kind = 'slow'\nselect = 'all'\nstage = 'apply'\nfactor = 2\ndelay = '1s'", "means nothing beside `factor`"),
         ("kind = 'skip'\nselect = 'all'\nstage = 'completed'", "cannot be `completed`"),
@@ -80,6 +89,30 @@ fn what_a_kind_does_not_take_is_refused() {
         let error = parse("my.toml", &format!("[[fault]]\n{text}\n"), &[]).unwrap_err().to_string();
         assert!(error.contains(says), "{text}\n{error}");
     }
+}
+
+#[test]
+fn what_is_far_enough_from_one_another_goes() {
+    for text in [
+        "[[fault]]\nkind = 'reset'\nselect = { percent = 0 }",
+        "[load]\nhold = '5s'\n[[fault]]\nkind = 'token_expiry'\nselect = 'all'",
+        "[[fault]]\nkind = 'token_expiry'\nselect = 'all'\nat = '9s'\nspread = '5s'\n[[fault]]\nkind = 'token_expiry'\n\
+         select = 'all'\nat = '19s'",
+    ] {
+        parse("my.toml", text, &[]).unwrap();
+    }
+}
+
+#[test]
+fn a_real_download_is_slowed_by_a_delay_only() {
+    let plan = |slow: &str| {
+        let image = "[firmware]\nimage = { size = '1KiB', serve = true }\n";
+        let fault = "[[fault]]\nkind = 'slow'\nselect = 'all'\nstage = 'downloading'\n";
+        parse("my.toml", &format!("{image}{fault}{slow}"), &[])
+    };
+    let error = plan("factor = 3").unwrap_err().to_string();
+    assert!(error.contains("factor") && error.contains("with `delay`"), "{error}");
+    plan("delay = '3s'").unwrap();
 }
 
 #[test]

@@ -109,7 +109,14 @@ fn part(from: usize, count: usize) -> Vec<u8> {
 }
 
 fn config(attempts: u32) -> DownloadConfig {
-    DownloadConfig { bandwidth: None, fleet_bandwidth: None, progress: None, stall_timeout: STALL, attempts }
+    DownloadConfig {
+        bandwidth: None,
+        fleet_bandwidth: None,
+        progress: None,
+        stall_timeout: STALL,
+        attempts,
+        limit: None,
+    }
 }
 
 /// What a download of `uri` says, the last word at the end.
@@ -248,6 +255,16 @@ async fn over_tls_the_servers_certificate_counts() {
     let stranger = Server::start(vec![Reply::Says(Vec::new())], Some(tls)).await;
     let there = inputs(config(1), &stranger.url, Some(&authority), &stranger.url, None).await;
     assert_eq!(failed(&last(there)), CONNECTION_LOST);
+}
+
+#[tokio::test]
+async fn a_download_ends_at_its_limit_though_the_server_never_stalls_for_long() {
+    let server = Server::start(vec![Reply::Stalls(whole(60_000))], None).await;
+    let limit = Some(Duration::from_millis(50));
+    let config = DownloadConfig { limit, stall_timeout: 10 * LIMIT, ..config(1) };
+    let downloaded = last(inputs(config, &server.url, None, &server.url, None).await);
+    assert_eq!(failed(&downloaded), CONNECTION_LOST);
+    assert!(downloaded.trouble.unwrap().contains("firmware.image.limit"));
 }
 
 #[tokio::test]

@@ -107,12 +107,27 @@ fn paths_add_up() {
     let reader = Fault { at: SECOND, lasts: Some(SECOND), ..fault(FaultKind::SlowReader) };
     let mut rig = Rig::online(&[latency, reader]);
     rig.input(Input::LoadStarts(at(2.0)));
-    let with =
-        |reads_nothing| Impairment { latency: Some(Delay::Fixed(SECOND)), reads_nothing, ..Impairment::default() };
-    for (moment, expected) in [(2.5, with(false)), (3.5, with(true)), (4.5, with(false))] {
+    for (moment, expected) in [(2.5, false), (3.5, true), (4.5, false)] {
         rig.run_until(at(moment));
-        assert_eq!(rig.impairment, expected);
+        assert_eq!((rig.impairment.latency.len(), rig.impairment.reads_nothing), (1, expected));
     }
+}
+
+#[test]
+fn several_latencies_add_up_and_the_narrowest_bandwidth_counts() {
+    let latency = |seconds| fault(FaultKind::Latency(Latency { delay: Delay::Fixed(seconds * SECOND) }));
+    let bandwidth = |rate| fault(FaultKind::Bandwidth(Bandwidth { rate }));
+    let short = Fault { lasts: Some(5 * SECOND), ..bandwidth(100.0) };
+    let mut rig = Rig::online(&[latency(1), bandwidth(2000.0), latency(2), short]);
+    rig.input(Input::LoadStarts(at(2.0)));
+    rig.run_until(at(3.0));
+    let delays: Vec<Delay> = rig.impairment.latency.iter().map(|latency| latency.delay).collect();
+    assert_eq!(delays, [Delay::Fixed(SECOND), Delay::Fixed(2 * SECOND)]);
+    let first = rig.impairment.clone();
+    assert_ne!(first.latency[0].seed, first.latency[1].seed);
+    assert_eq!(first.bandwidth, Some(100.0));
+    rig.run_until(at(8.0));
+    assert_eq!(rig.impairment, Impairment { bandwidth: Some(2000.0), ..first });
 }
 
 #[test]
@@ -223,6 +238,22 @@ fn a_hub_that_is_down_is_blamed_for_what_fails_meanwhile_and_no_longer() {
     rig.cut();
     rig.run_until(at(60.0));
     assert_eq!((rig.count(&Event::Afflicted(0)), rig.count(&Event::LostUnexplained)), (1, 1));
+}
+
+#[test]
+fn of_several_outages_of_the_hub_at_a_time_all_are_blamed() {
+    let outage = |at, lasts| Fault { at: at * SECOND, lasts: Some(lasts * SECOND), ..fault(FaultKind::HubDown) };
+    let mut rig = Rig::online(&[outage(9, 20), outage(10, 30), outage(50, 5)]);
+    rig.input(Input::LoadStarts(at(1.0)));
+    rig.run_until(at(12.0));
+    rig.hub.closed = true;
+    rig.cut();
+    rig.run_until(at(40.5));
+    rig.hub.closed = false;
+    rig.run_until(at(49.0));
+    let count = |event| rig.count(&event);
+    assert_eq!([0, 1, 2].map(|fault| count(Event::Afflicted(fault))), [1, 1, 0]);
+    assert_eq!((relieved(&rig).len(), count(Event::LostUnexplained)), (1, 0));
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn online(faults: &[Fault]) -> Rig {
         progress: Some(25),
         stall_timeout: SECOND,
         attempts: 1,
+        limit: None,
     };
     settings.firmware.image = Some(Image::Hub { size: 1, download });
     let mut rig = Rig::new(settings, 3);

@@ -51,6 +51,19 @@ fn a_late_answer_goes_nowhere_on_another_connection_and_the_update_starts_all_th
 }
 
 #[test]
+fn what_strikes_the_connection_before_a_late_answer_hits_the_update_as_well() {
+    let slow = fault(FaultKind::SlowReply(SlowReply { delay: "5s".parse().unwrap() }));
+    let offline = Fault { at: 2 * SECOND, lasts: Some(SECOND), ..fault(FaultKind::Offline) };
+    let mut rig = Rig::online(&[slow, offline]);
+    rig.input(Input::LoadStarts(rig.now));
+    rig.call("u1");
+    rig.run_until(at(5.0));
+    assert_eq!((rig.count(&Event::Injected(0)), rig.count(&Event::Injected(1))), (1, 1));
+    rig.run_until(at(60.0));
+    assert_eq!((rig.times("completed").len(), rig.count(&Event::Injected(1))), (1, 1));
+}
+
+#[test]
 fn a_call_that_is_accepted_after_all_says_so() {
     let mut rig = Rig::online(&[Fault { lasts: Some(10 * SECOND), ..fault(FaultKind::NoReply) }]);
     rig.input(Input::LoadStarts(rig.now));

@@ -9,9 +9,10 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::mqtt::{
-    ClientTls, Connect, Connection, ConnectionError, Packet, QoS, Scratch, connect_from, publish, server_for,
+    ClientTls, Connect, Connection, ConnectionError, Latency, Packet, QoS, Scratch, connect_from, publish, server_for,
 };
 use crate::policy::Delay;
+use crate::random::Seed;
 
 const SECOND: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(1000);
@@ -68,7 +69,8 @@ async fn is_silent(connection: &mut Connection) -> bool {
 #[tokio::test(start_paused = true)]
 async fn latency_delays_both_directions_and_keeps_the_order() {
     for (mut near, mut far) in pairs().await {
-        near.impair(Impairment { latency: Some(Delay::Uniform(SECOND, 2 * SECOND)), ..Impairment::default() });
+        let latency = Latency { delay: Delay::Uniform(SECOND, 2 * SECOND), seed: Seed(7) };
+        near.impair(Impairment { latency: vec![latency], ..Impairment::default() });
         let start = now();
         let packets: Vec<Packet> = (0..30).map(message).collect();
         for packet in &packets {
