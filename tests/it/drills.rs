@@ -87,7 +87,7 @@ fn devices_that_have_given_up_are_named_and_not_waited_for() {
     let reset = r#"fault=[{ kind = "reset", select = { count = 8 }, at = "500ms" }]"#;
     let sets = [reset, "retry.connect=none", "drill.steady=[]", "drill.heal=1h", "observe.stage_deadline=400ms"];
     // A reset alone does not keep devices from their updates, so the result does not count either.
-    let (results, ended) = ended(&sets, 96, "invalid");
+    let (results, ended) = ended(&sets, 99, "not_recovered");
     let heal = &results["drill"]["heal"];
     assert_eq!((&heal["whole"], &heal["missing"], &heal["gave_up"]), (&false.into(), &8.into(), &8.into()));
     assert!(

@@ -26,10 +26,10 @@ fn reconnect_storm_tells_a_jitter_that_does_not_spread() {
 #[test]
 fn token_cliff_tells_tokens_that_end_together() {
     beside_its_twin("token-cliff")
-        .at_rate("15/s")
+        .at_rate("11/s")
         .short(&["retry.connect.base=300ms", "retry.connect.cap=1s", "retry.method.cap=1s"])
-        .short(&["fault.cliff.at=4s", "fault.cliff.for=1s"])
-        .short(&["fault.spread.at=6s", "fault.spread.for=4s", "fault.spread.spread=4s"])
+        .short(&["load.hold=1s", "fault.cliff.at=4s", "fault.cliff.for=1s"])
+        .short(&["fault.spread.at=10s", "fault.spread.for=4s", "fault.spread.spread=4s"])
         .short(&["drill.lead=1s", "drill.recovery=1s", &steady("census.completed.pct >= 100")])
         // What happens at once may fall into two seconds of the count, half and half.
         .asserting("faults.cliff.peak.pct >= 80", "faults.cliff.peak.pct >= 50")
