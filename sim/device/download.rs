@@ -44,7 +44,7 @@ pub struct Downloaded {
 pub struct ImageFailure {
     /// Where in the workflow.
     pub stage: FaultStage,
-    /// One of [`crate::policy::FaultKind::FAIL_CODES`].
+    /// One of [`crate::policy::Fail::CODES`].
     pub code: &'static str,
 }
 
