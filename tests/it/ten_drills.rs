@@ -17,8 +17,6 @@ fn reconnect_storm_tells_a_jitter_that_does_not_spread() {
         .at_rate("19/s")
         .short(&["fleet.connect_rate=60/s", &spread, "retry.method.cap=1s"])
         .short(&["fault.outage.at=2s", "fault.outage.for=1s", "drill.recovery=6s"])
-        // A storm of less than a second may fall into two seconds of the count, half and half.
-        .asserting("retry.connect.exponential-none.peak.pct >= 90", "retry.connect.exponential-none.peak.pct >= 50")
         .broken_by(&[&crowded])
         .ends("fail", &["retry.connect.exponential-full.peak.pct <= 45"]);
 }
@@ -31,8 +29,6 @@ fn token_cliff_tells_tokens_that_end_together() {
         .short(&["load.hold=1s", "fault.cliff.at=4s", "fault.cliff.for=1s"])
         .short(&["fault.spread.at=10s", "fault.spread.for=4s", "fault.spread.spread=4s"])
         .short(&["drill.lead=1s", "drill.recovery=1s", &steady("census.completed.pct >= 100")])
-        // What happens at once may fall into two seconds of the count, half and half.
-        .asserting("faults.cliff.peak.pct >= 80", "faults.cliff.peak.pct >= 50")
         .asserting("faults.spread.peak.pct <= 20", "faults.spread.peak.pct <= 45")
         .broken_by(&["fault.spread.spread=0s"])
         .ends("fail", &["faults.spread.peak.pct <= 45"]);
