@@ -23,9 +23,11 @@ def test_devices_come_back_to_a_hub_that_restarts(start_hub, name):
         for it in devices:
             it.listen()
             it.client.patch_twin_reported_properties({"life": 1})
+        changes = [it.changes for it in devices]
         hub.restart()
-        for it in devices:
-            it.wait_connected(False)
+        for it, before in zip(devices, changes):
+            # It may be back before anybody looks: that it went is told by its changes.
+            wait_until(lambda: it.changes > before, "the end of the connection")
         for n, it in enumerate(devices):
             it.wait_connected()
             it.client.send_message("here again")
