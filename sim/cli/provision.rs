@@ -7,7 +7,7 @@ use clap::Args;
 use super::arguments::CommandError;
 use super::shared::DeviceOptions;
 use crate::policy::units;
-use crate::run::{self, RegistryOptions, RunError, RunSummary, print};
+use crate::run::{self, RegistryOptions, RegistrySummary, RunError, print};
 use crate::verdict::ExitCode;
 
 /// Creates a profile's devices on the hub that the environment names; those that are there already are left alone.
@@ -88,9 +88,9 @@ impl Common {
     }
 }
 
-fn finish(done: Result<RunSummary, RunError>) -> Result<ExitCode, CommandError> {
+fn finish(done: Result<RegistrySummary, RunError>) -> Result<ExitCode, CommandError> {
     match done {
-        Ok(RunSummary { table, exit }) => {
+        Ok(RegistrySummary { table, exit }) => {
             print::line(table);
             Ok(exit)
         }

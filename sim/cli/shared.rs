@@ -1,13 +1,16 @@
 //! What `run`, `fleet` and `drive` have in common.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::arguments::CommandError;
+use crate::measure::RunResult;
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
-use crate::run::{self, RunOptions, RunSummary, print};
+use crate::report::{self, Reporter as _};
+use crate::run::{self, FinishedRun, RunError, RunOptions, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -114,13 +117,27 @@ impl Shared {
             swallow_outcomes: swallow_outcomes(),
         };
         match run::execute(options) {
-            Ok(RunSummary { table, exit }) => {
-                print::line(table.trim_end());
-                Ok(exit)
+            Ok(FinishedRun { result, folder }) => {
+                let table = table(&result)?;
+                print::line(format_args!("{table}\nresults   {}", folder.join("results.json").display()));
+                Ok(ExitCode::from_code(result.exit_code))
             }
-            Err(error) => Err(CommandError { code: error.exit_code(), message: error.to_string() }),
+            Err(error) => {
+                if let RunError::Write { result, .. } = &error {
+                    print::line(table(result)?);
+                }
+                Err(CommandError { code: error.exit_code(), message: error.to_string() })
+            }
         }
     }
+}
+
+/// What a run's end shows on the terminal.
+fn table(result: &RunResult) -> Result<String, CommandError> {
+    // https://no-color.org
+    let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let table = report::Terminal { color }.render(result).map_err(CommandError::other)?;
+    Ok(String::from_utf8_lossy(&table).into_owned())
 }
 
 /// The command that repeats this run, with what the environment overrides and its `seed`, which the profile may say

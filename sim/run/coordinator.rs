@@ -1,7 +1,6 @@
 //! One run from beginning to end: hubs and shards are started, brought to the line, loaded, stopped, and judged.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,16 +14,15 @@ use super::hubs::Hubs;
 use super::launch::launch;
 use super::live::{Live, Status};
 use super::members::{Members, State};
-use super::options::{RunError, RunOptions, RunSummary};
+use super::options::{FinishedRun, RunError, RunOptions};
 use super::output::Output;
 use super::placement::Placement;
-use super::print;
 use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
 use crate::measure::{Tracer, Usage};
 use crate::policy::Outcome;
-use crate::report::{self, Reporter};
+use crate::report;
 use crate::shard::{FromShard, Progress, StopReason};
 use crate::time::{Clock, Nanos};
 use crate::verdict::{self, Ending};
@@ -37,7 +35,7 @@ pub(super) const START_LEAD: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// Why there is no result; everything that was started has been stopped.
-pub fn execute(options: RunOptions) -> Result<RunSummary, RunError> {
+pub fn execute(options: RunOptions) -> Result<FinishedRun, RunError> {
     let signals = StopSignal::take()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
@@ -96,7 +94,7 @@ pub(super) enum Phase {
 }
 
 impl Coordinator {
-    async fn run(mut self) -> Result<RunSummary, RunError> {
+    async fn run(mut self) -> Result<FinishedRun, RunError> {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         second.tick().await;
@@ -336,7 +334,7 @@ impl Coordinator {
         }
     }
 
-    fn finish(mut self) -> Result<RunSummary, RunError> {
+    fn finish(mut self) -> Result<FinishedRun, RunError> {
         self.live.finish();
         while let Some((hub, news)) = self.hubs.heard() {
             match news {
@@ -375,21 +373,14 @@ impl Coordinator {
         let thresholds = if roles.driver { thresholds } else { Vec::new() };
         let interrupted = self.phase == Phase::Stopping { reason: StopReason::Interrupted };
         let ending = Ending { aborted: (interrupted || aborted) && roles.driver, mishaps: self.reasons };
-        let exit = verdict::conclude(&mut result, &thresholds, drill.as_ref(), &ending);
-        // https://no-color.org
-        let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let terminal = report::Terminal { color };
-        let mut table = String::from_utf8_lossy(&terminal.render(&result)?).into_owned();
+        verdict::conclude(&mut result, &thresholds, drill.as_ref(), &ending);
         for (name, format) in report::FILES {
-            if let Err(error) = self.output.write(name, &format.render(&result)?) {
-                // What was measured is not lost: it can still be read.
-                print::line(&table);
-                return Err(RunError::Write(error));
+            if let Err(source) = self.output.write(name, &format.render(&result)?) {
+                return Err(RunError::Write { source, result: Box::new(result) });
             }
         }
-        table.push_str(&format!("\nresults   {}\n", self.output.folder().join("results.json").display()));
         // Last, so that a hub that does not stop holds up nothing but the end.
         self.hubs.stop();
-        Ok(RunSummary { table, exit })
+        Ok(FinishedRun { result, folder: self.output.folder().to_owned() })
     }
 }

@@ -9,6 +9,7 @@ use super::hub_process::HubProcessError;
 use super::output::OutputError;
 use super::preflight::PreflightError;
 use crate::driver::RegistryError;
+use crate::measure::RunResult;
 use crate::profile::Plan;
 use crate::report::ReportError;
 use crate::shard::Roles;
@@ -35,13 +36,13 @@ pub struct RunOptions {
     pub swallow_outcomes: u32,
 }
 
-/// A finished run, as the command shows it.
+/// A finished run: what it measured, judged, and where that was written.
 #[derive(Debug)]
-pub struct RunSummary {
-    /// What to print.
-    pub table: String,
-    /// What to exit with.
-    pub exit: ExitCode,
+pub struct FinishedRun {
+    /// Everything that is known of it.
+    pub result: RunResult,
+    /// The folder that holds its files.
+    pub folder: PathBuf,
 }
 
 /// Why there is no result.
@@ -80,8 +81,13 @@ pub enum RunError {
         last: u32,
     },
     /// Results cannot be written after the run.
-    #[error("the run is over, but not all of its results could be kept: {0}")]
-    Write(OutputError),
+    #[error("the run is over, but not all of its results could be kept: {source}")]
+    Write {
+        /// Why.
+        source: OutputError,
+        /// What was measured is not lost: it can still be shown.
+        result: Box<RunResult>,
+    },
     /// Asked to stop before there was anything to stop.
     #[error("stopped before anything ran")]
     Interrupted,
@@ -99,9 +105,12 @@ impl RunError {
                 ExitCode::Usage
             }
             Self::Interrupted => ExitCode::Aborted,
-            Self::Registry(_) | Self::Write(_) | Self::Report(_) | Self::Hub(_) | Self::Shard(_) | Self::System(_) => {
-                ExitCode::Error
-            }
+            Self::Registry(_)
+            | Self::Write { .. }
+            | Self::Report(_)
+            | Self::Hub(_)
+            | Self::Shard(_)
+            | Self::System(_) => ExitCode::Error,
         }
     }
 }

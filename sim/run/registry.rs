@@ -10,7 +10,7 @@ use tokio::select;
 use super::devices_file::{self, DevicesFileError};
 use super::environment::{self, EnvironmentError};
 use super::keys_file::KeysFile;
-use super::options::{RunError, RunSummary};
+use super::options::RunError;
 use super::preflight;
 use super::print::Notes;
 use super::signals::StopSignal;
@@ -49,11 +49,20 @@ pub struct RegistryOptions {
     pub owns_hub: bool,
 }
 
+/// What was done, as the command shows it.
+#[derive(Debug)]
+pub struct RegistrySummary {
+    /// What to print.
+    pub table: String,
+    /// What to exit with.
+    pub exit: ExitCode,
+}
+
 /// Creates the devices of a plan.
 ///
 /// # Errors
 /// What is in the way, or what went wrong; the same again goes on from there.
-pub fn provision(options: RegistryOptions) -> Result<RunSummary, RunError> {
+pub fn provision(options: RegistryOptions) -> Result<RegistrySummary, RunError> {
     let signals = StopSignal::take()?;
     Builder::new_current_thread().enable_all().build()?.block_on(async move {
         let work = Work::new(&options, true)?;
@@ -92,7 +101,7 @@ pub fn provision(options: RegistryOptions) -> Result<RunSummary, RunError> {
             ));
         }
         let exit = if done.in_the_way > 0 || done.disabled > 0 { ExitCode::Error } else { ExitCode::Success };
-        Ok(RunSummary { table, exit })
+        Ok(RegistrySummary { table, exit })
     })
 }
 
@@ -100,7 +109,7 @@ pub fn provision(options: RegistryOptions) -> Result<RunSummary, RunError> {
 ///
 /// # Errors
 /// What is in the way, or what went wrong; the same again goes on from there.
-pub fn cleanup(options: RegistryOptions) -> Result<RunSummary, RunError> {
+pub fn cleanup(options: RegistryOptions) -> Result<RegistrySummary, RunError> {
     let signals = StopSignal::take()?;
     Builder::new_current_thread().enable_all().build()?.block_on(async move {
         let work = Work::new(&options, false)?;
@@ -128,7 +137,7 @@ pub fn cleanup(options: RegistryOptions) -> Result<RunSummary, RunError> {
                 dots(done.rekeyed, &done.named)
             ));
         }
-        Ok(RunSummary { table, exit: ExitCode::Success })
+        Ok(RegistrySummary { table, exit: ExitCode::Success })
     })
 }
 
@@ -261,10 +270,10 @@ impl Telling {
         self.notes.say(line);
     }
 
-    fn stopped(&self) -> RunSummary {
+    fn stopped(&self) -> RegistrySummary {
         let RegistryProgress { done, of, .. } = self.last;
         let table = format!("stopped {} after {done} of {of} devices; the same command goes on from there", self.what);
-        RunSummary { table, exit: ExitCode::Aborted }
+        RegistrySummary { table, exit: ExitCode::Aborted }
     }
 }
 

@@ -32,6 +32,12 @@ impl ExitCode {
         self as u8
     }
 
+    /// The one with this number; [`Self::Error`] if there is none.
+    #[must_use]
+    pub fn from_code(code: u8) -> Self {
+        Self::PRECEDENCE.into_iter().find(|known| known.code() == code).unwrap_or(Self::Error)
+    }
+
     /// The one of several that a command ends with; success if there is none.
     #[must_use]
     pub fn of(codes: impl IntoIterator<Item = Self>) -> Self {
@@ -54,6 +60,8 @@ mod tests {
     fn the_first_that_applies_is_the_one() {
         let codes = ExitCode::PRECEDENCE.map(ExitCode::code);
         assert_eq!(codes, [2, 1, 97, 96, 99, 98, 0]);
+        assert_eq!(codes.map(ExitCode::from_code), ExitCode::PRECEDENCE);
+        assert_eq!(ExitCode::from_code(3), ExitCode::Error);
         assert_eq!(ExitCode::of([]), ExitCode::Success);
         assert_eq!(ExitCode::of([ExitCode::Success, ExitCode::Regressed, ExitCode::ThresholdBroken]).code(), 99);
         assert_eq!(ExitCode::of(ExitCode::PRECEDENCE.into_iter().rev()), ExitCode::Usage);
