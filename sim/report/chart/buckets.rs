@@ -42,6 +42,17 @@ pub fn buckets(ends: &[(f64, f64)], most: usize) -> Vec<Bucket> {
     all
 }
 
+/// The same as at most `most` buckets, each of whole ones of these.
+#[must_use]
+pub fn grouped(buckets: &[Bucket], most: usize) -> Vec<Bucket> {
+    let each = buckets.len().div_ceil(most.max(1)).max(1);
+    let group = |chunk: &[Bucket]| {
+        let (first, last) = (chunk.first()?, chunk.last()?);
+        Some(Bucket { intervals: first.intervals.start..last.intervals.end, from_s: first.from_s, to_s: last.to_s })
+    };
+    buckets.chunks(each).filter_map(group).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -57,6 +68,10 @@ mod tests {
             let sum: u64 = all.iter().flat_map(|bucket| &counts[bucket.intervals.clone()]).sum();
             prop_assert_eq!(sum, counts.iter().sum::<u64>());
             prop_assert!(all.windows(2).all(|pair| pair[0].to_s == pair[1].from_s && pair[0].intervals.end == pair[1].intervals.start));
+            let groups = grouped(&all, 7);
+            prop_assert!(groups.len() <= 7);
+            prop_assert_eq!(groups.iter().map(|group| group.intervals.len()).sum::<usize>(), counts.len());
+            prop_assert!(groups.iter().all(|group| all.iter().any(|bucket| bucket.from_s == group.from_s)));
             if let (Some(first), Some(last)) = (all.first(), all.last()) {
                 prop_assert_eq!((first.from_s, last.to_s), (0.0, counts.len() as f64));
             }

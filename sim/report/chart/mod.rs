@@ -30,13 +30,14 @@ mod svg;
 mod ticks;
 mod time;
 
-pub use buckets::{Bucket, buckets};
+pub use buckets::{Bucket, buckets, grouped};
 pub use heat::{HeatChart, HeatColumn};
 pub use look::Look;
 pub use percentile::{CurveGroup, CurvePoint, PercentileChart, curve_of};
 pub use span::{Span, SpanChart, SpanRow};
-pub use spark::{LimitDot, Sparkline};
+pub use spark::{LimitDot, ShareBar, Sparkline};
 pub use stack::{Layer, StackChart};
+pub(super) use svg::Escaped;
 pub use svg::Svg;
 pub use ticks::{Unit, tick_duration};
 pub use time::{Band, Line, Mark, TimeChart};

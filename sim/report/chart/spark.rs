@@ -23,6 +23,27 @@ pub struct LimitDot {
     pub is_ok: bool,
 }
 
+/// A share of a whole, as a bar.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ShareBar {
+    /// The share, from 0 to 1.
+    pub share: f64,
+}
+
+impl ShareBar {
+    /// The picture.
+    #[must_use]
+    pub fn draw(&self) -> Svg {
+        const SIZE: (f64, f64) = (120.0, 10.0);
+        let mut svg = Svg::ornament(SIZE.0, SIZE.1);
+        svg.rect("al", (0.0, 4.0), (SIZE.0, 6.0), "");
+        // However small a share is, it is not nothing.
+        let end = if self.share > 0.0 { (self.share.min(1.0) * SIZE.0).max(1.5) } else { 0.0 };
+        svg.rect("share", (0.0, 0.0), (end, SIZE.1), "");
+        svg
+    }
+}
+
 impl Sparkline {
     /// The picture; `None` if fewer than two values are there.
     #[must_use]

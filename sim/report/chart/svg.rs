@@ -183,7 +183,7 @@ impl fmt::Display for Num {
 }
 
 /// A text in which nothing is markup.
-pub(super) struct Escaped<'a>(pub(super) &'a str);
+pub(in crate::report) struct Escaped<'a>(pub(in crate::report) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
