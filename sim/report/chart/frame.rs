@@ -40,9 +40,18 @@ impl Frame {
         right: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let widest = |texts: &mut dyn Iterator<Item = &'a str>| texts.map(labels::width).fold(0.0, f64::max);
-        let left = (widest(&mut left.into_iter()) + 10.0).clamp(44.0, width * 0.35);
+        let left = (widest(&mut left.into_iter()) + 14.0).clamp(44.0, width * 0.35);
         let right = (widest(&mut right.into_iter()) + 18.0).clamp(18.0, width * 0.35);
         Self { left, right: width - right, top: ABOVE, bottom: height - BELOW, width, height }
+    }
+
+    /// The same for a picture over time: as wide as all of them where its labels allow it, so that moments stand above one
+    /// another.
+    pub(super) fn over_time<'a>(size: (f64, f64), right: impl IntoIterator<Item = &'a str>) -> Self {
+        const LEFT: f64 = 54.0;
+        const RIGHT: f64 = 84.0;
+        let frame = Self::new(size, [], right);
+        Self { left: LEFT, right: frame.right.min(size.0 - RIGHT), ..frame }
     }
 
     /// The places from its bottom to its top.
@@ -116,16 +125,22 @@ impl Frame {
         self.named(svg, "percentile, each step tenfold rarer");
     }
 
-    /// Labels at the right, apart from one another, with a thin line from what each names.
+    /// Labels apart from one another, with a thin line from what each names: at the right of the box, or right behind
+    /// what ends long before.
     pub(super) fn ends(&self, svg: &mut Svg, labels: &[EndLabel<'_>]) {
-        let wanted: Vec<f64> = labels.iter().map(|label| label.end.1).collect();
-        let places = labels::spread(&wanted, LABEL_GAP, self.top, self.bottom);
-        for (label, y) in labels.iter().zip(places) {
-            let x = self.right + 12.0;
-            if (y - label.end.1).abs() > 1.0 || x - label.end.0 > 16.0 {
-                svg.line("ld", (label.end.0 + 5.0, label.end.1), (x - 3.0, y));
+        /// What ends so far from the right has its label within the box.
+        const EARLY: f64 = 60.0;
+        for is_early in [true, false] {
+            let labels: Vec<_> = labels.iter().filter(|label| (self.right - label.end.0 > EARLY) == is_early).collect();
+            let wanted: Vec<f64> = labels.iter().map(|label| label.end.1).collect();
+            let places = labels::spread(&wanted, LABEL_GAP, self.top, self.bottom);
+            for (label, y) in labels.iter().zip(places) {
+                let x = if is_early { label.end.0 } else { self.right } + 12.0;
+                if (y - label.end.1).abs() > 1.0 || x - label.end.0 > 16.0 {
+                    svg.line("ld", (label.end.0 + 5.0, label.end.1), (x - 3.0, y));
+                }
+                svg.text(&label.class, (x, y + 4.0), Anchor::Start, label.text);
             }
-            svg.text(&label.class, (x, y + 4.0), Anchor::Start, label.text);
         }
     }
 

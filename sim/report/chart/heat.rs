@@ -1,6 +1,6 @@
 //! Counts over time and latency: every sample has its place, no percentile hides any.
 
-use super::frame::{Frame, value_labels};
+use super::frame::Frame;
 use super::labels;
 use super::scale::Scale;
 use super::svg::{Anchor, Path, Svg};
@@ -54,11 +54,7 @@ impl HeatChart {
         let domain = ticks::around(low, high);
         let cells: Vec<[u64; ROWS]> = self.columns.iter().map(|column| rows(&column.counts, domain)).collect();
         let most = cells.iter().flatten().copied().max()?;
-        let frame = Frame::new(
-            (WIDTH, self.height),
-            value_labels(Unit::Duration).iter().copied(),
-            self.lines.iter().map(|line| line.label.as_str()),
-        );
+        let frame = Frame::over_time((WIDTH, self.height), self.lines.iter().map(|line| line.label.as_str()));
         let (x, y) = (Scale::linear(self.span_s, frame.rightward()), Scale::log(domain, frame.upward()));
         let mut svg = Svg::new(&self.id, WIDTH, self.height, &self.title, &self.description);
         frame.values(&mut svg, &y, Unit::Duration, "duration, logarithmic");

@@ -7,6 +7,8 @@ use super::svg::{Anchor, Svg};
 
 /// Height of a row.
 const ROW: f64 = 26.0;
+/// What is left free above the rows.
+const TOP: f64 = 6.0;
 /// Height of a bar.
 const BAR: f64 = 12.0;
 
@@ -60,12 +62,14 @@ impl SpanChart {
         if self.rows.is_empty() {
             return None;
         }
-        let height = 26.0 + ROW * self.rows.len() as f64 + 38.0;
-        let frame = Frame::new(
+        let height = TOP + ROW * self.rows.len() as f64 + 38.0;
+        let mut frame = Frame::new(
             (super::time::WIDTH, height),
             self.rows.iter().map(|row| row.label.as_str()),
             self.rows.iter().map(|row| row.note.as_str()),
         );
+        // No name of an axis stands above.
+        frame.top = TOP;
         let x = Scale::linear(self.span_s, frame.rightward());
         let mut svg = Svg::new(&self.id, super::time::WIDTH, height, &self.title, &self.description);
         match &self.name {
@@ -74,7 +78,7 @@ impl SpanChart {
         }
         for (number, row) in self.rows.iter().enumerate() {
             let middle = frame.top + ROW * (number as f64 + 0.5);
-            svg.text("rl", (frame.left - 7.0, middle + 4.0), Anchor::End, &fitting(&row.label, frame.left - 10.0));
+            svg.text("rl", (frame.left - 7.0, middle + 4.0), Anchor::End, &fitting(&row.label, frame.left - 7.0));
             let mut end = frame.left;
             for span in &row.spans {
                 let from = x.at(span.from_s);

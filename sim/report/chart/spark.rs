@@ -48,7 +48,7 @@ impl Sparkline {
     /// The picture; `None` if fewer than two values are there.
     #[must_use]
     pub fn draw(&self) -> Option<Svg> {
-        const SIZE: (f64, f64) = (96.0, 18.0);
+        const SIZE: (f64, f64) = (72.0, 18.0);
         let known = || self.values.iter().flatten();
         if known().count() < 2 {
             return None;

@@ -1,6 +1,6 @@
 //! Areas on top of one another over time: parts of a whole.
 
-use super::frame::{Frame, count_scale, value_labels};
+use super::frame::{Frame, count_scale};
 use super::labels;
 use super::scale::Scale;
 use super::svg::{Anchor, Path, Svg};
@@ -56,7 +56,7 @@ impl StackChart {
         if count < 2 || high <= 0.0 {
             return None;
         }
-        let frame = Frame::new((WIDTH, self.height), value_labels(Unit::Count).iter().copied(), []);
+        let frame = Frame::over_time((WIDTH, self.height), []);
         let (x, y) = (Scale::linear(self.span_s, frame.rightward()), count_scale(high, frame.upward()));
         let mut svg = Svg::new(&self.id, WIDTH, self.height, &self.title, &self.description);
         shades(&mut svg, &frame, &x, &self.marks);

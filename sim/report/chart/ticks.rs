@@ -21,12 +21,12 @@ impl Unit {
     }
 }
 
-/// A round duration without needless digits: `0`, `500 us`, `2 ms`, `1.5 s`, `2 min`.
+/// A round duration without needless digits: `0`, `500 µs`, `2 ms`, `1.5 s`, `2 min`.
 #[must_use]
 pub fn tick_duration(seconds: f64) -> String {
     let (value, unit) = match seconds.abs() {
         s if s == 0.0 => return "0".to_owned(),
-        s if s < 0.999_95e-3 => (seconds * 1e6, "us"),
+        s if s < 0.999_95e-3 => (seconds * 1e6, "µs"),
         s if s < 0.999_95 => (seconds * 1e3, "ms"),
         s if s < 119.5 => (seconds, "s"),
         _ => (seconds / 60.0, "min"),
@@ -196,7 +196,7 @@ mod tests {
     fn labels_have_no_needless_digit() {
         for (seconds, text) in [
             (0.0, "0"),
-            (0.0005, "500 us"),
+            (0.0005, "500 µs"),
             (0.001, "1 ms"),
             (0.25, "250 ms"),
             (1.5, "1.5 s"),

@@ -1,6 +1,7 @@
 //! Lines and bands over the time of a run.
 
-use super::frame::{EndLabel, Frame, count_scale, duration_scale, value_labels};
+use super::frame::{EndLabel, Frame, count_scale, duration_scale};
+use super::labels;
 use super::look::Look;
 use super::scale::Scale;
 use super::svg::{Anchor, Path, Svg};
@@ -71,11 +72,7 @@ impl TimeChart {
         values().next()?;
         let most = self.bands.iter().flat_map(|band| &band.values).map(|(_, _, _, most)| *most);
         let (low, high) = (values().fold(f64::INFINITY, f64::min), values().chain(most).fold(0.0, f64::max));
-        let frame = Frame::new(
-            (WIDTH, self.height),
-            value_labels(self.unit).iter().copied(),
-            self.lines.iter().map(|line| line.label.as_str()),
-        );
+        let frame = Frame::over_time((WIDTH, self.height), self.lines.iter().map(|line| line.label.as_str()));
         let y = match self.unit {
             Unit::Duration => duration_scale(low, high, frame.upward()),
             Unit::Count | Unit::Rate => count_scale(high, frame.upward()),
@@ -132,10 +129,23 @@ pub(super) fn shades(svg: &mut Svg, frame: &Frame, x: &Scale, marks: &[Mark]) {
 
 /// Draws the moments, above everything else.
 pub(super) fn events(svg: &mut Svg, frame: &Frame, x: &Scale, marks: &[Mark]) {
-    for mark in marks {
-        if let Mark::At(at, name) = mark {
-            let place = x.at(*at);
-            svg.line("ev", (place, frame.top - 8.0), (place, frame.bottom));
+    let mut moments: Vec<(f64, &str)> = marks
+        .iter()
+        .filter_map(|mark| match mark {
+            Mark::At(at, name) => Some((x.at(*at), name.as_str())),
+            Mark::Shade(..) => None,
+        })
+        .collect();
+    moments.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (index, (place, name)) in moments.iter().enumerate() {
+        svg.line("ev", (*place, frame.top - 8.0), (*place, frame.bottom));
+        // A name that would reach over the next one is left out: the pictures of the drill and the roll-out tell it.
+        let room = moments.get(index + 1).map_or(f64::INFINITY, |(next, _)| next - place);
+        let wide = labels::width(name) + 6.0;
+        let before = index.checked_sub(1).and_then(|before| moments.get(before)).map_or(0.0, |(before, _)| *before);
+        if place + wide > WIDTH && place - wide > before {
+            svg.text("ax", (place - 4.0, frame.top - 2.0), Anchor::End, name);
+        } else if wide <= room {
             svg.text("ax", (place + 4.0, frame.top - 2.0), Anchor::Start, name);
         }
     }

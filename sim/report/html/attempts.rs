@@ -18,7 +18,7 @@ fn kind<'a>(label: &str, look: Look, of: impl Fn(&Interval) -> u64 + 'a) -> Kind
 }
 
 /// The section; none where nothing was tried.
-pub(super) fn attempts(result: &RunResult, timeline: &Timeline<'_>) -> Option<Section> {
+pub(super) fn attempts(result: &RunResult, timeline: &Timeline<'_>, load: &Timeline<'_>) -> Option<Section> {
     let calls = [
         kind("offered", Look::back(), |interval| interval.offered),
         kind("sent", Look::nth(0), |interval| interval.achieved),
@@ -38,13 +38,7 @@ pub(super) fn attempts(result: &RunResult, timeline: &Timeline<'_>) -> Option<Se
         })
         .collect();
     let mut parts = Vec::new();
-    parts.extend(rates(
-        "calls",
-        "Calls",
-        "Calls that were due, and those really sent: an open load keeps to its schedule.",
-        &calls,
-        timeline,
-    ));
+    parts.extend(rates("calls", "Calls", "Calls that were due, and those really sent.", &calls, load));
     let words = "Everything tried, retries included: connections, method calls, reports.";
     parts.extend(rates("attempts", "Attempts by kind", words, &tries, timeline));
     if timeline.intervals.iter().any(|interval| !interval.cohort_attempts.is_empty()) {
@@ -97,7 +91,12 @@ fn rates(id: &str, title: &str, words: &str, kinds: &[Kind<'_>], timeline: &Time
     };
     Some(Part::figure(Figure {
         title: chart.title.clone(),
-        caption: format!("{words} Steps of {}.{}", timeline.step_words("on average"), timeline.mark_words()),
+        caption: format!(
+            "{words} Steps of {}.{}{}",
+            timeline.step_words("on average"),
+            timeline.part_words(),
+            timeline.mark_words()
+        ),
         picture: chart.draw()?,
         is_wide: true,
         table: Some(table),

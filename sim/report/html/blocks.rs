@@ -29,8 +29,6 @@ pub(in crate::report) enum Part {
     Heading(String),
     /// A command, or what else is copied as it stands.
     Code(String),
-    /// Lines.
-    List(Vec<String>),
     /// Names and values.
     Facts(Vec<(String, String)>),
     /// A picture across the page.
@@ -162,7 +160,7 @@ impl Table {
 
     /// Whether it may be wider than a narrow page, and then scrolls within it.
     fn is_wide(&self) -> bool {
-        self.columns.len() > 4
+        self.columns.len() > 2
     }
 }
 

@@ -55,17 +55,17 @@ fn injected(result: &RunResult) -> Table {
             text::maybe_duration(data.as_ref().and_then(|data| data.statistic(statistic)))
         };
         let word = match (row.off_diagonal, row.lost()) {
-            (0, 0) if row.strikes == 0 => Cell::toned(Tone::Doubt, "? struck nothing"),
-            (0, 0) => Cell::toned(Tone::Good, "✓ as expected"),
-            (0, lost) => Cell::toned(Tone::Bad, format!("✗ {} lost", text::count(lost))),
-            (off, _) => Cell::toned(Tone::Bad, format!("✗ {} off the diagonal", text::count(off))),
+            (0, 0) if row.strikes == 0 => Cell::toned(Tone::Doubt, "?\u{a0}struck nothing"),
+            (0, 0) => Cell::toned(Tone::Good, "✓\u{a0}as expected"),
+            (0, lost) => Cell::toned(Tone::Bad, format!("✗\u{a0}{} lost", text::count(lost))),
+            (off, _) => Cell::toned(Tone::Bad, format!("✗\u{a0}{} off the diagonal", text::count(off))),
         };
         table.row(vec![
             Cell::code(row.name.as_str()),
             row.kind.as_str().into(),
             text::count(row.strikes).into(),
             text::count(row.injected).into(),
-            format!("{:.0}", row.peak_per_s).into(),
+            text::count(row.peak_per_s.max(0.0).round() as u64).into(),
             time(&row.recovery, Statistic::Percentile(5_000)).into(),
             time(&row.recovery, Statistic::Max).into(),
             time(&row.found, Statistic::Max).into(),

@@ -22,10 +22,8 @@ pub(super) struct Headline {
     pub(super) standing_words: &'static str,
     pub(super) warnings: Vec<String>,
     pub(super) figures: Vec<Figure>,
-    /// What stays in sight further below; empty where the figures count.
+    /// What stays in sight further below, and stands at the head of each printed page; empty where the figures count.
     pub(super) banner: &'static str,
-    /// The same at the head of each printed page.
-    pub(super) print_banner: &'static str,
 }
 
 /// A figure with its name and what it is to be compared with.
@@ -99,7 +97,6 @@ impl Headline {
             warnings: warnings(result),
             figures: figures(result),
             banner,
-            print_banner: banner,
         }
     }
 
@@ -213,8 +210,9 @@ fn figures(result: &RunResult) -> Vec<Figure> {
         let (planned, completed) = (result.census.planned, result.census.count(Outcome::Completed));
         let share = text::share(result.census.percent(Outcome::Completed));
         say("Updates completed", text::count(completed), format!("of {} planned, {share}", text::count(planned)));
-        for (name, of) in [("update.total", Series::UpdateTotal), ("update.overhead", Series::UpdateOverhead)] {
-            let aside = format!("p50 · p99 {}, {}", statistic(of, P99), longest(of));
+        for (name, of) in [("update.total, p50", Series::UpdateTotal), ("update.overhead, p50", Series::UpdateOverhead)]
+        {
+            let aside = format!("p99 {}, {}", statistic(of, P99), longest(of));
             say(name, statistic(of, P50), aside);
         }
         say(
@@ -236,7 +234,8 @@ fn figures(result: &RunResult) -> Vec<Figure> {
     let connected = result.intervals.iter().map(|interval| interval.connected).max().unwrap_or_default();
     say("Devices", text::count(devices), format!("{} connected at most", text::count(connected.into())));
     let load = result.load.map_or_else(
-        || "there was no load".to_owned(),
+        // A result of an earlier version does not say.
+        || if result.census.planned == 0 { "there was no load".to_owned() } else { String::new() },
         |load| format!("load for {}", text::span(load.to_s - load.from_s)),
     );
     say("Duration", text::span(result.duration_s), load);

@@ -83,8 +83,11 @@ fn shards(result: &RunResult) -> Table {
     let columns = ["shard", "#hub", "#first device", "#devices", "#updates ended", "#CPU", "#memory", "state"];
     let mut table = Table::new("Shards: processes with a range of the devices each.", &columns);
     for shard in &result.shards {
-        let state =
-            if shard.lost { Cell::toned(Tone::Bad, "✗ lost") } else { Cell::toned(Tone::Good, "✓ told all") };
+        let state = if shard.lost {
+            Cell::toned(Tone::Bad, "✗\u{a0}lost")
+        } else {
+            Cell::toned(Tone::Good, "✓\u{a0}told all")
+        };
         table.row(vec![
             shard.shard.to_string().into(),
             shard.hub.map_or_else(|| text::NONE.to_owned(), |hub| hub.to_string()).into(),

@@ -34,7 +34,10 @@ fn figure(timeline: &Timeline<'_>, series: Series, id: &str) -> Option<Figure> {
             timeline.steps.iter().zip(&steps).map(|(step, data)| (step.from_s, step.to_s, value(data))).collect();
         Line { label: label.to_owned(), look, values }
     };
-    let lines = vec![line("p50", Look::nth(1), 5_000), line("p99", Look::nth(6), 9_900)];
+    let mut lines = vec![line("p50", Look::nth(1), 5_000), line("p99", Look::nth(6), 9_900)];
+    // Dashes here and there would say nothing.
+    let filled = steps.iter().filter(|data| data.count() > 0).count();
+    lines.retain(|line| line.values.iter().filter(|(_, _, value)| value.is_some()).count() * 2 > filled);
     let (lowest, highest) = steps
         .iter()
         .filter(|data| data.count() > 0)
@@ -57,9 +60,9 @@ fn figure(timeline: &Timeline<'_>, series: Series, id: &str) -> Option<Figure> {
     Some(Figure {
         title: chart.title.clone(),
         caption: format!(
-            "Every sample in the second in which it ended: the darker, the more (by their logarithm). Steps of {}. Percentiles \
-             are drawn where 10 samples lie beyond.",
-            timeline.step_words("histograms merged")
+            "Every sample in the second in which it ended: the stronger its shade, the more, by their logarithm. Steps of {}.{}",
+            timeline.step_words("histograms merged"),
+            timeline.part_words()
         ),
         picture: chart.draw()?,
         is_wide: true,

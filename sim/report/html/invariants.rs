@@ -14,8 +14,9 @@ pub(super) fn invariants(result: &RunResult) -> Option<Section> {
     let mut examples = Table::new("The first violations.", &["invariant", "device", "update", "seen"]);
     for row in &result.invariants {
         let word = match row.violations {
-            0 => Cell::toned(Tone::Good, "✓ held"),
-            _ => Cell::toned(Tone::Bad, "✗ violated"),
+            0 if row.checked == 0 => Cell::from("nothing to check"),
+            0 => Cell::toned(Tone::Good, "✓\u{a0}held"),
+            _ => Cell::toned(Tone::Bad, "✗\u{a0}violated"),
         };
         let counts = [row.checked, row.injected, row.violations].map(|count| text::count(count).into());
         table.row([Cell::code(row.name.as_str()), word].into_iter().chain(counts).collect());

@@ -22,9 +22,9 @@ pub(super) fn table<'a>(caption: &str, judged: impl Iterator<Item = (String, &'a
     let mut table = Table::new(caption, &["condition", "result", "observed", "against its limit"]);
     for (name, judged) in judged {
         let result = match judged.ok {
-            Some(true) => Cell::toned(Tone::Good, "✓ held"),
-            Some(false) => Cell::toned(Tone::Bad, "✗ broken"),
-            None => Cell::toned(Tone::Doubt, "? not judged"),
+            Some(true) => Cell::toned(Tone::Good, "✓\u{a0}held"),
+            Some(false) => Cell::toned(Tone::Bad, "✗\u{a0}broken"),
+            None => Cell::toned(Tone::Doubt, "?\u{a0}not judged"),
         };
         let dot = dot(judged);
         let limit = if dot.is_some() { "" } else { text::NONE };
@@ -73,12 +73,12 @@ mod tests {
         let html = thresholds(&sample()).unwrap().to_string();
         assert_eq!(html.matches("<tr>").count(), 7);
         for text in [
-            "✗ broken",
+            "✗\u{a0}broken",
             "95.8\u{a0}%",
             "34.6\u{a0}ms",
             "9.50\u{a0}s (max: too few samples)",
             "nothing measured",
-            "? not judged",
+            "?\u{a0}not judged",
         ] {
             assert!(html.contains(text), "{text}: {html}");
         }

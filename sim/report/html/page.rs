@@ -29,18 +29,18 @@ struct Page {
 
 impl Reporter for Html {
     fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError> {
-        let timeline = Timeline::of(result);
+        let (timeline, load) = (Timeline::of(result), Timeline::of_load(result));
         let headline = Headline::of(result);
         let sections = [
             judged::thresholds(result),
             drill::drill(result, &timeline),
-            stages::stages(&timeline),
+            stages::stages(&timeline, &load),
             percentiles::percentiles(result, &timeline),
-            heat::heat(&timeline),
+            heat::heat(&load),
             spent::spent(result),
             census::census(result),
             faults::faults(result),
-            attempts::attempts(result, &timeline),
+            attempts::attempts(result, &timeline, &load),
             retries::retries(result),
             rollout::rollout(result),
             invariants::invariants(result),
@@ -54,7 +54,7 @@ impl Reporter for Html {
             section.badge = headline.badge();
         }
         let page = Page {
-            name: result.name.clone(),
+            name: if result.name.is_empty() { "a run without a name".to_owned() } else { result.name.clone() },
             description: result.plan["description"].as_str().unwrap_or_default().to_owned(),
             meta: format!(
                 "Started {:.0} · took {} · seed {} · twinstorm {}",

@@ -7,7 +7,7 @@ use crate::measure::{RunResult, SeriesData};
 use crate::policy::{Series, Statistic};
 use crate::report::chart::{CurveGroup, Look, PercentileChart, Sparkline, Svg, curve_of};
 
-/// What a picture shows together: its title, how to read it, and which series.
+/// What a picture shows together: its title, or none where that is its series' names, how to read it, and which series.
 struct Family {
     id: &'static str,
     title: &'static str,
@@ -57,13 +57,13 @@ const FAMILIES: [Family; 7] = [
     },
     Family {
         id: "connect",
-        title: "connect, reconnect",
+        title: "",
         caption: "Coming online; a reconnect counts from the loss, with every wait in between.",
         has: |series| matches!(series, Series::Connect | Series::ConnectError | Series::Reconnect),
     },
     Family {
         id: "rest",
-        title: "schedule.lag, image.*",
+        title: "",
         caption: "The generator's own lateness, and downloads of images.",
         has: |series| matches!(series, Series::ScheduleLag | Series::ImageDownload | Series::ImageDownloadError),
     },
@@ -103,34 +103,37 @@ pub(super) fn percentiles(result: &RunResult, timeline: &Timeline<'_>) -> Option
     Some(Section::new("durations", "Durations", parts))
 }
 
-/// Every series with its statistics.
+/// Every series with its statistics; a percentile that none of them has samples for has no column.
 fn all(result: &RunResult, timeline: &Timeline<'_>) -> Table {
-    const SHOWN: [Statistic; 8] = [
-        Statistic::Min,
-        Statistic::Percentile(5_000),
-        Statistic::Percentile(9_000),
-        Statistic::Percentile(9_500),
-        Statistic::Percentile(9_900),
-        Statistic::Percentile(9_990),
-        Statistic::Percentile(9_999),
-        Statistic::Max,
+    const COLUMNS: [(&str, Statistic); 9] = [
+        ("#min", Statistic::Min),
+        ("#p50", Statistic::Percentile(5_000)),
+        ("#p90", Statistic::Percentile(9_000)),
+        ("#p95", Statistic::Percentile(9_500)),
+        ("#p99", Statistic::Percentile(9_900)),
+        ("#p99.9", Statistic::Percentile(9_990)),
+        ("#p99.99", Statistic::Percentile(9_999)),
+        ("#max", Statistic::Max),
+        ("#mean", Statistic::Mean),
     ];
-    let lines = timeline.intervals.iter().any(|interval| !interval.p50_us.is_empty());
-    let mut columns =
-        vec!["series", "#count", "#min", "#p50", "#p90", "#p95", "#p99", "#p99.9", "#p99.99", "#max", "#mean"];
-    let caption = if lines {
+    let series: Vec<(&Series, &SeriesData)> = result.series.iter().filter(|(_, data)| data.count() > 0).collect();
+    let is_known = |statistic| series.iter().any(|(_, data)| data.statistic(statistic).is_some());
+    let shown: Vec<_> = COLUMNS.iter().filter(|(_, statistic)| is_known(*statistic)).collect();
+    let lines: Vec<Option<Svg>> = series.iter().map(|(series, _)| spark(**series, timeline)).collect();
+    let has_lines = lines.iter().any(Option::is_some);
+    let mut columns = vec!["series", "#count"];
+    columns.extend(shown.iter().map(|(title, _)| *title));
+    let caption = if has_lines {
         columns.push("p50 over time");
-        "Every series. The line shows its median in each stretch of the run from 0 on, where enough samples were there."
+        "Every series. The line is its median over the run, from 0 on, where a second has enough samples for one."
     } else {
         "Every series."
     };
     let mut table = Table::new(caption, &columns);
-    for (series, data) in result.series.iter().filter(|(_, data)| data.count() > 0) {
+    for ((series, data), line) in series.iter().zip(lines) {
         let mut row = vec![Cell::code(series.name()), text::count(data.count()).into()];
-        row.extend(SHOWN.map(|statistic| text::statistic(Some(data), statistic).into()));
-        row.push(text::statistic(Some(data), Statistic::Mean).into());
-        if lines {
-            let line = spark(*series, timeline);
+        row.extend(shown.iter().map(|(_, statistic)| Cell::from(text::statistic(Some(data), *statistic))));
+        if has_lines {
             let words = if line.is_some() { "" } else { text::NONE };
             row.push(Cell::from(words).with(line));
         }
@@ -139,10 +142,13 @@ fn all(result: &RunResult, timeline: &Timeline<'_>) -> Table {
     table
 }
 
-/// The medians of a series over time: the largest of each row's seconds, as medians do not add up.
+/// The medians of a series over time: the largest of each row's seconds, as medians do not add up. A few of them show
+/// nothing that the figures do not.
 fn spark(series: Series, timeline: &Timeline<'_>) -> Option<Svg> {
+    const FEW: usize = 5;
     let of = |bucket| timeline.seconds(bucket).iter().filter_map(|interval| interval.p50_us.get(series.name())).max();
-    Sparkline { values: timeline.rows.iter().map(|row| of(row).map(|micros| *micros as f64)).collect() }.draw()
+    let values: Vec<Option<f64>> = timeline.rows.iter().map(|row| of(row).map(|micros| *micros as f64)).collect();
+    (values.iter().flatten().count() >= FEW).then(|| Sparkline { values }.draw()).flatten()
 }
 
 impl Family {
@@ -150,7 +156,7 @@ impl Family {
         let members: Vec<(Series, &SeriesData)> = result
             .series
             .iter()
-            .filter(|(series, _)| (self.has)(**series))
+            .filter(|(series, data)| (self.has)(**series) && data.count() > 0)
             .map(|(series, data)| (*series, data))
             .collect();
         let groups: Vec<CurveGroup> = members
@@ -160,6 +166,8 @@ impl Family {
             .enumerate()
             .map(|(index, (label, curve))| CurveGroup { label, look: Look::nth(index), curves: vec![curve] })
             .collect();
+        let names: Vec<String> = members.iter().map(|(series, _)| series.to_string()).collect();
+        let title = if self.title.is_empty() { text::listed(&names) } else { self.title.to_owned() };
         let ends: Vec<String> = members
             .iter()
             .map(|(series, data)| {
@@ -170,7 +178,7 @@ impl Family {
             .collect();
         let chart = PercentileChart {
             id: format!("curves-{}", self.id),
-            title: self.title.to_owned(),
+            title,
             description: format!("Percentile curves. {}.", ends.join("; ")),
             width: 440.0,
             height: 290.0,
@@ -181,7 +189,7 @@ impl Family {
             caption: self.caption.to_owned(),
             picture: chart.draw()?,
             is_wide: false,
-            table: Some(quantiles(self.title, &members)),
+            table: Some(quantiles(&chart.title, &members)),
         })
     }
 }

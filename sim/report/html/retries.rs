@@ -52,7 +52,7 @@ fn cells(kind: &str, row: &RetryRow) -> Vec<Cell> {
     let counts = [u64::from(row.devices), row.attempts, row.retries, row.peak_per_s, row.give_ups];
     let mut cells = vec![Cell::from(kind), Cell::code(row.policy.as_str())];
     cells.extend(counts.map(|count| text::count(count).into()));
-    cells.push(text::maybe_duration(waited).into());
+    cells.push(waited.map_or_else(|| text::NONE.to_owned(), text::span).into());
     cells.push(if row.back.is_some() { text::count(row.lost).into() } else { text::NONE.into() });
     cells.extend(back.map(|seconds| text::maybe_duration(seconds).into()));
     cells

@@ -82,8 +82,8 @@ pub(super) fn spent(result: &RunResult) -> Option<Section> {
 }
 
 fn row(label: &str, class: &'static str, from_s: f64, median: f64, whisker: Option<(f64, f64)>) -> SpanRow {
-    let note = text::duration(median);
-    let span = Span { from_s, to_s: Some(from_s + median), class, tip: format!("{label}: p50 {note}") };
+    let note = format!("p50 {}", text::duration(median));
+    let span = Span { from_s, to_s: Some(from_s + median), class, tip: format!("{label}: {note}") };
     SpanRow { label: label.to_owned(), note, spans: vec![span], whisker }
 }
 

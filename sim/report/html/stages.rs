@@ -17,8 +17,8 @@ const LAYERS: [(FirmwareStatus, &str); 6] = [
 ];
 
 /// The section; none where no second was recorded.
-pub(super) fn stages(timeline: &Timeline<'_>) -> Option<Section> {
-    let figures: Vec<Part> = [stack(timeline), connected(timeline)].into_iter().flatten().map(Part::figure).collect();
+pub(super) fn stages(whole: &Timeline<'_>, load: &Timeline<'_>) -> Option<Section> {
+    let figures: Vec<Part> = [stack(load), connected(whole)].into_iter().flatten().map(Part::figure).collect();
     (!figures.is_empty()).then(|| Section::new("stages", "Stages over time", figures))
 }
 
@@ -76,8 +76,9 @@ fn stack(timeline: &Timeline<'_>) -> Option<Figure> {
     Some(Figure {
         title: chart.title.clone(),
         caption: format!(
-            "Steps of {}.{left_out}{}",
+            "Steps of {}.{left_out}{}{}",
             timeline.step_words("as they were at the end"),
+            timeline.part_words(),
             timeline.mark_words()
         ),
         picture: chart.draw()?,

@@ -1,9 +1,10 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::*;
-use crate::measure::{Interval, RunResult, SeriesData, Verdict};
+use crate::measure::{Interval, LoadSpan, RunResult, SeriesData, Verdict};
 use crate::policy::Series;
 use crate::report::sample::sample;
 use crate::report::{Reporter, ResultsJson, encode, from_json};
@@ -22,4 +23,233 @@ fn look_at_a_page() {
         file => from_json(&std::fs::read(file).unwrap()).unwrap(),
     };
     std::fs::write(to, render(&result)).unwrap();
+}
+
+/// The headings of a page, in order: level and anchor.
+fn headings(page: &str) -> Vec<(u8, String)> {
+    let parts = page.split("<h").skip(1);
+    parts
+        .filter_map(|part| {
+            let level = part.chars().next()?.to_digit(10)?;
+            let anchor = part.split_once("id=\"").filter(|(before, _)| !before.contains('>'));
+            Some((level as u8, anchor.map(|(_, rest)| rest.split('"').next().unwrap().to_owned()).unwrap_or_default()))
+        })
+        .collect()
+}
+
+/// The values of an attribute.
+fn attribute(page: &str, name: &str) -> Vec<String> {
+    let marker = format!(" {name}=\"");
+    page.split(&marker).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn everything_stands_in_its_order() {
+    let page = render(&sample());
+    let sections: Vec<String> =
+        headings(&page).into_iter().filter(|(level, _)| *level == 2).map(|(_, anchor)| anchor).collect();
+    assert_eq!(
+        sections.join(" "),
+        "contents verdict thresholds drill stages durations latency census faults attempts retries rollout \
+         invariants generator observer plan"
+    );
+    for anchor in &sections[2..] {
+        assert!(page.contains(&format!("<a href=\"#{anchor}\">")), "{anchor} is in the contents");
+    }
+}
+
+#[test]
+fn a_page_is_in_order_for_who_cannot_see_it() {
+    let page = render(&sample());
+    assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"));
+    let levels: Vec<u8> = headings(&page).into_iter().map(|(level, _)| level).collect();
+    assert_eq!(levels.iter().filter(|level| **level == 1).count(), 1);
+    assert!(levels.windows(2).all(|pair| pair[1] <= pair[0] + 1), "{levels:?}");
+    let mut ids = attribute(&page, "id");
+    let count = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "every id is there once");
+    for labelled in ["aria-labelledby", "aria-describedby"] {
+        for id in attribute(&page, labelled) {
+            assert!(ids.binary_search(&id).is_ok(), "{labelled}={id}");
+        }
+    }
+    // Every picture names itself, or only shows what stands beside it.
+    for picture in page.split("<svg ").skip(1) {
+        let head = picture.split('>').next().unwrap();
+        assert!(head.contains("role=\"img\"") != head.contains("aria-hidden"), "{head}");
+    }
+    assert_eq!(page.matches("<figure>").count(), page.matches("<details><summary>Table: ").count());
+    assert!(!page.contains("<th scope=\"col\"></th>") && !page.contains("<th scope=\"row\"></th>"));
+}
+
+#[test]
+fn a_page_loads_nothing_and_runs_nothing() {
+    for page in [render(&sample()), render(&RunResult::default())] {
+        assert!(page.contains("content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:;"));
+        for word in ["<script", " src=", "@import", "url(", "javascript:", " onload", "<iframe", "<object"] {
+            assert!(!page.contains(word), "{word}");
+        }
+        for link in attribute(&page, "href") {
+            assert!(link.starts_with('#') || link == "data:,", "{link}");
+        }
+        for scheme in ["http://", "https://"] {
+            assert!(!page.contains(scheme), "{scheme}");
+        }
+    }
+}
+
+/// Every text of `value` replaced, but for those that have to be what they are.
+fn poison(value: &mut Value, nasty: &str) {
+    const KEPT: [&str; 13] = [
+        "schema",
+        "started_at",
+        "hdr",
+        "verdict",
+        "place",
+        "expected",
+        "observed",
+        "stages",
+        "name",
+        "census",
+        "series",
+        "outcomes",
+        "phase",
+    ];
+    match value {
+        Value::String(text) => *text = nasty.to_owned(),
+        Value::Array(items) => items.iter_mut().for_each(|item| poison(item, nasty)),
+        Value::Object(fields) => {
+            fields
+                .iter_mut()
+                .filter(|(name, _)| !KEPT.contains(&name.as_str()))
+                .for_each(|(_, value)| poison(value, nasty));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn no_text_of_a_result_is_markup() {
+    let nasty = "<script>alert(1)</script>\"&'<img src=x onerror=y>";
+    let mut document: Value = serde_json::from_slice(&ResultsJson.render(&sample()).unwrap()).unwrap();
+    document["absent"] = Value::Array(Vec::new());
+    let mut plan = document["plan"].clone();
+    plan["description"] = nasty.into();
+    poison(&mut document, nasty);
+    document["plan"] = plan;
+    document["plan"][nasty] = nasty.into();
+    document["name"] = nasty.into();
+    for fault in document["faults"].as_array_mut().unwrap() {
+        fault["name"] = nasty.into();
+    }
+    document["census_by"]["failed"][nasty] = 3.into();
+    document["generator"]["loop_lag_p99_us"][nasty] = 3.into();
+    for span in document["drill"]["timeline"].as_array_mut().unwrap() {
+        span["name"] = nasty.into();
+    }
+    document["off_diagonal"][0]["observed"] = nasty.into();
+    document["off_diagonal"][0]["expected"] = vec![nasty].into();
+    let result = from_json(&serde_json::to_vec(&document).unwrap()).unwrap();
+    let page = render(&result);
+    assert!(page.matches("alert(1)").count() > 20, "it is there");
+    for word in ["<script", "<img", "\"&'"] {
+        assert!(!page.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn what_does_not_count_says_so_in_every_section() {
+    let mut result = sample();
+    for (verdict, valid, banner, badge) in [
+        (Verdict::Invalid, false, "Not valid: these figures do not count", "does not count"),
+        (Verdict::Aborted, true, "Stopped before its end: these figures cover only what ran", "stopped early"),
+    ] {
+        (result.verdict, result.valid) = (verdict, valid);
+        result.invalid_reasons = vec!["the generator was too slow".to_owned()];
+        let page = render(&result);
+        assert!(page.contains(&format!("<aside class=\"banner\" aria-label=\"Whether the figures count\">{banner}")));
+        assert!(page.contains(&format!("@top-center {{ content: \"{banner}\"")), "on paper too");
+        assert!(page.contains("<li>the generator was too slow</li>"));
+        // Contents, the verdict itself, how the generator fared, and the plan.
+        let sections = headings(&page).iter().filter(|(level, _)| *level == 2).count();
+        assert_eq!(page.matches(&format!("<span class=\"badge\">{badge}</span>")).count(), sections - 4);
+    }
+    assert!(!render(&sample()).contains("class=\"banner\"") && !render(&sample()).contains("class=\"badge\""));
+}
+
+#[test]
+fn a_result_with_nothing_in_it_has_no_empty_picture() {
+    let page = render(&RunResult::default());
+    assert!(!page.contains("<figure") && !page.contains("<svg") && !page.contains("<tbody>\n</tbody>"), "{page}");
+    let anchors: Vec<String> =
+        headings(&page).into_iter().map(|(_, anchor)| anchor).filter(|a| !a.is_empty()).collect();
+    assert_eq!(anchors, ["contents", "verdict", "census", "generator"]);
+}
+
+#[test]
+fn percentiles_without_samples_are_no_numbers() {
+    let mut result = sample();
+    let mut few = SeriesData::default();
+    (1..=15).for_each(|n| few.record(Duration::from_millis(n * 111)));
+    result.series = BTreeMap::from([(Series::UpdateTotal, few)]);
+    let page = render(&result);
+    // The shortest, the longest and the mean are numbers of 15 samples; a median is none.
+    let row = page.split("<code>update.total</code>").nth(1).unwrap().split("</tr>").next().unwrap();
+    let cells: Vec<&str> = row.split("<td").skip(1).map(|cell| cell.split(['>', '<']).nth(1).unwrap()).collect();
+    assert_eq!(cells, ["15", "111\u{a0}ms", "1.67\u{a0}s", "888\u{a0}ms"]);
+    assert!(!page.contains("id=\"curves-update-t\""), "there is no curve either");
+}
+
+fn seconds(count: u32, hdr: &BTreeMap<String, String>) -> Vec<Interval> {
+    let interval = |second: u32| Interval {
+        t_s: f64::from(second),
+        length_s: 1.0,
+        connected: 10_000 - second % 13,
+        stages: ["standBy", "downloading", "applying", "completed", "failed"]
+            .iter()
+            .enumerate()
+            .map(|(index, stage)| ((*stage).to_owned(), 1000 + (second * 7 + index as u32 * 131) % 997))
+            .collect(),
+        offered: u64::from(100 + second % 31),
+        achieved: u64::from(100 + second % 29),
+        attempts: u64::from(second % 301),
+        connect_attempts: u64::from(second % 11),
+        call_attempts: u64::from(second % 131),
+        report_attempts: u64::from(second % 401),
+        p50_us: hdr.keys().map(|name| (name.clone(), u64::from(1000 + second % 977))).collect(),
+        // Histograms of every 60th second: to unpack them all would only take time.
+        hdr: if second.is_multiple_of(60) { hdr.clone() } else { BTreeMap::new() },
+        ..Interval::default()
+    };
+    (1..=count).map(interval).collect()
+}
+
+#[test]
+fn a_run_of_four_hours_is_no_larger_than_a_picture_can_show() {
+    let mut wide = SeriesData::default();
+    (1..2000).for_each(|n| wide.record(Duration::from_micros(n * n * 7)));
+    let text = encode(&wide).unwrap();
+    let hdr = [Series::MethodResponse, Series::UpdateTotal, Series::UpdateOverhead]
+        .map(|s| (s.name().to_owned(), text.clone()));
+    let mut result = sample();
+    result.intervals = seconds(14_400, &hdr.into());
+    result.duration_s = 14_400.0;
+    result.load = Some(LoadSpan { from_s: 10.0, to_s: 14_390.0 });
+    let size = render(&result).len();
+    assert!((100_000..1_000_000).contains(&size), "{size}");
+}
+
+#[test]
+fn a_load_that_is_a_small_part_of_its_run_is_looked_at_by_itself() {
+    let mut result = sample();
+    result.intervals = seconds(1000, &BTreeMap::new());
+    result.load = Some(LoadSpan { from_s: 900.0, to_s: 950.0 });
+    let (whole, load) = (timeline::Timeline::of(&result), timeline::Timeline::of_load(&result));
+    assert_eq!((whole.intervals.len(), whole.span_s), (1000, (0.0, 1000.0)));
+    assert!(load.span_s.0 <= 899.0 && load.span_s.1 >= 952.0 && load.intervals.len() < 60, "{:?}", load.span_s);
+    assert!(render(&result).contains("Only the time of the load is shown."));
+    result.load = Some(LoadSpan { from_s: 100.0, to_s: 950.0 });
+    assert_eq!(timeline::Timeline::of_load(&result).intervals.len(), 1000);
 }

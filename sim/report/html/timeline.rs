@@ -1,7 +1,7 @@
 //! The seconds of a run, as few enough to draw and to list.
 
 use super::text;
-use crate::measure::{Interval, RunResult};
+use crate::measure::{Interval, LoadSpan, RunResult};
 use crate::policy::DrillPhase;
 use crate::report::chart::{Bucket, Mark, buckets, grouped};
 
@@ -13,6 +13,8 @@ const ROWS: usize = 40;
 /// The seconds of a run, and what happened in them.
 pub(super) struct Timeline<'a> {
     pub(super) intervals: &'a [Interval],
+    /// Whether they are the load's alone.
+    is_part: bool,
     /// From when until when there are seconds.
     pub(super) span_s: (f64, f64),
     /// What pictures over time are marked with.
@@ -24,13 +26,35 @@ pub(super) struct Timeline<'a> {
 }
 
 impl<'a> Timeline<'a> {
+    /// The whole run.
     pub(super) fn of(result: &'a RunResult) -> Self {
-        let intervals = &result.intervals[..];
+        Self::part(result, &result.intervals, false)
+    }
+
+    /// The load alone, where it is but a part of the run: what it does would be too narrow to see.
+    pub(super) fn of_load(result: &'a RunResult) -> Self {
+        /// A load that is a smaller part of the run is looked at by itself.
+        const SMALL: f64 = 0.6;
+        let whole = Self::of(result);
+        let all = &result.intervals[..];
+        let is_short = |load: &LoadSpan| load.to_s - load.from_s < SMALL * whole.span_s.1;
+        let Some(load) = result.load.or_else(|| seen(all)).filter(is_short) else { return whole };
+        // A second before and two after show how it began and ended.
+        let from = all.partition_point(|interval| interval.t_s <= load.from_s - 1.0);
+        let to = all.partition_point(|interval| interval.t_s - interval.length_s <= load.to_s + 2.0);
+        match all.get(from..to) {
+            Some(part) if part.len() > 1 => Self::part(result, part, true),
+            _ => whole,
+        }
+    }
+
+    fn part(result: &'a RunResult, intervals: &'a [Interval], is_part: bool) -> Self {
         let ends: Vec<(f64, f64)> = intervals.iter().map(|interval| (interval.t_s, interval.length_s)).collect();
-        let span_s = (0.0, intervals.last().map_or(0.0, |interval| interval.t_s));
+        let begin = if is_part { ends.first().map_or(0.0, |(end, length)| end - length) } else { 0.0 };
+        let span_s = (begin, intervals.last().map_or(0.0, |interval| interval.t_s));
         let steps = buckets(&ends, STEPS);
         let rows = grouped(&steps, ROWS);
-        Self { intervals, span_s, marks: marks(result, span_s.1), steps, rows }
+        Self { intervals, is_part, span_s, marks: marks(result, span_s), steps, rows }
     }
 
     /// The seconds of a bucket.
@@ -58,6 +82,11 @@ impl<'a> Timeline<'a> {
         step_words(&self.rows, how)
     }
 
+    /// That only a part of the run is shown, where it is so.
+    pub(super) const fn part_words(&self) -> &'static str {
+        if self.is_part { " Only the time of the load is shown." } else { "" }
+    }
+
     /// A step's line of values.
     pub(super) fn line(&self, value: impl Fn(&Bucket) -> Option<f64>) -> Vec<(f64, f64, Option<f64>)> {
         self.steps.iter().map(|step| (step.from_s, step.to_s, value(step))).collect()
@@ -73,6 +102,14 @@ impl<'a> Timeline<'a> {
     }
 }
 
+/// When there was load, of a result that does not say: from its first call to the last second that measured of one.
+fn seen(intervals: &[Interval]) -> Option<LoadSpan> {
+    let first = intervals.iter().find(|interval| interval.offered + interval.achieved > 0)?;
+    let of_update = |name: &String| ["method.", "transition.", "update."].iter().any(|family| name.starts_with(family));
+    let last = intervals.iter().rev().find(|interval| interval.hdr.keys().any(of_update)).unwrap_or(first);
+    Some(LoadSpan { from_s: first.t_s - first.length_s, to_s: last.t_s })
+}
+
 fn step_words(buckets: &[Bucket], how: &str) -> String {
     match buckets.first().map_or(1, |bucket| bucket.intervals.len()) {
         0 | 1 => "one second each".to_owned(),
@@ -81,7 +118,7 @@ fn step_words(buckets: &[Bucket], how: &str) -> String {
 }
 
 /// The start of the load, the phases of a drill, the abort of a roll-out, and when faults were active.
-fn marks(result: &RunResult, end: f64) -> Vec<Mark> {
+fn marks(result: &RunResult, (begin, end): (f64, f64)) -> Vec<Mark> {
     let mut marks = Vec::new();
     if let Some(load) = result.load {
         marks.push(Mark::At(load.from_s, "load starts".to_owned()));
@@ -100,6 +137,8 @@ fn marks(result: &RunResult, end: f64) -> Vec<Mark> {
     if let Some(abort) = result.rollout.as_ref().and_then(|rollout| rollout.aborted.as_ref()) {
         marks.push(Mark::At(abort.at_s, "roll-out aborted".to_owned()));
     }
+    active.retain(|(from, to)| *to > begin && *from < end);
+    marks.retain(|mark| matches!(mark, Mark::At(at, _) if (begin..=end).contains(at)));
     marks.extend(joined(active).into_iter().map(|(from, to)| Mark::Shade(from, to)));
     marks
 }
