@@ -25,7 +25,7 @@ impl Unit {
 #[must_use]
 pub fn tick_duration(seconds: f64) -> String {
     let (value, unit) = match seconds.abs() {
-        s if s == 0.0 => return "0".to_owned(),
+        0.0 => return "0".to_owned(),
         s if s < 0.999_95e-3 => (seconds * 1e6, "µs"),
         s if s < 0.999_95 => (seconds * 1e3, "ms"),
         s if s < 119.5 => (seconds, "s"),

@@ -24,7 +24,7 @@ pub(super) fn table<'a>(caption: &str, judged: impl Iterator<Item = (String, &'a
         let result = match judged.ok {
             Some(true) => Cell::toned(Tone::Good, "✓\u{a0}held"),
             Some(false) => Cell::toned(Tone::Bad, "✗\u{a0}broken"),
-            None => Cell::toned(Tone::Doubt, "?\u{a0}not judged"),
+            None => Cell::toned(Tone::Doubt, "?\u{a0}not\u{a0}judged"),
         };
         let dot = dot(judged);
         let limit = if dot.is_some() { "" } else { text::NONE };
@@ -78,7 +78,7 @@ mod tests {
             "34.6\u{a0}ms",
             "9.50\u{a0}s (max: too few samples)",
             "nothing measured",
-            "?\u{a0}not judged",
+            "?\u{a0}not\u{a0}judged",
         ] {
             assert!(html.contains(text), "{text}: {html}");
         }
