@@ -22,7 +22,7 @@ pub use error::ReportError;
 pub use formats::{FormatFile, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
-pub use human::{human_bytes, human_duration};
+pub use human::{human_bytes, human_duration, human_value};
 pub use results_json::{ResultsJson, from_json};
 pub use terminal::Terminal;
 
