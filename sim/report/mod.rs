@@ -7,6 +7,7 @@ mod hdr;
 mod health;
 mod hlog;
 mod human;
+mod openmetrics;
 mod results_json;
 mod retries;
 mod rollout;
@@ -21,6 +22,7 @@ pub use error::ReportError;
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
 pub use human::{human_bytes, human_duration};
+pub use openmetrics::{Moment, OpenMetrics, metrics, metrics_of_nothing};
 pub use results_json::{ResultsJson, from_json};
 pub use terminal::Terminal;
 

@@ -133,6 +133,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         losses_unexplained: counters.losses_unexplained,
         load,
         drill,
+        events: None,
         intervals: tally.intervals.into(),
     }
 }
