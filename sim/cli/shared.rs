@@ -10,7 +10,7 @@ use crate::measure::RunResult;
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
 use crate::report::{self, Reporter as _};
-use crate::run::{self, FinishedRun, RunError, RunOptions, print};
+use crate::run::{self, FinishedRun, MetricsEndpoint, RunError, RunOptions, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -54,6 +54,10 @@ pub(super) struct Shared {
     /// for nothing beside it (report.formats; default: all but events)
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Option<Vec<String>>,
+    /// Serve metrics at http://ADDR/metrics while the run goes on, e.g. 127.0.0.1:9464; port 0 for a free one
+    /// (report.metrics)
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<String>,
     /// Write every timestamp and decision about this device's update (its number, from 0) into the results' folder
     #[arg(long, value_name = "DEVICE")]
     trace: Option<u32>,
@@ -109,7 +113,8 @@ impl Shared {
     /// Loads the profile with every override.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
         let formats = self.format.as_ref().map(|names| names.join(","));
-        self.plan.with(profile, &[("--format", "report.formats", &formats)])
+        self.plan
+            .with(profile, &[("--format", "report.formats", &formats), ("--metrics", "report.metrics", &self.metrics)])
     }
 
     /// Runs `plan` with `roles`.
@@ -117,6 +122,11 @@ impl Shared {
         let program = std::env::current_exe()
             .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))?;
         let command = command_line(plan.seed);
+        let metrics = plan.report.metrics.map(MetricsEndpoint::open).transpose();
+        let metrics = metrics.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
+        if let Some(metrics) = &metrics {
+            print::note(format_args!("metrics on http://{}/metrics", metrics.address()));
+        }
         let options = RunOptions {
             plan,
             roles,
@@ -125,6 +135,7 @@ impl Shared {
             command,
             program,
             owns_hub: self.owns_hub,
+            metrics: metrics.clone(),
             swallow_outcomes: swallow_outcomes(),
         };
         match run::execute(options) {

@@ -12,11 +12,15 @@ pub enum ReportFormat {
     Json,
     /// The histograms of each second, for the tools of HdrHistogram.
     Hlog,
+    /// The figures as metrics, for what stores or pushes them.
+    Metrics,
+    /// Everything that happens to updates, as it happens. It cannot be made again of a result.
+    Events,
 }
 
 impl ReportFormat {
     /// Every format, in the order in which they are written and listed.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Hlog];
+    pub const ALL: [Self; 4] = [Self::Json, Self::Hlog, Self::Metrics, Self::Events];
 
     /// The name in profiles and on the command line.
     #[must_use]
@@ -24,6 +28,8 @@ impl ReportFormat {
         match self {
             Self::Json => "json",
             Self::Hlog => "hlog",
+            Self::Metrics => "metrics",
+            Self::Events => "events",
         }
     }
 
@@ -32,7 +38,8 @@ impl ReportFormat {
     #[must_use]
     pub const fn is_default(self) -> bool {
         match self {
-            Self::Json | Self::Hlog => true,
+            Self::Json | Self::Hlog | Self::Metrics => true,
+            Self::Events => false,
         }
     }
 

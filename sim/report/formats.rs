@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{HistogramLog, Reporter, ResultsJson};
+use super::{HistogramLog, OpenMetrics, Reporter, ResultsJson};
 use crate::policy::ReportFormat;
 
 /// A file that is made of a result.
@@ -20,6 +20,9 @@ pub fn files_of(format: ReportFormat) -> &'static [FormatFile] {
     match format {
         ReportFormat::Json => &[FormatFile { name: "results.json", reporter: &ResultsJson }],
         ReportFormat::Hlog => &[FormatFile { name: "histograms.hlog", reporter: &HistogramLog }],
+        ReportFormat::Metrics => &[FormatFile { name: "metrics.txt", reporter: &OpenMetrics }],
+        // Written while the run goes on.
+        ReportFormat::Events => &[],
     }
 }
 

@@ -8,6 +8,7 @@ mod hdr;
 mod health;
 mod hlog;
 mod human;
+mod openmetrics;
 mod results_json;
 mod retries;
 mod rollout;
@@ -23,6 +24,7 @@ pub use formats::{FormatFile, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
 pub use human::{human_bytes, human_duration, human_value};
+pub use openmetrics::{Moment, OpenMetrics, metrics, metrics_of_nothing};
 pub use results_json::{ResultsJson, from_json};
 pub use terminal::Terminal;
 

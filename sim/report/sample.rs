@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, Distribution, DrillResult, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth, ImageCounts,
-    Interval, Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData, PhaseResult,
-    RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData, ShardResult, SteadyResult,
-    ThresholdAbort, ThresholdResult, Verdict, WaveResult,
+    Census, Distribution, DrillResult, EventCounts, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth,
+    ImageCounts, Interval, Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData,
+    PhaseResult, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData, ShardResult,
+    SteadyResult, ThresholdAbort, ThresholdResult, Verdict, WaveResult,
 };
 use crate::policy::{DrillPhase, Outcome, Place, Series};
 
@@ -192,6 +192,7 @@ pub(super) fn sample() -> RunResult {
         losses_unexplained: 2,
         load: Some(LoadSpan { from_s: 3.0, to_s: 23.5 }),
         drill: Some(drill()),
+        events: Some(EventCounts { written: 6_958, dropped: 2 }),
     }
 }
 
