@@ -1,5 +1,6 @@
 //! What is made of a result: one file per format, each turning a [`RunResult`] into bytes and reading nothing else.
 
+pub mod chart;
 mod drill;
 mod drill_json;
 mod error;
@@ -7,6 +8,7 @@ mod formats;
 mod hdr;
 mod health;
 mod hlog;
+mod html;
 mod human;
 mod openmetrics;
 mod results_json;
@@ -23,6 +25,7 @@ pub use error::ReportError;
 pub use formats::{FormatFile, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
+pub use html::Html;
 pub use human::{human_bytes, human_duration, human_value};
 pub use openmetrics::{Moment, OpenMetrics, metrics, metrics_of_nothing};
 pub use results_json::{ResultsJson, from_json};
