@@ -12,11 +12,17 @@ pub enum ReportFormat {
     Json,
     /// The histograms of each second, for the tools of HdrHistogram.
     Hlog,
+    /// A page for people, as job summaries show it.
+    Markdown,
+    /// Every condition as a test, as CI services show them.
+    Junit,
+    /// A few figures, for the trend that github-action-benchmark draws.
+    Benchmark,
 }
 
 impl ReportFormat {
     /// Every format, in the order in which they are written and listed.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Hlog];
+    pub const ALL: [Self; 5] = [Self::Json, Self::Hlog, Self::Markdown, Self::Junit, Self::Benchmark];
 
     /// The name in profiles and on the command line.
     #[must_use]
@@ -24,6 +30,9 @@ impl ReportFormat {
         match self {
             Self::Json => "json",
             Self::Hlog => "hlog",
+            Self::Markdown => "markdown",
+            Self::Junit => "junit",
+            Self::Benchmark => "benchmark",
         }
     }
 
@@ -32,7 +41,7 @@ impl ReportFormat {
     #[must_use]
     pub const fn is_default(self) -> bool {
         match self {
-            Self::Json | Self::Hlog => true,
+            Self::Json | Self::Hlog | Self::Markdown | Self::Junit | Self::Benchmark => true,
         }
     }
 

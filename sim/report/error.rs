@@ -20,6 +20,9 @@ pub enum ReportError {
     /// The log cannot be written.
     #[error("cannot write the histogram log: {0}")]
     Log(#[from] std::io::Error),
+    /// The XML cannot be written.
+    #[error("cannot write XML: {0}")]
+    Xml(#[from] quick_junit::SerializeError),
     /// Not JSON, or not of the form of a result.
     #[error("not a result: {0}")]
     Json(#[from] serde_json::Error),
@@ -31,4 +34,12 @@ pub enum ReportError {
         /// What is understood.
         expected: &'static str,
     },
+}
+
+impl ReportError {
+    /// Whether what was read ends where more is due.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Json(error) if error.is_eof())
+    }
 }

@@ -1,5 +1,7 @@
 //! What is made of a result: one file per format, each turning a [`RunResult`] into bytes and reading nothing else.
 
+mod annotations;
+mod benchmark;
 mod drill;
 mod drill_json;
 mod error;
@@ -8,6 +10,8 @@ mod hdr;
 mod health;
 mod hlog;
 mod human;
+mod junit;
+mod markdown;
 mod results_json;
 mod retries;
 mod rollout;
@@ -18,11 +22,15 @@ mod table;
 mod terminal;
 mod truth;
 
+pub use annotations::{Ci, Finding, Service, findings};
+pub use benchmark::Benchmark;
 pub use error::ReportError;
-pub use formats::{FormatFile, files, files_of};
+pub use formats::{FormatFile, RESULTS, SUMMARY, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
 pub use human::{human_bytes, human_duration};
+pub use junit::Junit;
+pub use markdown::{Markdown, SUMMARY_LIMIT};
 pub use results_json::{ResultsJson, from_json};
 pub use terminal::Terminal;
 

@@ -58,13 +58,7 @@ impl Terminal {
     }
 
     fn verdict(self, result: &RunResult) -> Vec<String> {
-        let (word, tone) = match result.verdict {
-            Verdict::Pass => ("PASS", Tone::Good),
-            Verdict::Fail => ("FAIL", Tone::Bad),
-            Verdict::NotRecovered => ("NOT RECOVERED", Tone::Bad),
-            Verdict::Invalid => ("INVALID", Tone::Bad),
-            Verdict::Aborted => ("ABORTED", Tone::Doubtful),
-        };
+        let (word, tone) = verdict_word(result.verdict);
         let mut lines = vec![
             format!("{} {} (exit code {})", self.paint(tone, word), result.name, result.exit_code),
             format!(
@@ -85,7 +79,7 @@ impl Terminal {
         lines.push(format!("{} {meaning}", self.paint(tone, word)));
         lines.extend(result.invalid_reasons.iter().flat_map(|reason| paragraph("  - ", reason.split(' '), " ")));
         let ObserverHealth { errors, requests, .. } = result.observer;
-        if errors > requests / 10 {
+        if is_half_blind(&result.observer) {
             let word = self.paint(Tone::Doubtful, "warning:");
             lines.push(format!(
                 "{word} {errors} of the observer's {requests} requests failed: stages were seen late or not at all"
@@ -100,6 +94,22 @@ impl Terminal {
     }
 }
 
+/// The word that a verdict is told by.
+pub(super) const fn verdict_word(verdict: Verdict) -> (&'static str, Tone) {
+    match verdict {
+        Verdict::Pass => ("PASS", Tone::Good),
+        Verdict::Fail => ("FAIL", Tone::Bad),
+        Verdict::NotRecovered => ("NOT RECOVERED", Tone::Bad),
+        Verdict::Invalid => ("INVALID", Tone::Bad),
+        Verdict::Aborted => ("ABORTED", Tone::Doubtful),
+    }
+}
+
+/// Whether so many of the observer's requests failed that it is to be told near the top.
+pub(super) const fn is_half_blind(observer: &ObserverHealth) -> bool {
+    observer.errors > observer.requests / 10
+}
+
 pub(super) fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
     if lines.is_empty() { lines } else { [vec![title.to_owned()], lines].concat() }
 }
@@ -111,12 +121,13 @@ pub(super) fn judgement(terminal: Terminal, judged: &ThresholdResult) -> Vec<Str
         Some(false) => terminal.paint(Tone::Bad, "broken"),
         None => terminal.paint(Tone::Doubtful, "-     "),
     };
-    vec![word, judged.expr.clone(), observed(judged)]
+    let observed = value(judged).map_or_else(|| "nothing measured".to_owned(), |value| format!("observed {value}"));
+    vec![word, judged.expr.clone(), observed]
 }
 
-/// The observed value of a threshold in its unit.
-fn observed(threshold: &ThresholdResult) -> String {
-    let Some(value) = threshold.observed else { return "nothing measured".to_owned() };
+/// The observed value of a threshold in its unit, and what judged if it was no percentile; `None` if nothing was measured.
+pub(super) fn value(threshold: &ThresholdResult) -> Option<String> {
+    let value = threshold.observed?;
     // Expressions were checked when the plan was made; one from elsewhere is shown as a plain number.
     let unit = threshold.expr.parse::<Assertion>().map_or(Unit::Count, |judged| judged.threshold.metric.unit());
     let value = match unit {
@@ -125,10 +136,10 @@ fn observed(threshold: &ThresholdResult) -> String {
         Unit::Percent => format!("{} %", percent(value)),
         Unit::Count => value.to_string(),
     };
-    match &threshold.judged_by {
-        Some(statistic) => format!("observed {value} ({statistic}: too few samples)"),
-        None => format!("observed {value}"),
-    }
+    Some(match &threshold.judged_by {
+        Some(statistic) => format!("{value} ({statistic}: too few samples)"),
+        None => value,
+    })
 }
 
 fn census(result: &RunResult) -> Vec<String> {
