@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::arguments::CommandError;
+use super::ci;
 use crate::measure::RunResult;
+use crate::policy::ReportFormat;
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
-use crate::report::{self, Reporter as _};
+use crate::report::{self, Reporter as _, SUMMARY};
 use crate::run::{self, FinishedRun, MetricsEndpoint, RunError, RunOptions, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
@@ -127,6 +129,7 @@ impl Shared {
         if let Some(metrics) = &metrics {
             print::note(format_args!("metrics on http://{}/metrics", metrics.address()));
         }
+        let has_summary = plan.report.formats.contains(&ReportFormat::Markdown);
         let options = RunOptions {
             plan,
             roles,
@@ -142,11 +145,13 @@ impl Shared {
             Ok(FinishedRun { result, folder }) => {
                 let table = table(&result)?;
                 print::line(format_args!("{table}\nresults   {}", folder.join("results.json").display()));
+                ci::tell_of(&result, has_summary.then(|| folder.join(SUMMARY)).as_deref());
                 Ok(ExitCode::from_code(result.exit_code))
             }
             Err(error) => {
                 if let RunError::Write { result, .. } = &error {
                     print::line(table(result)?);
+                    ci::tell_of(result, None);
                 }
                 Err(CommandError { code: error.exit_code(), message: error.to_string() })
             }
@@ -155,7 +160,7 @@ impl Shared {
 }
 
 /// What a run's end shows on the terminal.
-fn table(result: &RunResult) -> Result<String, CommandError> {
+pub(super) fn table(result: &RunResult) -> Result<String, CommandError> {
     // https://no-color.org
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let table = report::Terminal { color }.render(result).map_err(CommandError::other)?;

@@ -196,6 +196,28 @@ pub(super) fn sample() -> RunResult {
     }
 }
 
+/// The same, whose figures do not count.
+pub(super) fn invalid() -> RunResult {
+    let mut result = sample();
+    (result.verdict, result.valid, result.exit_code) = (Verdict::Invalid, false, 96);
+    result.invalid_reasons = vec![
+        "the generator was too slow: schedule.lag p99 is 12.3 ms, allowed are 10.0 ms".to_owned(),
+        "the embedded hub died: it ended with signal 9".to_owned(),
+    ];
+    result.census.planned += 1;
+    result
+}
+
+/// A run that was stopped early, and no drill.
+pub(super) fn aborted() -> RunResult {
+    let mut result = sample();
+    (result.verdict, result.exit_code) = (Verdict::Aborted, 97);
+    result.census.planned += 500;
+    result.census.add(Outcome::Aborted, "", 500);
+    (result.drill, result.rollout) = (None, None);
+    result
+}
+
 fn drill() -> DrillResult {
     let phase = |name, from_s, to_s, completed| {
         let mut data = PhaseData::default();
