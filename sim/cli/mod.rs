@@ -1,12 +1,14 @@
 //! The command line: one file per subcommand.
 
 mod arguments;
+mod ci;
 mod doctor;
 mod drive;
 mod fleet;
 mod hub;
 mod profile;
 mod provision;
+mod report;
 mod run;
 mod shard;
 mod shared;

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::arguments::CommandError;
+use super::ci;
 use crate::measure::RunResult;
+use crate::policy::ReportFormat;
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
-use crate::report::{self, Reporter as _};
-use crate::run::{self, FinishedRun, RunError, RunOptions, print};
+use crate::report::{self, Reporter as _, SUMMARY};
+use crate::run::{self, FinishedRun, MetricsEndpoint, RunError, RunOptions, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -50,6 +52,14 @@ pub(super) struct Shared {
     /// Folder for the results (default: reports/runs/PROFILE-TIME)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Formats to write beside results.json, e.g. `--format html,junit`, which may be given more than once; `json` alone
+    /// for nothing beside it (report.formats; default: all but events)
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    format: Option<Vec<String>>,
+    /// Serve metrics at http://ADDR/metrics while the run goes on, e.g. 127.0.0.1:9464; port 0 for a free one
+    /// (report.metrics)
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<String>,
     /// Write every timestamp and decision about this device's update (its number, from 0) into the results' folder
     #[arg(long, value_name = "DEVICE")]
     trace: Option<u32>,
@@ -91,14 +101,22 @@ impl DeviceOptions {
 impl PlanOptions {
     /// Loads the profile with every override; those of the environment yield to those of the command line.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
-        self.devices.with(profile, &[("--rate", "load.rate", &self.rate), ("--seed", "seed", &self.seed)])
+        self.with(profile, &[])
+    }
+
+    /// The same with `more` flags, the keys that they stand for, and their values.
+    fn with(&self, profile: &str, more: &[(&str, &str, &Option<String>)]) -> Result<Plan, CommandError> {
+        let own = [("--rate", "load.rate", &self.rate), ("--seed", "seed", &self.seed)];
+        self.devices.with(profile, &[&own, more].concat())
     }
 }
 
 impl Shared {
     /// Loads the profile with every override.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
-        self.plan.plan(profile)
+        let formats = self.format.as_ref().map(|names| names.join(","));
+        self.plan
+            .with(profile, &[("--format", "report.formats", &formats), ("--metrics", "report.metrics", &self.metrics)])
     }
 
     /// Runs `plan` with `roles`.
@@ -106,6 +124,12 @@ impl Shared {
         let program = std::env::current_exe()
             .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))?;
         let command = command_line(plan.seed);
+        let metrics = plan.report.metrics.map(MetricsEndpoint::open).transpose();
+        let metrics = metrics.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
+        if let Some(metrics) = &metrics {
+            print::note(format_args!("metrics on http://{}/metrics", metrics.address()));
+        }
+        let has_summary = plan.report.formats.contains(&ReportFormat::Markdown);
         let options = RunOptions {
             plan,
             roles,
@@ -114,17 +138,20 @@ impl Shared {
             command,
             program,
             owns_hub: self.owns_hub,
+            metrics: metrics.clone(),
             swallow_outcomes: swallow_outcomes(),
         };
         match run::execute(options) {
             Ok(FinishedRun { result, folder }) => {
                 let table = table(&result)?;
                 print::line(format_args!("{table}\nresults   {}", folder.join("results.json").display()));
+                ci::tell_of(&result, has_summary.then(|| folder.join(SUMMARY)).as_deref());
                 Ok(ExitCode::from_code(result.exit_code))
             }
             Err(error) => {
                 if let RunError::Write { result, .. } = &error {
                     print::line(table(result)?);
+                    ci::tell_of(result, None);
                 }
                 Err(CommandError { code: error.exit_code(), message: error.to_string() })
             }
@@ -133,7 +160,7 @@ impl Shared {
 }
 
 /// What a run's end shows on the terminal.
-fn table(result: &RunResult) -> Result<String, CommandError> {
+pub(super) fn table(result: &RunResult) -> Result<String, CommandError> {
     // https://no-color.org
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let table = report::Terminal { color }.render(result).map_err(CommandError::other)?;

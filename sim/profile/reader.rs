@@ -199,7 +199,11 @@ impl<'a> Field<'a> {
 
     /// One of some names.
     pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, Problem> {
-        let text = self.text()?;
+        self.choose(self.text()?, choices)
+    }
+
+    /// The one of some names that is `text`, which stands in this value.
+    pub(super) fn choose<T: Copy>(&self, text: &str, choices: &[(&str, T)]) -> Result<T, Problem> {
         choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
             let names: Vec<String> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
             self.problem(format_args!("cannot be `{text}`: allowed are {}", names.join(", ")))
@@ -211,18 +215,6 @@ impl<'a> Field<'a> {
         match &self.node.value {
             Value::Table(table) => Section { path: self.path.clone(), table, origin: &self.node.origin }.with(keys),
             _ => Err(self.wants("a table")),
-        }
-    }
-
-    /// Refuses keys of features that do not exist yet, if this is a table with one of them.
-    pub(super) fn unsupported(&self, keys: &[&str]) -> Result<(), Problem> {
-        let Value::Table(table) = &self.node.value else { return Ok(()) };
-        match keys.iter().find_map(|key| table.get_key_value(*key)) {
-            Some((key, entry)) => {
-                let message = format!("`{}.{key}` is not supported yet: leave it out", self.path);
-                Err(Problem::new(&entry.key, message))
-            }
-            None => Ok(()),
         }
     }
 

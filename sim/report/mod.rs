@@ -1,14 +1,20 @@
 //! What is made of a result: one file per format, each turning a [`RunResult`] into bytes and reading nothing else.
 
+mod annotations;
+mod benchmark;
 pub mod chart;
 mod drill;
 mod drill_json;
 mod error;
+mod formats;
 mod hdr;
 mod health;
 mod hlog;
 mod html;
 mod human;
+mod junit;
+mod markdown;
+mod openmetrics;
 mod results_json;
 mod retries;
 mod rollout;
@@ -19,11 +25,17 @@ mod table;
 mod terminal;
 mod truth;
 
+pub use annotations::{Ci, Finding, Service, findings};
+pub use benchmark::Benchmark;
 pub use error::ReportError;
+pub use formats::{FormatFile, RESULTS, SUMMARY, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
 pub use html::Html;
-pub use human::{human_bytes, human_duration};
+pub use human::{human_bytes, human_duration, human_value};
+pub use junit::Junit;
+pub use markdown::{Markdown, SUMMARY_LIMIT};
+pub use openmetrics::{Moment, OpenMetrics, metrics, metrics_of_nothing};
 pub use results_json::{ResultsJson, from_json};
 pub use terminal::Terminal;
 
@@ -37,6 +49,3 @@ pub trait Reporter {
     /// A part of the result cannot be written in it.
     fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError>;
 }
-
-/// The files that every run leaves behind: name and format.
-pub const FILES: [(&str, &dyn Reporter); 2] = [("results.json", &ResultsJson), ("histograms.hlog", &HistogramLog)];

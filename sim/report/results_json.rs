@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::drill_json::DrillJson;
 use super::{ReportError, Reporter};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, LoadSpan, MatrixRow,
-    ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult,
-    ThresholdResult, Verdict,
+    Census, EventCounts, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, LoadSpan,
+    MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult,
+    ThresholdAbort, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -77,6 +77,8 @@ struct Document {
     observer: ObserverHealth,
     faults: Vec<FaultRow>,
     thresholds: Vec<ThresholdResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    abort: Option<ThresholdAbort>,
     #[serde(default)]
     retries: Retries,
     #[serde(default)]
@@ -97,6 +99,8 @@ struct Document {
     load: Option<LoadSpan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     drill: Option<DrillJson>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    events: Option<EventCounts>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -139,6 +143,7 @@ impl Document {
             observer: result.observer.clone(),
             faults: result.faults.clone(),
             thresholds: result.thresholds.clone(),
+            abort: result.abort.clone(),
             retries: result.retries.clone(),
             matrix: result.matrix.clone(),
             off_diagonal: result.off_diagonal.clone(),
@@ -149,6 +154,7 @@ impl Document {
             losses_unexplained: result.losses_unexplained,
             load: result.load,
             drill: result.drill.as_ref().map(DrillJson::from_drill),
+            events: result.events.clone(),
         }
     }
 
@@ -176,6 +182,7 @@ impl Document {
             observer: self.observer,
             faults: self.faults,
             thresholds: self.thresholds,
+            abort: self.abort,
             retries: self.retries,
             matrix: self.matrix,
             off_diagonal: self.off_diagonal,
@@ -186,6 +193,7 @@ impl Document {
             losses_unexplained: self.losses_unexplained,
             load: self.load,
             drill: self.drill.map(DrillJson::into_drill),
+            events: self.events,
         }
     }
 }
@@ -260,8 +268,8 @@ mod tests {
         assert_eq!(
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
-             census_by absent series intervals rate generator hub shards observer faults thresholds retries \
-             matrix off_diagonal off_diagonal_total invariants rollout images losses_unexplained load drill"
+             census_by absent series intervals rate generator hub shards observer faults thresholds abort retries \
+             matrix off_diagonal off_diagonal_total invariants rollout images losses_unexplained load drill events"
         );
         let inner = keys(4).join(" ");
         assert!(

@@ -11,6 +11,7 @@ use super::drill::{Conduct, moment};
 use super::hub_faults::HubFaults;
 use super::hub_process::HubNews;
 use super::hubs::Hubs;
+use super::keep::keep;
 use super::launch::launch;
 use super::live::{Live, Status};
 use super::members::{Members, State};
@@ -21,7 +22,7 @@ use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
 use crate::measure::{Tracer, Usage};
-use crate::policy::Outcome;
+use crate::policy::{Outcome, Threshold};
 use crate::report;
 use crate::shard::{FromShard, Progress, StopReason};
 use crate::time::{Clock, Nanos};
@@ -234,7 +235,9 @@ impl Coordinator {
         for (shard, why) in self.members.stuck() {
             self.lose_shard(shard, why);
         }
-        self.live.show(&self.status());
+        let status = self.status();
+        self.live.show(&status);
+        self.publish(&status);
     }
 
     /// What a hub that has died served ends with it; the rest goes on. Those of its shards that are stopping already
@@ -350,7 +353,9 @@ impl Coordinator {
         }
         let load = self.load_span(now);
         let drill = self.options.plan.drill.clone();
+        let formats = self.options.plan.report.formats.clone();
         let aborted = self.is_aborted();
+        let metrics = self.options.metrics.take();
         let facts = Facts {
             drill: self.drill_result(load),
             load,
@@ -366,18 +371,21 @@ impl Coordinator {
             hub_on_same_machine: self.hub_on_same_machine,
             placement: self.placement,
             waves: self.rollout.map(|rollout| rollout.waves).unwrap_or_default(),
+            abort: None,
         };
-        let thresholds = facts.plan.thresholds.clone();
+        let rules = facts.plan.thresholds.iter();
+        let thresholds: Vec<Threshold> = rules.map(|rule| rule.threshold.clone()).collect();
         let mut result = assemble::result(facts, self.tally);
         // A fleet alone runs until it is stopped, which is no abort, and has no updates to judge.
         let thresholds = if roles.driver { thresholds } else { Vec::new() };
         let interrupted = self.phase == Phase::Stopping { reason: StopReason::Interrupted };
         let ending = Ending { aborted: (interrupted || aborted) && roles.driver, mishaps: self.reasons };
         verdict::conclude(&mut result, &thresholds, drill.as_ref(), &ending);
-        for (name, format) in report::FILES {
-            if let Err(source) = self.output.write(name, &format.render(&result)?) {
-                return Err(RunError::Write { source, result: Box::new(result) });
-            }
+        if let Some(metrics) = &metrics {
+            metrics.publish_end(&mut result);
+        }
+        if let Err(source) = keep(&self.output, &report::files(&formats), &result) {
+            return Err(RunError::Write { source, result: Box::new(result) });
         }
         // Last, so that a hub that does not stop holds up nothing but the end.
         self.hubs.stop();
