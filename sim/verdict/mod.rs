@@ -5,6 +5,7 @@ mod drill;
 mod exit;
 mod judge;
 mod observe;
+pub mod statistics;
 mod truth;
 mod validity;
 
