@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
+    compare::Compare,
     doctor::Doctor,
     drive::Drive,
     fleet::Fleet,
@@ -47,6 +48,8 @@ enum Command {
     Cleanup(Cleanup),
     /// List, show and check profiles
     Profile(ProfileCommand),
+    /// Tell whether new results are worse than base ones, by statistics over runs
+    Compare(Compare),
     /// Tell whether this machine can carry a profile, and what mends it where it cannot
     Doctor(Doctor),
     #[command(hide = true)]
@@ -65,6 +68,7 @@ impl Arguments {
             Command::Provision(command) => command.execute(),
             Command::Cleanup(command) => command.execute(),
             Command::Profile(command) => command.execute(),
+            Command::Compare(command) => command.execute(),
             Command::Doctor(command) => command.execute(),
             Command::Shard(command) => command.execute(),
         };

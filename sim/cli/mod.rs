@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod arguments;
+mod compare;
 mod doctor;
 mod drive;
 mod fleet;

@@ -1,5 +1,6 @@
 //! What is made of a result: one file per format, each turning a [`RunResult`] into bytes and reading nothing else.
 
+pub mod comparison;
 mod drill;
 mod drill_json;
 mod error;

@@ -212,6 +212,12 @@ impl CensusJson {
     }
 }
 
+impl SeriesName {
+    pub(super) const fn of(series: Series) -> Self {
+        Self(series)
+    }
+}
+
 impl Serialize for SeriesName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.name())

@@ -33,6 +33,7 @@ mod rate;
 mod registry;
 mod rollout;
 mod signals;
+pub mod stored;
 mod tally;
 mod trace_file;
 

@@ -1,5 +1,6 @@
 //! What a run proved: thresholds, drills, validity, verdict and exit code.
 
+pub mod compare;
 mod conclusion;
 mod drill;
 mod exit;

@@ -1,0 +1,17 @@
+//! Whether new results are worse than base ones: verdicts on the named metrics by statistics over runs, and everything else
+//! side by side.
+
+mod compare;
+mod error;
+mod evidence;
+mod judge;
+mod plans;
+mod result;
+#[cfg(test)]
+mod tests;
+
+pub use compare::{Candidate, CompareOptions, compare};
+pub use error::CompareError;
+pub use judge::runs_needed;
+pub use plans::Difference;
+pub use result::{Change, ComparisonResult, Interval, MetricRow, RunRow, SeriesRow};
