@@ -50,6 +50,10 @@ pub(super) struct Shared {
     /// Folder for the results (default: reports/runs/PROFILE-TIME)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Formats to write beside results.json, e.g. `--format html,junit`, which may be given more than once; `json` alone
+    /// for nothing beside it (report.formats; default: all but events)
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    format: Option<Vec<String>>,
     /// Write every timestamp and decision about this device's update (its number, from 0) into the results' folder
     #[arg(long, value_name = "DEVICE")]
     trace: Option<u32>,
@@ -91,14 +95,21 @@ impl DeviceOptions {
 impl PlanOptions {
     /// Loads the profile with every override; those of the environment yield to those of the command line.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
-        self.devices.with(profile, &[("--rate", "load.rate", &self.rate), ("--seed", "seed", &self.seed)])
+        self.with(profile, &[])
+    }
+
+    /// The same with `more` flags, the keys that they stand for, and their values.
+    fn with(&self, profile: &str, more: &[(&str, &str, &Option<String>)]) -> Result<Plan, CommandError> {
+        let own = [("--rate", "load.rate", &self.rate), ("--seed", "seed", &self.seed)];
+        self.devices.with(profile, &[&own, more].concat())
     }
 }
 
 impl Shared {
     /// Loads the profile with every override.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
-        self.plan.plan(profile)
+        let formats = self.format.as_ref().map(|names| names.join(","));
+        self.plan.with(profile, &[("--format", "report.formats", &formats)])
     }
 
     /// Runs `plan` with `roles`.

@@ -199,7 +199,11 @@ impl<'a> Field<'a> {
 
     /// One of some names.
     pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, Problem> {
-        let text = self.text()?;
+        self.choose(self.text()?, choices)
+    }
+
+    /// The one of some names that is `text`, which stands in this value.
+    pub(super) fn choose<T: Copy>(&self, text: &str, choices: &[(&str, T)]) -> Result<T, Problem> {
         choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice).ok_or_else(|| {
             let names: Vec<String> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
             self.problem(format_args!("cannot be `{text}`: allowed are {}", names.join(", ")))

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -6,7 +7,7 @@ use super::*;
 use crate::device::{Auth, Transport};
 use crate::hub::{HubLimits, Tier};
 use crate::mqtt::SourceAddresses;
-use crate::policy::{Backoff, Fail, FaultKind, FaultStage, Jitter, Load, RetryPolicy, Select};
+use crate::policy::{Backoff, Fail, FaultKind, FaultStage, Jitter, Load, ReportFormat, RetryPolicy, Select};
 
 mod built_in;
 
@@ -255,7 +256,9 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[[threshold]]\nexpr = 'update.totl.p99 < 1s'", 2, "unknown series `update.totl`"),
         ("[[threshold]]\nexpr = 'update.total.p99 < 60'", 2, "wants a duration"),
         ("[[threshold]]\nexpr = 'rate.achieved > 1'\nabort = true", 3, "`threshold.0.abort` is not supported yet"),
-        ("[report]\nformats = ['html']", 2, "unknown key `formats`"),
+        ("[report]\nformats = ['json', 'pdf']", 2, "`report.formats.1` cannot be `pdf`: allowed are `json`, `hlog`"),
+        ("[report]\nformats = 'hlog, pdf'", 2, "`report.formats` cannot be `pdf`: allowed are `json`, `hlog`"),
+        ("[report]\nformats = true", 2, "`report.formats` must be a list, not"),
         ("seed = 1\nseed = 2", 2, "duplicate key"),
         ("seed = ", 1, ""),
     ] {
@@ -362,4 +365,21 @@ fn a_file_may_name_the_devices_and_says_how_they_prove_themselves() {
         let error = error(text);
         assert!(error.contains(says), "{text}\n{error}");
     }
+}
+
+#[test]
+fn formats_are_a_list_or_names_with_commas_between() {
+    let defaults: BTreeSet<ReportFormat> = ReportFormat::defaults().collect();
+    assert!(defaults.contains(&ReportFormat::Json));
+    for (text, formats) in [
+        ("", defaults),
+        ("[report]\nformats = []", BTreeSet::new()),
+        ("[report]\nformats = ''", BTreeSet::new()),
+        ("[report]\nformats = ['hlog', 'json', 'hlog']", BTreeSet::from([ReportFormat::Json, ReportFormat::Hlog])),
+        ("[report]\nformats = 'json, hlog,'", BTreeSet::from([ReportFormat::Json, ReportFormat::Hlog])),
+    ] {
+        assert_eq!(plan(text).report.formats, formats, "{text}");
+    }
+    assert_eq!(set(&["report.formats=hlog"]).unwrap().report.formats, BTreeSet::from([ReportFormat::Hlog]));
+    assert_eq!(set(&["report.formats=[\"hlog\"]"]).unwrap().report.formats, BTreeSet::from([ReportFormat::Hlog]));
 }

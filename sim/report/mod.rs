@@ -4,6 +4,7 @@ pub mod comparison;
 mod drill;
 mod drill_json;
 mod error;
+mod formats;
 mod hdr;
 mod health;
 mod hlog;
@@ -19,6 +20,7 @@ mod terminal;
 mod truth;
 
 pub use error::ReportError;
+pub use formats::{FormatFile, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
 pub use human::{human_bytes, human_duration};
@@ -35,6 +37,3 @@ pub trait Reporter {
     /// A part of the result cannot be written in it.
     fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError>;
 }
-
-/// The files that every run leaves behind: name and format.
-pub const FILES: [(&str, &dyn Reporter); 2] = [("results.json", &ResultsJson), ("histograms.hlog", &HistogramLog)];

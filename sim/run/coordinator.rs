@@ -11,6 +11,7 @@ use super::drill::{Conduct, moment};
 use super::hub_faults::HubFaults;
 use super::hub_process::HubNews;
 use super::hubs::Hubs;
+use super::keep::keep;
 use super::launch::launch;
 use super::live::{Live, Status};
 use super::members::{Members, State};
@@ -350,6 +351,7 @@ impl Coordinator {
         }
         let load = self.load_span(now);
         let drill = self.options.plan.drill.clone();
+        let formats = self.options.plan.report.formats.clone();
         let aborted = self.is_aborted();
         let facts = Facts {
             drill: self.drill_result(load),
@@ -374,10 +376,8 @@ impl Coordinator {
         let interrupted = self.phase == Phase::Stopping { reason: StopReason::Interrupted };
         let ending = Ending { aborted: (interrupted || aborted) && roles.driver, mishaps: self.reasons };
         verdict::conclude(&mut result, &thresholds, drill.as_ref(), &ending);
-        for (name, format) in report::FILES {
-            if let Err(source) = self.output.write(name, &format.render(&result)?) {
-                return Err(RunError::Write { source, result: Box::new(result) });
-            }
+        if let Err(source) = keep(&self.output, &report::files(&formats), &result) {
+            return Err(RunError::Write { source, result: Box::new(result) });
         }
         // Last, so that a hub that does not stop holds up nothing but the end.
         self.hubs.stop();

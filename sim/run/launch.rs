@@ -62,7 +62,7 @@ pub(super) async fn launch(
     if let Some(device) = options.trace.filter(|device| *device >= plan.fleet.devices) {
         return Err(RunError::Trace { device, last: plan.fleet.devices.saturating_sub(1) });
     }
-    let names = report::FILES.map(|(name, _)| name);
+    let names: Vec<&str> = report::files(&plan.report.formats).iter().map(|file| file.name).collect();
     let output = match options.out.clone().or_else(|| plan.report.out.clone()) {
         Some(folder) => Output::open(folder, &names)?,
         None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use super::devices_file::DevicesFileError;
 use super::environment::EnvironmentError;
 use super::hub_process::HubProcessError;
+use super::keep::KeepError;
 use super::output::OutputError;
 use super::preflight::PreflightError;
 use crate::driver::RegistryError;
 use crate::measure::RunResult;
 use crate::profile::Plan;
-use crate::report::ReportError;
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -63,9 +63,6 @@ pub enum RunError {
     /// Results cannot be written.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// The result cannot be put into a format.
-    #[error(transparent)]
-    Report(#[from] ReportError),
     /// The embedded hub does not start.
     #[error(transparent)]
     Hub(#[from] HubProcessError),
@@ -84,7 +81,7 @@ pub enum RunError {
     #[error("the run is over, but not all of its results could be kept: {source}")]
     Write {
         /// Why.
-        source: OutputError,
+        source: KeepError,
         /// What was measured is not lost: it can still be shown.
         result: Box<RunResult>,
     },
@@ -105,12 +102,7 @@ impl RunError {
                 ExitCode::Usage
             }
             Self::Interrupted => ExitCode::Aborted,
-            Self::Registry(_)
-            | Self::Write { .. }
-            | Self::Report(_)
-            | Self::Hub(_)
-            | Self::Shard(_)
-            | Self::System(_) => ExitCode::Error,
+            Self::Registry(_) | Self::Write { .. } | Self::Hub(_) | Self::Shard(_) | Self::System(_) => ExitCode::Error,
         }
     }
 }
