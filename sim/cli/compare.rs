@@ -24,10 +24,10 @@ use crate::verdict::compare::{Candidate, CompareOptions, ComparisonResult, compa
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Compare {
     /// Results of what was, e.g. reports/baselines/quickstart
-    #[arg(value_name = "BASE", required_unless_present = "more_base", value_delimiter = ',')]
+    #[arg(value_name = "BASE", num_args = 1, required_unless_present = "more_base", value_delimiter = ',')]
     base: Vec<PathBuf>,
     /// Results of what is new
-    #[arg(value_name = "NEW", required_unless_present = "more_new", value_delimiter = ',')]
+    #[arg(value_name = "NEW", num_args = 1, required_unless_present = "more_new", value_delimiter = ',')]
     new: Vec<PathBuf>,
     /// More results for the base; may be repeated
     #[arg(long = "base", id = "more_base", value_name = "PATH")]
@@ -130,7 +130,9 @@ impl Compare {
         match (&self.out, &self.formats[..]) {
             (Some(_), _) | (None, []) => Ok(Format::Terminal),
             (None, [format]) => Ok(*format),
-            (None, _) => Err(CommandError::usage("--format: several formats need a folder to be written to: --out DIR")),
+            (None, _) => {
+                Err(CommandError::usage("--format: several formats need a folder to be written to: --out DIR"))
+            }
         }
     }
 }

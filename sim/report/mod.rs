@@ -9,6 +9,7 @@ mod hdr;
 mod health;
 mod hlog;
 mod human;
+mod repeats;
 mod results_json;
 mod retries;
 mod rollout;
@@ -24,7 +25,8 @@ pub use formats::{FormatFile, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
 pub use human::{human_bytes, human_duration};
-pub use results_json::{ResultsJson, from_json};
+pub use repeats::{one_line, repeats};
+pub use results_json::{ResultsJson, from_json, is_result};
 pub use terminal::Terminal;
 
 use crate::measure::RunResult;

@@ -41,13 +41,19 @@ pub enum StoredError {
         source: ReportError,
     },
     /// The folder holds no result.
-    #[error("{0} holds no results: neither a results.json, nor folders run-01, run-02, ... as `run --repeat` makes them")]
+    #[error(
+        "{0} holds no results: neither a results.json, nor folders run-01, run-02, ... as `run --repeat` makes them"
+    )]
     NoResults(PathBuf),
     /// The folder holds the result of a single run beside those of a series.
-    #[error("{0} holds a results.json and the runs of a series: name the one that is meant, that file or the folders run-NN")]
+    #[error(
+        "{0} holds a results.json and the runs of a series: name the one that is meant, that file or the folders run-NN"
+    )]
     Ambiguous(PathBuf),
     /// A run of a series without a result.
-    #[error("{0} holds no results.json: the series came to no end; run it again, or name the runs that count one by one")]
+    #[error(
+        "{0} holds no results.json: the series came to no end; run it again, or name the runs that count one by one"
+    )]
     Unfinished(PathBuf),
 }
 

@@ -4,7 +4,7 @@ use super::super::human::{percent, three_digits};
 use super::super::human_duration;
 use crate::measure::SeriesData;
 use crate::policy::{Metric, Statistic, Unit};
-use crate::verdict::compare::{ComparisonResult, Interval, MetricRow, RunRow, SeriesRow};
+use crate::verdict::compare::{ComparisonResult, Interval, RunRow, SeriesRow};
 
 /// What is shown of a series, and by which name.
 pub(super) fn figures() -> impl Iterator<Item = (&'static str, Statistic)> {
@@ -42,7 +42,7 @@ pub(super) fn p_value(p: Option<f64>) -> String {
 }
 
 /// A value in its metric's unit.
-pub(super) fn value(metric: &Metric, value: Option<f64>) -> String {
+pub(in crate::report) fn value(metric: &Metric, value: Option<f64>) -> String {
     let Some(value) = value else { return "-".to_owned() };
     match metric.unit() {
         Unit::Duration => human_duration(value),
@@ -88,11 +88,6 @@ pub(super) fn inconclusive(comparison: &ComparisonResult) -> &'static str {
     } else {
         "inconclusive proves nothing, and does not pass"
     }
-}
-
-/// The metrics that it is said of.
-pub(super) fn said_of<'a>(rows: impl Iterator<Item = &'a MetricRow>) -> String {
-    rows.map(|row| row.metric.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// How the hubs differ by plan.

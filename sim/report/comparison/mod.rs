@@ -1,7 +1,7 @@
 //! What is made of a comparison: one file per format, each turning a [`ComparisonResult`] into bytes and reading nothing
 //! else.
 
-mod cells;
+pub(super) mod cells;
 mod json;
 mod markdown;
 #[cfg(test)]

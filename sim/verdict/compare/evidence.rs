@@ -4,8 +4,11 @@ use crate::measure::RunResult;
 use crate::policy::{Comparison, Metric, Statistic};
 use crate::verdict::observe::{Scope, observe};
 
-/// The value in the metric's unit, or why there is none.
-pub(super) fn value(metric: &Metric, result: &RunResult) -> Result<f64, String> {
+/// The value of `metric` in a run, in its unit; no other statistic stands in for a percentile with too few samples.
+///
+/// # Errors
+/// Why there is none.
+pub fn value(metric: &Metric, result: &RunResult) -> Result<f64, String> {
     // Asked as for equality, which no other statistic may stand in for.
     match observe(metric, Comparison::Equal, Scope::Run, result).0 {
         Some(value) => Ok(value),

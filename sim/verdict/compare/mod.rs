@@ -12,6 +12,7 @@ mod tests;
 
 pub use compare::{Candidate, CompareOptions, compare};
 pub use error::CompareError;
+pub use evidence::value;
 pub use judge::runs_needed;
 pub use plans::Difference;
 pub use result::{Change, ComparisonResult, Interval, MetricRow, RunRow, SeriesRow};

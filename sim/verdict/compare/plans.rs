@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::profile::Plan;
+use crate::profile::{Plan, ReportPlan};
 
 /// Keys of a plan that say nothing of what was asked of the hub: what it is called, how it is judged by comparisons, and
 /// where its results went.
@@ -48,8 +48,15 @@ pub(super) struct Parts {
 impl Parts {
     /// Of a plan as a result holds it. A plan of an older version gets what this one adds to it.
     pub(super) fn of(plan: &Value) -> Self {
-        let read = serde_json::from_value::<Plan>(plan.clone()).and_then(serde_json::to_value);
-        let mut rest = read.unwrap_or_else(|_| plan.clone());
+        let mut rest = plan.clone();
+        if let Value::Object(keys) = &mut rest {
+            // What does not matter must not keep an older plan from being read.
+            let report = serde_json::to_value(ReportPlan::default()).unwrap_or_default();
+            keys.extend([("report".to_owned(), report)]);
+        }
+        if let Ok(read) = serde_json::from_value::<Plan>(rest.clone()).and_then(serde_json::to_value) {
+            rest = read;
+        }
         let mut hub = Value::Null;
         if let Value::Object(keys) = &mut rest {
             hub = keys.remove(HUB).unwrap_or_default();
@@ -107,7 +114,7 @@ mod tests {
         older.as_object_mut().unwrap().remove("compare");
         older["hub"]["slow"].as_object_mut().unwrap().remove("twin_read");
         older["name"] = "another".into();
-        older["report"]["out"] = "there".into();
+        older["report"] = serde_json::json!({"out": "there"});
         assert_eq!(Parts::of(&older), Parts::of(&now));
         older["seed"] = 8.into();
         assert_eq!(told(&Parts::of(&now).rest, &Parts::of(&older).rest), ["seed: 7 and 8"]);
