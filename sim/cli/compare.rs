@@ -9,7 +9,8 @@ use super::arguments::CommandError;
 use crate::policy::Metric;
 use crate::profile::ComparePlan;
 use crate::report::comparison::{ComparisonJson, ComparisonMarkdown, ComparisonReporter, ComparisonTerminal};
-use crate::run::{Output, print, stored};
+use crate::run::stored::{self, Stored};
+use crate::run::{Output, print};
 use crate::verdict::ExitCode;
 use crate::verdict::compare::{Candidate, CompareOptions, ComparisonResult, compare};
 
@@ -24,11 +25,11 @@ use crate::verdict::compare::{Candidate, CompareOptions, ComparisonResult, compa
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Compare {
     /// Results of what was, e.g. reports/baselines/quickstart
-    #[arg(value_name = "BASE", num_args = 1, required_unless_present = "more_base", value_delimiter = ',')]
-    base: Vec<PathBuf>,
+    #[arg(required_unless_present = "more_base")]
+    base: Option<PathBuf>,
     /// Results of what is new
-    #[arg(value_name = "NEW", num_args = 1, required_unless_present = "more_new", value_delimiter = ',')]
-    new: Vec<PathBuf>,
+    #[arg(required_unless_present = "more_new")]
+    new: Option<PathBuf>,
     /// More results for the base; may be repeated
     #[arg(long = "base", id = "more_base", value_name = "PATH")]
     more_base: Vec<PathBuf>,
@@ -94,7 +95,7 @@ impl Format {
 }
 
 impl Compare {
-    pub(super) fn execute(mut self) -> Result<ExitCode, CommandError> {
+    pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
         let printed = self.printed()?;
         let files: Vec<(Format, &str)> = Format::FILES
             .into_iter()
@@ -107,9 +108,7 @@ impl Compare {
             inconclusive_passes: self.inconclusive == Inconclusive::Pass,
             force: self.force,
         };
-        self.base.append(&mut self.more_base);
-        self.new.append(&mut self.more_new);
-        let (base, new) = (read(&self.base)?, read(&self.new)?);
+        let (base, new) = (read(self.base, self.more_base)?, read(self.new, self.more_new)?);
         let comparison = compare(&base, &new, &options)
             .map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
         let text = printed.render(&comparison)?;
@@ -145,14 +144,22 @@ fn margin(text: &str) -> Result<f64, CommandError> {
     ComparePlan::parse_margin(text).map_err(|why| CommandError::usage(format!("--margin {text}: {why}")))
 }
 
-/// All results of a side.
-fn read(paths: &[PathBuf]) -> Result<Vec<Candidate>, CommandError> {
+/// All results of a side: what its argument names, and more.
+fn read(named: Option<PathBuf>, more: Vec<PathBuf>) -> Result<Vec<Candidate>, CommandError> {
     let mut results = Vec::new();
-    for path in paths {
-        results.extend(stored::read(path).map_err(CommandError::usage)?);
+    for path in named.iter().flat_map(|named| several(named)).chain(more) {
+        results.extend(stored::read(&path).map_err(CommandError::usage)?);
     }
-    let candidate = |stored: stored::Stored| Candidate { path: shown(&stored.path), result: stored.result };
+    let candidate = |stored: Stored| Candidate { path: shown(&stored.path), result: stored.result };
     Ok(results.into_iter().map(candidate).collect())
+}
+
+/// Paths with commas between, unless there is one that is called so.
+fn several(named: &Path) -> Vec<PathBuf> {
+    match named.to_str() {
+        Some(text) if !named.exists() => text.split(',').filter(|path| !path.is_empty()).map(PathBuf::from).collect(),
+        _ => vec![named.to_owned()],
+    }
 }
 
 fn shown(path: &Path) -> String {

@@ -75,7 +75,7 @@ pub(super) fn method(comparison: &ComparisonResult) -> String {
     }
     format!(
         "A change counts if it is significant over runs (two-sided Mann-Whitney test, p below 0.05 after Holm's correction \
-         for {} metrics), if the 95 % bootstrap interval of the ratio of medians excludes none, and if it is larger than {margin} %. \
+         for {} metrics), if the 95 % bootstrap interval of the change of the median excludes 0, and if it is larger than {margin} %. \
          Equivalent: the whole interval lies within that margin.",
         comparison.metrics.len()
     )
