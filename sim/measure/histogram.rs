@@ -72,6 +72,23 @@ impl SeriesData {
         (1..=self.count()).contains(&rank).then(|| self.histogram.value_at_quantile(quantile) as f64 / 1e9)
     }
 
+    /// What this share of all samples, from 0 to 1, took no longer than, in seconds; `None` with fewer than 10 samples
+    /// beyond it, and for an empty series.
+    #[must_use]
+    pub fn quantile(&self, quantile: f64) -> Option<f64> {
+        if quantile.is_nan() || quantile < 0.0 || quantile > self.last_quantile() {
+            return None;
+        }
+        let bucket = if quantile == 0.0 { self.histogram.min() } else { self.histogram.value_at_quantile(quantile) };
+        Some(bucket.min(self.histogram.max()) as f64 / 1e9)
+    }
+
+    /// The last quantile with 10 samples beyond it; below zero where there is none.
+    #[must_use]
+    pub fn last_quantile(&self) -> f64 {
+        1.0 - MIN_BEYOND as f64 / self.count() as f64
+    }
+
     /// A statistic, in seconds; the count as a plain number. `None` for an empty series, and for a percentile with
     /// fewer than 10 samples beyond it.
     #[must_use]
@@ -132,6 +149,19 @@ mod tests {
         assert!((cautious / 198e-6 - 1.0).abs() < 0.001, "{cautious}");
         assert_eq!(SeriesData::default().cautious_p99(), None);
         assert!(filled(1000).statistic(P99).is_some());
+    }
+
+    #[test]
+    fn quantiles_are_the_percentiles_of_the_tables_and_end_where_these_do() {
+        for samples in [20, 100, 1000, 12_345] {
+            let data = filled(samples);
+            for hundredths in [1_000, 5_000, 9_000, 9_500, 9_900, 9_990] {
+                let quantile = data.quantile(f64::from(hundredths) / 10_000.0);
+                assert_eq!(quantile, data.statistic(Statistic::Percentile(hundredths)), "{hundredths} of {samples}");
+            }
+        }
+        assert_eq!(filled(30).quantile(0.0), filled(30).statistic(Statistic::Min));
+        assert_eq!((filled(0).quantile(0.5), filled(5).quantile(0.0)), (None, None));
     }
 
     #[test]

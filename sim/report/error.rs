@@ -20,6 +20,9 @@ pub enum ReportError {
     /// The log cannot be written.
     #[error("cannot write the histogram log: {0}")]
     Log(#[from] std::io::Error),
+    /// A page cannot be filled in.
+    #[error("cannot write the page: {0}")]
+    Page(#[from] askama::Error),
     /// Not JSON, or not of the form of a result.
     #[error("not a result: {0}")]
     Json(#[from] serde_json::Error),

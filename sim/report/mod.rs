@@ -1,5 +1,6 @@
 //! What is made of a result: one file per format, each turning a [`RunResult`] into bytes and reading nothing else.
 
+pub mod chart;
 pub mod comparison;
 mod drill;
 mod drill_json;
@@ -8,6 +9,7 @@ mod formats;
 mod hdr;
 mod health;
 mod hlog;
+mod html;
 mod human;
 mod repeats;
 mod results_json;
@@ -24,6 +26,7 @@ pub use error::ReportError;
 pub use formats::{FormatFile, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
+pub use html::Html;
 pub use human::{human_bytes, human_duration};
 pub use repeats::{one_line, repeats};
 pub use results_json::{ResultsJson, from_json, is_result};

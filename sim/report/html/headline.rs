@@ -1,0 +1,292 @@
+//! What stands first: the verdict, what was proven, whether the figures count, and the figures that matter most.
+
+use super::blocks::Tone;
+use super::text;
+use crate::measure::{RunResult, ThresholdResult, Verdict};
+use crate::policy::{Outcome, Series, Statistic};
+use crate::report::health::has_driver;
+
+const P50: Statistic = Statistic::Percentile(5_000);
+const P99: Statistic = Statistic::Percentile(9_900);
+
+/// The top of the page.
+pub(super) struct Headline {
+    pub(super) word: &'static str,
+    pub(super) tone: Tone,
+    pub(super) exit_code: u8,
+    /// What was proven.
+    pub(super) sentence: String,
+    /// Why the figures do not count.
+    pub(super) reasons: Vec<String>,
+    pub(super) standing: Standing,
+    pub(super) standing_words: &'static str,
+    pub(super) warnings: Vec<String>,
+    pub(super) figures: Vec<Figure>,
+    /// What stays in sight further below; empty where the figures count.
+    pub(super) banner: &'static str,
+    /// The same at the head of each printed page.
+    pub(super) print_banner: &'static str,
+}
+
+/// A figure with its name and what it is to be compared with.
+pub(super) struct Figure {
+    pub(super) name: &'static str,
+    pub(super) value: String,
+    pub(super) aside: String,
+}
+
+/// What the figures are worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// They count.
+    Sound,
+    /// They are of a part only.
+    Partial,
+    /// They do not count.
+    Void,
+}
+
+impl Standing {
+    const fn of(result: &RunResult) -> Self {
+        match (result.valid, result.verdict) {
+            (false, _) | (_, Verdict::Invalid) => Self::Void,
+            (true, Verdict::Aborted) => Self::Partial,
+            (true, _) => Self::Sound,
+        }
+    }
+
+    pub(super) const fn class(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Partial => "partial",
+            Self::Void => "void",
+        }
+    }
+}
+
+impl Headline {
+    pub(super) fn of(result: &RunResult) -> Self {
+        let (word, tone) = match result.verdict {
+            Verdict::Pass => ("PASS", Tone::Good),
+            Verdict::Fail => ("FAIL", Tone::Bad),
+            Verdict::NotRecovered => ("NOT RECOVERED", Tone::Bad),
+            Verdict::Invalid => ("INVALID", Tone::Bad),
+            Verdict::Aborted => ("ABORTED", Tone::Doubt),
+        };
+        let standing = Standing::of(result);
+        let (standing_words, banner) = match (standing, result.verdict) {
+            (Standing::Sound, _) => ("The result is valid: the figures below count.", ""),
+            (Standing::Partial, _) => (
+                "The run was stopped before its end: the figures below cover only what ran.",
+                "Stopped before its end: these figures cover only what ran",
+            ),
+            (Standing::Void, Verdict::Aborted) => (
+                "The run was stopped before its end and is not valid besides: the figures below do not count.",
+                "Stopped and not valid: these figures do not count",
+            ),
+            (Standing::Void, _) => {
+                ("The result is not valid: the figures below do not count.", "Not valid: these figures do not count")
+            }
+        };
+        Self {
+            word,
+            tone,
+            exit_code: result.exit_code,
+            sentence: sentence(result, standing),
+            reasons: result.invalid_reasons.clone(),
+            standing,
+            standing_words,
+            warnings: warnings(result),
+            figures: figures(result),
+            banner,
+            print_banner: banner,
+        }
+    }
+
+    /// What stands beside the heading of a section.
+    pub(super) const fn badge(&self) -> &'static str {
+        match self.standing {
+            Standing::Sound => "",
+            Standing::Partial => "stopped early",
+            Standing::Void => "does not count",
+        }
+    }
+}
+
+/// What was proven, in a sentence.
+fn sentence(result: &RunResult, standing: Standing) -> String {
+    if standing == Standing::Void {
+        return "Nothing was proven: what was measured cannot be relied upon.".to_owned();
+    }
+    let judged = judged(result);
+    let broken: Vec<String> =
+        judged.iter().filter(|(_, judged)| judged.ok == Some(false)).map(|(name, _)| name.clone()).collect();
+    let updates = updates(result);
+    match (result.verdict, &result.drill) {
+        (Verdict::Pass, Some(drill)) => format!("It held that {}. {updates}", claim(&drill.claim)),
+        (Verdict::Pass, None) => format!("{updates} {}", thresholds(judged.len())),
+        (Verdict::NotRecovered, _) => {
+            format!("After its faults the fleet was not as it had been before.{} {updates}", named(&broken))
+        }
+        (Verdict::Fail, Some(drill)) => {
+            format!("It did not hold that {}.{} {updates}", claim(&drill.claim), named(&broken))
+        }
+        (Verdict::Fail, None) => format!("{} {updates}", named(&broken).trim()),
+        (Verdict::Aborted, _) => {
+            format!("Nothing was proven of the whole run: it was stopped.{} {updates}", named(&broken))
+        }
+        (Verdict::Invalid, _) => String::new(),
+    }
+    .trim()
+    .to_owned()
+}
+
+/// A claim without the point at its end.
+fn claim(claim: &str) -> &str {
+    claim.trim().trim_end_matches('.')
+}
+
+/// Every condition of a run with its name.
+fn judged(result: &RunResult) -> Vec<(String, &ThresholdResult)> {
+    let thresholds = result.thresholds.iter().map(|judged| (judged.expr.clone(), judged));
+    let drill = result.drill.iter().flat_map(|drill| {
+        let steady =
+            drill.steady.iter().map(|steady| (format!("{}: {}", steady.phase, steady.judged.expr), &steady.judged));
+        steady.chain(drill.assertions.iter().map(|judged| (judged.expr.clone(), judged)))
+    });
+    thresholds.chain(drill).collect()
+}
+
+fn thresholds(count: usize) -> String {
+    match count {
+        0 => "Nothing was asked of it: it has no thresholds.".to_owned(),
+        1 => "Its threshold held.".to_owned(),
+        2 => "Both thresholds held.".to_owned(),
+        count => format!("All {count} thresholds held."),
+    }
+}
+
+fn named(broken: &[String]) -> String {
+    const NAMED: usize = 3;
+    match broken {
+        [] => String::new(),
+        [one] => format!(" Broken: {one}."),
+        all if all.len() <= NAMED => format!(" {} conditions were broken: {}.", all.len(), text::listed(all)),
+        all => format!(" {} conditions were broken, among them {}.", all.len(), text::listed(&all[..NAMED])),
+    }
+}
+
+fn updates(result: &RunResult) -> String {
+    let (planned, completed) = (result.census.planned, result.census.count(Outcome::Completed));
+    if !has_driver(result) {
+        return "The fleet ran alone.".to_owned();
+    }
+    match planned {
+        0 => "No update was planned.".to_owned(),
+        1 if completed == 1 => "The one planned update completed.".to_owned(),
+        _ if planned == completed => format!("All {} planned updates completed.", text::count(planned)),
+        _ => format!("{} of {} planned updates completed.", text::count(completed), text::count(planned)),
+    }
+}
+
+fn warnings(result: &RunResult) -> Vec<String> {
+    let (errors, requests) = (result.observer.errors, result.observer.requests);
+    let mut warnings = Vec::new();
+    if errors > requests / 10 {
+        warnings.push(format!(
+            "{} of the observer's {} requests failed: stages were seen late or not at all.",
+            text::count(errors),
+            text::count(requests)
+        ));
+    }
+    warnings
+}
+
+fn figures(result: &RunResult) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let mut say = |name, value: String, aside: String| figures.push(Figure { name, value, aside });
+    let series = |series| result.series.get(&series).filter(|data| data.count() > 0);
+    let statistic = |of, what| text::statistic(series(of), what);
+    let longest =
+        |of| series(of).map_or_else(|| "not measured".to_owned(), |_| format!("max {}", statistic(of, Statistic::Max)));
+    if has_driver(result) {
+        let (planned, completed) = (result.census.planned, result.census.count(Outcome::Completed));
+        let share = text::share(result.census.percent(Outcome::Completed));
+        say("Updates completed", text::count(completed), format!("of {} planned, {share}", text::count(planned)));
+        for (name, of) in [("update.total", Series::UpdateTotal), ("update.overhead", Series::UpdateOverhead)] {
+            let aside = format!("p50 · p99 {}, {}", statistic(of, P99), longest(of));
+            say(name, statistic(of, P50), aside);
+        }
+        say(
+            "method.response, p99",
+            statistic(Series::MethodResponse, P99),
+            format!("p50 {}, {}", statistic(Series::MethodResponse, P50), longest(Series::MethodResponse)),
+        );
+        let offered = if result.plan["driver"]["load"]["kind"] == "closed" {
+            "in a closed load".to_owned()
+        } else {
+            format!("of {} offered", text::maybe_rate(result.rate.offered_per_s))
+        };
+        say("Calls achieved", text::maybe_rate(result.rate.achieved_per_s), offered);
+        let lag = result.generator.schedule_lag_p99_us.map_or_else(|| text::NONE.to_owned(), text::micros);
+        say("schedule.lag, p99", lag, "the generator's own lateness".to_owned());
+    }
+    let devices: u64 = result.shards.iter().map(|shard| u64::from(shard.devices)).sum();
+    let devices = result.plan["fleet"]["devices"].as_u64().unwrap_or(devices);
+    let connected = result.intervals.iter().map(|interval| interval.connected).max().unwrap_or_default();
+    say("Devices", text::count(devices), format!("{} connected at most", text::count(connected.into())));
+    let load = result.load.map_or_else(
+        || "there was no load".to_owned(),
+        |load| format!("load for {}", text::span(load.to_s - load.from_s)),
+    );
+    say("Duration", text::span(result.duration_s), load);
+    figures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::sample;
+
+    #[test]
+    fn a_result_that_is_not_valid_proves_nothing_whatever_it_measured() {
+        let mut result = sample();
+        for (verdict, valid, standing, badge) in [
+            (Verdict::Pass, true, Standing::Sound, ""),
+            (Verdict::Fail, true, Standing::Sound, ""),
+            (Verdict::Aborted, true, Standing::Partial, "stopped early"),
+            (Verdict::Aborted, false, Standing::Void, "does not count"),
+            (Verdict::Invalid, false, Standing::Void, "does not count"),
+            (Verdict::Pass, false, Standing::Void, "does not count"),
+        ] {
+            (result.verdict, result.valid) = (verdict, valid);
+            let headline = Headline::of(&result);
+            assert_eq!((headline.standing, headline.badge()), (standing, badge));
+            assert_eq!(headline.banner.is_empty(), standing == Standing::Sound);
+            assert_eq!(
+                headline.sentence.starts_with("Nothing was proven"),
+                standing != Standing::Sound,
+                "{}",
+                headline.sentence
+            );
+        }
+    }
+
+    #[test]
+    fn the_sentence_says_what_was_proven() {
+        let mut result = sample();
+        (result.verdict, result.valid) = (Verdict::Fail, true);
+        let sentence = Headline::of(&result).sentence;
+        assert!(sentence.starts_with("It did not hold that a fleet whose hub is away"), "{sentence}");
+        assert!(sentence.ends_with("958 of 1,000 planned updates completed."), "{sentence}");
+        assert!(
+            sentence.contains("2 conditions were broken: census.completed.pct >= 100 and during: census"),
+            "{sentence}"
+        );
+        (result.drill, result.verdict) = (None, Verdict::Pass);
+        result.thresholds.truncate(2);
+        assert_eq!(Headline::of(&result).sentence, "958 of 1,000 planned updates completed. Both thresholds held.");
+        result.thresholds.clear();
+        assert!(Headline::of(&result).sentence.ends_with("Nothing was asked of it: it has no thresholds."));
+    }
+}
