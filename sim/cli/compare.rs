@@ -8,7 +8,9 @@ use clap::{Args, ValueEnum};
 use super::arguments::CommandError;
 use crate::policy::Metric;
 use crate::profile::ComparePlan;
-use crate::report::comparison::{ComparisonJson, ComparisonMarkdown, ComparisonReporter, ComparisonTerminal};
+use crate::report::comparison::{
+    ComparisonHtml, ComparisonJson, ComparisonMarkdown, ComparisonReporter, ComparisonTerminal,
+};
 use crate::run::stored::{self, Stored};
 use crate::run::{Output, print};
 use crate::verdict::ExitCode;
@@ -75,12 +77,14 @@ enum Inconclusive {
 enum Format {
     Terminal,
     Markdown,
+    Html,
     Json,
 }
 
 impl Format {
     /// Those that are written to files, and their names.
-    const FILES: [(Self, &'static str); 2] = [(Self::Json, "comparison.json"), (Self::Markdown, "comparison.md")];
+    const FILES: [(Self, &'static str); 3] =
+        [(Self::Json, "comparison.json"), (Self::Markdown, "comparison.md"), (Self::Html, "comparison.html")];
 
     fn render(self, comparison: &ComparisonResult) -> Result<Vec<u8>, CommandError> {
         // https://no-color.org
@@ -88,6 +92,7 @@ impl Format {
         let reporter: &dyn ComparisonReporter = match self {
             Self::Terminal => &ComparisonTerminal { color },
             Self::Markdown => &ComparisonMarkdown,
+            Self::Html => &ComparisonHtml,
             Self::Json => &ComparisonJson,
         };
         reporter.render(comparison).map_err(CommandError::other)

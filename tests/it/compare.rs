@@ -168,6 +168,8 @@ fn files_are_written_where_they_are_asked_for() {
     assert_eq!((&json["schema"], &json["exit_code"]), (&"twinstorm.comparison/1".into(), &98.into()));
     assert_eq!(json["new"][4]["path"], "slower/run-05/results.json");
     assert!(fs::read_to_string(out.join("comparison.md")).unwrap().contains("| `update.overhead.p50` |"));
+    let page = fs::read_to_string(out.join("comparison.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains(">REGRESSED<"), "{page}");
     let printed = bench.compare("base", "slower", &["--format", "json"]).expect(98);
     let printed: Value = serde_json::from_str(&printed.stdout).unwrap();
     assert_eq!(printed, json);

@@ -2,12 +2,14 @@
 //! else.
 
 pub(super) mod cells;
+mod html;
 mod json;
 mod markdown;
 #[cfg(test)]
 mod sample;
 mod terminal;
 
+pub use html::ComparisonHtml;
 pub use json::ComparisonJson;
 pub use markdown::ComparisonMarkdown;
 pub use terminal::ComparisonTerminal;
