@@ -59,6 +59,8 @@ pub struct RunResult {
     pub faults: Vec<FaultRow>,
     /// The thresholds, judged.
     pub thresholds: Vec<ThresholdResult>,
+    /// The threshold that ended the run before its time; `None` if none did.
+    pub abort: Option<ThresholdAbort>,
     /// What was tried, and tried again.
     pub retries: Retries,
     /// Updates by what hit them and how they ended; empty where no fault was planned or the truth is not known.
@@ -310,4 +312,16 @@ pub struct ThresholdResult {
     pub judged_by: Option<String>,
     /// Whether it held; `None` if there was no value.
     pub ok: Option<bool>,
+}
+
+/// The end of a run by a threshold, before its time. What came of the calls that were under way then is in the figures too, so
+/// the same threshold may be judged otherwise in the end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdAbort {
+    /// Its expression.
+    pub expr: String,
+    /// When it was decided, in seconds since the run started.
+    pub at_s: f64,
+    /// The value then, in the unit of the metric.
+    pub observed: f64,
 }

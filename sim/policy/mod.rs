@@ -20,6 +20,7 @@ mod rollout_stage;
 mod series;
 mod status;
 mod threshold;
+mod threshold_rule;
 mod throttle;
 pub mod units;
 
@@ -47,4 +48,5 @@ pub use rollout_stage::{RolloutLead, RolloutStage, RolloutStep};
 pub use series::Series;
 pub use status::FirmwareStatus;
 pub use threshold::{Comparison, Threshold};
+pub use threshold_rule::ThresholdRule;
 pub use throttle::{Admission, Limit, Throttle};

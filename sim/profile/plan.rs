@@ -16,7 +16,7 @@ use super::{
 use crate::device::{FirmwareConfig, FleetConfig, Image, ImageUrl};
 use crate::driver::{DriverConfig, ObserveKind, Via};
 use crate::hub::HubConfig;
-use crate::policy::{ArrivalKind, Drill, Fault, FaultKind, FaultPlan, Load, Rollout, Threshold, units};
+use crate::policy::{ArrivalKind, Drill, Fault, FaultKind, FaultPlan, Load, Rollout, ThresholdRule, units};
 use crate::random::Seed;
 
 /// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
@@ -45,8 +45,8 @@ pub struct Plan {
     pub hold: Duration,
     /// What is going to go wrong.
     pub faults: Vec<Fault>,
-    /// What must hold in the end.
-    pub thresholds: Vec<Threshold>,
+    /// What must hold in the end, and what ends the run where it cannot.
+    pub thresholds: Vec<ThresholdRule>,
     /// What is to be proven, if the run is a drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<Drill>,

@@ -218,18 +218,6 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Refuses keys of features that do not exist yet, if this is a table with one of them.
-    pub(super) fn unsupported(&self, keys: &[&str]) -> Result<(), Problem> {
-        let Value::Table(table) = &self.node.value else { return Ok(()) };
-        match keys.iter().find_map(|key| table.get_key_value(*key)) {
-            Some((key, entry)) => {
-                let message = format!("`{}.{key}` is not supported yet: leave it out", self.path);
-                Err(Problem::new(&entry.key, message))
-            }
-            None => Ok(()),
-        }
-    }
-
     /// The value of `key`, if this is a table with it.
     pub(super) fn table_entry(&self, key: &str) -> Option<Field<'a>> {
         let Value::Table(table) = &self.node.value else { return None };

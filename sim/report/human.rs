@@ -1,5 +1,7 @@
 //! Durations, sizes and shares for people.
 
+use crate::policy::Unit;
+
 /// Seconds as `512 us`, `1.23 ms`, `45.6 ms` or `1.23 s`.
 #[must_use]
 pub fn human_duration(seconds: f64) -> String {
@@ -24,6 +26,17 @@ pub fn human_bytes(bytes: u64) -> String {
         (value, unit) = (value / 1024.0, next);
     }
     if unit == "B" { format!("{bytes} B") } else { format!("{} {unit}", three_digits(value)) }
+}
+
+/// The value of a figure in its unit: `1.23 s`, `98.5/s`, `99.9 %`, `12`.
+#[must_use]
+pub fn human_value(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Duration => human_duration(value),
+        Unit::Rate => format!("{}/s", three_digits(value)),
+        Unit::Percent => format!("{} %", percent(value)),
+        Unit::Count => value.to_string(),
+    }
 }
 
 /// A number with three digits, more where its whole part has more.

@@ -27,7 +27,7 @@ pub use formats::{FormatFile, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
 pub use html::Html;
-pub use human::{human_bytes, human_duration};
+pub use human::{human_bytes, human_duration, human_value};
 pub use repeats::{one_line, repeats};
 pub use results_json::{ResultsJson, from_json, is_result};
 pub use terminal::Terminal;

@@ -14,7 +14,7 @@ use super::{ReportError, Reporter};
 use crate::measure::{
     Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, LoadSpan, MatrixRow,
     ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult,
-    ThresholdResult, Verdict,
+    ThresholdAbort, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -84,6 +84,8 @@ struct Document {
     observer: ObserverHealth,
     faults: Vec<FaultRow>,
     thresholds: Vec<ThresholdResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    abort: Option<ThresholdAbort>,
     #[serde(default)]
     retries: Retries,
     #[serde(default)]
@@ -146,6 +148,7 @@ impl Document {
             observer: result.observer.clone(),
             faults: result.faults.clone(),
             thresholds: result.thresholds.clone(),
+            abort: result.abort.clone(),
             retries: result.retries.clone(),
             matrix: result.matrix.clone(),
             off_diagonal: result.off_diagonal.clone(),
@@ -183,6 +186,7 @@ impl Document {
             observer: self.observer,
             faults: self.faults,
             thresholds: self.thresholds,
+            abort: self.abort,
             retries: self.retries,
             matrix: self.matrix,
             off_diagonal: self.off_diagonal,
@@ -273,7 +277,7 @@ mod tests {
         assert_eq!(
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
-             census_by absent series intervals rate generator hub shards observer faults thresholds retries \
+             census_by absent series intervals rate generator hub shards observer faults thresholds abort retries \
              matrix off_diagonal off_diagonal_total invariants rollout images losses_unexplained load drill"
         );
         let inner = keys(4).join(" ");

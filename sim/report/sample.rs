@@ -8,7 +8,7 @@ use crate::measure::{
     Census, Distribution, DrillResult, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth, ImageCounts,
     Interval, Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData, PhaseResult,
     RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData, ShardResult, SteadyResult,
-    ThresholdResult, Verdict, WaveResult,
+    ThresholdAbort, ThresholdResult, Verdict, WaveResult,
 };
 use crate::policy::{DrillPhase, Outcome, Place, Series};
 
@@ -150,6 +150,7 @@ pub(super) fn sample() -> RunResult {
             threshold("census.hub_error == 0", Some(0.0), Some(true)),
             threshold("reconnect.p99 < 5s", None, None),
         ],
+        abort: Some(ThresholdAbort { expr: "census.failed < 20".to_owned(), at_s: 20.0, observed: 20.0 }),
         rollout: Some(RolloutResult {
             waves: vec![
                 wave(1, 10, Some(2.31), [10, 10, 10, 0]),

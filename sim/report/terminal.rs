@@ -1,13 +1,13 @@
 //! The table at the end of a run, for people.
 
 use super::health::{has_driver, health};
-use super::human::{percent, three_digits};
+use super::human::{human_value, percent};
 use super::retries::retries;
 use super::rollout::rollout;
 use super::table::{Align, columns, paragraph};
 use super::truth::{matrix, off_diagonal};
 use super::{ReportError, Reporter, human_duration};
-use crate::measure::{ObserverHealth, RunResult, ThresholdResult, Verdict};
+use crate::measure::{ObserverHealth, RunResult, ThresholdAbort, ThresholdResult, Verdict};
 use crate::policy::{Assertion, Outcome, Statistic, Unit};
 
 /// The readable report.
@@ -83,6 +83,8 @@ impl Terminal {
             (_, false) => ("not valid:", Tone::Bad, "the figures below do not count"),
         };
         lines.push(format!("{} {meaning}", self.paint(tone, word)));
+        let abort = result.abort.iter().filter(|_| result.verdict == Verdict::Aborted);
+        lines.extend(abort.flat_map(ended_by));
         lines.extend(result.invalid_reasons.iter().flat_map(|reason| paragraph("  - ", reason.split(' '), " ")));
         let ObserverHealth { errors, requests, .. } = result.observer;
         if errors > requests / 10 {
@@ -98,6 +100,13 @@ impl Terminal {
         let rows: Vec<Vec<String>> = result.thresholds.iter().map(|threshold| judgement(self, threshold)).collect();
         titled("Thresholds", columns(&[Align::Left; 3], &rows))
     }
+}
+
+/// What ended the run before its time.
+fn ended_by(abort: &ThresholdAbort) -> Vec<String> {
+    let ThresholdAbort { expr, at_s, observed } = abort;
+    let text = format!("ended at {at_s:.1} s by `{expr}`: observed {}", human_value(unit_of(expr), *observed));
+    paragraph("  - ", text.split(' '), " ")
 }
 
 pub(super) fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
@@ -117,18 +126,16 @@ pub(super) fn judgement(terminal: Terminal, judged: &ThresholdResult) -> Vec<Str
 /// The observed value of a threshold in its unit.
 fn observed(threshold: &ThresholdResult) -> String {
     let Some(value) = threshold.observed else { return "nothing measured".to_owned() };
-    // Expressions were checked when the plan was made; one from elsewhere is shown as a plain number.
-    let unit = threshold.expr.parse::<Assertion>().map_or(Unit::Count, |judged| judged.threshold.metric.unit());
-    let value = match unit {
-        Unit::Duration => human_duration(value),
-        Unit::Rate => format!("{}/s", three_digits(value)),
-        Unit::Percent => format!("{} %", percent(value)),
-        Unit::Count => value.to_string(),
-    };
+    let value = human_value(unit_of(&threshold.expr), value);
     match &threshold.judged_by {
         Some(statistic) => format!("observed {value} ({statistic}: too few samples)"),
         None => format!("observed {value}"),
     }
+}
+
+/// Expressions were checked when the plan was made; the value of one from elsewhere is shown as a plain number.
+fn unit_of(expr: &str) -> Unit {
+    expr.parse::<Assertion>().map_or(Unit::Count, |judged| judged.threshold.metric.unit())
 }
 
 fn census(result: &RunResult) -> Vec<String> {
@@ -244,6 +251,7 @@ mod tests {
             result.invalid_reasons = if valid { Vec::new() } else { vec!["the embedded hub died".to_owned()] };
             let text = render(&result);
             assert!(text.contains("\nstopped before its end: the figures below cover only what ran\n"), "{text}");
+            assert!(text.contains("\n  - ended at 20.0 s by `census.failed < 20`: observed 20\n"), "{text}");
             assert!(!text.contains("valid:"), "{text}");
             assert_eq!(text.contains("  - the embedded hub died\n"), !valid, "{text}");
         }

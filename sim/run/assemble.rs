@@ -13,7 +13,7 @@ use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::Via;
 use crate::measure::{
     DrillResult, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts, RetryRow, RunResult,
-    SeriesData, ShardResult, ThrottleCount, Usage, Verdict, cores,
+    SeriesData, ShardResult, ThresholdAbort, ThrottleCount, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
@@ -41,6 +41,8 @@ pub(super) struct Facts {
     pub(super) drill: Option<DrillResult>,
     /// What became of the waves of the roll-out.
     pub(super) waves: Waves,
+    /// The threshold that ended it.
+    pub(super) abort: Option<ThresholdAbort>,
 }
 
 /// The result of a run, not judged yet.
@@ -60,6 +62,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         load,
         drill,
         waves,
+        abort,
     } = facts;
     // A single shard is a thread of the coordinator's process, several are processes beside it.
     let shards = shards(&placement, &tally);
@@ -125,6 +128,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         rollout: rollout::result(&plan, roles, &tally, &waves),
         images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
         thresholds: Vec::new(),
+        abort,
         retries: retries(&plan, &tally),
         matrix: faults::matrix(&plan, total),
         off_diagonal: total.judged.examples.clone(),

@@ -22,7 +22,7 @@ use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
 use crate::measure::{Tracer, Usage};
-use crate::policy::Outcome;
+use crate::policy::{Outcome, Threshold};
 use crate::report;
 use crate::shard::{FromShard, Progress, StopReason};
 use crate::time::{Clock, Nanos};
@@ -372,8 +372,10 @@ impl Coordinator {
             hub_on_same_machine: self.hub_on_same_machine,
             placement: self.placement,
             waves: self.rollout.map(|rollout| rollout.waves).unwrap_or_default(),
+            abort: None,
         };
-        let thresholds = facts.plan.thresholds.clone();
+        let rules = facts.plan.thresholds.iter();
+        let thresholds: Vec<Threshold> = rules.map(|rule| rule.threshold.clone()).collect();
         let mut result = assemble::result(facts, self.tally);
         // A fleet alone runs until it is stopped, which is no abort, and has no updates to judge.
         let thresholds = if roles.driver { thresholds } else { Vec::new() };

@@ -185,6 +185,8 @@ pub enum StopReason {
     Interrupted,
     /// Too many updates of the roll-out failed.
     RolloutAborted,
+    /// A threshold that ends the run is broken.
+    ThresholdBroken,
     /// The hub is gone: what is unfinished ends as `hub_error`.
     HubDied,
 }

@@ -304,7 +304,10 @@ impl Work {
         }
         if let Some(driver) = &self.driver {
             let outcome = match reason {
-                StopReason::Finished | StopReason::Interrupted | StopReason::RolloutAborted => Outcome::Aborted,
+                StopReason::Finished
+                | StopReason::Interrupted
+                | StopReason::RolloutAborted
+                | StopReason::ThresholdBroken => Outcome::Aborted,
                 StopReason::HubDied => Outcome::HubError,
             };
             let sample = driver.stop(outcome).await.map_err(in_words)?;

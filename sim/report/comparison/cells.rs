@@ -1,9 +1,8 @@
 //! What tables of comparisons have in common: their words and their figures.
 
-use super::super::human::{percent, three_digits};
-use super::super::human_duration;
+use super::super::{human_duration, human_value};
 use crate::measure::SeriesData;
-use crate::policy::{Metric, Statistic, Unit};
+use crate::policy::{Metric, Statistic};
 use crate::verdict::compare::{ComparisonResult, Interval, RunRow, SeriesRow};
 
 /// What is shown of a series, and by which name.
@@ -43,13 +42,7 @@ pub(super) fn p_value(p: Option<f64>) -> String {
 
 /// A value in its metric's unit.
 pub(in crate::report) fn value(metric: &Metric, value: Option<f64>) -> String {
-    let Some(value) = value else { return "-".to_owned() };
-    match metric.unit() {
-        Unit::Duration => human_duration(value),
-        Unit::Rate => format!("{}/s", three_digits(value)),
-        Unit::Percent => format!("{} %", percent(value)),
-        Unit::Count => three_digits(value),
-    }
+    value.map_or_else(|| "-".to_owned(), |value| human_value(metric.unit(), value))
 }
 
 /// A duration of a series.

@@ -174,8 +174,11 @@ fn curves(comparison: &ComparisonResult) -> Option<Section> {
             named.push(series);
         }
     }
-    let rows = named.iter().filter_map(|series| comparison.series.iter().find(|row| row.series == *series));
-    let figures: Vec<Figure> = rows.filter_map(curve).collect();
+    let rows: Vec<&SeriesRow> =
+        named.iter().filter_map(|series| comparison.series.iter().find(|row| row.series == *series)).collect();
+    // Two side by side; a single one has the whole width.
+    let width = if rows.len() == 1 { 880.0 } else { 440.0 };
+    let figures: Vec<Figure> = rows.into_iter().filter_map(|row| curve(row, width)).collect();
     if figures.is_empty() {
         return None;
     }
@@ -184,7 +187,7 @@ fn curves(comparison: &ComparisonResult) -> Option<Section> {
     Some(Section::new("curves", "Percentile curves", vec![Part::text(words), Part::Figures(figures)]))
 }
 
-fn curve(row: &SeriesRow) -> Option<Figure> {
+fn curve(row: &SeriesRow, width: f64) -> Option<Figure> {
     let group = |label: &str, look, data| CurveGroup { label: label.to_owned(), look, curves: vec![curve_of(data)] };
     let mut table = Table::new(row.series.name(), &["percentile", "#base", "#new", "#change"]);
     let mut told = Vec::new();
@@ -197,7 +200,7 @@ fn curve(row: &SeriesRow) -> Option<Figure> {
         id: format!("curve-{}", row.series.name().replace('.', "-")),
         title: row.series.name().to_owned(),
         description: format!("Percentile curves of base and new: {}.", told.join("; ")),
-        width: 440.0,
+        width,
         height: 290.0,
         groups: vec![group("base", ChangeChart::BASE, &row.base), group("new", ChangeChart::NEW, &row.new)],
     };
