@@ -1,7 +1,7 @@
 //! Whether new results are worse than base ones: verdicts on the named metrics by statistics over runs, and everything else
 //! side by side.
 
-mod compare;
+mod comparing;
 mod error;
 mod evidence;
 mod judge;
@@ -10,7 +10,7 @@ mod result;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{Candidate, CompareOptions, compare};
+pub use comparing::{Candidate, CompareOptions, compare};
 pub use error::CompareError;
 pub use evidence::value;
 pub use judge::runs_needed;
