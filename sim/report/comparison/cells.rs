@@ -21,6 +21,7 @@ pub(super) fn change(change: Option<f64>) -> String {
     match change {
         None => "-".to_owned(),
         Some(change) if change.is_infinite() => "from 0".to_owned(),
+        Some(change) if change.abs() > 99.95 => format!("{change:+.0} %"),
         Some(change) => format!("{change:+.1} %"),
     }
 }

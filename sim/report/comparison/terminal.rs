@@ -81,8 +81,13 @@ fn metrics(painter: Terminal, comparison: &ComparisonResult) -> Vec<String> {
             *line = format!("{rest}{}", painter.paint(tone(row.verdict), row.verdict.name()));
         }
     }
-    for row in &comparison.metrics {
-        lines.extend(paragraph(&format!("  {}: ", row.metric), row.reason.split(' '), " "));
+    let first = comparison.metrics.first();
+    if let Some(first) = first.filter(|first| comparison.metrics.iter().all(|row| row.reason == first.reason)) {
+        lines.extend(paragraph("  ", first.reason.split(' '), " "));
+    } else {
+        for row in &comparison.metrics {
+            lines.extend(paragraph(&format!("  {}: ", row.metric), row.reason.split(' '), " "));
+        }
     }
     lines.extend(paragraph("  ", method(comparison).split(' '), " "));
     titled("Judged (medians over runs)", lines)
