@@ -10,6 +10,7 @@ use super::{
     hub::HubCommand,
     profile::ProfileCommand,
     provision::{Cleanup, Provision},
+    report::Report,
     run::Run,
     shard::ShardCommand,
 };
@@ -43,6 +44,8 @@ enum Command {
     Fleet(Fleet),
     /// The driver alone: waits until the profile's devices are online, then updates them
     Drive(Drive),
+    /// Make the reports of a result again, in any format
+    Report(Report),
     /// Create a profile's devices on a hub that is not ours
     Provision(Provision),
     /// Delete the devices that `provision` created, and no other
@@ -66,6 +69,7 @@ impl Arguments {
             Command::Hub(command) => command.execute(),
             Command::Fleet(command) => command.execute(),
             Command::Drive(command) => command.execute(),
+            Command::Report(command) => command.execute(),
             Command::Provision(command) => command.execute(),
             Command::Cleanup(command) => command.execute(),
             Command::Profile(command) => command.execute(),

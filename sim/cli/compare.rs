@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::arguments::CommandError;
+use super::ci;
 use crate::policy::Metric;
 use crate::profile::ComparePlan;
+use crate::report::Finding;
 use crate::report::comparison::{
     ComparisonHtml, ComparisonJson, ComparisonMarkdown, ComparisonReporter, ComparisonTerminal,
 };
 use crate::run::stored::{self, Stored};
 use crate::run::{Output, print};
 use crate::verdict::ExitCode;
-use crate::verdict::compare::{Candidate, CompareOptions, ComparisonResult, compare};
+use crate::verdict::compare::{Candidate, Change, CompareOptions, ComparisonResult, MetricRow, compare};
 
 /// Tells whether new results are worse than base ones.
 ///
@@ -118,13 +120,19 @@ impl Compare {
             .map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
         let text = printed.render(&comparison)?;
         print::line(String::from_utf8_lossy(&text).trim_end());
+        let mut summary = None;
         if let Some(folder) = self.out {
             let names: Vec<&str> = files.iter().map(|(_, name)| *name).collect();
             let output = Output::open(folder, &names).map_err(CommandError::usage)?;
             for (format, name) in files {
                 let path = output.write(name, &format.render(&comparison)?).map_err(CommandError::other)?;
                 print::line(format_args!("written   {}", path.display()));
+                summary = summary.or((format == Format::Markdown).then_some(path));
             }
+        }
+        // What is printed for a program to read has to stay so.
+        if printed == Format::Terminal {
+            tell(&comparison, summary.as_deref())?;
         }
         Ok(ExitCode::from_code(comparison.exit_code))
     }
@@ -139,6 +147,23 @@ impl Compare {
             }
         }
     }
+}
+
+/// Tells the CI service what did not pass, with the summary that was written, if one was.
+fn tell(comparison: &ComparisonResult, file: Option<&Path>) -> Result<(), CommandError> {
+    let fails = comparison.exit_code != ExitCode::Success.code();
+    let of = |row: &&MetricRow| fails && matches!(row.verdict, Change::Regressed | Change::Inconclusive);
+    let finding = |row: &MetricRow| Finding {
+        title: format!("{}: {}", row.metric, row.verdict.name()),
+        message: row.reason.clone(),
+    };
+    let findings: Vec<Finding> = comparison.metrics.iter().filter(of).map(finding).collect();
+    let text = Format::Markdown.render(comparison)?;
+    ci::tell(&findings, file, |limit| {
+        // Half a table tells nothing.
+        if text.len() > limit { String::new() } else { String::from_utf8_lossy(&text).into_owned() }
+    });
+    Ok(())
 }
 
 fn metric(name: &str) -> Result<Metric, CommandError> {

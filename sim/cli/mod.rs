@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod arguments;
+mod ci;
 mod compare;
 mod doctor;
 mod drive;
@@ -8,6 +9,7 @@ mod fleet;
 mod hub;
 mod profile;
 mod provision;
+mod report;
 mod run;
 mod shard;
 mod shared;

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::arguments::CommandError;
+use super::ci;
 use crate::measure::RunResult;
+use crate::policy::ReportFormat;
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
-use crate::report::{self, Reporter as _};
-use crate::run::{self, FinishedRun, Part, RunError, RunOptions, print};
+use crate::report::{self, Reporter as _, SUMMARY};
+use crate::run::{self, FinishedRun, MetricsEndpoint, Part, RunError, RunOptions, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -54,6 +56,10 @@ pub(super) struct Shared {
     /// for nothing beside it (report.formats; default: all but events)
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Option<Vec<String>>,
+    /// Serve metrics at http://ADDR/metrics while the run goes on, e.g. 127.0.0.1:9464; port 0 for a free one
+    /// (report.metrics)
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<String>,
     /// Write every timestamp and decision about this device's update (its number, from 0) into the results' folder
     #[arg(long, value_name = "DEVICE")]
     trace: Option<u32>,
@@ -109,7 +115,8 @@ impl Shared {
     /// Loads the profile with every override.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
         let formats = self.format.as_ref().map(|names| names.join(","));
-        self.plan.with(profile, &[("--format", "report.formats", &formats)])
+        self.plan
+            .with(profile, &[("--format", "report.formats", &formats), ("--metrics", "report.metrics", &self.metrics)])
     }
 
     /// Where results go, if that was said.
@@ -126,6 +133,12 @@ impl Shared {
     pub(super) fn execute_part(self, plan: Plan, roles: Roles, part: Option<Part>) -> Result<ExitCode, CommandError> {
         let program = program()?;
         let command = command_line(plan.seed);
+        let metrics = plan.report.metrics.map(MetricsEndpoint::open).transpose();
+        let metrics = metrics.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
+        if let Some(metrics) = &metrics {
+            print::note(format_args!("metrics on http://{}/metrics", metrics.address()));
+        }
+        let has_summary = plan.report.formats.contains(&ReportFormat::Markdown);
         let options = RunOptions {
             plan,
             roles,
@@ -135,6 +148,7 @@ impl Shared {
             program,
             part,
             owns_hub: self.owns_hub,
+            metrics: metrics.clone(),
             swallow_outcomes: swallow_outcomes(),
         };
         match run::execute(options) {
@@ -145,11 +159,13 @@ impl Shared {
             Ok(FinishedRun { result, folder }) => {
                 let table = table(&result)?;
                 print::line(format_args!("{table}\nresults   {}", folder.join("results.json").display()));
+                ci::tell_of(&result, has_summary.then(|| folder.join(SUMMARY)).as_deref());
                 Ok(ExitCode::from_code(result.exit_code))
             }
             Err(error) => {
                 if let RunError::Write { result, .. } = &error {
                     print::line(table(result)?);
+                    ci::tell_of(result, None);
                 }
                 Err(CommandError { code: error.exit_code(), message: error.to_string() })
             }
@@ -164,7 +180,7 @@ pub(super) fn program() -> Result<PathBuf, CommandError> {
 }
 
 /// What a run's end shows on the terminal.
-fn table(result: &RunResult) -> Result<String, CommandError> {
+pub(super) fn table(result: &RunResult) -> Result<String, CommandError> {
     // https://no-color.org
     let color = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let table = report::Terminal { color }.render(result).map_err(CommandError::other)?;

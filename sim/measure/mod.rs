@@ -2,6 +2,8 @@
 
 mod census;
 mod drill;
+mod event;
+mod exposition;
 mod fault_counts;
 mod fault_row;
 mod histogram;
@@ -20,6 +22,8 @@ mod wave;
 
 pub use census::Census;
 pub use drill::{DrillResult, FaultSpan, HealResult, PhaseData, PhaseResult, SteadyResult};
+pub use event::{Answer, Event, EventCounts, Events, Happening};
+pub use exposition::{Exposition, MetricsText};
 pub use fault_counts::FaultCounts;
 pub use fault_row::{Distribution, FaultRow, MatrixRow};
 pub use histogram::SeriesData;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Census, DrillResult, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal, RolloutResult, SeriesData,
-    ThrottleCount,
+    Census, DrillResult, EventCounts, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal, RolloutResult,
+    SeriesData, ThrottleCount,
 };
 use crate::policy::Series;
 
@@ -81,6 +81,8 @@ pub struct RunResult {
     pub load: Option<LoadSpan>,
     /// What the drill showed, if it was one.
     pub drill: Option<DrillResult>,
+    /// What became of the events; `None` where they were not asked for.
+    pub events: Option<EventCounts>,
 }
 
 /// What a run proved.

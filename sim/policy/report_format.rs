@@ -12,11 +12,24 @@ pub enum ReportFormat {
     Json,
     /// The histograms of each second, for the tools of HdrHistogram.
     Hlog,
+    /// A page for people, with pictures.
+    Html,
+    /// A page for people, as job summaries show it.
+    Markdown,
+    /// Every condition as a test, as CI services show them.
+    Junit,
+    /// The figures as metrics, for what stores or pushes them.
+    Metrics,
+    /// A few figures, for the trend that github-action-benchmark draws.
+    Benchmark,
+    /// Everything that happens to updates, as it happens. It cannot be made again of a result.
+    Events,
 }
 
 impl ReportFormat {
     /// Every format, in the order in which they are written and listed.
-    pub const ALL: [Self; 2] = [Self::Json, Self::Hlog];
+    pub const ALL: [Self; 8] =
+        [Self::Json, Self::Hlog, Self::Html, Self::Markdown, Self::Junit, Self::Metrics, Self::Benchmark, Self::Events];
 
     /// The name in profiles and on the command line.
     #[must_use]
@@ -24,6 +37,12 @@ impl ReportFormat {
         match self {
             Self::Json => "json",
             Self::Hlog => "hlog",
+            Self::Html => "html",
+            Self::Markdown => "markdown",
+            Self::Junit => "junit",
+            Self::Metrics => "metrics",
+            Self::Benchmark => "benchmark",
+            Self::Events => "events",
         }
     }
 
@@ -32,7 +51,10 @@ impl ReportFormat {
     #[must_use]
     pub const fn is_default(self) -> bool {
         match self {
-            Self::Json | Self::Hlog => true,
+            Self::Json | Self::Hlog | Self::Html | Self::Markdown | Self::Junit | Self::Metrics | Self::Benchmark => {
+                true
+            }
+            Self::Events => false,
         }
     }
 

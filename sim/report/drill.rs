@@ -13,16 +13,15 @@ impl Terminal {
         let Some(drill) = &result.drill else { return Vec::new() };
         let start = result.load.map_or(0.0, |load| load.from_s);
         let mut lines = paragraph("Drill      ", drill.claim.split(' '), " ");
-        let steady = drill.steady.iter().map(|steady| {
-            let expr = format!("{}: {}", steady.phase, steady.judged.expr);
-            ThresholdResult { expr, ..steady.judged.clone() }
-        });
-        let judged: Vec<_> = steady.chain(drill.assertions.iter().cloned()).collect();
+        let judged = judged(drill);
         lines.extend(columns(
             &[Align::Left; 3],
             &judged.iter().map(|judged| judgement(self, judged)).collect::<Vec<_>>(),
         ));
-        lines.extend(timeline(drill, start));
+        let rows = timeline(drill, start);
+        if rows.len() > 1 {
+            lines.extend(columns(&[Align::Right, Align::Right, Align::Left, Align::Left], &rows));
+        }
         if drill.never_came > 0 {
             lines.push(format!("  never came to: {} updates", drill.never_came));
         }
@@ -30,18 +29,19 @@ impl Terminal {
             let word = self.paint(Tone::Bad, "stopped:");
             lines.push(format!("  {word} it had not ended within its limit"));
         }
-        lines.extend(drill.heal.as_ref().map(|heal| self.heal(heal, start)));
+        lines.extend(drill.heal.as_ref().map(|heal| format!("  {}", self.heal(heal, start))));
         lines
     }
 
-    fn heal(self, heal: &HealResult, start: f64) -> String {
+    /// How the fleet came back.
+    pub(super) fn heal(self, heal: &HealResult, start: f64) -> String {
         let began = seconds(heal.began_s - start);
         let gone = if heal.gone > 0 { format!("; {} are gone for good", heal.gone) } else { String::new() };
         match heal.took_s {
             Some(took) => {
                 let word = self.paint(Tone::Good, "healed:");
                 format!(
-                    "  {word}  every fault was lifted at {began}, all devices were back after {}{gone}",
+                    "{word}  every fault was lifted at {began}, all devices were back after {}{gone}",
                     human_duration(took)
                 )
             }
@@ -52,16 +52,23 @@ impl Terminal {
                     gave_up => format!("; of these {gave_up} gave up by their policy"),
                 };
                 let missing = heal.missing;
-                format!(
-                    "  {word} every fault was lifted at {began}, {missing} devices did not come back{gave_up}{gone}"
-                )
+                format!("{word} every fault was lifted at {began}, {missing} devices did not come back{gave_up}{gone}")
             }
         }
     }
 }
 
-/// A row for each phase and each fault, in the order in which they began.
-fn timeline(drill: &DrillResult, start: f64) -> Vec<String> {
+/// Everything that was judged of it, by the names that it is told by: the steady state in each phase, and the assertions.
+pub(super) fn judged(drill: &DrillResult) -> Vec<ThresholdResult> {
+    let steady = drill.steady.iter().map(|steady| {
+        let expr = format!("{}: {}", steady.phase, steady.judged.expr);
+        ThresholdResult { expr, ..steady.judged.clone() }
+    });
+    steady.chain(drill.assertions.iter().cloned()).collect()
+}
+
+/// A row for each phase and each fault, in the order in which they began, after one that names the columns.
+pub(super) fn timeline(drill: &DrillResult, start: f64) -> Vec<Vec<String>> {
     let phase = |phase: &PhaseResult| {
         let row =
             vec![seconds(phase.from_s - start), seconds(phase.to_s - start), phase.name.to_string(), updates(phase)];
@@ -75,8 +82,7 @@ fn timeline(drill: &DrillResult, start: f64) -> Vec<String> {
     rows.extend(drill.timeline.iter().map(fault));
     rows.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let heads = ["from", "to", "", ""].map(str::to_owned).to_vec();
-    let rows: Vec<Vec<String>> = std::iter::once(heads).chain(rows.into_iter().map(|(_, row)| row)).collect();
-    if rows.len() > 1 { columns(&[Align::Right, Align::Right, Align::Left, Align::Left], &rows) } else { Vec::new() }
+    std::iter::once(heads).chain(rows.into_iter().map(|(_, row)| row)).collect()
 }
 
 /// How the updates of a phase ended.

@@ -23,6 +23,9 @@ pub enum ReportError {
     /// A page cannot be filled in.
     #[error("cannot write the page: {0}")]
     Page(#[from] askama::Error),
+    /// The XML cannot be written.
+    #[error("cannot write XML: {0}")]
+    Xml(#[from] quick_junit::SerializeError),
     /// Not JSON, or not of the form of a result.
     #[error("not a result: {0}")]
     Json(#[from] serde_json::Error),
@@ -34,4 +37,12 @@ pub enum ReportError {
         /// What is understood.
         expected: &'static str,
     },
+}
+
+impl ReportError {
+    /// Whether what was read ends where more is due.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Json(error) if error.is_eof())
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{HistogramLog, Reporter, ResultsJson};
+use super::{Benchmark, HistogramLog, Html, Junit, Markdown, OpenMetrics, Reporter, ResultsJson};
 use crate::policy::ReportFormat;
 
 /// A file that is made of a result.
@@ -14,12 +14,28 @@ pub struct FormatFile {
     pub reporter: &'static dyn Reporter,
 }
 
-/// The files of a format.
+/// The file that every other one can be made of again.
+pub const RESULTS: &str = "results.json";
+
+/// The page for people that job summaries show.
+pub const SUMMARY: &str = "summary.md";
+
+/// The files of a format; none of one that can only be written while the run goes on.
 #[must_use]
 pub fn files_of(format: ReportFormat) -> &'static [FormatFile] {
     match format {
-        ReportFormat::Json => &[FormatFile { name: "results.json", reporter: &ResultsJson }],
+        ReportFormat::Json => &[FormatFile { name: RESULTS, reporter: &ResultsJson }],
         ReportFormat::Hlog => &[FormatFile { name: "histograms.hlog", reporter: &HistogramLog }],
+        ReportFormat::Html => &[FormatFile { name: "report.html", reporter: &Html }],
+        ReportFormat::Markdown => &[FormatFile { name: SUMMARY, reporter: &Markdown::WHOLE }],
+        ReportFormat::Junit => &[FormatFile { name: "TEST-twinstorm.xml", reporter: &Junit }],
+        ReportFormat::Metrics => &[FormatFile { name: "metrics.txt", reporter: &OpenMetrics }],
+        ReportFormat::Benchmark => &[
+            FormatFile { name: "benchmark-smaller.json", reporter: &Benchmark::Smaller },
+            FormatFile { name: "benchmark-bigger.json", reporter: &Benchmark::Bigger },
+        ],
+        // Written while the run goes on.
+        ReportFormat::Events => &[],
     }
 }
 

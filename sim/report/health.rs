@@ -13,8 +13,15 @@ pub(super) fn has_driver(result: &RunResult) -> bool {
 
 /// Rate, observer, generator, hub, and the command that repeats the run.
 pub(super) fn health(result: &RunResult) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut say = |head: &str, items: Vec<String>| lines.extend(paragraph(&format!("{head:<11}"), items, ", "));
+    let again = ("Again", vec![result.command.clone()]);
+    let line = |(head, items): (&str, Vec<String>)| paragraph(&format!("{head:<11}"), items, ", ");
+    facts(result).into_iter().chain([again]).flat_map(line).collect()
+}
+
+/// What is told of rate, observer, generator and hub, each under its head; what has no head belongs to the one before it.
+pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
+    let mut facts = Vec::new();
+    let mut say = |head: &'static str, items: Vec<String>| facts.push((head, items));
     if has_driver(result) && result.census.planned > 0 {
         say("Rate", rate(result));
     }
@@ -38,8 +45,7 @@ pub(super) fn health(result: &RunResult) -> Vec<String> {
     for (n, line) in limits(result).into_iter().enumerate() {
         say(if n == 0 { "Limits" } else { "" }, vec![line]);
     }
-    say("Again", vec![result.command.clone()]);
-    lines
+    facts
 }
 
 /// What devices downloaded.

@@ -1,5 +1,7 @@
 //! What is made of a result: one file per format, each turning a [`RunResult`] into bytes and reading nothing else.
 
+mod annotations;
+mod benchmark;
 pub mod chart;
 pub mod comparison;
 mod drill;
@@ -11,6 +13,9 @@ mod health;
 mod hlog;
 mod html;
 mod human;
+mod junit;
+mod markdown;
+mod openmetrics;
 mod repeats;
 mod results_json;
 mod retries;
@@ -22,12 +27,17 @@ mod table;
 mod terminal;
 mod truth;
 
+pub use annotations::{Ci, Finding, Service, findings};
+pub use benchmark::Benchmark;
 pub use error::ReportError;
-pub use formats::{FormatFile, files, files_of};
+pub use formats::{FormatFile, RESULTS, SUMMARY, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
 pub use html::Html;
 pub use human::{human_bytes, human_duration, human_value};
+pub use junit::Junit;
+pub use markdown::{Markdown, SUMMARY_LIMIT};
+pub use openmetrics::{Moment, OpenMetrics, metrics, metrics_of_nothing};
 pub use repeats::{one_line, repeats};
 pub use results_json::{ResultsJson, from_json, is_result};
 pub use terminal::Terminal;

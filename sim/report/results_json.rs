@@ -12,8 +12,8 @@ use serde_json::Value;
 use super::drill_json::DrillJson;
 use super::{ReportError, Reporter};
 use crate::measure::{
-    Census, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, LoadSpan, MatrixRow,
-    ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult,
+    Census, EventCounts, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, LoadSpan,
+    MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult,
     ThresholdAbort, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
@@ -106,6 +106,8 @@ struct Document {
     load: Option<LoadSpan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     drill: Option<DrillJson>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    events: Option<EventCounts>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -159,6 +161,7 @@ impl Document {
             losses_unexplained: result.losses_unexplained,
             load: result.load,
             drill: result.drill.as_ref().map(DrillJson::from_drill),
+            events: result.events.clone(),
         }
     }
 
@@ -197,6 +200,7 @@ impl Document {
             losses_unexplained: self.losses_unexplained,
             load: self.load,
             drill: self.drill.map(DrillJson::into_drill),
+            events: self.events,
         }
     }
 }
@@ -278,7 +282,7 @@ mod tests {
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
              census_by absent series intervals rate generator hub shards observer faults thresholds abort retries \
-             matrix off_diagonal off_diagonal_total invariants rollout images losses_unexplained load drill"
+             matrix off_diagonal off_diagonal_total invariants rollout images losses_unexplained load drill events"
         );
         let inner = keys(4).join(" ");
         assert!(

@@ -6,9 +6,20 @@ use crate::measure::{RetryRow, RunResult};
 
 const HEADS: [&str; 8] = ["devices", "attempts", "peak/s", "gave up", "waited", "back 50 %", "99 %", "all"];
 
-/// Rows for each kind of thing of which anything was tried again or given up, one for each policy, so that several
-/// can be compared.
+/// The rows as a table.
 pub(super) fn retries(result: &RunResult) -> Vec<String> {
+    let rows = retry_rows(result);
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut align = [Align::Right; 1 + HEADS.len()];
+    align[0] = Align::Left;
+    [vec!["Retries".to_owned()], columns(&align, &rows)].concat()
+}
+
+/// Rows for each kind of thing of which anything was tried again or given up, one for each policy, so that several
+/// can be compared. Those of a kind come after one with its name, of which the first names the columns too.
+pub(super) fn retry_rows(result: &RunResult) -> Vec<Vec<String>> {
     let retries = &result.retries;
     let (method, twin) = (std::slice::from_ref(&retries.method), std::slice::from_ref(&retries.twin));
     let kinds = [("connect by", &retries.connect[..]), ("method by", method), ("twin by", twin)];
@@ -19,12 +30,7 @@ pub(super) fn retries(result: &RunResult) -> Vec<String> {
         rows.push([kind].iter().chain(heads).map(|head| (*head).to_owned()).collect());
         rows.extend(policies.iter().map(cells));
     }
-    if rows.is_empty() {
-        return Vec::new();
-    }
-    let mut align = [Align::Right; 1 + HEADS.len()];
-    align[0] = Align::Left;
-    [vec!["Retries".to_owned()], columns(&align, &rows)].concat()
+    rows
 }
 
 fn cells(row: &RetryRow) -> Vec<String> {

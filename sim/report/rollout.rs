@@ -7,13 +7,23 @@ use crate::measure::{RolloutAbort, RolloutResult, WaveResult};
 
 /// The lines of the section; none without a roll-out.
 pub(super) fn rollout(rollout: Option<&RolloutResult>) -> Vec<String> {
-    let Some(RolloutResult { waves, exposed, exposed_pct, aborted }) = rollout else { return Vec::new() };
-    let heads = ["wave", "updates", "released", "called", "ended", "completed", "failed"].map(str::to_owned).to_vec();
-    let rows: Vec<Vec<String>> = std::iter::once(heads).chain(waves.iter().map(row)).collect();
-    let mut lines = columns(&[Align::Right; 7], &rows);
-    lines.extend(aborted.as_ref().map(abort).unwrap_or_default());
-    lines.push(format!("  exposed: {exposed} devices, {} % of the fleet", percent(*exposed_pct)));
+    let Some(rollout) = rollout else { return Vec::new() };
+    let mut lines = columns(&[Align::Right; 7], &wave_rows(rollout));
+    let words = |words: &RolloutAbort| paragraph("  ", abort_in_words(words).split(' '), " ");
+    lines.extend(rollout.aborted.as_ref().map(words).unwrap_or_default());
+    lines.push(format!("  {}", exposed_in_words(rollout)));
     lines
+}
+
+/// A row for each wave, after one that names the columns.
+pub(super) fn wave_rows(rollout: &RolloutResult) -> Vec<Vec<String>> {
+    let heads = ["wave", "updates", "released", "called", "ended", "completed", "failed"].map(str::to_owned).to_vec();
+    std::iter::once(heads).chain(rollout.waves.iter().map(row)).collect()
+}
+
+/// How much of the fleet was called.
+pub(super) fn exposed_in_words(rollout: &RolloutResult) -> String {
+    format!("exposed: {} devices, {} % of the fleet", rollout.exposed, percent(rollout.exposed_pct))
 }
 
 fn row(wave: &WaveResult) -> Vec<String> {
@@ -23,13 +33,13 @@ fn row(wave: &WaveResult) -> Vec<String> {
     [wave.to_string(), updates.to_string(), released].into_iter().chain(counts).collect()
 }
 
-fn abort(abort: &RolloutAbort) -> Vec<String> {
+/// Why nobody was called any more.
+pub(super) fn abort_in_words(abort: &RolloutAbort) -> String {
     let RolloutAbort { at_s, wave, reason, overshoot } = abort;
-    let words = format!(
+    format!(
         "aborted after {} in wave {wave}: {reason}; {overshoot} calls beyond what was known then",
         human_duration(*at_s)
-    );
-    paragraph("  ", words.split(' '), " ")
+    )
 }
 
 #[cfg(test)]

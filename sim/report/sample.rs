@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::encode;
 use crate::measure::{
-    Census, Distribution, DrillResult, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth, ImageCounts,
-    Interval, Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData, PhaseResult,
-    RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData, ShardResult, SteadyResult,
-    ThresholdAbort, ThresholdResult, Verdict, WaveResult,
+    Census, Distribution, DrillResult, EventCounts, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth,
+    ImageCounts, Interval, Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData,
+    PhaseResult, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData, ShardResult,
+    SteadyResult, ThresholdAbort, ThresholdResult, Verdict, WaveResult,
 };
 use crate::policy::{DrillPhase, Outcome, Place, Series};
 
@@ -192,7 +192,30 @@ pub(super) fn sample() -> RunResult {
         losses_unexplained: 2,
         load: Some(LoadSpan { from_s: 3.0, to_s: 23.5 }),
         drill: Some(drill()),
+        events: Some(EventCounts { written: 6_958, dropped: 2 }),
     }
+}
+
+/// The same, whose figures do not count.
+pub(super) fn invalid() -> RunResult {
+    let mut result = sample();
+    (result.verdict, result.valid, result.exit_code) = (Verdict::Invalid, false, 96);
+    result.invalid_reasons = vec![
+        "the generator was too slow: schedule.lag p99 is 12.3 ms, allowed are 10.0 ms".to_owned(),
+        "the embedded hub died: it ended with signal 9".to_owned(),
+    ];
+    result.census.planned += 1;
+    result
+}
+
+/// A run that was stopped early, and no drill.
+pub(super) fn aborted() -> RunResult {
+    let mut result = sample();
+    (result.verdict, result.exit_code) = (Verdict::Aborted, 97);
+    result.census.planned += 500;
+    result.census.add(Outcome::Aborted, "", 500);
+    (result.drill, result.rollout) = (None, None);
+    result
 }
 
 fn drill() -> DrillResult {

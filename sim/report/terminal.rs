@@ -58,13 +58,7 @@ impl Terminal {
     }
 
     fn verdict(self, result: &RunResult) -> Vec<String> {
-        let (word, tone) = match result.verdict {
-            Verdict::Pass => ("PASS", Tone::Good),
-            Verdict::Fail => ("FAIL", Tone::Bad),
-            Verdict::NotRecovered => ("NOT RECOVERED", Tone::Bad),
-            Verdict::Invalid => ("INVALID", Tone::Bad),
-            Verdict::Aborted => ("ABORTED", Tone::Doubtful),
-        };
+        let (word, tone) = verdict_word(result.verdict);
         let mut lines = vec![
             format!("{} {} (exit code {})", self.paint(tone, word), result.name, result.exit_code),
             format!(
@@ -87,7 +81,7 @@ impl Terminal {
         lines.extend(abort.flat_map(ended_by));
         lines.extend(result.invalid_reasons.iter().flat_map(|reason| paragraph("  - ", reason.split(' '), " ")));
         let ObserverHealth { errors, requests, .. } = result.observer;
-        if errors > requests / 10 {
+        if is_half_blind(&result.observer) {
             let word = self.paint(Tone::Doubtful, "warning:");
             lines.push(format!(
                 "{word} {errors} of the observer's {requests} requests failed: stages were seen late or not at all"
@@ -109,6 +103,22 @@ fn ended_by(abort: &ThresholdAbort) -> Vec<String> {
     paragraph("  - ", text.split(' '), " ")
 }
 
+/// The word that a verdict is told by.
+pub(super) const fn verdict_word(verdict: Verdict) -> (&'static str, Tone) {
+    match verdict {
+        Verdict::Pass => ("PASS", Tone::Good),
+        Verdict::Fail => ("FAIL", Tone::Bad),
+        Verdict::NotRecovered => ("NOT RECOVERED", Tone::Bad),
+        Verdict::Invalid => ("INVALID", Tone::Bad),
+        Verdict::Aborted => ("ABORTED", Tone::Doubtful),
+    }
+}
+
+/// Whether so many of the observer's requests failed that it is to be told near the top.
+pub(super) const fn is_half_blind(observer: &ObserverHealth) -> bool {
+    observer.errors > observer.requests / 10
+}
+
 pub(super) fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
     if lines.is_empty() { lines } else { [vec![title.to_owned()], lines].concat() }
 }
@@ -120,17 +130,17 @@ pub(super) fn judgement(terminal: Terminal, judged: &ThresholdResult) -> Vec<Str
         Some(false) => terminal.paint(Tone::Bad, "broken"),
         None => terminal.paint(Tone::Doubtful, "-     "),
     };
-    vec![word, judged.expr.clone(), observed(judged)]
+    let observed = value(judged).map_or_else(|| "nothing measured".to_owned(), |value| format!("observed {value}"));
+    vec![word, judged.expr.clone(), observed]
 }
 
-/// The observed value of a threshold in its unit.
-fn observed(threshold: &ThresholdResult) -> String {
-    let Some(value) = threshold.observed else { return "nothing measured".to_owned() };
-    let value = human_value(unit_of(&threshold.expr), value);
-    match &threshold.judged_by {
-        Some(statistic) => format!("observed {value} ({statistic}: too few samples)"),
-        None => format!("observed {value}"),
-    }
+/// The observed value of a threshold in its unit, and what judged if it was no percentile; `None` if nothing was measured.
+pub(super) fn value(threshold: &ThresholdResult) -> Option<String> {
+    let value = human_value(unit_of(&threshold.expr), threshold.observed?);
+    Some(match &threshold.judged_by {
+        Some(statistic) => format!("{value} ({statistic}: too few samples)"),
+        None => value,
+    })
 }
 
 /// Expressions were checked when the plan was made; the value of one from elsewhere is shown as a plain number.

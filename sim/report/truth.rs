@@ -14,12 +14,17 @@ impl Terminal {
         if result.faults.is_empty() {
             return Vec::new();
         }
-        let heads = ["fault", "strikes", "updates", "peak/s", "back p50", "back max", "found max", ""];
-        let mut rows = vec![heads.map(str::to_owned).to_vec()];
-        rows.extend(result.faults.iter().map(|row| self.fault(row)));
+        let rows = self.fault_rows(result);
         let mut align = [Align::Right; 8];
         (align[0], align[7]) = (Align::Left, Align::Left);
         titled("Faults", columns(&align, &rows))
+    }
+
+    /// A row for each fault, after one that names the columns.
+    pub(super) fn fault_rows(self, result: &RunResult) -> Vec<Vec<String>> {
+        let heads = ["fault", "strikes", "updates", "peak/s", "back p50", "back max", "found max", ""];
+        let heads = heads.map(str::to_owned).to_vec();
+        std::iter::once(heads).chain(result.faults.iter().map(|row| self.fault(row))).collect()
     }
 
     fn fault(self, row: &FaultRow) -> Vec<String> {
@@ -107,6 +112,8 @@ fn block(rows: &[MatrixRow], outcomes: &[Outcome]) -> Vec<String> {
 
 /// The first updates that ended as their faults do not let them.
 pub(super) fn off_diagonal(result: &RunResult) -> Vec<String> {
+    let entry =
+        |row: &OffDiagonal| paragraph(&format!("  {} {}  ", row.device, row.update), off_diagonal_in_words(row), ", ");
     let mut lines: Vec<String> = result.off_diagonal.iter().take(SHOWN).flat_map(entry).collect();
     let more = result.off_diagonal_total.saturating_sub(SHOWN as u64);
     if more > 0 {
@@ -115,13 +122,13 @@ pub(super) fn off_diagonal(result: &RunResult) -> Vec<String> {
     titled("Off the diagonal", lines)
 }
 
-fn entry(row: &OffDiagonal) -> Vec<String> {
+/// What hit an update, how it might have ended, and how it did.
+pub(super) fn off_diagonal_in_words(row: &OffDiagonal) -> [String; 3] {
     let hit = if row.injected.is_empty() { "no fault".to_owned() } else { row.injected.join(" and ") };
     let of = if row.detail.is_empty() { "" } else { ":" };
-    let items = [
+    [
         format!("hit by {hit}"),
         format!("expected {}", row.expected.join(" or ")),
         format!("ended {}{of}{}", row.observed, row.detail),
-    ];
-    paragraph(&format!("  {} {}  ", row.device, row.update), items, ", ")
+    ]
 }

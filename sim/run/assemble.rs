@@ -64,28 +64,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         waves,
         abort,
     } = facts;
-    // A single shard is a thread of the coordinator's process, several are processes beside it.
-    let shards = shards(&placement, &tally);
-    let others = if shards.len() > 1 { tally.parts.iter().map(|part| part.usage).collect() } else { Vec::new() };
-    let usage = others.into_iter().fold(own, |sum, part| sum + part);
     let total = &tally.total;
-    let micros = |series| total.series.get(&series).and_then(cautious_p99_us);
-    let generator = GeneratorHealth {
-        cpu_seconds: usage.cpu.as_secs_f64(),
-        cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64),
-        cores: cores(),
-        rss_peak_bytes: usage.rss_peak,
-        descriptors_peak: tally.parts.iter().map(|part| part.descriptors).max().unwrap_or_default(),
-        schedule_lag_p99_us: micros(Series::ScheduleLag),
-        dropped: total.counters.dropped,
-        hub_on_same_machine,
-        loop_lag_p99_us: total
-            .loop_lag
-            .iter()
-            .filter_map(|(worker, lag)| Some((worker.clone(), cautious_p99_us(&lag.0)?)))
-            .collect(),
-    };
-    let observe = &plan.driver.observe;
     let counters = total.counters;
     RunResult {
         name: plan.name.clone(),
@@ -103,7 +82,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         absent: absent(roles, &plan),
         series: total.series.clone(),
         rate: rate(&plan, roles, &placement.shards, &tally, waves.released.len()),
-        generator,
+        generator: generator(&tally, own, duration_s, hub_on_same_machine),
         hub: hub.map(|usage| HubHealth {
             instances: placement.hubs,
             cpu_seconds: usage.cpu.as_secs_f64(),
@@ -111,19 +90,8 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             throttled,
             faults: hub_faults.rows(&plan.faults),
         }),
-        shards,
-        observer: ObserverHealth {
-            kind: observe.kind.to_string(),
-            interval_ms: u64::try_from(observe.interval.as_millis()).unwrap_or(u64::MAX),
-            // What is there at one look came at any time since the look before.
-            resolution_us: u64::try_from(observe.interval.as_micros()).unwrap_or(u64::MAX),
-            seen_late: counters.seen_late,
-            late: counters.late,
-            throttled: counters.observer_throttled,
-            errors: counters.observer_errors,
-            requests: counters.observer_requests,
-            left_out: counters.observer_left_out,
-        },
+        shards: shards(&placement, &tally),
+        observer: observer(&plan, &tally),
         faults: hub_faults.complete(faults::rows(&plan, roles, &tally)),
         rollout: rollout::result(&plan, roles, &tally, &waves),
         images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
@@ -137,12 +105,50 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         losses_unexplained: counters.losses_unexplained,
         load,
         drill,
+        events: None,
         intervals: tally.intervals.into(),
     }
 }
 
+/// How fleet and driver fared in so many seconds; `own` is what the coordinator's process has used.
+pub(super) fn generator(tally: &Tally, own: Usage, duration_s: f64, hub_on_same_machine: bool) -> GeneratorHealth {
+    // A single shard is a thread of the coordinator's process, several are processes beside it.
+    let others = if tally.parts.len() > 1 { &tally.parts[..] } else { &[] };
+    let usage = others.iter().fold(own, |sum, part| sum + part.usage);
+    let total = &tally.total;
+    let lags = total.loop_lag.iter();
+    GeneratorHealth {
+        cpu_seconds: usage.cpu.as_secs_f64(),
+        cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64),
+        cores: cores(),
+        rss_peak_bytes: usage.rss_peak,
+        descriptors_peak: tally.parts.iter().map(|part| part.descriptors).max().unwrap_or_default(),
+        schedule_lag_p99_us: total.series.get(&Series::ScheduleLag).and_then(cautious_p99_us),
+        dropped: total.counters.dropped,
+        hub_on_same_machine,
+        loop_lag_p99_us: lags.filter_map(|(worker, lag)| Some((worker.clone(), cautious_p99_us(&lag.0)?))).collect(),
+    }
+}
+
+/// How the observer of `plan` fared.
+pub(super) fn observer(plan: &Plan, tally: &Tally) -> ObserverHealth {
+    let (observe, counters) = (&plan.driver.observe, tally.total.counters);
+    ObserverHealth {
+        kind: observe.kind.to_string(),
+        interval_ms: u64::try_from(observe.interval.as_millis()).unwrap_or(u64::MAX),
+        // What is there at one look came at any time since the look before.
+        resolution_us: u64::try_from(observe.interval.as_micros()).unwrap_or(u64::MAX),
+        seen_late: counters.seen_late,
+        late: counters.late,
+        throttled: counters.observer_throttled,
+        errors: counters.observer_errors,
+        requests: counters.observer_requests,
+        left_out: counters.observer_left_out,
+    }
+}
+
 /// A row for each shard.
-fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
+pub(super) fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
     let parts = placement.shards.iter().zip(&tally.parts).enumerate();
     let row = |(shard, (range, part)): (usize, (&DeviceRange, &Part))| ShardResult {
         shard: u32::try_from(shard).unwrap_or(u32::MAX),
@@ -188,7 +194,7 @@ pub(super) fn planned(plan: &Plan, range: DeviceRange) -> u64 {
 }
 
 /// What was tried again, by which policy.
-fn retries(plan: &Plan, tally: &Tally) -> Retries {
+pub(super) fn retries(plan: &Plan, tally: &Tally) -> Retries {
     let (total, peaks) = (&tally.total.retries, &tally.peaks);
     let row = |policy: String, devices: u32, counts: RetryCounts, peak_per_s: u64, back: Option<SeriesData>| RetryRow {
         policy,

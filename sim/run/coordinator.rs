@@ -238,7 +238,9 @@ impl Coordinator {
         for (shard, why) in self.members.stuck() {
             self.lose_shard(shard, why);
         }
-        self.live.show(&self.status());
+        let status = self.status();
+        self.live.show(&status);
+        self.publish(&status);
     }
 
     /// What a hub that has died served ends with it; the rest goes on. Those of its shards that are stopping already
@@ -357,6 +359,7 @@ impl Coordinator {
         let drill = self.options.plan.drill.clone();
         let formats = self.options.plan.report.formats.clone();
         let aborted = self.is_aborted();
+        let metrics = self.options.metrics.take();
         let facts = Facts {
             drill: self.drill_result(load),
             load,
@@ -382,6 +385,9 @@ impl Coordinator {
         let interrupted = self.phase == Phase::Stopping { reason: StopReason::Interrupted };
         let ending = Ending { aborted: (interrupted || aborted) && roles.driver, mishaps: self.reasons };
         verdict::conclude(&mut result, &thresholds, drill.as_ref(), &ending);
+        if let Some(metrics) = &metrics {
+            metrics.publish_end(&mut result);
+        }
         if let Err(source) = keep(&self.output, &report::files(&formats), &result) {
             return Err(RunError::Write { source, result: Box::new(result) });
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -9,6 +10,7 @@ use super::devices_file::DevicesFileError;
 use super::environment::EnvironmentError;
 use super::hub_process::HubProcessError;
 use super::keep::KeepError;
+use super::metrics_endpoint::MetricsEndpoint;
 use super::output::OutputError;
 use super::preflight::PreflightError;
 use crate::driver::RegistryError;
@@ -37,6 +39,9 @@ pub struct RunOptions {
     pub part: Option<Part>,
     /// Whether the user confirmed that load may go to a hub elsewhere.
     pub owns_hub: bool,
+    /// Who is told how the run goes, for whoever scrapes it; it outlives the run. What the plan says of one is for whoever
+    /// opens it.
+    pub metrics: Option<MetricsEndpoint>,
     /// Forget so many outcomes: proves that the census notices.
     pub swallow_outcomes: u32,
 }
@@ -110,6 +115,14 @@ pub enum RunError {
         /// The last there is.
         last: u32,
     },
+    /// Metrics cannot be served.
+    #[error("cannot serve metrics on {address}: {source}; name another address with --metrics, port 0 for a free one")]
+    Metrics {
+        /// Where they were wanted.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
     /// Results cannot be written after the run.
     #[error("the run is over, but not all of its results could be kept: {source}")]
     Write {
@@ -131,9 +144,12 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Preflight(_) | Self::Environment(_) | Self::DevicesFile(_) | Self::Output(_) | Self::Trace { .. } => {
-                ExitCode::Usage
-            }
+            Self::Preflight(_)
+            | Self::Environment(_)
+            | Self::DevicesFile(_)
+            | Self::Output(_)
+            | Self::Metrics { .. }
+            | Self::Trace { .. } => ExitCode::Usage,
             Self::Interrupted => ExitCode::Aborted,
             Self::Registry(_) | Self::Write { .. } | Self::Hub(_) | Self::Shard(_) | Self::System(_) => ExitCode::Error,
         }

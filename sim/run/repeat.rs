@@ -17,8 +17,8 @@ use super::options::Part;
 use super::output::{Output, OutputError};
 use super::print;
 use super::signals::StopSignal;
-use super::stored::{self, RESULTS, Stored, StoredError, run_folder, runs_in};
-use crate::report::is_result;
+use super::stored::{self, Stored, StoredError, run_folder, runs_in};
+use crate::report::{RESULTS, is_result};
 use crate::time::Clock;
 use crate::verdict::ExitCode;
 

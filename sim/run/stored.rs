@@ -4,11 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::results_file::{ResultsFileError, read_results};
 use crate::measure::RunResult;
-use crate::report::{self, ReportError};
+use crate::report::RESULTS;
 
-/// The file that holds a run's result.
-pub const RESULTS: &str = "results.json";
 /// How the folder of one run of a series begins; its number follows.
 const RUN: &str = "run-";
 
@@ -32,14 +31,9 @@ pub enum StoredError {
         /// Why.
         source: io::Error,
     },
-    /// The file holds something else.
-    #[error("{path} holds no result that can be read: {source}")]
-    Damaged {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: ReportError,
-    },
+    /// The file cannot be read, or holds something else.
+    #[error(transparent)]
+    File(#[from] ResultsFileError),
     /// The folder holds no result.
     #[error(
         "{0} holds no results: neither a results.json, nor folders run-01, run-02, ... as `run --repeat` makes them"
@@ -85,9 +79,7 @@ pub fn read(path: &Path) -> Result<Vec<Stored>, StoredError> {
 
 /// Reads one file.
 pub(super) fn read_file(path: &Path) -> Result<Stored, StoredError> {
-    let bytes = fs::read(path).map_err(|source| StoredError::Read { path: path.to_owned(), source })?;
-    let result = report::from_json(&bytes).map_err(|source| StoredError::Damaged { path: path.to_owned(), source })?;
-    Ok(Stored { path: path.to_owned(), result })
+    Ok(Stored { path: path.to_owned(), result: read_results(path)? })
 }
 
 /// The folder of a series' `number`-th run, from 1.
@@ -158,6 +150,6 @@ mod tests {
         assert!(names(root).unwrap_err().contains("name the one that is meant"));
         fs::write(root.join(RESULTS), "{}").unwrap();
         let error = names(&root.join(RESULTS)).unwrap_err();
-        assert!(error.contains("results.json holds no result that can be read: not a result"), "{error}");
+        assert!(error.contains("results.json: not a result"), "{error}");
     }
 }

@@ -181,6 +181,26 @@ fn files_are_written_where_they_are_asked_for() {
 }
 
 #[test]
+fn the_ci_service_is_told_what_did_not_pass() {
+    let bench = Bench::new();
+    let github = |new: &str, more: &[&str]| {
+        let mut command = twinstorm(&["compare", "base", new]);
+        command.args(more).current_dir(bench.folder.path());
+        command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", bench.folder.path().join("summary.md"));
+        Running::start(command).wait()
+    };
+    let ended = github("slower", &[]).expect(98);
+    assert_eq!(ended.stdout.matches("\n::error").count(), 3, "{}", ended.stdout);
+    assert!(ended.stdout.contains("update.overhead.p50"), "{}", ended.stdout);
+    assert!(!github("same", &[]).expect(0).stdout.contains("::error"));
+    let summary = fs::read_to_string(bench.folder.path().join("summary.md")).unwrap();
+    assert!(summary.contains("regressed: 5 runs") && summary.contains("equivalent: 5 runs"), "{summary}");
+    // What a program reads stays what it is.
+    let json = github("slower", &["--format", "json"]).expect(98).stdout;
+    assert!(serde_json::from_str::<Value>(&json).is_ok(), "{json}");
+}
+
+#[test]
 fn a_series_leaves_a_folder_for_each_run_which_compare_takes() {
     let quick = QuickRun::new();
     let command = quick.command(&["run", "quickstart", "--devices", "30", "--rate", "100", "--repeat", "2"], &[]);

@@ -14,7 +14,6 @@ mod jobs;
 mod listener;
 mod methods;
 mod modules;
-mod openmetrics;
 mod queries;
 mod rights;
 mod router;

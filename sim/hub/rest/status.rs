@@ -5,11 +5,10 @@ use hyper::http::request::Parts;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::openmetrics::{CONTENT_TYPE, OpenMetrics};
 use super::router::Service;
 use crate::hub::partition::{Counters, Counts, Refusal};
 use crate::hub::throttle::Operation;
-use crate::measure::{ThrottleCount, Usage};
+use crate::measure::{Exposition, MetricsText, ThrottleCount, Usage};
 use crate::time::Nanos;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -25,7 +24,7 @@ impl Service {
             }
             (&Method::GET, "/metrics") => Some(self.metrics().await.map(|text| {
                 let mut answer = Answer::ok(text);
-                answer.headers.push(("content-type", CONTENT_TYPE.to_owned()));
+                answer.headers.push(("content-type", Exposition::OpenMetrics.content_type().to_owned()));
                 answer
             })),
             _ => None,
@@ -59,7 +58,7 @@ fn text(
     usage: Usage,
     resident: u64,
 ) -> String {
-    let mut metrics = OpenMetrics::default();
+    let mut metrics = MetricsText::default();
     metrics.info("twinstorm_hub", "The hub's version.").sample(&[("version", VERSION)], 1);
     metrics
         .gauge("twinstorm_hub_uptime_seconds", "seconds", "Time since the hub was started.")
@@ -103,7 +102,7 @@ fn text(
 }
 
 /// What the limits of the hub's tier did, where it has one, and those that faults have put on.
-fn limits(metrics: &mut OpenMetrics, throttled: &[ThrottleCount]) {
+fn limits(metrics: &mut MetricsText, throttled: &[ThrottleCount]) {
     metrics.counter(
         "twinstorm_hub_throttled_operations",
         "",
