@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
+    compare::Compare,
     doctor::Doctor,
     drive::Drive,
     fleet::Fleet,
@@ -27,7 +28,8 @@ pub struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done and every threshold held; 2 usage or profile error; 97 aborted (Ctrl-C);
-96 the result is invalid; 99 a threshold was broken, or a drill failed or did not recover; 1 anything else.
+96 the result is invalid, or a comparison is inconclusive; 99 a threshold was broken, or a drill failed or did not
+recover; 98 `compare` found a regression; 1 anything else. Of several that apply, the first: 2, 1, 97, 96, 99, 98.
 
 Environment: TWINSTORM_SET_<SECTION>__<KEY> sets a value of the profile; TWINSTORM_LOG sets what is
 logged (warn, info, debug, or a filter like twinstorm::hub=debug).";
@@ -50,6 +52,8 @@ enum Command {
     Cleanup(Cleanup),
     /// List, show and check profiles
     Profile(ProfileCommand),
+    /// Tell whether new results are worse than base ones, by statistics over runs
+    Compare(Compare),
     /// Tell whether this machine can carry a profile, and what mends it where it cannot
     Doctor(Doctor),
     #[command(hide = true)]
@@ -69,6 +73,7 @@ impl Arguments {
             Command::Provision(command) => command.execute(),
             Command::Cleanup(command) => command.execute(),
             Command::Profile(command) => command.execute(),
+            Command::Compare(command) => command.execute(),
             Command::Doctor(command) => command.execute(),
             Command::Shard(command) => command.execute(),
         };

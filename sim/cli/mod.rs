@@ -2,6 +2,7 @@
 
 mod arguments;
 mod ci;
+mod compare;
 mod doctor;
 mod drive;
 mod fleet;

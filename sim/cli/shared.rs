@@ -12,7 +12,7 @@ use crate::policy::ReportFormat;
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
 use crate::report::{self, Reporter as _, SUMMARY};
-use crate::run::{self, FinishedRun, MetricsEndpoint, RunError, RunOptions, print};
+use crate::run::{self, FinishedRun, MetricsEndpoint, Part, RunError, RunOptions, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -119,10 +119,19 @@ impl Shared {
             .with(profile, &[("--format", "report.formats", &formats), ("--metrics", "report.metrics", &self.metrics)])
     }
 
+    /// Where results go, if that was said.
+    pub(super) fn out(&self) -> Option<&PathBuf> {
+        self.out.as_ref()
+    }
+
     /// Runs `plan` with `roles`.
     pub(super) fn execute(self, plan: Plan, roles: Roles) -> Result<ExitCode, CommandError> {
-        let program = std::env::current_exe()
-            .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))?;
+        self.execute_part(plan, roles, None)
+    }
+
+    /// The same as this part of a series, if it is one: a line then is all that is said of its end.
+    pub(super) fn execute_part(self, plan: Plan, roles: Roles, part: Option<Part>) -> Result<ExitCode, CommandError> {
+        let program = program()?;
         let command = command_line(plan.seed);
         let metrics = plan.report.metrics.map(MetricsEndpoint::open).transpose();
         let metrics = metrics.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
@@ -137,11 +146,16 @@ impl Shared {
             trace: self.trace,
             command,
             program,
+            part,
             owns_hub: self.owns_hub,
             metrics: metrics.clone(),
             swallow_outcomes: swallow_outcomes(),
         };
         match run::execute(options) {
+            Ok(FinishedRun { result, folder }) if part.is_some() => {
+                print::line(report::one_line(&result, &folder.join("results.json")));
+                Ok(ExitCode::from_code(result.exit_code))
+            }
             Ok(FinishedRun { result, folder }) => {
                 let table = table(&result)?;
                 print::line(format_args!("{table}\nresults   {}", folder.join("results.json").display()));
@@ -157,6 +171,12 @@ impl Shared {
             }
         }
     }
+}
+
+/// This program's own file.
+pub(super) fn program() -> Result<PathBuf, CommandError> {
+    std::env::current_exe()
+        .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))
 }
 
 /// What a run's end shows on the terminal.
@@ -183,18 +203,29 @@ fn command_line(seed: Seed) -> String {
 
 /// The words that repeat what `arguments` did.
 fn repeating(arguments: impl Iterator<Item = String>, seed: Seed) -> Vec<String> {
-    let (mut words, mut says_seed, mut is_folder) = (Vec::new(), false, false);
-    for argument in arguments {
-        if !is_folder && argument != "--out" && !argument.starts_with("--out=") {
-            says_seed |= argument == "--seed" || argument.starts_with("--seed=");
-            words.push(quote(&argument));
-        }
-        is_folder = !is_folder && argument == "--out";
+    let (mut words, mut says_seed) = (Vec::new(), false);
+    for argument in without(&["--out", "--part"], arguments) {
+        says_seed |= argument == "--seed" || argument.starts_with("--seed=");
+        words.push(quote(&argument));
     }
     if !says_seed {
         words.push(format!("--seed {}", seed.0));
     }
     words
+}
+
+/// `arguments` without these flags and their values.
+pub(super) fn without(flags: &[&str], arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let (mut left, mut is_value) = (Vec::new(), false);
+    for argument in arguments {
+        let is_flag = flags.contains(&argument.as_str());
+        let with_value = argument.split_once('=').is_some_and(|(flag, _)| flags.contains(&flag));
+        if !is_value && !is_flag && !with_value {
+            left.push(argument);
+        }
+        is_value = !is_value && is_flag;
+    }
+    left
 }
 
 fn quote(argument: &str) -> String {
@@ -221,6 +252,7 @@ mod tests {
             ("run", "run --seed 7"),
             ("run q --out dir --rate 5", "run q --rate 5 --seed 7"),
             ("run --out=dir --seed=7", "run --seed=7"),
+            ("run --part 3/5 q --out dir/run-03", "run q --seed 7"),
             ("run --seed 7 --set a={}", "run --seed 7 --set 'a={}'"),
         ] {
             assert_eq!(repeating(given.split(' ').map(str::to_owned), Seed(7)).join(" "), words);

@@ -3,6 +3,7 @@
 mod annotations;
 mod benchmark;
 pub mod chart;
+pub mod comparison;
 mod drill;
 mod drill_json;
 mod error;
@@ -15,6 +16,7 @@ mod human;
 mod junit;
 mod markdown;
 mod openmetrics;
+mod repeats;
 mod results_json;
 mod retries;
 mod rollout;
@@ -36,7 +38,8 @@ pub use human::{human_bytes, human_duration, human_value};
 pub use junit::Junit;
 pub use markdown::{Markdown, SUMMARY_LIMIT};
 pub use openmetrics::{Moment, OpenMetrics, metrics, metrics_of_nothing};
-pub use results_json::{ResultsJson, from_json};
+pub use repeats::{one_line, repeats};
+pub use results_json::{ResultsJson, from_json, is_result};
 pub use terminal::Terminal;
 
 use crate::measure::RunResult;

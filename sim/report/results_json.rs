@@ -38,16 +38,23 @@ impl Reporter for ResultsJson {
 /// # Errors
 /// It is no result, one of another version, or damaged.
 pub fn from_json(bytes: &[u8]) -> Result<RunResult, ReportError> {
-    /// The schema decides whether the rest can be read at all.
-    #[derive(Deserialize)]
-    struct Head {
-        schema: String,
-    }
     let Head { schema: found } = serde_json::from_slice(bytes)?;
     if found != SCHEMA {
         return Err(ReportError::Schema { found, expected: SCHEMA });
     }
     Ok(serde_json::from_slice::<Document>(bytes)?.into_result())
+}
+
+/// Whether this is a result, of whichever version.
+#[must_use]
+pub fn is_result(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Head>(bytes).is_ok_and(|head| head.schema.starts_with("twinstorm.results/"))
+}
+
+/// The schema decides whether the rest can be read at all.
+#[derive(Deserialize)]
+struct Head {
+    schema: String,
 }
 
 /// The keys in their order.
@@ -217,6 +224,12 @@ impl CensusJson {
     pub(super) fn into_census(mut self, details: BTreeMap<Outcome, BTreeMap<String, u64>>) -> Census {
         self.outcomes.retain(|_, count| *count > 0);
         Census { planned: self.planned, outcomes: self.outcomes, details }
+    }
+}
+
+impl SeriesName {
+    pub(super) const fn of(series: Series) -> Self {
+        Self(series)
     }
 }
 

@@ -37,7 +37,10 @@ pub(super) const START_LEAD: Duration = Duration::from_millis(300);
 /// # Errors
 /// Why there is no result; everything that was started has been stopped.
 pub fn execute(options: RunOptions) -> Result<FinishedRun, RunError> {
-    let signals = StopSignal::take()?;
+    let signals = match options.part {
+        Some(_) => StopSignal::take_with_parent()?,
+        None => StopSignal::take()?,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         let clock = Clock::start();
@@ -325,6 +328,7 @@ impl Coordinator {
             None => (None, left),
         };
         Status {
+            part: self.options.part,
             phase,
             rollout,
             elapsed,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::options::Part;
 use super::print;
 use crate::measure::Gauges;
 use crate::policy::FirmwareStatus;
@@ -14,6 +15,8 @@ use crate::report::human_duration;
 /// What there is to show.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Status {
+    /// Which run of a series this is.
+    pub(super) part: Option<Part>,
     /// What is being done.
     pub(super) phase: &'static str,
     /// How far the roll-out is, where there is one.
@@ -124,6 +127,7 @@ fn load(status: &Status) -> String {
 
 fn line(status: &Status) -> String {
     let mut parts = vec![format!("[{:>6.1}s] {}", status.elapsed.as_secs_f64(), status.phase)];
+    parts.extend(status.part.map(|part| part.to_string()));
     parts.extend(status.rollout.clone());
     if status.devices > 0 {
         parts.push(format!("connected {}/{}", status.gauges.connected, status.devices));
@@ -135,6 +139,9 @@ fn line(status: &Status) -> String {
 
 fn lines(status: &Status) -> String {
     let mut text = format!("{:<14}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
+    if let Some(part) = status.part {
+        let _ = write!(text, "  {part}");
+    }
     if let Some(rollout) = &status.rollout {
         let _ = write!(text, "\n{:<14}{rollout}", "roll-out");
     }
@@ -171,6 +178,9 @@ mod tests {
             "[  12.0s] running | connected 9/10 | standBy 3  downloading 2  applying 1  completed 4 | 4/10 ended  \
              offered 5.0/s  achieved 4.0/s  lag p99 1.20 ms | about 8 s left"
         );
+        let part = Status { part: Some(Part { number: 3, of: 5 }), ..status.clone() };
+        assert!(line(&part).starts_with("[  12.0s] running | run 3 of 5 | connected 9/10 | "));
+        assert!(lines(&part).starts_with("running       12 s  about 8 s left  run 3 of 5\n"));
         assert_eq!(lines(&status).lines().count(), 4);
         assert!(lines(&status).contains("offered 5.0/s  achieved 4.0/s"));
     }

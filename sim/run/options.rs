@@ -1,8 +1,10 @@
 //! What a run is started with, and how it can end without a result.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use super::devices_file::DevicesFileError;
 use super::environment::EnvironmentError;
@@ -32,6 +34,9 @@ pub struct RunOptions {
     pub command: String,
     /// The program that can be started as a hub.
     pub program: PathBuf,
+    /// Which run of a series it is, where it is one; its standard input then is the series' word to go on: it stops as by
+    /// a signal when that ends.
+    pub part: Option<Part>,
     /// Whether the user confirmed that load may go to a hub elsewhere.
     pub owns_hub: bool,
     /// Who is told how the run goes, for whoever scrapes it; it outlives the run. What the plan says of one is for whoever
@@ -39,6 +44,34 @@ pub struct RunOptions {
     pub metrics: Option<MetricsEndpoint>,
     /// Forget so many outcomes: proves that the census notices.
     pub swallow_outcomes: u32,
+}
+
+/// A run's place in a series, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// Its number.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "run {} of {}", self.number, self.of)
+    }
+}
+
+/// Written as `3/5`.
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let part = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        match part {
+            Some((number, of)) if (1..=of).contains(&number) => Ok(Self { number, of }),
+            _ => Err("must be like `3/5`".to_owned()),
+        }
+    }
 }
 
 /// A finished run: what it measured, judged, and where that was written.

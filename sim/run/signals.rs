@@ -17,6 +17,17 @@ pub struct StopSignal {
     first: Option<oneshot::Receiver<()>>,
 }
 
+/// Waits until the parent is gone, once; for ever where there is none.
+async fn gone(parent: &mut Option<oneshot::Receiver<()>>) {
+    match parent {
+        Some(word) => {
+            let _ = word.await;
+            *parent = None;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 impl StopSignal {
     /// From now on signals are taken here: to be called before anybody is told that the program may be stopped, and
     /// outside of any runtime.
@@ -24,6 +35,25 @@ impl StopSignal {
     /// # Errors
     /// Signals cannot be waited for.
     pub fn take() -> io::Result<Self> {
+        Self::take_from(None)
+    }
+
+    /// The same for a process whose standard input is the word of its parent to go on: the end of it asks as a first signal
+    /// does, and means nothing after one.
+    ///
+    /// # Errors
+    /// Signals cannot be waited for.
+    pub fn take_with_parent() -> io::Result<Self> {
+        let (gone, parent) = oneshot::channel();
+        thread::Builder::new().name("parent".to_owned()).spawn(move || {
+            // However it ends, and whatever is said before.
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            let _ = gone.send(());
+        })?;
+        Self::take_from(Some(parent))
+    }
+
+    fn take_from(mut parent: Option<oneshot::Receiver<()>>) -> io::Result<Self> {
         // A file that grows beyond what is allowed (`ulimit -f`) is an error of writing it, not the end of the program.
         let mut file_size = SigSet::empty();
         file_size.add(Signal::SIGXFSZ);
@@ -41,10 +71,14 @@ impl StopSignal {
             runtime.block_on(async move {
                 let mut tell = Some(tell);
                 loop {
-                    tokio::select! {
-                        _ = interrupt.recv() => {}
-                        _ = terminate.recv() => {}
-                        _ = hang_up.recv() => {}
+                    let by_parent = tokio::select! {
+                        _ = interrupt.recv() => false,
+                        _ = terminate.recv() => false,
+                        _ = hang_up.recv() => false,
+                        () = gone(&mut parent) => true,
+                    };
+                    if by_parent && tell.is_none() {
+                        continue;
                     }
                     match tell.take() {
                         // If nobody waits any more, the program is about to end anyway.

@@ -11,11 +11,11 @@ pub enum ExitCode {
     /// Wrong usage or a wrong profile.
     Usage = 2,
     /// The result is invalid: the generator was too slow, the census does not add up, an embedded hub or a shard died
-    /// unplanned, or a threshold's series has no value.
+    /// unplanned, or a threshold's series has no value; a comparison is inconclusive, or of results that are invalid.
     Invalid = 96,
     /// Stopped by a signal or an abort threshold.
     Aborted = 97,
-    /// Worse than the baseline.
+    /// Worse than the baseline, by `compare`.
     Regressed = 98,
     /// A threshold was broken.
     ThresholdBroken = 99,

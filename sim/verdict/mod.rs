@@ -1,10 +1,12 @@
 //! What a run proved: thresholds, drills, validity, verdict and exit code.
 
+pub mod compare;
 mod conclusion;
 mod drill;
 mod exit;
 mod judge;
 mod observe;
+pub mod statistics;
 mod truth;
 mod validity;
 
