@@ -1,7 +1,8 @@
-"""What the tests share: results, made once, and a browser."""
+"""What the tests share: results and comparisons, each made once."""
 
 import pytest
 
+from support.compared import compare, every_comparison
 from support.made import SAMPLES, every_run, make
 
 
@@ -15,6 +16,18 @@ def runs(tmp_path_factory):
 def made(request, runs):
     """Each made run in turn."""
     return runs[request.param]
+
+
+@pytest.fixture(scope="session")
+def comparisons(runs, tmp_path_factory):
+    """Every comparison by name."""
+    return compare(runs, tmp_path_factory.mktemp("comparisons"))
+
+
+@pytest.fixture(params=[compared.name for compared in every_comparison()])
+def compared(request, comparisons):
+    """Each comparison in turn."""
+    return comparisons[request.param]
 
 
 @pytest.fixture(params=SAMPLES, ids=lambda path: path.parent.name)

@@ -98,7 +98,7 @@ def test_an_old_result_is_not_taken_for_this_runs(runner, runs):
 def test_a_baseline_is_compared_with(runner, runs):
     baseline = str(runs["quickstart"].folder)
     done, outputs = runner.step(
-        "run", args=QUICK_ARGUMENTS, baseline=baseline, **{"compare-args": "--margin-only\n--margin=1000%"}
+        "run", args=QUICK_ARGUMENTS, baseline=baseline, **{"compare-args": "--margin-only\n--margin=1000%\n--metric=update.overhead.p50"}
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert outputs["verdict"] == "pass"
@@ -127,6 +127,12 @@ def test_no_input_is_taken_for_a_command(runner, name):
 
 def test_no_input_sets_an_output_of_its_own(runner):
     done, outputs = runner.step("run", out="x\nverdict=pass", profile="no-such-profile")
+    assert done.returncode == 2
+    assert outputs == {}
+
+
+def test_a_profile_is_not_taken_for_a_flag(runner):
+    done, outputs = runner.step("run", profile="--help")
     assert done.returncode == 2
     assert outputs == {}
 

@@ -6,10 +6,14 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from support.browser import FLAGS, LOOKS, SCREENSHOTS, Looked, colours
+from support.compared import every_comparison
 from support.made import every_run
 
-# What has to stand in view first, as the page writes it.
+# Name of each page, and what has to stand in view first.
 PAGES = {made.name: made.verdict for made in every_run()}
+PAGES |= {f"comparison-{compared.name}": compared.verdict for compared in every_comparison()}
+# What holds for one page of a kind holds for all: these have most on them.
+RICHEST = ("drill", "comparison-equivalent")
 
 
 @pytest.fixture(scope="session")
@@ -20,10 +24,16 @@ def browser():
         browser.close()
 
 
+def file_of(name, request):
+    if name.startswith("comparison-"):
+        return request.getfixturevalue("comparisons")[name.removeprefix("comparison-")].file("comparison.html")
+    return request.getfixturevalue("runs")[name].file("report.html")
+
+
 @pytest.fixture(params=PAGES)
-def page_file(request, runs):
-    """Each page in turn: name and file."""
-    return request.param, runs[request.param].file("report.html")
+def page_file(request):
+    """Each page in turn, unless a test names its pages: name and file."""
+    return request.param, file_of(request.param, request)
 
 
 @pytest.fixture
@@ -38,6 +48,9 @@ def look(browser, page_file):
     yield open_it
     for looked in opened:
         looked.close()
+
+
+richest = pytest.mark.parametrize("page_file", RICHEST, indirect=True)
 
 
 @pytest.mark.parametrize("how", LOOKS)
@@ -56,6 +69,7 @@ def test_it_opens_without_trouble_and_shows_something(look, page_file, how):
     assert wide <= room, f"the page is {wide} wide, its window {room}"
 
 
+@richest
 def test_it_is_the_same_without_scripts(look, page_file):
     """Nothing of it is made by a script, so that Jenkins and mail programs show it as well."""
     without, with_scripts = look("scripts-off").page, look("light").page
@@ -63,7 +77,7 @@ def test_it_is_the_same_without_scripts(look, page_file):
     assert without.locator("script").count() == 0
 
 
-@pytest.mark.parametrize("how", ["light", "dark", "narrow"])
+@pytest.mark.parametrize("how", ["light", "dark"])
 def test_axe_finds_nothing(look, how):
     looked = look(how)
     # What is folded has to be as good as what is not.
@@ -71,6 +85,7 @@ def test_axe_finds_nothing(look, how):
     assert looked.axe() == []
 
 
+@richest
 def test_dark_is_dark(look):
     def brightness(how):
         looked = look(how)
@@ -95,6 +110,7 @@ def test_the_verdict_is_in_view_first(look, page_file, how):
     assert size > body
 
 
+@richest
 def test_the_keyboard_reaches_everything(look):
     page = look("narrow").page
     page.keyboard.press("Tab")
@@ -118,6 +134,7 @@ def test_the_keyboard_reaches_everything(look):
         assert summary.evaluate("each => each.parentElement.open") != before
 
 
+@richest
 def test_each_picture_has_a_name_and_a_table(look):
     page = look("light").page
     pictures = page.evaluate("""[...document.querySelectorAll('figure svg')].map(each => {
@@ -130,6 +147,7 @@ def test_each_picture_has_a_name_and_a_table(look):
         assert role == "img" and named and table, pictures
 
 
+@richest
 def test_links_and_names_within_it_are_right(look):
     page = look("light").page
     dangling, twice = page.evaluate("""(() => {
@@ -143,6 +161,7 @@ def test_links_and_names_within_it_are_right(look):
     assert dangling == [] and twice == []
 
 
+@richest
 def test_it_prints(look, page_file):
     """On paper: every page is within its margins, and colours are those of paper even for who looks at screens in the dark."""
     looked = look("dark")

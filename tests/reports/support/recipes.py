@@ -73,7 +73,9 @@ def actionlint(folder):
 def scripts(recipe, content):
     """The shell scripts in a recipe."""
     if recipe == JENKINS:
-        return re.findall(r"(?:sh|script:) '([^']*)'", content)
+        # In Groovy a backslash that the shell is to see is written twice.
+        found = re.findall(r"(?:sh|script:) (?:'''(.*?)'''|'([^'\n]*)')", content, re.DOTALL)
+        return [(long or short).replace("\\\\", "\\") for long, short in found]
     found = []
 
     def collect(node):
