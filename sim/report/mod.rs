@@ -3,6 +3,7 @@
 mod drill;
 mod drill_json;
 mod error;
+mod events;
 mod formats;
 mod hdr;
 mod health;
@@ -20,6 +21,7 @@ mod terminal;
 mod truth;
 
 pub use error::ReportError;
+pub use events::{EVENTS_FILE, EventLines};
 pub use formats::{FormatFile, files, files_of};
 pub use hdr::{decode, encode};
 pub use hlog::HistogramLog;
