@@ -2,8 +2,8 @@
 
 use super::human::{percent, three_digits};
 use super::table::paragraph;
-use super::{human_bytes, human_duration};
-use crate::measure::{GeneratorHealth, ImageCounts, ObserverHealth, RunResult, ThrottleCount};
+use super::{EVENTS_FILE, human_bytes, human_duration};
+use crate::measure::{EventCounts, GeneratorHealth, ImageCounts, ObserverHealth, RunResult, ThrottleCount};
 use crate::policy::Series;
 
 /// Whether there was a driver, which alone plans updates and observes them.
@@ -42,6 +42,9 @@ pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
     if let Some(images) = &result.images {
         say("Images", self::images(images));
     }
+    if let Some(events) = &result.events {
+        say("Events", self::events(events));
+    }
     for (n, line) in limits(result).into_iter().enumerate() {
         say(if n == 0 { "Limits" } else { "" }, vec![line]);
     }
@@ -57,6 +60,16 @@ fn images(images: &ImageCounts) -> Vec<String> {
         format!("resumed {resumes} times"),
         format!("{failed} failed"),
     ]
+}
+
+/// Whether all that happened is in its file.
+fn events(events: &EventCounts) -> Vec<String> {
+    let lacks = match (events.written, events.dropped) {
+        (_, 0) => "none lacks".to_owned(),
+        (0, dropped) => format!("{dropped} could not be kept"),
+        (_, dropped) => format!("{dropped} dropped: {EVENTS_FILE} is not whole"),
+    };
+    vec![format!("{} written", events.written), lacks]
 }
 
 /// What the limits of the hub's tier did, where it has one.

@@ -12,8 +12,8 @@ use super::rollout::{self, Waves};
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::Via;
 use crate::measure::{
-    DrillResult, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts, RetryRow, RunResult,
-    SeriesData, ShardResult, ThresholdAbort, ThrottleCount, Usage, Verdict, cores,
+    DrillResult, EventCounts, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts, RetryRow,
+    RunResult, SeriesData, ShardResult, ThresholdAbort, ThrottleCount, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
@@ -39,6 +39,7 @@ pub(super) struct Facts {
     pub(super) placement: Placement,
     pub(super) load: Option<LoadSpan>,
     pub(super) drill: Option<DrillResult>,
+    pub(super) events: Option<EventCounts>,
     /// What became of the waves of the roll-out.
     pub(super) waves: Waves,
     /// The threshold that ended it.
@@ -61,6 +62,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         placement,
         load,
         drill,
+        events,
         waves,
         abort,
     } = facts;
@@ -105,7 +107,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         losses_unexplained: counters.losses_unexplained,
         load,
         drill,
-        events: None,
+        events,
         intervals: tally.intervals.into(),
     }
 }

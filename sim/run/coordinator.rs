@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::assemble::{self, Facts};
 use super::drill::{Conduct, moment};
+use super::events_file::EventsFile;
 use super::hub_faults::HubFaults;
 use super::hub_process::HubNews;
 use super::hubs::Hubs;
@@ -77,6 +78,8 @@ pub(super) struct Coordinator {
     pub(super) load_end: Option<Nanos>,
     /// Where the run is a drill.
     pub(super) conduct: Conduct,
+    /// Where everything that happens to updates goes, if somebody wants it.
+    pub(super) events: Option<EventsFile>,
 }
 
 /// How far a run is.
@@ -227,6 +230,7 @@ impl Coordinator {
                 self.reasons.push(mishap);
             }
         }
+        self.take_in_events(shard, std::mem::take(&mut progress.measurements.events));
         self.tally.add(shard, progress);
         self.conduct.hear(shard);
     }
@@ -241,6 +245,7 @@ impl Coordinator {
         let status = self.status();
         self.live.show(&status);
         self.publish(&status);
+        self.look_after_events();
     }
 
     /// What a hub that has died served ends with it; the rest goes on. Those of its shards that are stopping already
@@ -287,11 +292,10 @@ impl Coordinator {
         census.planned += planned.saturating_sub(part.planned);
         let missing = planned.saturating_sub(part.ended);
         (part.planned, part.ended) = (planned, planned);
-        if self.members.get(shard).hub.is_some_and(|hub| self.hubs.has_died(hub)) {
-            census.add(Outcome::HubError, "hub_died", missing);
-        } else {
-            census.add(Outcome::LostShard, "", missing);
-        }
+        let hub_died = self.members.get(shard).hub.is_some_and(|hub| self.hubs.has_died(hub));
+        let (outcome, detail) = if hub_died { (Outcome::HubError, "hub_died") } else { (Outcome::LostShard, "") };
+        census.add(outcome, detail, missing);
+        self.note_lost(shard, outcome, detail, missing);
     }
 
     fn status(&self) -> Status {
@@ -360,6 +364,7 @@ impl Coordinator {
         let formats = self.options.plan.report.formats.clone();
         let aborted = self.is_aborted();
         let metrics = self.options.metrics.take();
+        let (events, events_kept) = self.events.take().map(EventsFile::finish).unzip();
         let facts = Facts {
             drill: self.drill_result(load),
             load,
@@ -374,6 +379,7 @@ impl Coordinator {
             hub_faults: self.hub_faults,
             hub_on_same_machine: self.hub_on_same_machine,
             placement: self.placement,
+            events,
             waves: self.rollout.map(|rollout| rollout.waves).unwrap_or_default(),
             abort: None,
         };
@@ -388,7 +394,8 @@ impl Coordinator {
         if let Some(metrics) = &metrics {
             metrics.publish_end(&mut result);
         }
-        if let Err(source) = keep(&self.output, &report::files(&formats), &result) {
+        let kept = keep(&self.output, &report::files(&formats), &result);
+        if let Err(source) = kept.and_then(|()| Ok(events_kept.unwrap_or(Ok(()))?)) {
             return Err(RunError::Write { source, result: Box::new(result) });
         }
         // Last, so that a hub that does not stop holds up nothing but the end.

@@ -6,6 +6,7 @@ use tokio::select;
 
 use super::coordinator::{Coordinator, Phase};
 use super::drill::Conduct;
+use super::events_file::EventsFile;
 use super::follow::tracer;
 use super::hub_faults::HubFaults;
 use super::hubs::Hubs;
@@ -19,9 +20,9 @@ use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
 use super::{devices_file, doctor, environment, images};
-use crate::policy::{DeviceIds, HubFault};
+use crate::policy::{DeviceIds, HubFault, ReportFormat};
 use crate::profile::HubPlan;
-use crate::report;
+use crate::report::{self, EventLines};
 use crate::shard::{Assignment, Credentials, Endpoints};
 use crate::time::{Clock, Nanos};
 
@@ -113,6 +114,12 @@ pub(super) async fn launch(
         None => None,
     };
     let run_id = format!("{:x}", clock.wall().at(clock.now()).as_millisecond());
+    let wants_events = options.roles.driver && plan.report.formats.contains(&ReportFormat::Events);
+    let events = wants_events.then(|| {
+        let run_id = plan.driver.update_id.then(|| run_id.clone());
+        EventsFile::create(&output, EventLines::new(ids.clone(), run_id))
+    });
+    let events = events.transpose()?;
     let assignment = |shard: usize| {
         let (endpoints, mut credentials) = way_of(shard)?;
         let range = placement.shards[shard];
@@ -156,5 +163,6 @@ pub(super) async fn launch(
         load_start: None,
         load_end: None,
         conduct: Conduct::default(),
+        events,
     })
 }

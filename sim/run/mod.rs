@@ -10,6 +10,7 @@ mod devices_file;
 mod doctor;
 mod drill;
 pub mod environment;
+mod events_file;
 mod faults;
 mod follow;
 mod hub_faults;

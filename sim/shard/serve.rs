@@ -10,7 +10,7 @@ use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
 use crate::device::Fleet;
 use crate::driver::{Client, Driver, DriverPlan, PhasePlan, RestSettings};
 use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
-use crate::policy::{DeviceIds, Diagonal, Outcome};
+use crate::policy::{DeviceIds, Diagonal, Outcome, ReportFormat};
 use crate::profile::HubPlan;
 use crate::time::{Clock, Nanos};
 
@@ -102,6 +102,7 @@ impl Work {
                     .drill
                     .as_ref()
                     .map(|drill| PhasePlan { phases: drill.phases(&plan.faults), series: drill.series() });
+                let wants_events = plan.report.formats.contains(&ReportFormat::Events);
                 let plan = DriverPlan {
                     config,
                     seed: plan.seed,
@@ -115,6 +116,7 @@ impl Work {
                     diagonal: Diagonal::new(&plan.faults, !plan.hub.is_ideal()),
                     tracer: tracer.clone(),
                     phases,
+                    events: wants_events,
                     swallow_outcomes: assignment.swallow_outcomes,
                 };
                 Some(Driver::start(plan).map_err(in_words)?)
