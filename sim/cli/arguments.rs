@@ -11,6 +11,7 @@ use super::{
     provision::{Cleanup, Provision},
     report::Report,
     run::Run,
+    schema::SchemaCommand,
     shard::ShardCommand,
 };
 use crate::run::print;
@@ -52,6 +53,8 @@ enum Command {
     Profile(ProfileCommand),
     /// Tell whether this machine can carry a profile, and what mends it where it cannot
     Doctor(Doctor),
+    /// Print the JSON Schema of results.json
+    Schema(SchemaCommand),
     #[command(hide = true)]
     Shard(ShardCommand),
 }
@@ -70,6 +73,7 @@ impl Arguments {
             Command::Cleanup(command) => command.execute(),
             Command::Profile(command) => command.execute(),
             Command::Doctor(command) => command.execute(),
+            Command::Schema(command) => command.execute(),
             Command::Shard(command) => command.execute(),
         };
         match done {

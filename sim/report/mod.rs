@@ -17,6 +17,7 @@ mod retries;
 mod rollout;
 #[cfg(test)]
 mod sample;
+mod schema;
 mod series_json;
 mod table;
 mod terminal;
@@ -32,6 +33,7 @@ pub use human::{human_bytes, human_duration};
 pub use junit::Junit;
 pub use markdown::{Markdown, SUMMARY_LIMIT};
 pub use results_json::{ResultsJson, from_json};
+pub use schema::results_schema;
 pub use terminal::Terminal;
 
 use crate::measure::RunResult;
