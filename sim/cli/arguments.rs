@@ -12,6 +12,7 @@ use super::{
     provision::{Cleanup, Provision},
     report::Report,
     run::Run,
+    schema::SchemaCommand,
     shard::ShardCommand,
 };
 use crate::run::print;
@@ -56,6 +57,8 @@ enum Command {
     Compare(Compare),
     /// Tell whether this machine can carry a profile, and what mends it where it cannot
     Doctor(Doctor),
+    /// Print the JSON Schema of results.json
+    Schema(SchemaCommand),
     #[command(hide = true)]
     Shard(ShardCommand),
 }
@@ -75,6 +78,7 @@ impl Arguments {
             Command::Profile(command) => command.execute(),
             Command::Compare(command) => command.execute(),
             Command::Doctor(command) => command.execute(),
+            Command::Schema(command) => command.execute(),
             Command::Shard(command) => command.execute(),
         };
         match done {

@@ -11,6 +11,7 @@ mod profile;
 mod provision;
 mod report;
 mod run;
+mod schema;
 mod shard;
 mod shared;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -86,7 +87,7 @@ pub struct RunResult {
 }
 
 /// What a run proved.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every threshold held.
@@ -103,7 +104,7 @@ pub enum Verdict {
 }
 
 /// When there was load, in seconds since the run started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadSpan {
     /// When the first call could be due.
     pub from_s: f64,
@@ -112,7 +113,7 @@ pub struct LoadSpan {
 }
 
 /// One second of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// End of the interval, in seconds since the run started.
     pub t_s: f64,
@@ -129,11 +130,14 @@ pub struct Interval {
     /// Connections and calls tried, retries included.
     pub attempts: u64,
     /// Median by series, in microseconds, where 10 samples lie beyond it.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub p50_us: BTreeMap<String, u64>,
     /// 99th percentile by series, in microseconds, where 10 samples lie beyond it.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub p99_us: BTreeMap<String, u64>,
     /// The interval's histograms by series: V2-deflate in base64, in nanoseconds. With them every report, also
     /// `histograms.hlog`, can be made again from the result alone.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub hdr: BTreeMap<String, String>,
     /// Connections tried, retries included.
     #[serde(default)]
@@ -150,7 +154,7 @@ pub struct Interval {
 }
 
 /// The load that was asked for, and the load that was made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RateResult {
     /// Planned updates over the span of the schedule, per second; `None` in a closed load.
     pub offered_per_s: Option<f64>,
@@ -159,7 +163,7 @@ pub struct RateResult {
 }
 
 /// The generator's own health.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorHealth {
     /// CPU of the processes that hold fleet and driver.
     pub cpu_seconds: f64,
@@ -182,7 +186,7 @@ pub struct GeneratorHealth {
 }
 
 /// The embedded hub's processes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HubHealth {
     /// How many processes there were.
     pub instances: usize,
@@ -199,7 +203,7 @@ pub struct HubHealth {
 }
 
 /// What one fault of the plan really did to the embedded hubs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HubFaultRow {
     /// The fault's name.
     pub name: String,
@@ -215,7 +219,7 @@ pub struct HubFaultRow {
 }
 
 /// One shard.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShardResult {
     /// Number of the shard.
     pub shard: u32,
@@ -236,7 +240,7 @@ pub struct ShardResult {
 }
 
 /// How transitions were observed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ObserverHealth {
     /// `query`, `poll` or `subscribe`.
     pub kind: String,
@@ -259,7 +263,7 @@ pub struct ObserverHealth {
 }
 
 /// What was tried, and tried again.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Retries {
     /// Connections, a row for each policy. Renewals of a token are attempts too.
     pub connect: Vec<RetryRow>,
@@ -273,7 +277,7 @@ pub struct Retries {
 }
 
 /// One policy and what it led to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RetryRow {
     /// The policy's name; a second one of that name has a number behind it.
     pub policy: String,
@@ -303,7 +307,7 @@ pub struct RetryRow {
 }
 
 /// A judged threshold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdResult {
     /// The expression.
     pub expr: String,
@@ -318,7 +322,7 @@ pub struct ThresholdResult {
 
 /// The end of a run by a threshold, before its time. What came of the calls that were under way then is in the figures too, so
 /// the same threshold may be judged otherwise in the end.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdAbort {
     /// Its expression.
     pub expr: String,

@@ -23,6 +23,7 @@ mod retries;
 mod rollout;
 #[cfg(test)]
 mod sample;
+mod schema;
 mod series_json;
 mod table;
 mod terminal;
@@ -42,6 +43,7 @@ pub use markdown::{Markdown, SUMMARY_LIMIT};
 pub use openmetrics::{Moment, OpenMetrics, metrics, metrics_of_nothing};
 pub use repeats::{one_line, repeats};
 pub use results_json::{ResultsJson, from_json, is_result};
+pub use schema::results_schema;
 pub use terminal::Terminal;
 
 use crate::measure::RunResult;
