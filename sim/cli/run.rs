@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::arguments::CommandError;
-use super::shared::Shared;
+use super::shared::{Shared, Thresholds};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -14,12 +14,14 @@ pub(super) struct Run {
     #[arg(default_value = "quickstart")]
     profile: String,
     #[command(flatten)]
+    thresholds: Thresholds,
+    #[command(flatten)]
     shared: Shared,
 }
 
 impl Run {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
-        let plan = self.shared.plan(&self.profile)?;
+        let plan = self.shared.plan(&self.profile, &self.thresholds.exprs)?;
         self.shared.execute(plan, Roles::BOTH)
     }
 }
