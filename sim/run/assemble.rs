@@ -64,15 +64,13 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         waves,
         abort,
     } = facts;
-    // A single shard is a thread of the coordinator's process, several are processes beside it.
     let shards = shards(&placement, &tally);
-    let others = if shards.len() > 1 { tally.parts.iter().map(|part| part.usage).collect() } else { Vec::new() };
-    let usage = others.into_iter().fold(own, |sum, part| sum + part);
+    let usage = used(own, &tally);
     let total = &tally.total;
     let micros = |series| total.series.get(&series).and_then(cautious_p99_us);
     let generator = GeneratorHealth {
         cpu_seconds: usage.cpu.as_secs_f64(),
-        cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64),
+        cpu_percent: cpu_percent(own, &tally, duration_s),
         cores: cores(),
         rss_peak_bytes: usage.rss_peak,
         descriptors_peak: tally.parts.iter().map(|part| part.descriptors).max().unwrap_or_default(),
@@ -124,7 +122,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
             requests: counters.observer_requests,
             left_out: counters.observer_left_out,
         },
-        faults: hub_faults.complete(faults::rows(&plan, roles, &tally)),
+        faults: hub_faults.complete(&plan, faults::rows(&plan, roles, &tally, |_| true)),
         rollout: rollout::result(&plan, roles, &tally, &waves),
         images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
         thresholds: Vec::new(),
@@ -139,6 +137,18 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         drill,
         intervals: tally.intervals.into(),
     }
+}
+
+/// What the generator has used in all, where the coordinator's process has used its `own`. A single shard is a thread of that,
+/// several are processes beside it.
+fn used(own: Usage, tally: &Tally) -> Usage {
+    let others = if tally.parts.len() > 1 { tally.parts.as_slice() } else { &[] };
+    others.iter().fold(own, |sum, part| sum + part.usage)
+}
+
+/// CPU of the generator in percent of all cores, over a run of so many seconds.
+pub(super) fn cpu_percent(own: Usage, tally: &Tally, duration_s: f64) -> f64 {
+    used(own, tally).cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64)
 }
 
 /// A row for each shard.
@@ -158,7 +168,7 @@ fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
 }
 
 /// The series that cannot be measured with these roles and this way of calling.
-fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
+pub(super) fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
     let driver = &plan.driver;
     Series::ALL
         .into_iter()
@@ -188,7 +198,7 @@ pub(super) fn planned(plan: &Plan, range: DeviceRange) -> u64 {
 }
 
 /// What was tried again, by which policy.
-fn retries(plan: &Plan, tally: &Tally) -> Retries {
+pub(super) fn retries(plan: &Plan, tally: &Tally) -> Retries {
     let (total, peaks) = (&tally.total.retries, &tally.peaks);
     let row = |policy: String, devices: u32, counts: RetryCounts, peak_per_s: u64, back: Option<SeriesData>| RetryRow {
         policy,

@@ -21,6 +21,7 @@ use super::placement::Placement;
 use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
+use super::thresholds::Watch;
 use crate::measure::{Tracer, Usage};
 use crate::policy::{Outcome, Threshold};
 use crate::report;
@@ -61,6 +62,7 @@ pub(super) struct Coordinator {
     /// When the last call is due, from the start of the load, where there is a schedule.
     pub(super) last_due: Option<Duration>,
     pub(super) rollout: Option<Rollout>,
+    pub(super) watch: Watch,
     pub(super) tally: Tally,
     pub(super) phase: Phase,
     /// What was really done to the hubs.
@@ -235,6 +237,7 @@ impl Coordinator {
         for (shard, why) in self.members.stuck() {
             self.lose_shard(shard, why);
         }
+        self.watch_thresholds();
         self.live.show(&self.status());
     }
 
@@ -332,6 +335,7 @@ impl Coordinator {
             updates: (driver && self.phase != Phase::Connecting).then(|| (census.planned, census.ended())),
             rate: self.tally.last_rate().filter(|_| driver && matches!(self.phase, Phase::Running { .. })),
             lag_us: self.tally.last_lag_us.filter(|_| driver),
+            thresholds: self.watch.lights.clone(),
         }
     }
 
@@ -368,7 +372,7 @@ impl Coordinator {
             hub_on_same_machine: self.hub_on_same_machine,
             placement: self.placement,
             waves: self.rollout.map(|rollout| rollout.waves).unwrap_or_default(),
-            abort: None,
+            abort: self.watch.abort,
         };
         let rules = facts.plan.thresholds.iter();
         let thresholds: Vec<Threshold> = rules.map(|rule| rule.threshold.clone()).collect();

@@ -34,7 +34,9 @@ mod rate;
 mod registry;
 mod rollout;
 mod signals;
+mod so_far;
 mod tally;
+mod thresholds;
 mod trace_file;
 
 pub use checks::{Finding, Grade};

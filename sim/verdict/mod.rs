@@ -4,11 +4,14 @@ mod conclusion;
 mod drill;
 mod exit;
 mod judge;
+mod light;
 mod observe;
+mod outlook;
 mod truth;
 mod validity;
 
 pub use conclusion::{Ending, conclude};
 pub use exit::ExitCode;
 pub use judge::judge;
+pub use light::{LightState, ThresholdLight, light};
 pub use validity::validity;
