@@ -21,29 +21,33 @@ use crate::verdict::ExitCode;
 /// Load simulator for IoT hubs: brings virtual devices online over MQTT, calls `firmwareUpdate` on them, and measures
 /// how long every device-twin transition takes.
 #[derive(Debug, Parser)]
-#[command(name = "twinstorm", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "twinstorm", version, arg_required_else_help = true, after_help = after_help())]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done and every threshold held; 2 usage or profile error; 97 aborted (Ctrl-C);
-96 the result is invalid, or a comparison is inconclusive; 99 a threshold was broken, or a drill failed or did not
-recover; 98 `compare` found a regression; 1 anything else. Of several that apply, the first: 2, 1, 97, 96, 99, 98.
-
-Environment: TWINSTORM_SET_<SECTION>__<KEY> sets a value of the profile; TWINSTORM_LOG sets what is
-logged (warn, info, debug, or a filter like twinstorm::hub=debug).";
+/// What stands below the help of the program, and of the commands that judge.
+fn after_help() -> String {
+    format!(
+        "{}\n\n\
+         Environment: TWINSTORM_SET_<SECTION>__<KEY> sets a value of the profile; TWINSTORM_LOG sets what is\n\
+         logged (warn, info, debug, or a filter like twinstorm::hub=debug).",
+        ExitCode::help()
+    )
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a profile: embedded hub, fleet and driver together (default: quickstart)
+    #[command(after_help = after_help())]
     Run(Run),
     /// The embedded hub alone, until stopped
     Hub(HubCommand),
     /// The devices alone, until stopped
     Fleet(Fleet),
     /// The driver alone: waits until the profile's devices are online, then updates them
+    #[command(after_help = after_help())]
     Drive(Drive),
     /// Make the reports of a result again, in any format
     Report(Report),

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use clap::Args;
 
 use super::arguments::CommandError;
-use super::shared::{Shared, program, without};
+use super::shared::{Shared, Thresholds, program, without};
 use crate::profile::Plan;
 use crate::report;
 use crate::run::{self, Part, Repeat, print};
@@ -27,12 +27,14 @@ pub(super) struct Run {
     #[arg(long, value_name = "K/N", hide = true, conflicts_with = "repeat")]
     part: Option<Part>,
     #[command(flatten)]
+    thresholds: Thresholds,
+    #[command(flatten)]
     shared: Shared,
 }
 
 impl Run {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
-        let plan = self.shared.plan(&self.profile)?;
+        let plan = self.shared.plan(&self.profile, &self.thresholds.exprs)?;
         match self.repeat {
             Some(runs) => self.repeat(&plan, runs),
             None => self.shared.execute_part(plan, Roles::BOTH, self.part),

@@ -44,6 +44,16 @@ pub(super) struct PlanOptions {
     seed: Option<String>,
 }
 
+/// What must hold beside what the profile asks for, where there is something to judge.
+#[derive(Debug, Args)]
+pub(super) struct Thresholds {
+    /// What must hold as well, e.g. `--threshold "update.total.p99 < 60s"`; may be repeated. It is added to the profile's own,
+    /// all of which still hold (`--set threshold=[]` takes those away, `--set threshold.0.abort=true` lets the first of them end
+    /// the run as soon as it breaks)
+    #[arg(long = "threshold", value_name = "EXPR")]
+    pub(super) exprs: Vec<String>,
+}
+
 /// Options of `run`, `fleet` and `drive`.
 #[derive(Debug, Args)]
 pub(super) struct Shared {
@@ -71,7 +81,7 @@ pub(super) struct Shared {
 impl DeviceOptions {
     /// Loads the profile with every override; those of the environment yield to those of the command line.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
-        self.with(profile, &[])
+        self.with(profile, &[], &[])
     }
 
     /// Whether the number of devices was asked for, rather than being the profile's.
@@ -82,8 +92,13 @@ impl DeviceOptions {
             || std::env::var_os(format!("{}FLEET__DEVICES", Override::ENVIRONMENT)).is_some()
     }
 
-    /// The same with `more` flags, the keys that they stand for, and their values.
-    fn with(&self, profile: &str, more: &[(&str, &str, &Option<String>)]) -> Result<Plan, CommandError> {
+    /// The same with `more` flags, the keys that they stand for, and their values, and with what is added `last`.
+    fn with(
+        &self,
+        profile: &str,
+        more: &[(&str, &str, &Option<String>)],
+        last: &[Override],
+    ) -> Result<Plan, CommandError> {
         let mut overrides = Override::from_environment(std::env::vars());
         let own = [("--devices", "fleet.devices", &self.devices), ("--hub", "hub.kind", &self.hub)];
         for (flag, key, value) in own.iter().chain(more) {
@@ -94,6 +109,7 @@ impl DeviceOptions {
         for set in &self.set {
             overrides.push(Override::set(set).map_err(CommandError::usage)?);
         }
+        overrides.extend_from_slice(last);
         profile::load(profile, &overrides).map_err(CommandError::usage)
     }
 }
@@ -101,22 +117,29 @@ impl DeviceOptions {
 impl PlanOptions {
     /// Loads the profile with every override; those of the environment yield to those of the command line.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
-        self.with(profile, &[])
+        self.with(profile, &[], &[])
     }
 
-    /// The same with `more` flags, the keys that they stand for, and their values.
-    fn with(&self, profile: &str, more: &[(&str, &str, &Option<String>)]) -> Result<Plan, CommandError> {
+    /// The same with `more` flags, the keys that they stand for, and their values, and with what is added `last`.
+    fn with(
+        &self,
+        profile: &str,
+        more: &[(&str, &str, &Option<String>)],
+        last: &[Override],
+    ) -> Result<Plan, CommandError> {
         let own = [("--rate", "load.rate", &self.rate), ("--seed", "seed", &self.seed)];
-        self.devices.with(profile, &[&own, more].concat())
+        self.devices.with(profile, &[&own, more].concat(), last)
     }
 }
 
 impl Shared {
-    /// Loads the profile with every override.
-    pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
+    /// Loads the profile with every override, and adds these `thresholds` to it.
+    pub(super) fn plan(&self, profile: &str, thresholds: &[String]) -> Result<Plan, CommandError> {
         let formats = self.format.as_ref().map(|names| names.join(","));
-        self.plan
-            .with(profile, &[("--format", "report.formats", &formats), ("--metrics", "report.metrics", &self.metrics)])
+        let flags = [("--format", "report.formats", &formats), ("--metrics", "report.metrics", &self.metrics)];
+        // Behind `--set`, which may replace the profile's own.
+        let thresholds: Vec<Override> = thresholds.iter().map(|expr| Override::threshold(expr)).collect();
+        self.plan.with(profile, &flags, &thresholds)
     }
 
     /// Where results go, if that was said.
@@ -254,6 +277,8 @@ mod tests {
             ("run --out=dir --seed=7", "run --seed=7"),
             ("run --part 3/5 q --out dir/run-03", "run q --seed 7"),
             ("run --seed 7 --set a={}", "run --seed 7 --set 'a={}'"),
+            ("run --seed 7 --threshold census.failed==0", "run --seed 7 --threshold census.failed==0"),
+            ("run --seed 7 --threshold=census.failed<1", "run --seed 7 '--threshold=census.failed<1'"),
         ] {
             assert_eq!(repeating(given.split(' ').map(str::to_owned), Seed(7)).join(" "), words);
         }

@@ -94,7 +94,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         }),
         shards: shards(&placement, &tally),
         observer: observer(&plan, &tally),
-        faults: hub_faults.complete(faults::rows(&plan, roles, &tally)),
+        faults: hub_faults.complete(&plan, faults::rows(&plan, roles, &tally, |_| true)),
         rollout: rollout::result(&plan, roles, &tally, &waves),
         images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
         thresholds: Vec::new(),
@@ -114,14 +114,12 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
 
 /// How fleet and driver fared in so many seconds; `own` is what the coordinator's process has used.
 pub(super) fn generator(tally: &Tally, own: Usage, duration_s: f64, hub_on_same_machine: bool) -> GeneratorHealth {
-    // A single shard is a thread of the coordinator's process, several are processes beside it.
-    let others = if tally.parts.len() > 1 { &tally.parts[..] } else { &[] };
-    let usage = others.iter().fold(own, |sum, part| sum + part.usage);
+    let usage = used(own, tally);
     let total = &tally.total;
     let lags = total.loop_lag.iter();
     GeneratorHealth {
         cpu_seconds: usage.cpu.as_secs_f64(),
-        cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64),
+        cpu_percent: cpu_percent(own, tally, duration_s),
         cores: cores(),
         rss_peak_bytes: usage.rss_peak,
         descriptors_peak: tally.parts.iter().map(|part| part.descriptors).max().unwrap_or_default(),
@@ -130,6 +128,18 @@ pub(super) fn generator(tally: &Tally, own: Usage, duration_s: f64, hub_on_same_
         hub_on_same_machine,
         loop_lag_p99_us: lags.filter_map(|(worker, lag)| Some((worker.clone(), cautious_p99_us(&lag.0)?))).collect(),
     }
+}
+
+/// What the generator has used in all, where the coordinator's process has used its `own`. A single shard is a thread of that,
+/// several are processes beside it.
+fn used(own: Usage, tally: &Tally) -> Usage {
+    let others = if tally.parts.len() > 1 { tally.parts.as_slice() } else { &[] };
+    others.iter().fold(own, |sum, part| sum + part.usage)
+}
+
+/// CPU of the generator in percent of all cores, over a run of so many seconds.
+pub(super) fn cpu_percent(own: Usage, tally: &Tally, duration_s: f64) -> f64 {
+    used(own, tally).cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64)
 }
 
 /// How the observer of `plan` fared.
@@ -166,7 +176,7 @@ pub(super) fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
 }
 
 /// The series that cannot be measured with these roles and this way of calling.
-fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
+pub(super) fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
     let driver = &plan.driver;
     Series::ALL
         .into_iter()

@@ -22,6 +22,7 @@ use super::placement::Placement;
 use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
+use super::thresholds::Watch;
 use crate::measure::{Tracer, Usage};
 use crate::policy::{Outcome, Threshold};
 use crate::report;
@@ -65,6 +66,7 @@ pub(super) struct Coordinator {
     /// When the last call is due, from the start of the load, where there is a schedule.
     pub(super) last_due: Option<Duration>,
     pub(super) rollout: Option<Rollout>,
+    pub(super) watch: Watch,
     pub(super) tally: Tally,
     pub(super) phase: Phase,
     /// What was really done to the hubs.
@@ -242,6 +244,7 @@ impl Coordinator {
         for (shard, why) in self.members.stuck() {
             self.lose_shard(shard, why);
         }
+        self.watch_thresholds();
         let status = self.status();
         self.live.show(&status);
         self.publish(&status);
@@ -342,6 +345,7 @@ impl Coordinator {
             updates: (driver && self.phase != Phase::Connecting).then(|| (census.planned, census.ended())),
             rate: self.tally.last_rate().filter(|_| driver && matches!(self.phase, Phase::Running { .. })),
             lag_us: self.tally.last_lag_us.filter(|_| driver),
+            thresholds: self.watch.lights.clone(),
         }
     }
 
@@ -381,7 +385,7 @@ impl Coordinator {
             placement: self.placement,
             events,
             waves: self.rollout.map(|rollout| rollout.waves).unwrap_or_default(),
-            abort: None,
+            abort: self.watch.abort,
         };
         let rules = facts.plan.thresholds.iter();
         let thresholds: Vec<Threshold> = rules.map(|rule| rule.threshold.clone()).collect();

@@ -19,6 +19,7 @@ use super::rate::schedule_spans;
 use super::rollout::Rollout;
 use super::signals::StopSignal;
 use super::tally::Tally;
+use super::thresholds::Watch;
 use super::{devices_file, doctor, environment, images};
 use crate::policy::{DeviceIds, HubFault, ReportFormat};
 use crate::profile::HubPlan;
@@ -145,6 +146,7 @@ pub(super) async fn launch(
     Ok(Coordinator {
         last_due: schedule_spans(plan).last().map(|(_, last)| *last),
         rollout: Rollout::of(plan, options.roles),
+        watch: Watch::of(plan, options.roles, &placement.shards),
         tally: Tally::new(placement.shards.len(), plan.fleet.retry_connect.count()),
         options,
         clock,

@@ -11,6 +11,7 @@ use super::print;
 use crate::measure::Gauges;
 use crate::policy::FirmwareStatus;
 use crate::report::human_duration;
+use crate::verdict::ThresholdLight;
 
 /// What there is to show.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,8 @@ pub(super) struct Status {
     pub(super) rate: Option<(f64, f64)>,
     /// 99th percentile (or largest value) of the schedule lag over the last second, in microseconds.
     pub(super) lag_us: Option<u64>,
+    /// How each threshold of the plan stands.
+    pub(super) thresholds: Vec<ThresholdLight>,
 }
 
 /// The view.
@@ -125,6 +128,13 @@ fn load(status: &Status) -> String {
     text
 }
 
+/// What is broken, by its metric.
+fn broken(status: &Status) -> String {
+    let broken: Vec<&str> =
+        status.thresholds.iter().filter(|light| light.is_broken()).map(ThresholdLight::metric).collect();
+    if broken.is_empty() { String::new() } else { format!("broken: {}", broken.join(", ")) }
+}
+
 fn line(status: &Status) -> String {
     let mut parts = vec![format!("[{:>6.1}s] {}", status.elapsed.as_secs_f64(), status.phase)];
     parts.extend(status.part.map(|part| part.to_string()));
@@ -133,7 +143,7 @@ fn line(status: &Status) -> String {
         parts.push(format!("connected {}/{}", status.gauges.connected, status.devices));
         parts.push(stages(&status.gauges));
     }
-    parts.extend([load(status), left(status)].into_iter().filter(|part| !part.is_empty()));
+    parts.extend([load(status), left(status), broken(status)].into_iter().filter(|part| !part.is_empty()));
     parts.join(" | ")
 }
 
@@ -153,12 +163,17 @@ fn lines(status: &Status) -> String {
     if !load.is_empty() {
         let _ = write!(text, "\n{:<14}{load}", "updates");
     }
+    let broken = broken(status);
+    if !broken.is_empty() {
+        let _ = write!(text, "\n{:<14}{broken}", "thresholds");
+    }
     text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::verdict::LightState;
 
     #[test]
     fn both_views_say_the_same() {
@@ -182,6 +197,11 @@ mod tests {
         assert!(line(&part).starts_with("[  12.0s] running | run 3 of 5 | connected 9/10 | "));
         assert!(lines(&part).starts_with("running       12 s  about 8 s left  run 3 of 5\n"));
         assert_eq!(lines(&status).lines().count(), 4);
+        let light = |expr: &str, state| ThresholdLight { expr: expr.to_owned(), observed: Some(1.0), state };
+        status.thresholds =
+            vec![light("census.failed == 0", LightState::Broken), light("update.total.p99 < 5s", LightState::Holding)];
+        assert!(line(&status).ends_with("about 8 s left | broken: census.failed"), "{}", line(&status));
+        assert!(lines(&status).ends_with("\nthresholds    broken: census.failed"), "{}", lines(&status));
         assert!(lines(&status).contains("offered 5.0/s  achieved 4.0/s"));
     }
 }

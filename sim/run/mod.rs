@@ -32,6 +32,7 @@ mod peaks;
 mod placement;
 mod preflight;
 pub mod print;
+mod publish;
 mod rate;
 mod registry;
 mod repeat;
@@ -41,6 +42,7 @@ mod signals;
 mod so_far;
 pub mod stored;
 mod tally;
+mod thresholds;
 mod trace_file;
 
 pub use checks::{Finding, Grade};

@@ -27,5 +27,6 @@ mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
 mod ten_drills;
+mod thresholds;
 mod tls;
 mod websocket;
