@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::arguments::CommandError;
-use crate::measure::RunResult;
+use crate::measure::{RunResult, raise_descriptor_limit};
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
 use crate::report::{self, Reporter as _};
-use crate::run::{self, FinishedRun, MetricsEndpoint, RunError, RunOptions, print};
+use crate::run::{self, FinishedRun, MetricsEndpoint, ResultsFolder, RunError, RunOptions, StopHandle, View, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -122,26 +122,30 @@ impl Shared {
         let program = std::env::current_exe()
             .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))?;
         let command = command_line(plan.seed);
+        // What concerns the whole process is decided here, by the program, and not by whoever runs a plan.
+        raise_descriptor_limit().map_err(CommandError::other)?;
+        let stop = stop_on_signals()?;
         let metrics = plan.report.metrics.map(MetricsEndpoint::open).transpose();
         let metrics = metrics.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
         if let Some(metrics) = &metrics {
             print::note(format_args!("metrics on http://{}/metrics", metrics.address()));
         }
-        let options = RunOptions {
-            plan,
-            roles,
-            out: self.out,
-            trace: self.trace,
-            command,
-            program,
-            owns_hub: self.owns_hub,
-            metrics: metrics.clone(),
-            swallow_outcomes: swallow_outcomes(),
-        };
+        let mut options = RunOptions::new(plan);
+        options.roles = roles;
+        options.folder = self.out.map_or(ResultsFolder::Own, ResultsFolder::At);
+        options.trace = self.trace;
+        options.command = command;
+        options.program = Some(program);
+        options.owns_hub = self.owns_hub;
+        options.view = View::Shown;
+        options.stop = stop;
+        options.metrics = metrics.clone();
+        options.swallow_outcomes = swallow_outcomes();
         match run::execute(options) {
             Ok(FinishedRun { result, folder }) => {
                 let table = table(&result)?;
-                print::line(format_args!("{table}\nresults   {}", folder.join("results.json").display()));
+                let file = folder.map(|folder| format!("\nresults   {}", folder.join("results.json").display()));
+                print::line(format_args!("{table}{}", file.unwrap_or_default()));
                 Ok(ExitCode::from_code(result.exit_code))
             }
             Err(error) => {
@@ -152,6 +156,11 @@ impl Shared {
             }
         }
     }
+}
+
+/// From now on the first signal stops what is under way, and the second exits.
+pub(super) fn stop_on_signals() -> Result<StopHandle, CommandError> {
+    run::stop_on_signals().map_err(|error| CommandError::other(format!("cannot wait for signals: {error}")))
 }
 
 /// What a run's end shows on the terminal.

@@ -12,6 +12,7 @@ mod hostile;
 mod hub;
 mod images;
 mod layers;
+mod library;
 mod links;
 mod mishaps;
 mod outages;
