@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use clap::Args;
 
 use super::arguments::CommandError;
-use super::shared::{Shared, Thresholds, program, without};
+use super::shared::{Shared, Thresholds, program, stop_on_signals, without};
 use crate::profile::Plan;
 use crate::report;
 use crate::run::{self, Part, Repeat, print};
@@ -48,6 +48,7 @@ impl Run {
             runs,
             name: plan.name.clone(),
             out: self.shared.out().or(plan.report.out.as_ref()).cloned(),
+            stop: stop_on_signals()?,
         };
         let repeated = run::repeat(&options)
             .map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;

@@ -7,12 +7,14 @@ use clap::Args;
 
 use super::arguments::CommandError;
 use super::ci;
-use crate::measure::RunResult;
+use crate::measure::{RunResult, raise_descriptor_limit};
 use crate::policy::ReportFormat;
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
-use crate::report::{self, Reporter as _, SUMMARY};
-use crate::run::{self, FinishedRun, MetricsEndpoint, Part, RunError, RunOptions, print};
+use crate::report::{self, RESULTS, Reporter as _, SUMMARY};
+use crate::run::{
+    self, FinishedRun, MetricsEndpoint, Part, ResultsFolder, RunError, RunOptions, StopHandle, View, print,
+};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -156,33 +158,41 @@ impl Shared {
     pub(super) fn execute_part(self, plan: Plan, roles: Roles, part: Option<Part>) -> Result<ExitCode, CommandError> {
         let program = program()?;
         let command = command_line(plan.seed);
+        // What concerns the whole process is decided here, by the program, and not by whoever runs a plan.
+        raise_descriptor_limit().map_err(CommandError::other)?;
+        let stop = stop_on_signals()?;
         let metrics = plan.report.metrics.map(MetricsEndpoint::open).transpose();
         let metrics = metrics.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
         if let Some(metrics) = &metrics {
             print::note(format_args!("metrics on http://{}/metrics", metrics.address()));
         }
+        if part.is_some() {
+            run::stop_with_parent(&stop).map_err(CommandError::other)?;
+        }
         let has_summary = plan.report.formats.contains(&ReportFormat::Markdown);
-        let options = RunOptions {
-            plan,
-            roles,
-            out: self.out,
-            trace: self.trace,
-            command,
-            program,
-            part,
-            owns_hub: self.owns_hub,
-            metrics: metrics.clone(),
-            swallow_outcomes: swallow_outcomes(),
-        };
+        let mut options = RunOptions::new(plan);
+        options.roles = roles;
+        options.folder = self.out.map_or(ResultsFolder::Own, ResultsFolder::At);
+        options.trace = self.trace;
+        options.command = command;
+        options.program = Some(program);
+        options.part = part;
+        options.owns_hub = self.owns_hub;
+        options.view = View::Shown;
+        options.stop = stop;
+        options.metrics = metrics.clone();
+        options.swallow_outcomes = swallow_outcomes();
         match run::execute(options) {
             Ok(FinishedRun { result, folder }) if part.is_some() => {
-                print::line(report::one_line(&result, &folder.join("results.json")));
+                print::line(report::one_line(&result, &folder.unwrap_or_default().join(RESULTS)));
                 Ok(ExitCode::from_code(result.exit_code))
             }
             Ok(FinishedRun { result, folder }) => {
                 let table = table(&result)?;
-                print::line(format_args!("{table}\nresults   {}", folder.join("results.json").display()));
-                ci::tell_of(&result, has_summary.then(|| folder.join(SUMMARY)).as_deref());
+                let file = folder.as_ref().map(|folder| format!("\nresults   {}", folder.join(RESULTS).display()));
+                print::line(format_args!("{table}{}", file.unwrap_or_default()));
+                let summary = folder.filter(|_| has_summary).map(|folder| folder.join(SUMMARY));
+                ci::tell_of(&result, summary.as_deref());
                 Ok(ExitCode::from_code(result.exit_code))
             }
             Err(error) => {
@@ -200,6 +210,11 @@ impl Shared {
 pub(super) fn program() -> Result<PathBuf, CommandError> {
     std::env::current_exe()
         .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))
+}
+
+/// From now on the first signal stops what is under way, and the second exits.
+pub(super) fn stop_on_signals() -> Result<StopHandle, CommandError> {
+    run::stop_on_signals().map_err(|error| CommandError::other(format!("cannot wait for signals: {error}")))
 }
 
 /// What a run's end shows on the terminal.

@@ -86,6 +86,15 @@ pub struct RunResult {
     pub events: Option<EventCounts>,
 }
 
+impl RunResult {
+    /// Whether the embedded hub ran in the generator's own process: what the generator used of the machine is then what
+    /// both used, and nobody can tell the parts.
+    #[must_use]
+    pub fn hub_is_within_generator(&self) -> bool {
+        self.hub.as_ref().is_some_and(|hub| hub.cpu_seconds.is_none())
+    }
+}
+
 /// What a run proved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -162,10 +171,12 @@ pub struct RateResult {
     pub achieved_per_s: Option<f64>,
 }
 
-/// The generator's own health.
+/// The generator's own health: that of the processes that hold fleet and driver. Whatever else such a process did
+/// meanwhile is in it: an embedded hub ([`RunResult::hub_is_within_generator`]), another run, the program that started the
+/// run as a library.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorHealth {
-    /// CPU of the processes that hold fleet and driver.
+    /// CPU of these processes during the run.
     pub cpu_seconds: f64,
     /// CPU in percent of all cores over the whole run.
     pub cpu_percent: f64,
@@ -185,15 +196,16 @@ pub struct GeneratorHealth {
     pub loop_lag_p99_us: BTreeMap<String, u64>,
 }
 
-/// The embedded hub's processes.
+/// The embedded hubs.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HubHealth {
-    /// How many processes there were.
+    /// How many there were.
     pub instances: usize,
-    /// Their CPU.
-    pub cpu_seconds: f64,
-    /// Resident memory of each at its peak, added up.
-    pub rss_peak_bytes: u64,
+    /// CPU of their processes; `None` where the hub was a thread of the generator's own process, whose figures then hold
+    /// the hub's as well.
+    pub cpu_seconds: Option<f64>,
+    /// Resident memory of each process at its peak, added up; `None` as with the CPU.
+    pub rss_peak_bytes: Option<u64>,
     /// What the limits of its tier did, by operation; empty without a tier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<ThrottleCount>,

@@ -28,13 +28,22 @@ pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
     if has_driver(result) && !result.observer.kind.is_empty() {
         say("Observer", observer(&result.observer));
     }
-    say("Generator", [processes(result.shards.len(), "shard"), generator(&result.generator)].concat());
+    let both = result.hub_is_within_generator().then(|| "the embedded hub's use included".to_owned());
+    say(
+        "Generator",
+        [processes(result.shards.len(), "shard"), generator(&result.generator), Vec::from_iter(both)].concat(),
+    );
     let place = if result.generator.hub_on_same_machine { "on the same machine" } else { "on another machine" };
     let hub = result.hub.as_ref().map_or_else(
         || vec!["not ours".to_owned()],
         |hub| {
-            let used =
-                vec![format!("CPU {}", cpu(hub.cpu_seconds)), format!("memory {}", human_bytes(hub.rss_peak_bytes))];
+            let used = match (hub.cpu_seconds, hub.rss_peak_bytes) {
+                (None, _) => vec!["within the generator's process".to_owned()],
+                (Some(seconds), memory) => {
+                    let memory = memory.map(|bytes| format!("memory {}", human_bytes(bytes)));
+                    std::iter::once(format!("CPU {}", cpu(seconds))).chain(memory).collect()
+                }
+            };
             [processes(hub.instances, "hub"), used].concat()
         },
     );
@@ -168,9 +177,21 @@ mod tests {
     #[test]
     fn cpu_time_below_what_is_counted_is_not_none() {
         let mut result = sample();
-        result.hub = Some(HubHealth { instances: 1, rss_peak_bytes: 1024, ..HubHealth::default() });
+        let (cpu_seconds, rss_peak_bytes) = (Some(0.0), Some(1024));
+        result.hub = Some(HubHealth { instances: 1, cpu_seconds, rss_peak_bytes, ..HubHealth::default() });
         let expected = "Hub        CPU < 10 ms, memory 1.00 KiB, on the same machine";
         assert!(health(&result).iter().any(|line| line == expected));
+    }
+
+    #[test]
+    fn a_hub_within_the_generator_s_process_has_no_figures_of_its_own() {
+        let mut result = sample();
+        result.hub = Some(HubHealth { instances: 1, ..HubHealth::default() });
+        let lines = health(&result);
+        let hub = "Hub        within the generator's process, on the same machine";
+        assert!(lines.iter().any(|line| line == hub), "{lines:?}");
+        assert!(lines.join(" ").contains("the embedded hub's use included"), "{lines:?}");
+        assert!(!health(&sample()).join(" ").contains("included"));
     }
 
     #[test]

@@ -27,9 +27,9 @@ pub(super) struct Facts {
     pub(super) command: String,
     pub(super) started_at: Timestamp,
     pub(super) duration_s: f64,
-    /// What the coordinator's own process has used.
+    /// What the coordinator's own process has used since the run began.
     pub(super) own: Usage,
-    /// What the embedded hubs have used.
+    /// What the embedded hubs have used, where they are processes of their own.
     pub(super) hub: Option<Usage>,
     /// What their limits did.
     pub(super) throttled: Vec<ThrottleCount>,
@@ -85,12 +85,10 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         series: total.series.clone(),
         rate: rate(&plan, roles, &placement.shards, &tally, waves.released.len()),
         generator: generator(&tally, own, duration_s, hub_on_same_machine),
-        hub: hub.map(|usage| HubHealth {
-            instances: placement.hubs,
-            cpu_seconds: usage.cpu.as_secs_f64(),
-            rss_peak_bytes: usage.rss_peak,
+        hub: self::hub(&placement, hub).map(|hub| HubHealth {
             throttled,
             faults: hub_faults.rows(&plan.faults),
+            ..hub
         }),
         shards: shards(&placement, &tally),
         observer: observer(&plan, &tally),
@@ -157,6 +155,17 @@ pub(super) fn observer(plan: &Plan, tally: &Tally) -> ObserverHealth {
         requests: counters.observer_requests,
         left_out: counters.observer_left_out,
     }
+}
+
+/// The embedded hubs, if there are any, which have used `usage`, if that is known: nothing is told yet of what their limits
+/// did, and of what was done to them.
+pub(super) fn hub(placement: &Placement, usage: Option<Usage>) -> Option<HubHealth> {
+    (placement.hubs > 0).then(|| HubHealth {
+        instances: placement.hubs,
+        cpu_seconds: usage.map(|usage| usage.cpu.as_secs_f64()),
+        rss_peak_bytes: usage.map(|usage| usage.rss_peak),
+        ..HubHealth::default()
+    })
 }
 
 /// A row for each shard.

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::assemble::{self, Facts};
+use super::carrier::Threads;
 use super::drill::{Conduct, moment};
+use super::embedded_hub::HubNews;
 use super::events_file::EventsFile;
 use super::hub_faults::HubFaults;
-use super::hub_process::HubNews;
 use super::hubs::Hubs;
 use super::keep::keep;
 use super::launch::launch;
@@ -20,7 +22,7 @@ use super::options::{FinishedRun, RunError, RunOptions};
 use super::output::Output;
 use super::placement::Placement;
 use super::rollout::Rollout;
-use super::signals::StopSignal;
+use super::stop::StopRequest;
 use super::tally::Tally;
 use super::thresholds::Watch;
 use crate::measure::{Tracer, Usage};
@@ -34,30 +36,42 @@ use crate::verdict::{self, Ending};
 /// to get it.
 pub(super) const START_LEAD: Duration = Duration::from_millis(300);
 
-/// Runs a plan. To be called from the program's main thread.
+/// Runs a plan, and waits for its end. It may be called on any thread, and several times at once: a run keeps nothing
+/// outside itself, but what it measures of the machine is measured of the process.
 ///
 /// # Errors
 /// Why there is no result; everything that was started has been stopped.
 pub fn execute(options: RunOptions) -> Result<FinishedRun, RunError> {
-    let signals = match options.part {
-        Some(_) => StopSignal::take_with_parent()?,
-        None => StopSignal::take()?,
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async move {
-        let clock = Clock::start();
-        let coordinator = launch(options, clock, signals).await?;
-        coordinator.run().await
+    // On a thread of its own, as the caller's may be one of a runtime, which must not start another.
+    thread::scope(|scope| {
+        let run = thread::Builder::new().name("run".to_owned()).spawn_scoped(scope, || conduct(options))?;
+        run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// Does so on this thread.
+fn conduct(options: RunOptions) -> Result<FinishedRun, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut threads = Threads::default();
+    let done = runtime.block_on(async {
+        let coordinator = launch(options, Clock::start(), &mut threads).await?;
+        coordinator.run().await
+    });
+    // With it goes what the shard on a thread talks to.
+    drop(runtime);
+    threads.end();
+    done
 }
 
 /// Everything that a run holds.
 pub(super) struct Coordinator {
     pub(super) options: RunOptions,
+    /// What this process had used before.
+    pub(super) before: Usage,
     pub(super) clock: Clock,
-    pub(super) output: Output,
+    pub(super) output: Option<Output>,
     pub(super) live: Live,
-    pub(super) signals: StopSignal,
+    pub(super) stop: StopRequest,
     pub(super) placement: Placement,
     pub(super) hubs: Hubs,
     pub(super) hub_on_same_machine: bool,
@@ -112,7 +126,7 @@ impl Coordinator {
             tokio::select! {
                 // What was said is heard before anybody is held to be silent.
                 biased;
-                () = self.signals.come() => self.on_signal(),
+                () = self.stop.come() => self.on_stop(),
                 Some((shard, word)) = self.members.hear() => self.on_word(shard, word).await?,
                 _ = second.tick() => self.on_second(),
                 (hub, news) = self.hubs.hear() => match news {
@@ -249,6 +263,9 @@ impl Coordinator {
         self.live.show(&status);
         self.publish(&status);
         self.look_after_events();
+        if let Some(observer) = &mut self.options.observer {
+            observer.tell(&status);
+        }
     }
 
     /// What a hub that has died served ends with it; the rest goes on. Those of its shards that are stopping already
@@ -261,7 +278,7 @@ impl Coordinator {
         self.members.stop(StopReason::HubDied, |member| member.hub == Some(hub));
     }
 
-    fn on_signal(&mut self) {
+    fn on_stop(&mut self) {
         self.end_load(StopReason::Interrupted, true);
         if self.options.roles.driver {
             let first = if matches!(self.phase, Phase::Healing { .. }) { "healing the fleet, then " } else { "" };
@@ -377,7 +394,7 @@ impl Coordinator {
             command: self.options.command,
             started_at: self.clock.wall().at(Nanos::ZERO),
             duration_s: now.as_secs_f64(),
-            own: Usage::of_self(),
+            own: Usage::of_self().since(self.before),
             hub: self.hubs.usage(),
             throttled: self.hubs.throttled(),
             hub_faults: self.hub_faults,
@@ -398,12 +415,12 @@ impl Coordinator {
         if let Some(metrics) = &metrics {
             metrics.publish_end(&mut result);
         }
-        let kept = keep(&self.output, &report::files(&formats), &result);
+        let kept = self.output.as_ref().map_or(Ok(()), |output| keep(output, &report::files(&formats), &result));
         if let Err(source) = kept.and_then(|()| Ok(events_kept.unwrap_or(Ok(()))?)) {
             return Err(RunError::Write { source, result: Box::new(result) });
         }
         // Last, so that a hub that does not stop holds up nothing but the end.
         self.hubs.stop();
-        Ok(FinishedRun { result, folder: self.output.folder().to_owned() })
+        Ok(FinishedRun { result, folder: self.output.map(|output| output.folder().to_owned()) })
     }
 }

@@ -13,31 +13,32 @@ use crate::policy::FirmwareStatus;
 use crate::report::human_duration;
 use crate::verdict::ThresholdLight;
 
-/// What there is to show.
+/// How far a run is.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Status {
+#[non_exhaustive]
+pub struct Status {
     /// Which run of a series this is.
-    pub(super) part: Option<Part>,
+    pub part: Option<Part>,
     /// What is being done.
-    pub(super) phase: &'static str,
+    pub phase: &'static str,
     /// How far the roll-out is, where there is one.
-    pub(super) rollout: Option<String>,
+    pub rollout: Option<String>,
     /// Time since the run started.
-    pub(super) elapsed: Duration,
+    pub elapsed: Duration,
     /// Estimate of the time left.
-    pub(super) left: Option<Duration>,
+    pub left: Option<Duration>,
     /// Devices in all; 0 if the fleet is not ours.
-    pub(super) devices: u32,
+    pub devices: u32,
     /// What stands now.
-    pub(super) gauges: Gauges,
+    pub gauges: Gauges,
     /// Updates planned and ended.
-    pub(super) updates: Option<(u64, u64)>,
+    pub updates: Option<(u64, u64)>,
     /// Calls due and calls sent per second, over the last second.
-    pub(super) rate: Option<(f64, f64)>,
+    pub rate: Option<(f64, f64)>,
     /// 99th percentile (or largest value) of the schedule lag over the last second, in microseconds.
-    pub(super) lag_us: Option<u64>,
+    pub lag_us: Option<u64>,
     /// How each threshold of the plan stands.
-    pub(super) thresholds: Vec<ThresholdLight>,
+    pub thresholds: Vec<ThresholdLight>,
 }
 
 /// The view.
@@ -49,6 +50,8 @@ pub(super) enum Live {
     Lines(print::Notes),
     /// Nothing but what has to be said: something else is being told.
     Silent(print::Notes),
+    /// Nothing; what has to be said goes to the log.
+    Quiet,
 }
 
 impl Live {
@@ -78,7 +81,7 @@ impl Live {
                 bar.tick();
             }
             Self::Lines(notes) => notes.say(line(status)),
-            Self::Silent(_) => {}
+            Self::Silent(_) | Self::Quiet => {}
         }
     }
 
@@ -87,6 +90,7 @@ impl Live {
         match self {
             Self::Terminal(bar) => bar.suspend(|| print::note(text)),
             Self::Lines(notes) | Self::Silent(notes) => notes.say(text.to_owned()),
+            Self::Quiet => tracing::info!("{text}"),
         }
     }
 
@@ -95,6 +99,7 @@ impl Live {
         match self {
             Self::Terminal(bar) => bar.finish_and_clear(),
             Self::Lines(notes) | Self::Silent(notes) => notes.finish(),
+            Self::Quiet => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use super::coordinator::Coordinator;
 use super::faults;
 use super::live::Status;
 use super::rollout::{self, Waves};
-use crate::measure::{HubHealth, RateResult, RunResult, ThresholdResult, Usage};
+use crate::measure::{RateResult, RunResult, ThresholdResult, Usage};
 use crate::report::Moment;
 use crate::time::Nanos;
 use crate::verdict::{LightState, ThresholdLight};
@@ -24,12 +24,8 @@ impl Coordinator {
 
     /// A result of what was measured so far, as far as metrics tell of it. Nothing of it has been judged.
     fn known_so_far(&mut self, status: &Status) -> RunResult {
-        let hub = self.hubs.usage().map(|usage| HubHealth {
-            instances: self.placement.hubs,
-            cpu_seconds: usage.cpu.as_secs_f64(),
-            rss_peak_bytes: usage.rss_peak,
-            ..HubHealth::default()
-        });
+        let hub = assemble::hub(&self.placement, self.hubs.usage());
+        let own = Usage::of_self().since(self.before);
         let (plan, roles, tally) = (&self.options.plan, self.options.roles, &self.tally);
         let (total, none) = (&tally.total, Waves::default());
         let duration_s = status.elapsed.as_secs_f64();
@@ -43,7 +39,7 @@ impl Coordinator {
             census: total.census.clone(),
             series: total.series.clone(),
             rate: RateResult { offered_per_s: offered, achieved_per_s: achieved },
-            generator: assemble::generator(tally, Usage::of_self(), duration_s, self.hub_on_same_machine),
+            generator: assemble::generator(tally, own, duration_s, self.hub_on_same_machine),
             hub,
             shards: assemble::shards(&self.placement, tally),
             observer: if roles.driver { assemble::observer(plan, tally) } else { Default::default() },

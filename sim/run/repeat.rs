@@ -16,7 +16,7 @@ use std::thread;
 use super::options::Part;
 use super::output::{Output, OutputError};
 use super::print;
-use super::signals::StopSignal;
+use super::stop::StopHandle;
 use super::stored::{self, Stored, StoredError, run_folder, runs_in};
 use crate::report::{RESULTS, is_result};
 use crate::time::Clock;
@@ -35,6 +35,8 @@ pub struct Repeat {
     pub name: String,
     /// The folder of the series; by default a new one below reports/runs.
     pub out: Option<PathBuf>,
+    /// What stops the series, and the run that is under way.
+    pub stop: StopHandle,
 }
 
 /// A series that has ended.
@@ -97,7 +99,7 @@ pub fn repeat(options: &Repeat) -> Result<Repeated, RepeatError> {
     };
     let folder = folder.folder().to_owned();
     make_room(&folder, options.runs)?;
-    let stop = Stop::listen()?;
+    let stop = Stop::listen(&options.stop)?;
     let (mut results, mut codes) = (Vec::new(), Vec::new());
     for number in 1..=options.runs {
         if stop.is_asked_for() {
@@ -176,11 +178,13 @@ struct Asked {
 
 impl Stop {
     /// Listens from now on.
-    fn listen() -> io::Result<Self> {
-        let (signals, stop) = (StopSignal::take()?, Self::default());
+    fn listen(handle: &StopHandle) -> io::Result<Self> {
+        let (handle, stop) = (handle.clone(), Self::default());
         let heard = stop.clone();
         thread::Builder::new().name("stop".to_owned()).spawn(move || {
-            signals.wait();
+            if handle.wait().is_err() {
+                return;
+            }
             let mut asked = heard.lock();
             (asked.stop, asked.run) = (true, None);
         })?;

@@ -35,6 +35,8 @@ pub(super) struct Standing<'a> {
     pub(super) hub_faults: &'a HubFaults,
     pub(super) load: Option<LoadSpan>,
     pub(super) now: Nanos,
+    /// What the coordinator's process has used for the run.
+    pub(super) own: Usage,
 }
 
 impl Asked {
@@ -56,7 +58,7 @@ impl Asked {
 
     /// What the run has come to: of its census, which holds every planned update, and of what else is asked for.
     pub(super) fn so_far(&self, standing: &Standing<'_>) -> RunResult {
-        let Standing { plan, tally, waves, hub_faults, load, now } = standing;
+        let Standing { plan, tally, waves, hub_faults, load, now, own } = standing;
         let total = &tally.total;
         let mut so_far = RunResult {
             // Details are judged by nobody. Until every shard has told its part, the plan knows how many there are.
@@ -84,7 +86,7 @@ impl Asked {
             so_far.intervals = worst_second(tally.intervals.iter(), *load).into_iter().collect();
         }
         if self.any(|metric| *metric == Metric::GeneratorCpu) {
-            let cpu_percent = cpu_percent(Usage::of_self(), tally, now.as_secs_f64());
+            let cpu_percent = cpu_percent(*own, tally, now.as_secs_f64());
             so_far.generator = GeneratorHealth { cpu_percent, ..GeneratorHealth::default() };
         }
         if self.any(|metric| metric.fault().is_some()) {
@@ -179,6 +181,7 @@ mod tests {
             hub_faults: &HubFaults::default(),
             load: Some(LoadSpan { from_s: 1.0, to_s: 6.0 }),
             now: at(6.0),
+            own: Usage::of_self(),
         });
         thresholds.iter().map(|threshold| light(threshold, &so_far).state).collect()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::coordinator::Coordinator;
 use super::so_far::{Asked, Standing};
-use crate::measure::{RunResult, ThresholdAbort};
+use crate::measure::{RunResult, ThresholdAbort, Usage};
 use crate::policy::{DeviceRange, ThresholdRule};
 use crate::profile::Plan;
 use crate::report::human_value;
@@ -78,6 +78,7 @@ impl Coordinator {
             hub_faults: &self.hub_faults,
             load: self.load_span(now),
             now,
+            own: Usage::of_self().since(self.before),
         });
         let News { warnings, ends } = self.watch.look(now.since(start), &so_far);
         for warning in warnings {

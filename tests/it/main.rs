@@ -14,6 +14,7 @@ mod hostile;
 mod hub;
 mod images;
 mod layers;
+mod library;
 mod links;
 mod metrics;
 mod mishaps;
