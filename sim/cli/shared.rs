@@ -10,7 +10,7 @@ use crate::measure::RunResult;
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
 use crate::report::{self, Reporter as _};
-use crate::run::{self, FinishedRun, MetricsEndpoint, RunError, RunOptions, print};
+use crate::run::{self, FinishedRun, MetricsEndpoint, RunError, RunOptions, View, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -61,6 +61,9 @@ pub(super) struct Shared {
     /// Write every timestamp and decision about this device's update (its number, from 0) into the results' folder
     #[arg(long, value_name = "DEVICE")]
     trace: Option<u32>,
+    /// Show how far the run is by a line a second on standard error, also on a terminal that could show more
+    #[arg(long)]
+    plain: bool,
     /// Confirm that you may put load on a hub that is not on this machine
     #[arg(long = "i-own-this-hub")]
     owns_hub: bool,
@@ -136,6 +139,7 @@ impl Shared {
             program,
             owns_hub: self.owns_hub,
             metrics: metrics.clone(),
+            view: if self.plain { View::Plain } else { View::Shown },
             swallow_outcomes: swallow_outcomes(),
         };
         match run::execute(options) {

@@ -9,7 +9,7 @@ use super::drill::Conduct;
 use super::follow::tracer;
 use super::hub_faults::HubFaults;
 use super::hubs::Hubs;
-use super::live::Live;
+use super::live::{Live, Meter, Status};
 use super::members::Members;
 use super::options::{RunError, RunOptions};
 use super::output::Output;
@@ -67,6 +67,9 @@ pub(super) async fn launch(
         Some(folder) => Output::open(folder, &names)?,
         None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,
     };
+    // Before anything else is started that may have something to say.
+    let first = Status::first(plan, options.roles);
+    let live = Live::open(options.view, plan.report.narrate, clock, &signals, first)?;
     let hubs = match plan.embedded_hub() {
         Some(config) => select! {
             started = Hubs::start(placement.hubs, &options.program, &config, HubFault::among(&plan.faults)) => started?,
@@ -79,7 +82,6 @@ pub(super) async fn launch(
         options.plan.fleet.transport = hub.endpoints.transport();
     }
     let plan = &options.plan;
-    let live = Live::detect(plan.report.narrate)?;
     if let Some(warning) = &warning {
         live.say(warning);
     }
@@ -143,6 +145,7 @@ pub(super) async fn launch(
         clock,
         output,
         live,
+        meter: Meter::default(),
         signals,
         placement,
         hubs,

@@ -37,8 +37,23 @@ pub struct RunOptions {
     /// Who is told how the run goes, for whoever scrapes it; it outlives the run. What the plan says of one is for whoever
     /// opens it.
     pub metrics: Option<MetricsEndpoint>,
+    /// What is shown while the run goes on.
+    pub view: View,
     /// Forget so many outcomes: proves that the census notices.
     pub swallow_outcomes: u32,
+}
+
+/// What is shown on the terminal while a run goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum View {
+    /// Nothing at all; what would be said goes to `tracing`.
+    #[default]
+    Quiet,
+    /// A screen of its own where standard input, output and error are a terminal, else as [`View::Plain`]. What a plan
+    /// with `report.narrate` tells goes to standard output.
+    Shown,
+    /// A line a second on standard error.
+    Plain,
 }
 
 /// A finished run: what it measured, judged, and where that was written.

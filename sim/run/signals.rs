@@ -7,14 +7,29 @@ use std::thread;
 use nix::sys::signal::{SigSet, Signal};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
+use super::farewell::Farewell;
 use crate::verdict::ExitCode;
 
 /// The first signal that asks the program to stop.
 #[derive(Debug)]
 pub struct StopSignal {
     first: Option<oneshot::Receiver<()>>,
+    asker: StopAsker,
+    farewell: Farewell,
+}
+
+/// Asks for the end as the first signal does, and never more than that.
+#[derive(Debug, Clone)]
+pub(super) struct StopAsker(mpsc::Sender<()>);
+
+impl StopAsker {
+    /// Asks.
+    pub(super) fn ask(&self) {
+        // One that waits already is as good as two.
+        let _ = self.0.try_send(());
+    }
 }
 
 impl StopSignal {
@@ -37,25 +52,43 @@ impl StopSignal {
             ))
         })?;
         let (tell, first) = oneshot::channel();
+        let (ask, mut asked) = mpsc::channel(1);
+        let farewell = Farewell::default();
+        let leaving = farewell.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 let mut tell = Some(tell);
                 loop {
-                    tokio::select! {
-                        _ = interrupt.recv() => {}
-                        _ = terminate.recv() => {}
-                        _ = hang_up.recv() => {}
-                    }
+                    let at_once = tokio::select! {
+                        _ = interrupt.recv() => true,
+                        _ = terminate.recv() => true,
+                        _ = hang_up.recv() => true,
+                        Some(()) = asked.recv() => false,
+                    };
                     match tell.take() {
                         // If nobody waits any more, the program is about to end anyway.
                         Some(tell) => drop(tell.send(())),
-                        // Children end with this process.
-                        None => std::process::exit(ExitCode::Aborted.code().into()),
+                        None if at_once => {
+                            leaving.say();
+                            // Children end with this process.
+                            std::process::exit(ExitCode::Aborted.code().into());
+                        }
+                        None => {}
                     }
                 }
             });
         })?;
-        Ok(Self { first: Some(first) })
+        Ok(Self { first: Some(first), asker: StopAsker(ask), farewell })
+    }
+
+    /// Who can ask for the end.
+    pub(super) fn asker(&self) -> StopAsker {
+        self.asker.clone()
+    }
+
+    /// What is to be done before the second signal ends the program.
+    pub(super) fn farewell(&self) -> Farewell {
+        self.farewell.clone()
     }
 
     /// Waits for it; for ever once it has come.
