@@ -75,6 +75,9 @@ pub(super) struct Shared {
     /// Write every timestamp and decision about this device's update (its number, from 0) into the results' folder
     #[arg(long, value_name = "DEVICE")]
     trace: Option<u32>,
+    /// Show how far the run is by a line a second on standard error, also on a terminal that could show more
+    #[arg(long)]
+    plain: bool,
     /// Confirm that you may put load on a hub that is not on this machine
     #[arg(long = "i-own-this-hub")]
     owns_hub: bool,
@@ -178,7 +181,7 @@ impl Shared {
         options.program = Some(program);
         options.part = part;
         options.owns_hub = self.owns_hub;
-        options.view = View::Shown;
+        options.view = if self.plain { View::Plain } else { View::Shown };
         options.stop = stop;
         options.metrics = metrics.clone();
         options.swallow_outcomes = swallow_outcomes();

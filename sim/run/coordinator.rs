@@ -16,7 +16,7 @@ use super::hub_faults::HubFaults;
 use super::hubs::Hubs;
 use super::keep::keep;
 use super::launch::launch;
-use super::live::{Live, Status};
+use super::live::{Live, Meter};
 use super::members::{Members, State};
 use super::options::{FinishedRun, RunError, RunOptions};
 use super::output::Output;
@@ -71,6 +71,7 @@ pub(super) struct Coordinator {
     pub(super) clock: Clock,
     pub(super) output: Option<Output>,
     pub(super) live: Live,
+    pub(super) meter: Meter,
     pub(super) stop: StopRequest,
     pub(super) placement: Placement,
     pub(super) hubs: Hubs,
@@ -284,6 +285,11 @@ impl Coordinator {
             let first = if matches!(self.phase, Phase::Healing { .. }) { "healing the fleet, then " } else { "" };
             self.live.say(&format!("stopping: {first}writing what there is; Ctrl-C again leaves at once"));
         }
+        if self.live.wants_details() {
+            // At once, rather than at the next second.
+            let status = self.status();
+            self.live.show(&status);
+        }
     }
 
     pub(super) fn stop(&mut self, reason: StopReason) {
@@ -316,54 +322,6 @@ impl Coordinator {
         let (outcome, detail) = if hub_died { (Outcome::HubError, "hub_died") } else { (Outcome::LostShard, "") };
         census.add(outcome, detail, missing);
         self.note_lost(shard, outcome, detail, missing);
-    }
-
-    fn status(&self) -> Status {
-        let plan = &self.options.plan;
-        let elapsed = self.clock.now().since(Nanos::ZERO);
-        let gauges = self.tally.gauges();
-        let (phase, left) = match self.phase {
-            // How long a driver alone has to wait is up to somebody else.
-            Phase::Connecting if !self.options.roles.fleet => ("waiting", None),
-            Phase::Connecting => {
-                let phase = if gauges.registered > 0 { "registering" } else { "connecting" };
-                (phase, plan.estimated_duration().checked_sub(elapsed))
-            }
-            Phase::Running { since } => {
-                let now = Instant::now();
-                // What was seen so far tells more than what the plan allows for.
-                let whole = match (self.last_due, self.tally.longest_update()) {
-                    (Some(last_due), Some(longest)) => last_due + longest,
-                    _ => plan.estimated_load(),
-                };
-                if now < since {
-                    ("holding", Some(since.duration_since(now) + whole))
-                } else {
-                    (self.phase_in_words(since), whole.checked_sub(now.duration_since(since)))
-                }
-            }
-            Phase::Healing { .. } => ("healing", None),
-            Phase::Stopping { .. } => ("stopping", None),
-        };
-        let driver = self.options.roles.driver;
-        let census = &self.tally.total.census;
-        let (rollout, left) = match self.rollout_status().filter(|_| self.is_running()) {
-            Some((words, its)) => (Some(words), its),
-            None => (None, left),
-        };
-        Status {
-            part: self.options.part,
-            phase,
-            rollout,
-            elapsed,
-            left: left.filter(|_| driver),
-            devices: plan.fleet.devices,
-            gauges,
-            updates: (driver && self.phase != Phase::Connecting).then(|| (census.planned, census.ended())),
-            rate: self.tally.last_rate().filter(|_| driver && matches!(self.phase, Phase::Running { .. })),
-            lag_us: self.tally.last_lag_us.filter(|_| driver),
-            thresholds: self.watch.lights.clone(),
-        }
     }
 
     fn finish(mut self) -> Result<FinishedRun, RunError> {

@@ -11,9 +11,9 @@ use super::events_file::EventsFile;
 use super::follow::{followed, tracer};
 use super::hub_faults::HubFaults;
 use super::hubs::Hubs;
-use super::live::Live;
+use super::live::{Live, Meter, Status};
 use super::members::Members;
-use super::options::{ResultsFolder, RunError, RunOptions, View};
+use super::options::{ResultsFolder, RunError, RunOptions};
 use super::output::Output;
 use super::preflight::{self, PreflightError};
 use super::rate::schedule_spans;
@@ -77,6 +77,9 @@ pub(super) async fn launch(
     if let (Some(device), None) = (options.trace, &output) {
         return Err(RunError::TraceNowhere { device });
     }
+    // Before anything else is started that may have something to say.
+    let first = Status::first(plan, &options);
+    let live = Live::open(options.view, plan.report.narrate, clock, &options.stop, first)?;
     let hubs = match plan.embedded_hub() {
         Some(config) => {
             let (program, faults) = (options.program.as_deref(), HubFault::among(&plan.faults));
@@ -92,10 +95,6 @@ pub(super) async fn launch(
         options.plan.fleet.transport = hub.endpoints.transport();
     }
     let plan = &options.plan;
-    let live = match options.view {
-        View::Quiet => Live::Quiet,
-        View::Shown => Live::detect(plan.report.narrate)?,
-    };
     if let Some(warning) = &warning {
         live.say(warning);
     }
@@ -167,6 +166,7 @@ pub(super) async fn launch(
         clock,
         output,
         live,
+        meter: Meter::default(),
         stop,
         placement,
         hubs,

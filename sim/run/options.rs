@@ -103,9 +103,11 @@ pub enum View {
     /// Nothing at all; what would be said goes to `tracing`.
     #[default]
     Quiet,
-    /// How far the run is, on standard error: in place where that is a terminal, a line a second elsewhere. What a plan
+    /// A screen of its own where standard input, output and error are a terminal, else as [`View::Plain`]. What a plan
     /// with `report.narrate` tells goes to standard output.
     Shown,
+    /// A line a second on standard error.
+    Plain,
 }
 
 /// Who is told, once a second, how far a run is. It is called on the thread that conducts the run: what it takes long for

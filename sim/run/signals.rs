@@ -40,6 +40,7 @@ pub fn stop_on_signals() -> io::Result<StopHandle> {
                     _ = hang_up.recv() => {}
                 }
                 if pulled.is_stopped() {
+                    pulled.farewell().say();
                     // Children end with this process.
                     std::process::exit(ExitCode::Aborted.code().into());
                 }

@@ -6,12 +6,15 @@ use std::io;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use super::farewell::Farewell;
+
 /// A way to stop a run from any thread, as Ctrl-C stops the command: calls that are under way are given up and counted as
 /// aborted, devices disconnect, and the result comes all the same, with the verdict `aborted`. Its clones are the same
 /// handle.
 #[derive(Debug, Clone, Default)]
 pub struct StopHandle {
     asked: watch::Sender<bool>,
+    farewell: Farewell,
 }
 
 impl StopHandle {
@@ -40,6 +43,11 @@ impl StopHandle {
         let runtime = Builder::new_current_thread().build()?;
         runtime.block_on(self.request().come());
         Ok(())
+    }
+
+    /// What is to be done before a second signal ends the program.
+    pub(super) const fn farewell(&self) -> &Farewell {
+        &self.farewell
     }
 
     /// The end that waits.

@@ -5,7 +5,7 @@ use std::fmt;
 use super::observe::{Scope, observe};
 use super::outlook::outlook;
 use crate::measure::RunResult;
-use crate::policy::Threshold;
+use crate::policy::{Threshold, Unit};
 
 /// What a threshold says while the run goes on.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,12 @@ impl ThresholdLight {
     #[must_use]
     pub fn metric(&self) -> &str {
         self.expr.split(' ').next().unwrap_or_default()
+    }
+
+    /// The unit of the observed value; a count if the expression is none of ours.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.expr.parse::<Threshold>().map_or(Unit::Count, |threshold| threshold.metric.unit())
     }
 
     /// Whether it is broken.
