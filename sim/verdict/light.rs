@@ -80,7 +80,7 @@ impl fmt::Display for LightState {
 /// A light is never broken for what merely has not happened yet. What can only grow (counts, maxima, peaks) or only fall (minima,
 /// `connected.pct`) is broken once no value that it can still take would hold. A percentile, a mean or a rate may go either
 /// way, and stands as it stands, once there are enough samples; with fewer, one that stands in for a percentile (see
-/// [`super::judge`]) may show that the threshold holds, and never that it is broken: of three samples the longest says
+/// [`super::judge()`]) may show that the threshold holds, and never that it is broken: of three samples the longest says
 /// nothing of the 99th percentile of a thousand.
 #[must_use]
 pub fn light(threshold: &Threshold, so_far: &RunResult) -> ThresholdLight {
