@@ -13,8 +13,8 @@ use crate::verdict::{LightState, ThresholdLight};
 impl Coordinator {
     /// Hands over what is known by now, if anybody may ask for it. To be called once a second.
     ///
-    /// All there is to do is to copy the histograms, 200 KB for each series (a millisecond for all of a run): statistics
-    /// and text are made of them on the thread of who serves them, and only when somebody asks.
+    /// All there is to do is to copy the histograms, 200 KB for each series (0.5 to 4 ms for all thirty, measured on two busy
+    /// cores): statistics and text, 4 to 6 ms more, are made on the thread of who serves them, when somebody asks.
     pub(super) fn publish(&mut self, status: &Status) {
         if let Some(metrics) = self.options.metrics.clone() {
             let moment = Moment { phase: status.phase, gauges: status.gauges };
@@ -22,7 +22,7 @@ impl Coordinator {
         }
     }
 
-    /// A result of what was measured so far, as far as metrics tell of it. Nothing of it has been judged.
+    /// A result of what was measured so far, as far as metrics tell of it. Of it only thresholds are judged.
     fn known_so_far(&mut self, status: &Status) -> RunResult {
         let hub = assemble::hub(&self.placement, self.hubs.usage());
         let own = Usage::of_self().since(self.before);
