@@ -1,4 +1,7 @@
 //! The coordinator: a plan becomes hub and shards, and what they measure becomes a result.
+//!
+//! [`execute`] runs a plan; [`diagnose`] tells beforehand what the machine lacks for it; [`provision`] and [`cleanup`] create
+//! and delete a plan's devices on a hub elsewhere. Where that hub is, and what opens it, stands in [`environment`]'s variables.
 
 mod address;
 mod assemble;
@@ -16,6 +19,7 @@ mod farewell;
 mod faults;
 mod follow;
 mod hub_faults;
+#[doc(hidden)]
 pub mod hub_keys;
 mod hub_listening;
 mod hub_process;
@@ -35,6 +39,7 @@ mod output;
 mod peaks;
 mod placement;
 mod preflight;
+#[doc(hidden)]
 pub mod print;
 mod publish;
 mod rate;
@@ -50,11 +55,13 @@ mod tally;
 mod thresholds;
 mod trace_file;
 
+pub use crate::shard::Roles;
 pub use checks::{Finding, Grade};
 pub use coordinator::execute;
 pub use devices_file::DevicesFileError;
 pub use doctor::{Diagnosis, diagnose};
 pub use embedded_hub::EmbeddedHubError;
+#[doc(hidden)]
 pub use hub_process::serve_hub_process;
 pub use keep::{KeepError, keep};
 pub use live::{Health, Mishap, Pulse, SeriesRow, Status};

@@ -9,6 +9,7 @@ mod drills;
 mod elsewhere;
 mod events;
 mod every_fault;
+mod exit_codes;
 mod faults;
 mod hostile;
 mod hub;
