@@ -41,6 +41,8 @@ pub enum Domain {
     Image,
     /// How late a fault makes what a connection carries; numbers: device, fault, then connection and direction.
     PathLatency,
+    /// Runs drawn again to tell how sure a comparison is; number: the side.
+    Bootstrap,
 }
 
 /// The seed of a run.

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
+    compare::Compare,
     doctor::Doctor,
     drive::Drive,
     fleet::Fleet,
@@ -11,6 +12,7 @@ use super::{
     provision::{Cleanup, Provision},
     report::Report,
     run::Run,
+    schema::SchemaCommand,
     shard::ShardCommand,
 };
 use crate::run::print;
@@ -19,28 +21,33 @@ use crate::verdict::ExitCode;
 /// Load simulator for IoT hubs: brings virtual devices online over MQTT, calls `firmwareUpdate` on them, and measures
 /// how long every device-twin transition takes.
 #[derive(Debug, Parser)]
-#[command(name = "twinstorm", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "twinstorm", version, arg_required_else_help = true, after_help = after_help())]
 pub struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done and every threshold held; 2 usage or profile error; 97 aborted (Ctrl-C);
-96 the result is invalid; 99 a threshold was broken, or a drill failed or did not recover; 1 anything else.
-
-Environment: TWINSTORM_SET_<SECTION>__<KEY> sets a value of the profile; TWINSTORM_LOG sets what is
-logged (warn, info, debug, or a filter like twinstorm::hub=debug).";
+/// What stands below the help of the program, and of the commands that judge.
+fn after_help() -> String {
+    format!(
+        "{}\n\n\
+         Environment: TWINSTORM_SET_<SECTION>__<KEY> sets a value of the profile; TWINSTORM_LOG sets what is\n\
+         logged (warn, info, debug, or a filter like twinstorm::hub=debug).",
+        ExitCode::help()
+    )
+}
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a profile: embedded hub, fleet and driver together (default: quickstart)
+    #[command(after_help = after_help())]
     Run(Run),
     /// The embedded hub alone, until stopped
     Hub(HubCommand),
     /// The devices alone, until stopped
     Fleet(Fleet),
     /// The driver alone: waits until the profile's devices are online, then updates them
+    #[command(after_help = after_help())]
     Drive(Drive),
     /// Make the reports of a result again, in any format
     Report(Report),
@@ -50,8 +57,12 @@ enum Command {
     Cleanup(Cleanup),
     /// List, show and check profiles
     Profile(ProfileCommand),
+    /// Tell whether new results are worse than base ones, by statistics over runs
+    Compare(Compare),
     /// Tell whether this machine can carry a profile, and what mends it where it cannot
     Doctor(Doctor),
+    /// Print the JSON Schema of results.json
+    Schema(SchemaCommand),
     #[command(hide = true)]
     Shard(ShardCommand),
 }
@@ -69,7 +80,9 @@ impl Arguments {
             Command::Provision(command) => command.execute(),
             Command::Cleanup(command) => command.execute(),
             Command::Profile(command) => command.execute(),
+            Command::Compare(command) => command.execute(),
             Command::Doctor(command) => command.execute(),
+            Command::Schema(command) => command.execute(),
             Command::Shard(command) => command.execute(),
         };
         match done {

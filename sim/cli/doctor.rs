@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::arguments::CommandError;
 use super::shared::PlanOptions;
+use crate::measure::raise_descriptor_limit;
 use crate::run::{self, Grade, print};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
@@ -21,6 +22,8 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
         let plan = self.options.plan(&self.profile)?;
+        // As a run does before it starts.
+        raise_descriptor_limit().map_err(CommandError::other)?;
         let diagnosis = run::diagnose(&plan, Roles::BOTH).map_err(CommandError::other)?;
         print::line(format!("{}: {}", plan.name, plan.summary()));
         if !diagnosis.processes.is_empty() {

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::arguments::CommandError;
-use super::shared::Shared;
+use super::shared::{Shared, Thresholds};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -13,12 +13,14 @@ pub(super) struct Drive {
     /// A built-in profile's name (see `twinstorm profile list`) or a file
     profile: String,
     #[command(flatten)]
+    thresholds: Thresholds,
+    #[command(flatten)]
     shared: Shared,
 }
 
 impl Drive {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
-        let plan = self.shared.plan(&self.profile)?;
+        let plan = self.shared.plan(&self.profile, &self.thresholds.exprs)?;
         self.shared.execute(plan.without_embedded_hub(), Roles::DRIVER)
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
-        let plan = self.shared.plan(&self.profile)?;
+        let plan = self.shared.plan(&self.profile, &[])?;
         self.shared.execute(plan.without_embedded_hub(), Roles::FLEET)
     }
 }

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::CommandError;
+use super::shared::stop_on_signals;
 use crate::dialect::azure::WEBSOCKET_PATH;
 use crate::hub::{CA_FILE, DoorLimits, Hub, HubConfig, HubDelays, HubIdentity, HubLimits, Tier};
 use crate::measure::{cores, raise_descriptor_limit};
-use crate::run::{self, StopSignal, environment, hub_keys, print};
+use crate::run::{self, environment, hub_keys, print};
 use crate::verdict::ExitCode;
 
 /// Where the hub listens for MQTT unless it is told where, or told to speak TLS.
@@ -104,8 +105,7 @@ impl HubCommand {
                 CommandError::usage(format!("cannot replace {}: {error}; name another --env-file", path.display()))
             })?;
         }
-        let stop =
-            StopSignal::take().map_err(|error| CommandError::other(format!("cannot wait for signals: {error}")))?;
+        let stop = stop_on_signals()?;
         let config = HubConfig {
             mqtt: self.mqtt.or((!speaks_tls).then_some(MQTT)),
             mqtts: self.mqtts,
@@ -145,7 +145,7 @@ impl HubCommand {
             None => print::line("keys  generated for this run; --env-file FILE writes them to a file"),
         }
         print::line("Ctrl-C stops it.");
-        stop.wait();
+        stop.wait().map_err(CommandError::other)?;
         for count in hub.throttled().iter().filter(|count| count.is_notable()) {
             print::line(format!("limit {count}"));
         }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod ci;
+mod compare;
 mod doctor;
 mod drive;
 mod fleet;
@@ -10,6 +11,7 @@ mod profile;
 mod provision;
 mod report;
 mod run;
+mod schema;
 mod shard;
 mod shared;
 

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::arguments::CommandError;
 use super::shared::DeviceOptions;
+use super::shared::stop_on_signals;
 use crate::policy::units;
 use crate::run::{self, RegistryOptions, RegistrySummary, RunError, print};
 use crate::verdict::ExitCode;
@@ -84,6 +85,7 @@ impl Common {
             by_authority,
             dry_run: self.dry_run,
             owns_hub: self.owns_hub,
+            stop: stop_on_signals()?,
         })
     }
 }

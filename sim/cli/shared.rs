@@ -7,12 +7,14 @@ use clap::Args;
 
 use super::arguments::CommandError;
 use super::ci;
-use crate::measure::RunResult;
+use crate::measure::{RunResult, raise_descriptor_limit};
 use crate::policy::ReportFormat;
 use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
-use crate::report::{self, Reporter as _, SUMMARY};
-use crate::run::{self, FinishedRun, MetricsEndpoint, RunError, RunOptions, print};
+use crate::report::{self, RESULTS, Reporter as _, SUMMARY};
+use crate::run::{
+    self, FinishedRun, MetricsEndpoint, Part, ResultsFolder, RunError, RunOptions, StopHandle, View, print,
+};
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
@@ -44,6 +46,16 @@ pub(super) struct PlanOptions {
     seed: Option<String>,
 }
 
+/// What must hold beside what the profile asks for, where there is something to judge.
+#[derive(Debug, Args)]
+pub(super) struct Thresholds {
+    /// What must hold as well, e.g. `--threshold "update.total.p99 < 60s"`; may be repeated. It is added to the profile's own,
+    /// all of which still hold (`--set threshold=[]` takes those away, `--set threshold.0.abort=true` lets the first of them end
+    /// the run as soon as it breaks)
+    #[arg(long = "threshold", value_name = "EXPR")]
+    pub(super) exprs: Vec<String>,
+}
+
 /// Options of `run`, `fleet` and `drive`.
 #[derive(Debug, Args)]
 pub(super) struct Shared {
@@ -63,6 +75,9 @@ pub(super) struct Shared {
     /// Write every timestamp and decision about this device's update (its number, from 0) into the results' folder
     #[arg(long, value_name = "DEVICE")]
     trace: Option<u32>,
+    /// Show how far the run is by a line a second on standard error, also on a terminal that could show more
+    #[arg(long)]
+    plain: bool,
     /// Confirm that you may put load on a hub that is not on this machine
     #[arg(long = "i-own-this-hub")]
     owns_hub: bool,
@@ -71,7 +86,7 @@ pub(super) struct Shared {
 impl DeviceOptions {
     /// Loads the profile with every override; those of the environment yield to those of the command line.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
-        self.with(profile, &[])
+        self.with(profile, &[], &[])
     }
 
     /// Whether the number of devices was asked for, rather than being the profile's.
@@ -82,8 +97,13 @@ impl DeviceOptions {
             || std::env::var_os(format!("{}FLEET__DEVICES", Override::ENVIRONMENT)).is_some()
     }
 
-    /// The same with `more` flags, the keys that they stand for, and their values.
-    fn with(&self, profile: &str, more: &[(&str, &str, &Option<String>)]) -> Result<Plan, CommandError> {
+    /// The same with `more` flags, the keys that they stand for, and their values, and with what is added `last`.
+    fn with(
+        &self,
+        profile: &str,
+        more: &[(&str, &str, &Option<String>)],
+        last: &[Override],
+    ) -> Result<Plan, CommandError> {
         let mut overrides = Override::from_environment(std::env::vars());
         let own = [("--devices", "fleet.devices", &self.devices), ("--hub", "hub.kind", &self.hub)];
         for (flag, key, value) in own.iter().chain(more) {
@@ -94,6 +114,7 @@ impl DeviceOptions {
         for set in &self.set {
             overrides.push(Override::set(set).map_err(CommandError::usage)?);
         }
+        overrides.extend_from_slice(last);
         profile::load(profile, &overrides).map_err(CommandError::usage)
     }
 }
@@ -101,51 +122,80 @@ impl DeviceOptions {
 impl PlanOptions {
     /// Loads the profile with every override; those of the environment yield to those of the command line.
     pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
-        self.with(profile, &[])
+        self.with(profile, &[], &[])
     }
 
-    /// The same with `more` flags, the keys that they stand for, and their values.
-    fn with(&self, profile: &str, more: &[(&str, &str, &Option<String>)]) -> Result<Plan, CommandError> {
+    /// The same with `more` flags, the keys that they stand for, and their values, and with what is added `last`.
+    fn with(
+        &self,
+        profile: &str,
+        more: &[(&str, &str, &Option<String>)],
+        last: &[Override],
+    ) -> Result<Plan, CommandError> {
         let own = [("--rate", "load.rate", &self.rate), ("--seed", "seed", &self.seed)];
-        self.devices.with(profile, &[&own, more].concat())
+        self.devices.with(profile, &[&own, more].concat(), last)
     }
 }
 
 impl Shared {
-    /// Loads the profile with every override.
-    pub(super) fn plan(&self, profile: &str) -> Result<Plan, CommandError> {
+    /// Loads the profile with every override, and adds these `thresholds` to it.
+    pub(super) fn plan(&self, profile: &str, thresholds: &[String]) -> Result<Plan, CommandError> {
         let formats = self.format.as_ref().map(|names| names.join(","));
-        self.plan
-            .with(profile, &[("--format", "report.formats", &formats), ("--metrics", "report.metrics", &self.metrics)])
+        let flags = [("--format", "report.formats", &formats), ("--metrics", "report.metrics", &self.metrics)];
+        // Behind `--set`, which may replace the profile's own.
+        let thresholds: Vec<Override> = thresholds.iter().map(|expr| Override::threshold(expr)).collect();
+        self.plan.with(profile, &flags, &thresholds)
+    }
+
+    /// Where results go, if that was said.
+    pub(super) fn out(&self) -> Option<&PathBuf> {
+        self.out.as_ref()
     }
 
     /// Runs `plan` with `roles`.
     pub(super) fn execute(self, plan: Plan, roles: Roles) -> Result<ExitCode, CommandError> {
-        let program = std::env::current_exe()
-            .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))?;
+        self.execute_part(plan, roles, None)
+    }
+
+    /// The same as this part of a series, if it is one: a line then is all that is said of its end.
+    pub(super) fn execute_part(self, plan: Plan, roles: Roles, part: Option<Part>) -> Result<ExitCode, CommandError> {
+        let program = program()?;
         let command = command_line(plan.seed);
+        // What concerns the whole process is decided here, by the program, and not by whoever runs a plan.
+        raise_descriptor_limit().map_err(CommandError::other)?;
+        let stop = stop_on_signals()?;
         let metrics = plan.report.metrics.map(MetricsEndpoint::open).transpose();
         let metrics = metrics.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
         if let Some(metrics) = &metrics {
             print::note(format_args!("metrics on http://{}/metrics", metrics.address()));
         }
+        if part.is_some() {
+            run::stop_with_parent(&stop).map_err(CommandError::other)?;
+        }
         let has_summary = plan.report.formats.contains(&ReportFormat::Markdown);
-        let options = RunOptions {
-            plan,
-            roles,
-            out: self.out,
-            trace: self.trace,
-            command,
-            program,
-            owns_hub: self.owns_hub,
-            metrics: metrics.clone(),
-            swallow_outcomes: swallow_outcomes(),
-        };
+        let mut options = RunOptions::new(plan);
+        options.roles = roles;
+        options.folder = self.out.map_or(ResultsFolder::Own, ResultsFolder::At);
+        options.trace = self.trace;
+        options.command = command;
+        options.program = Some(program);
+        options.part = part;
+        options.owns_hub = self.owns_hub;
+        options.view = if self.plain { View::Plain } else { View::Shown };
+        options.stop = stop;
+        options.metrics = metrics.clone();
+        options.swallow_outcomes = swallow_outcomes();
         match run::execute(options) {
+            Ok(FinishedRun { result, folder }) if part.is_some() => {
+                print::line(report::one_line(&result, &folder.unwrap_or_default().join(RESULTS)));
+                Ok(ExitCode::from_code(result.exit_code))
+            }
             Ok(FinishedRun { result, folder }) => {
                 let table = table(&result)?;
-                print::line(format_args!("{table}\nresults   {}", folder.join("results.json").display()));
-                ci::tell_of(&result, has_summary.then(|| folder.join(SUMMARY)).as_deref());
+                let file = folder.as_ref().map(|folder| format!("\nresults   {}", folder.join(RESULTS).display()));
+                print::line(format_args!("{table}{}", file.unwrap_or_default()));
+                let summary = folder.filter(|_| has_summary).map(|folder| folder.join(SUMMARY));
+                ci::tell_of(&result, summary.as_deref());
                 Ok(ExitCode::from_code(result.exit_code))
             }
             Err(error) => {
@@ -157,6 +207,17 @@ impl Shared {
             }
         }
     }
+}
+
+/// This program's own file.
+pub(super) fn program() -> Result<PathBuf, CommandError> {
+    std::env::current_exe()
+        .map_err(|error| CommandError::other(format!("cannot find this program's own file: {error}")))
+}
+
+/// From now on the first signal stops what is under way, and the second exits.
+pub(super) fn stop_on_signals() -> Result<StopHandle, CommandError> {
+    run::stop_on_signals().map_err(|error| CommandError::other(format!("cannot wait for signals: {error}")))
 }
 
 /// What a run's end shows on the terminal.
@@ -183,18 +244,29 @@ fn command_line(seed: Seed) -> String {
 
 /// The words that repeat what `arguments` did.
 fn repeating(arguments: impl Iterator<Item = String>, seed: Seed) -> Vec<String> {
-    let (mut words, mut says_seed, mut is_folder) = (Vec::new(), false, false);
-    for argument in arguments {
-        if !is_folder && argument != "--out" && !argument.starts_with("--out=") {
-            says_seed |= argument == "--seed" || argument.starts_with("--seed=");
-            words.push(quote(&argument));
-        }
-        is_folder = !is_folder && argument == "--out";
+    let (mut words, mut says_seed) = (Vec::new(), false);
+    for argument in without(&["--out", "--part"], arguments) {
+        says_seed |= argument == "--seed" || argument.starts_with("--seed=");
+        words.push(quote(&argument));
     }
     if !says_seed {
         words.push(format!("--seed {}", seed.0));
     }
     words
+}
+
+/// `arguments` without these flags and their values.
+pub(super) fn without(flags: &[&str], arguments: impl Iterator<Item = String>) -> Vec<String> {
+    let (mut left, mut is_value) = (Vec::new(), false);
+    for argument in arguments {
+        let is_flag = flags.contains(&argument.as_str());
+        let with_value = argument.split_once('=').is_some_and(|(flag, _)| flags.contains(&flag));
+        if !is_value && !is_flag && !with_value {
+            left.push(argument);
+        }
+        is_value = !is_value && is_flag;
+    }
+    left
 }
 
 fn quote(argument: &str) -> String {
@@ -221,7 +293,10 @@ mod tests {
             ("run", "run --seed 7"),
             ("run q --out dir --rate 5", "run q --rate 5 --seed 7"),
             ("run --out=dir --seed=7", "run --seed=7"),
+            ("run --part 3/5 q --out dir/run-03", "run q --seed 7"),
             ("run --seed 7 --set a={}", "run --seed 7 --set 'a={}'"),
+            ("run --seed 7 --threshold census.failed==0", "run --seed 7 --threshold census.failed==0"),
+            ("run --seed 7 --threshold=census.failed<1", "run --seed 7 '--threshold=census.failed<1'"),
         ] {
             assert_eq!(repeating(given.split(' ').map(str::to_owned), Seed(7)).join(" "), words);
         }

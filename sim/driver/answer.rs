@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::dialect::MethodAnswer;
 use crate::dialect::azure::ErrorCode;
+use crate::measure::Answer;
 use crate::policy::{Failed, Failure, Outcome};
 
 /// How a method call failed.
@@ -118,6 +119,20 @@ impl fmt::Display for CallFailure {
             Self::Broken => f.write_str("connection broken"),
             Self::ClientTimeout => f.write_str("the client's own timeout"),
         }
+    }
+}
+
+/// What kind of answer it is, for whoever wants to know everything.
+pub(super) const fn kind(answer: &MethodAnswer) -> Answer {
+    match answer {
+        MethodAnswer::Device { status, .. } => Answer::Device(*status),
+        MethodAnswer::NotOnline => Answer::NotOnline,
+        MethodAnswer::NoResponse => Answer::NoResponse,
+        MethodAnswer::Throttled { .. } => Answer::Throttled,
+        MethodAnswer::Hub { status, .. } => Answer::Hub(*status),
+        MethodAnswer::Unreachable { .. } => Answer::Unreachable,
+        MethodAnswer::Broken { .. } => Answer::Broken,
+        MethodAnswer::ClientTimeout => Answer::ClientTimeout,
     }
 }
 

@@ -45,6 +45,8 @@ pub struct DriverPlan {
     pub tracer: Option<Arc<Tracer>>,
     /// Where the run is a drill: what is written down by phase.
     pub phases: Option<PhasePlan>,
+    /// Whether everything that happens to updates is told, in [`Measurements::events`].
+    pub events: bool,
     /// Forgets so many outcomes, for the test that proves that the census tells.
     #[doc(hidden)]
     pub swallow_outcomes: u32,

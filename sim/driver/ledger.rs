@@ -6,7 +6,6 @@ mod slot;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::answer::in_words;
 use super::board::{Board, News};
 use super::event::{Effect, Input, Rules};
 use super::marks::Marks;
@@ -16,7 +15,7 @@ use super::scribe::Scribe;
 use super::update::Update;
 use crate::dialect::azure::rest::DeltaRow;
 use crate::dialect::{MethodAnswer, TwinReport};
-use crate::measure::{Gauges, TraceEvent};
+use crate::measure::Gauges;
 use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, Load, Outcome};
 use crate::time::Nanos;
 use slot::{Slot, place, slot};
@@ -161,7 +160,7 @@ impl Ledger {
 
     /// The call of `device` was answered, or failed.
     pub(super) fn answered(&mut self, now: Nanos, device: u32, answer: &MethodAnswer) {
-        self.scribe.note(device, now, || TraceEvent::CallAnswered(in_words(answer)));
+        self.scribe.hears(now, device, answer);
         self.handle(now, device, Input::Answer(answer));
         self.release();
     }
@@ -328,6 +327,7 @@ impl Ledger {
             return self.end_uncalled(now, arrival, due, Input::Refused("unknown_device"));
         };
         let update = Update::new(arrival.update, due).in_job(job.unwrap_or(arrival.update));
+        self.scribe.tell_due(device, &update);
         let marks = place.as_ref().map(|slot| slot.marks.next()).unwrap_or_default();
         *place = Some(Box::new(Slot { update, marks }));
         self.in_progress += 1;
@@ -337,6 +337,7 @@ impl Ledger {
     /// Ends an update that is never called; its device may have an earlier one, which goes on.
     fn end_uncalled(&mut self, now: Nanos, arrival: Arrival, due: Nanos, input: Input<'_>) {
         let mut update = Update::new(arrival.update, due);
+        self.scribe.tell_due(arrival.device, &update);
         update.handle(now, input, &self.rules, &mut self.effects);
         for effect in self.effects.drain(..) {
             self.scribe.effect(now, arrival.device, &update, &mut Marks::default(), &effect);

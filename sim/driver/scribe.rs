@@ -1,5 +1,6 @@
 //! Writing down what happens to updates: series, census, the joins with the devices' truth, the trace.
 
+mod events;
 mod judging;
 
 use std::sync::Arc;
@@ -11,7 +12,9 @@ use super::marks::Marks;
 use super::phases::PhasePlan;
 use super::sighting::UpdateIds;
 use super::update::Update;
-use crate::measure::{DeviceTimes, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth, WaveCount};
+use crate::measure::{
+    Answer, DeviceTimes, Happening, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth, WaveCount,
+};
 use crate::policy::{Arrivals, DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Rollout, Series};
 use crate::time::Nanos;
 
@@ -30,6 +33,9 @@ pub(super) struct Scribe {
     /// Where the run is a drill.
     phases: Option<PhasePlan>,
     swallow: u32,
+    /// Whether somebody wants to know everything, and the answer that is being handled then.
+    tells: bool,
+    answer: Option<Answer>,
     /// The waves that updates are counted by, where there are any.
     rollout: Option<Rollout>,
 }
@@ -51,6 +57,8 @@ pub(super) struct Sources {
     pub(super) by_job: bool,
     /// Where the run is a drill: what is written down by phase.
     pub(super) phases: Option<PhasePlan>,
+    /// Whether every event is told.
+    pub(super) events: bool,
     /// The first so many outcomes are forgotten, to prove that the census tells.
     pub(super) swallow: u32,
 }
@@ -58,7 +66,7 @@ pub(super) struct Sources {
 impl Scribe {
     /// A scribe.
     pub(super) fn new(sources: Sources) -> Self {
-        let Sources { truth, tracer, ids, devices, diagonal, by_job, phases, swallow } = sources;
+        let Sources { truth, tracer, ids, devices, diagonal, by_job, phases, events, swallow } = sources;
         let recorder = Recorder::default();
         Self {
             recorder,
@@ -71,6 +79,8 @@ impl Scribe {
             by_job,
             phases,
             swallow,
+            tells: events,
+            answer: None,
             rollout: None,
         }
     }
@@ -154,11 +164,13 @@ impl Scribe {
                 self.record(update, Series::ScheduleLag, lag);
             }
         }
+        self.tell(now, device, update, || Happening::Called { attempt: update.attempts(), lag });
         self.note(device, now, || TraceEvent::CallSent { attempt: update.attempts() });
     }
 
     /// Writes down one effect on `update`.
     pub(super) fn effect(&mut self, now: Nanos, device: u32, update: &Update, marks: &mut Marks, effect: &Effect) {
+        self.tell_effect(now, device, update, effect);
         match effect {
             Effect::Call | Effect::ReadTwin => {}
             Effect::Attempt { .. } | Effect::Response { .. } if self.by_job => {}
@@ -212,8 +224,7 @@ impl Scribe {
         if let Some(transition) = transition {
             self.record(update, Series::Transition(status), transition);
         }
-        let published = self.of(device, update).and_then(|times| times.published[status as usize]);
-        if let Some(published) = published {
+        if let Some(published) = self.published(device, update, status) {
             self.record(update, Series::TwinVisible(status), now.since(published));
         }
     }
@@ -279,6 +290,7 @@ impl Scribe {
         let swallowed = count.min(u64::from(self.swallow));
         self.swallow -= u32::try_from(swallowed).unwrap_or(self.swallow);
         self.recorder.outcomes(outcome, detail, count - swallowed);
+        self.tell_uncalled(now, range.start, outcome, detail, count - swallowed);
         if !self.diagonal.is_empty() {
             self.recorder.judged().add(Hit::None, outcome, count - swallowed);
         }
@@ -288,6 +300,11 @@ impl Scribe {
                 phases.ended(&mut self.recorder, due, outcome, detail);
             }
         }
+    }
+
+    /// When the device published `status`, where that is known.
+    fn published(&self, device: u32, update: &Update, status: FirmwareStatus) -> Option<Nanos> {
+        self.of(device, update)?.published[status as usize]
     }
 
     fn of(&self, device: u32, update: &Update) -> Option<DeviceTimes> {

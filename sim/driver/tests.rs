@@ -53,6 +53,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
         diagonal: Diagonal::default(),
         tracer: None,
         phases: None,
+        events: false,
         swallow_outcomes: 0,
     }
 }

@@ -123,6 +123,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         tracer,
         diagonal,
         phases,
+        events,
         swallow_outcomes,
         ..
     } = plan;
@@ -147,6 +148,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         diagonal,
         by_job,
         phases,
+        events,
         swallow: swallow_outcomes,
     });
     let part = Part {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Census, SeriesData, ThresholdResult};
@@ -54,7 +55,7 @@ pub struct PhaseResult {
 }
 
 /// When a fault began and ended.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultSpan {
     /// Its name.
     pub name: String,
@@ -65,7 +66,7 @@ pub struct FaultSpan {
 }
 
 /// An expression of the steady state, judged of one phase.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SteadyResult {
     /// Of which.
     pub phase: DrillPhase,
@@ -75,7 +76,7 @@ pub struct SteadyResult {
 }
 
 /// How the fleet was healed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HealResult {
     /// When every fault was lifted.
     pub began_s: f64,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{FirmwareStatus, Outcome};
@@ -108,7 +109,7 @@ pub struct Events {
 }
 
 /// What became of the events of a run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EventCounts {
     /// Lines that `events.ndjson` has.
     pub written: u64,

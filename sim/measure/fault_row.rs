@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SeriesData;
 use crate::policy::{Outcome, Place, Statistic};
 
 /// One fault of the plan: what was injected, and how the updates that it hit were observed to end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultRow {
     /// The fault's name, unique in its plan.
     pub name: String,
@@ -25,6 +26,7 @@ pub struct FaultRow {
     /// Updates that it hit and that have ended, those that several faults hit among them.
     pub injected: u64,
     /// Their outcomes.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Outcome" }))]
     pub observed: BTreeMap<Outcome, u64>,
     /// Those of them that ended as their faults do not let them.
     pub off_diagonal: u64,
@@ -50,27 +52,37 @@ impl FaultRow {
 }
 
 /// A row of the matrix of injected against observed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MatrixRow {
     /// `none`, the name of the one fault that hit these updates, or `several`.
     pub hit_by: String,
     /// Updates by outcome.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Outcome" }))]
     pub outcomes: BTreeMap<Outcome, u64>,
 }
 
 /// A distribution of durations in figures, in microseconds; a percentile with fewer than 10 samples beyond it is `None`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "each is named after its statistic")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Distribution {
+    /// How many samples.
     pub count: u64,
+    /// The shortest.
     pub min_us: Option<u64>,
+    /// The arithmetic mean.
     pub mean_us: Option<u64>,
+    /// The median.
     pub p50_us: Option<u64>,
+    /// 90 % are not longer.
     pub p90_us: Option<u64>,
+    /// 95 % are not longer.
     pub p95_us: Option<u64>,
+    /// 99 % are not longer.
     pub p99_us: Option<u64>,
+    /// 99.9 % are not longer.
     pub p99_9_us: Option<u64>,
+    /// 99.99 % are not longer.
     pub p99_99_us: Option<u64>,
+    /// The longest.
     pub max_us: Option<u64>,
 }
 

@@ -1,9 +1,10 @@
 //! What devices downloaded.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Downloads of images.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageCounts {
     /// Downloads that are over.
     pub downloads: u64,

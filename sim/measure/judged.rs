@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{Hit, Outcome};
@@ -18,7 +19,7 @@ pub struct Judged {
 }
 
 /// An update that ended as its faults do not let it, or without a fault in anything but success.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OffDiagonal {
     /// The device's id.
     pub device: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::unistd::{SysconfVar, sysconf};
 
-/// CPU, memory and descriptors of a process.
+/// CPU and memory of a process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Usage {
     /// CPU time, user and system.
@@ -51,6 +51,12 @@ impl Usage {
             cpu: time(usage.user_time()) + time(usage.system_time()),
             rss_peak: usage.max_rss().unsigned_abs() * 1024,
         }
+    }
+
+    /// The same since an `earlier` moment. A peak has no beginning: it stays that of the whole life of the process.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Self {
+        Self { cpu: self.cpu.saturating_sub(earlier.cpu), rss_peak: self.rss_peak }
     }
 
     /// Of another process, as long as it runs.

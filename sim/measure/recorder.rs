@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::wave::joined;
 use super::{
-    Census, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, PhaseData, RetryTally, SeriesData, WaveCount,
+    Census, Events, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, PhaseData, RetryTally, SeriesData,
+    WaveCount,
 };
 use crate::policy::{DrillPhase, FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
@@ -45,6 +46,9 @@ pub struct Measurements {
     pub retries: RetryTally,
     /// The waves of a roll-out, by number from 0; empty without one.
     pub waves: BTreeMap<u32, WaveCount>,
+    /// Everything that happened to updates, where somebody wants to know. They go where they are wanted before the rest is
+    /// added up.
+    pub events: Events,
 }
 
 /// Plain counts.
@@ -134,6 +138,11 @@ impl Recorder {
     /// The counts, to add to.
     pub fn counters(&mut self) -> &mut Counters {
         &mut self.measurements.counters
+    }
+
+    /// What happened to updates, to add to.
+    pub const fn events(&mut self) -> &mut Events {
+        &mut self.measurements.events
     }
 
     /// What was tried, to add to.
@@ -241,10 +250,14 @@ impl Measurements {
         for (wave, count) in &other.waves {
             self.waves.entry(*wave).or_default().merge(count);
         }
+        if !other.events.is_empty() {
+            self.events.absorb(other.events.clone());
+        }
     }
 
     /// Adds another part's measurements for good. What is not there yet is moved: a histogram has 200 KB.
     pub fn absorb(&mut self, mut other: Self) {
+        self.events.absorb(std::mem::take(&mut other.events));
         for (series, data) in std::mem::take(&mut other.series) {
             match self.series.entry(series) {
                 Entry::Vacant(place) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,8 +86,17 @@ pub struct RunResult {
     pub events: Option<EventCounts>,
 }
 
+impl RunResult {
+    /// Whether the embedded hub ran in the generator's own process: what the generator used of the machine is then what
+    /// both used, and nobody can tell the parts.
+    #[must_use]
+    pub fn hub_is_within_generator(&self) -> bool {
+        self.hub.as_ref().is_some_and(|hub| hub.cpu_seconds.is_none())
+    }
+}
+
 /// What a run proved.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every threshold held.
@@ -103,7 +113,7 @@ pub enum Verdict {
 }
 
 /// When there was load, in seconds since the run started.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadSpan {
     /// When the first call could be due.
     pub from_s: f64,
@@ -112,7 +122,7 @@ pub struct LoadSpan {
 }
 
 /// One second of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// End of the interval, in seconds since the run started.
     pub t_s: f64,
@@ -129,11 +139,14 @@ pub struct Interval {
     /// Connections and calls tried, retries included.
     pub attempts: u64,
     /// Median by series, in microseconds, where 10 samples lie beyond it.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub p50_us: BTreeMap<String, u64>,
     /// 99th percentile by series, in microseconds, where 10 samples lie beyond it.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub p99_us: BTreeMap<String, u64>,
     /// The interval's histograms by series: V2-deflate in base64, in nanoseconds. With them every report, also
     /// `histograms.hlog`, can be made again from the result alone.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub hdr: BTreeMap<String, String>,
     /// Connections tried, retries included.
     #[serde(default)]
@@ -150,7 +163,7 @@ pub struct Interval {
 }
 
 /// The load that was asked for, and the load that was made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RateResult {
     /// Planned updates over the span of the schedule, per second; `None` in a closed load.
     pub offered_per_s: Option<f64>,
@@ -158,10 +171,12 @@ pub struct RateResult {
     pub achieved_per_s: Option<f64>,
 }
 
-/// The generator's own health.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// The generator's own health: that of the processes that hold fleet and driver. Whatever else such a process did
+/// meanwhile is in it: an embedded hub ([`RunResult::hub_is_within_generator`]), another run, the program that started the
+/// run as a library.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorHealth {
-    /// CPU of the processes that hold fleet and driver.
+    /// CPU of these processes during the run.
     pub cpu_seconds: f64,
     /// CPU in percent of all cores over the whole run.
     pub cpu_percent: f64,
@@ -181,15 +196,16 @@ pub struct GeneratorHealth {
     pub loop_lag_p99_us: BTreeMap<String, u64>,
 }
 
-/// The embedded hub's processes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+/// The embedded hubs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HubHealth {
-    /// How many processes there were.
+    /// How many there were.
     pub instances: usize,
-    /// Their CPU.
-    pub cpu_seconds: f64,
-    /// Resident memory of each at its peak, added up.
-    pub rss_peak_bytes: u64,
+    /// CPU of their processes; `None` where the hub was a thread of the generator's own process, whose figures then hold
+    /// the hub's as well.
+    pub cpu_seconds: Option<f64>,
+    /// Resident memory of each process at its peak, added up; `None` as with the CPU.
+    pub rss_peak_bytes: Option<u64>,
     /// What the limits of its tier did, by operation; empty without a tier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<ThrottleCount>,
@@ -199,7 +215,7 @@ pub struct HubHealth {
 }
 
 /// What one fault of the plan really did to the embedded hubs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HubFaultRow {
     /// The fault's name.
     pub name: String,
@@ -215,7 +231,7 @@ pub struct HubFaultRow {
 }
 
 /// One shard.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShardResult {
     /// Number of the shard.
     pub shard: u32,
@@ -236,7 +252,7 @@ pub struct ShardResult {
 }
 
 /// How transitions were observed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ObserverHealth {
     /// `query`, `poll` or `subscribe`.
     pub kind: String,
@@ -259,7 +275,7 @@ pub struct ObserverHealth {
 }
 
 /// What was tried, and tried again.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Retries {
     /// Connections, a row for each policy. Renewals of a token are attempts too.
     pub connect: Vec<RetryRow>,
@@ -273,7 +289,7 @@ pub struct Retries {
 }
 
 /// One policy and what it led to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RetryRow {
     /// The policy's name; a second one of that name has a number behind it.
     pub policy: String,
@@ -303,7 +319,7 @@ pub struct RetryRow {
 }
 
 /// A judged threshold.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdResult {
     /// The expression.
     pub expr: String,
@@ -318,7 +334,7 @@ pub struct ThresholdResult {
 
 /// The end of a run by a threshold, before its time. What came of the calls that were under way then is in the figures too, so
 /// the same threshold may be judged otherwise in the end.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdAbort {
     /// Its expression.
     pub expr: String,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What became of one kind of operation.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThrottleCount {
     /// The kind.
     pub operation: String,
@@ -27,7 +28,7 @@ pub struct ThrottleCount {
 }
 
 /// The whole seconds in which a limit held something back: in which more was asked for than it allows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BusyThrottle {
     /// How many there were.
     pub seconds: u64,

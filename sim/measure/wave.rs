@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Outcome;
@@ -58,7 +59,7 @@ pub(super) fn joined(one: Option<(Nanos, Nanos)>, other: Option<(Nanos, Nanos)>)
 }
 
 /// What became of a roll-out.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RolloutResult {
     /// Its waves, those that were never released too.
     pub waves: Vec<WaveResult>,
@@ -71,7 +72,7 @@ pub struct RolloutResult {
 }
 
 /// A wave of a roll-out.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WaveResult {
     /// Its number, from 1.
     pub wave: u32,
@@ -91,7 +92,7 @@ pub struct WaveResult {
 }
 
 /// The end of a roll-out before its time.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RolloutAbort {
     /// When it was decided, in seconds since the run started.
     pub at_s: f64,

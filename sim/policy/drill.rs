@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Metric, RolloutFigure, Series, Threshold, ThresholdError, units};
@@ -44,7 +45,7 @@ pub struct Assertion {
 }
 
 /// A part of a drill. An update belongs to the one in which it was due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DrillPhase {
     /// No fault has begun yet, or will while the update is in progress.

@@ -39,7 +39,7 @@ pub use fault::{
 pub use fleet_range::DeviceRange;
 pub use image::MadeImage;
 pub use load::{ArrivalKind, Load, Ramp};
-pub use metric::{FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Statistic, ThresholdError, Unit};
+pub use metric::{Better, FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Statistic, ThresholdError, Unit};
 pub use outcome::Outcome;
 pub use report_format::ReportFormat;
 pub use retry::{Backoff, ConnectPolicies, Failed, Failure, Jitter, RetryPolicy, Retrying};

@@ -19,7 +19,11 @@ pub(super) struct Scene<'a> {
 impl Scene<'_> {
     /// Refuses a threshold whose metric is not there in this plan.
     pub(super) fn check(&self, field: &Field<'_>, threshold: &Threshold) -> Result<(), Problem> {
-        let metric = &threshold.metric;
+        self.check_metric(field, &threshold.metric)
+    }
+
+    /// Refuses a metric that is not there in this plan.
+    pub(super) fn check_metric(&self, field: &Field<'_>, metric: &Metric) -> Result<(), Problem> {
         if let Metric::Series(series, _) = metric
             && series.needs_calls()
             && self.via != Via::Calls

@@ -3,6 +3,7 @@
 //! A profile is a document laid over quickstart's, whose values are the defaults; overrides are laid over both. The
 //! sections are then read key by key, each in its own file, from values that know where they come from.
 
+mod compare;
 mod document;
 mod drill;
 mod error;
@@ -25,6 +26,7 @@ mod rollout;
 mod tests;
 mod threshold;
 
+pub use compare::ComparePlan;
 pub use error::{Invalid, Place, ProfileError};
 pub use hub::HubPlan;
 pub use library::{list, load, parse, source};

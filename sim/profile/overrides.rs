@@ -11,7 +11,12 @@ pub struct Override {
     label: String,
     key: String,
     value: String,
+    /// Whether the value is text, whatever it looks like.
+    is_text: bool,
 }
+
+/// What stands for one beyond the end of a list.
+const ANOTHER: &str = "+";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
@@ -24,7 +29,7 @@ impl Override {
     pub const ENVIRONMENT: &'static str = "TWINSTORM_SET_";
 
     /// The argument of `--set`: `section.key=VALUE`; `fault.0.select=all` reaches into a list, `fault.hub_down.at=3s` by the
-    /// name of what is in it.
+    /// name of what is in it, and `threshold.+.expr=census.failed < 5` adds to it.
     ///
     /// # Errors
     /// There is no `=` in it, or no key before it.
@@ -43,12 +48,19 @@ impl Override {
         Self::command_line(format!("{flag} {value}"), key, value)
     }
 
+    /// The argument of `--threshold`: an expression that is added to the thresholds of the profile.
+    #[must_use]
+    pub fn threshold(expr: &str) -> Self {
+        let label = format!("--threshold \"{expr}\"");
+        Self { is_text: true, ..Self::command_line(label, &format!("threshold.{ANOTHER}.expr"), expr) }
+    }
+
     /// Those among the environment's variables that are overrides: `TWINSTORM_SET_<SECTION>__<KEY>`.
     #[must_use]
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Vec<Self> {
         let overrides = variables.into_iter().filter_map(|(name, value)| {
             let key = name.strip_prefix(Self::ENVIRONMENT)?.replace("__", ".").to_lowercase();
-            Some(Self { layer: Source::Environment, label: format!("{name}={value}"), key, value })
+            Some(Self { layer: Source::Environment, label: format!("{name}={value}"), key, value, is_text: false })
         });
         let mut overrides: Vec<Self> = overrides.collect();
         // The order of the environment means nothing; parents go before their children.
@@ -57,7 +69,7 @@ impl Override {
     }
 
     fn command_line(label: String, key: &str, value: &str) -> Self {
-        Self { layer: Source::CommandLine, label, key: key.to_owned(), value: value.to_owned() }
+        Self { layer: Source::CommandLine, label, key: key.to_owned(), value: value.to_owned(), is_text: false }
     }
 
     fn origin(&self) -> Origin {
@@ -76,8 +88,12 @@ pub(super) fn apply(table: &mut Table, overrides: &[Override]) -> Result<(), Pro
     ordered.into_iter().try_for_each(|item| {
         let path: Vec<&str> = item.key.split('.').collect();
         let origin = item.origin();
-        let value = parse_value(&item.value, &origin)
-            .map_err(|message| Problem::new(&origin, format!("the value of `{}` is broken: {message}", item.key)))?;
+        let value = if item.is_text {
+            Value::Text(item.value.clone())
+        } else {
+            parse_value(&item.value, &origin)
+                .map_err(|message| Problem::new(&origin, format!("the value of `{}` is broken: {message}", item.key)))?
+        };
         let node = Node { value, origin };
         match path[..] {
             // A whole section is laid over the one that is there, as that of a file is.
@@ -101,7 +117,7 @@ fn put(table: &mut Table, whole: &str, path: &[&str], node: Node) -> Result<(), 
         return Ok(());
     }
     // A number reaches into a list, so that `threshold.0.expr` works where no threshold was.
-    let is_list = rest.first().is_some_and(|part| part.parse::<usize>().is_ok());
+    let is_list = rest.first().is_some_and(|part| *part == ANOTHER || part.parse::<usize>().is_ok());
     let empty = if is_list { Value::List(Vec::new()) } else { Value::Table(Table::new()) };
     let entry = table
         .entry((*name).to_owned())
@@ -116,7 +132,9 @@ fn put_below(parent: &mut Node, whole: &str, path: &[&str], node: Node) -> Resul
         Value::List(items) => {
             let count = items.len();
             let names = names(items);
-            let index = |part: &str| part.parse().ok().or_else(|| names.iter().position(|name| name == part));
+            let another = |part: &str| (part == ANOTHER).then_some(count);
+            let named = |part: &str| names.iter().position(|name| name == part);
+            let index = |part: &str| part.parse().ok().or_else(|| another(part)).or_else(|| named(part));
             let Some((index, rest)) = path.split_first().and_then(|(part, rest)| Some((index(part)?, rest))) else {
                 let names: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
                 let by_name =
@@ -221,6 +239,50 @@ mod tests {
         let error = set(&[kinds, "fault.ofline.at=3s"]).unwrap_err().to_string();
         let says = "`fault` is a list: reach into it by number, e.g. `fault.0.…` or by name: offline, offline-2, dumb";
         assert_eq!(error, format!("--set fault.ofline.at=3s: {says}"));
+    }
+
+    #[test]
+    fn thresholds_of_the_command_line_are_added_and_checked_like_the_profiles_own() {
+        let with = |sets: &[&str], exprs: &[&str]| {
+            let mut overrides: Vec<Override> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
+            overrides.extend(exprs.iter().map(|expr| Override::threshold(expr)));
+            load("quickstart", &overrides)
+        };
+        let exprs = |plan: Plan| plan.thresholds.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let plan = with(&[], &["update.total.p99<60s", "census.failed == 0"]).unwrap();
+        assert_eq!(exprs(plan)[3..], ["update.total.p99 < 1m", "census.failed == 0"]);
+        assert_eq!(exprs(with(&["threshold=[]"], &["census.failed == 0"]).unwrap()), ["census.failed == 0"]);
+        let sets = ["threshold.0.abort=true", "threshold.0.grace=5s", "threshold.+.expr=census.stuck == 0"];
+        let plan = with(&sets, &["census.failed == 0"]).unwrap();
+        let aborts: Vec<_> = plan.thresholds.iter().map(|rule| (rule.abort, rule.grace)).collect();
+        assert_eq!(
+            aborts,
+            [(true, 5 * SECOND), (false, Duration::ZERO)].into_iter().chain([aborts[1]; 3]).collect::<Vec<_>>()
+        );
+        assert_eq!(exprs(plan)[3..], ["census.stuck == 0", "census.failed == 0"]);
+        for (expr, says) in [
+            ("update.total.p98 < 3s", "`threshold.3.expr` is wrong: unknown statistic `p98`"),
+            (
+                "update.total.p99 < 3",
+                "`threshold.3.expr` is wrong: `3` does not fit `update.total.p99`, which wants a duration",
+            ),
+            ("rollout.waves == 1", "`threshold.3.expr` cannot be judged without a [rollout]"),
+            ("", "`threshold.3.expr` is wrong: `` is not a threshold"),
+            ("[3]", "`threshold.3.expr` is wrong: `[3]` is not a threshold"),
+            ("true", "`threshold.3.expr` is wrong: `true` is not a threshold"),
+        ] {
+            let error = with(&[], &[expr]).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("--threshold \"{expr}\": {says}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_abort_that_is_taken_back_takes_its_grace_with_it() {
+        let text = "[[threshold]]\nexpr = \"census.failed == 0\"\nabort = true\ngrace = \"9s\"";
+        let plan = |set: &str| super::super::parse("my.toml", text, &[Override::set(set).unwrap()]);
+        let rule = plan("threshold.0.abort=false").unwrap().thresholds.remove(0);
+        assert_eq!((rule.abort, rule.grace), (false, Duration::ZERO));
+        assert_eq!(plan("threshold.0.grace=1m").unwrap().thresholds[0].grace, 60 * SECOND);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use super::fleet::FleetSection;
 use super::metric::Scene;
 use super::reader::{Field, Section};
 use super::{
-    HubPlan, ReportPlan, drill, fault, firmware, fleet, hub, image, load, observe, report, retry, rollout, threshold,
+    ComparePlan, HubPlan, ReportPlan, compare, drill, fault, firmware, fleet, hub, image, load, observe, report, retry,
+    rollout, threshold,
 };
 use crate::device::{FirmwareConfig, FleetConfig, Image, ImageUrl};
 use crate::driver::{DriverConfig, ObserveKind, Via};
@@ -49,12 +50,15 @@ pub struct Plan {
     /// What is to be proven, if the run is a drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<Drill>,
+    /// What comparisons with other runs of this plan judge by.
+    #[serde(default)]
+    pub compare: ComparePlan,
     /// Where results go.
     pub report: ReportPlan,
 }
 
 /// The keys of a document.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "name",
     "description",
     "seed",
@@ -68,6 +72,7 @@ pub(super) const KEYS: [&str; 14] = [
     "fault",
     "threshold",
     "drill",
+    "compare",
     "report",
 ];
 
@@ -112,6 +117,10 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
     let schedule = Schedule { seed, devices: fleet.devices, load: &load };
     let drill = root.optional("drill").map(|field| drill::read(&field, scene, &schedule)).transpose()?;
+    let compare = match root.optional("compare") {
+        Some(field) => compare::read(&field, scene)?,
+        None => ComparePlan::of(load.via),
+    };
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {
         load: load.load,
@@ -143,6 +152,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         faults,
         thresholds,
         drill,
+        compare,
         report,
     })
 }

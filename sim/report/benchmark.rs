@@ -73,7 +73,7 @@ fn smaller(result: &RunResult) -> Vec<Entry> {
         .into_iter()
         .filter_map(duration)
         .chain(cost("generator CPU", Some(result.generator.cpu_seconds)))
-        .chain(cost("hub CPU", result.hub.as_ref().map(|hub| hub.cpu_seconds)))
+        .chain(cost("hub CPU", result.hub.as_ref().and_then(|hub| hub.cpu_seconds)))
         .collect()
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::results_json::{CensusJson, SeriesName, from_series, into_series};
@@ -10,28 +11,48 @@ use crate::measure::{
 };
 use crate::policy::{DrillPhase, Outcome};
 
-/// The keys in their order.
-#[derive(Serialize, Deserialize)]
+/// What a drill showed. Times are in seconds since the run started, as those of the intervals are.
+// The keys in their order.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Drill")]
 pub(super) struct DrillJson {
+    /// What it was to prove.
     claim: String,
+    /// The phases that began, in order.
     phases: Vec<PhaseJson>,
+    /// Planned updates that are in none of them: they would have been due later, or nobody knows when.
     #[serde(default)]
     never_came: u64,
+    /// Each fault of the plan, in its order.
     timeline: Vec<FaultSpan>,
+    /// The steady state, before the faults and after them.
     steady: Vec<SteadyResult>,
+    /// The assertions.
     assertions: Vec<ThresholdResult>,
+    /// How the fleet was healed; `None` if nobody was left to heal.
     heal: Option<HealResult>,
+    /// Whether it was stopped because it had not ended in time.
     overran: bool,
+    /// The command that runs it again.
     replay: String,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A phase, and what was measured of the updates that were due in it.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Phase")]
 struct PhaseJson {
+    /// Which.
     name: DrillPhase,
+    /// When it began.
     from_s: f64,
+    /// When it ended, at the latest with the last update.
     to_s: f64,
+    /// How its updates ended.
     census: CensusJson,
+    /// Its updates by outcome and by what is known of them beyond its name.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Outcome" }))]
     census_by: BTreeMap<Outcome, BTreeMap<String, u64>>,
+    /// Distributions, of those series that the drill wants by phase.
     series: BTreeMap<SeriesName, SeriesData>,
 }
 

@@ -2,8 +2,8 @@
 
 use super::human::{percent, three_digits};
 use super::table::paragraph;
-use super::{human_bytes, human_duration};
-use crate::measure::{GeneratorHealth, ImageCounts, ObserverHealth, RunResult, ThrottleCount};
+use super::{EVENTS_FILE, human_bytes, human_duration};
+use crate::measure::{EventCounts, GeneratorHealth, ImageCounts, ObserverHealth, RunResult, ThrottleCount};
 use crate::policy::Series;
 
 /// Whether there was a driver, which alone plans updates and observes them.
@@ -28,19 +28,31 @@ pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
     if has_driver(result) && !result.observer.kind.is_empty() {
         say("Observer", observer(&result.observer));
     }
-    say("Generator", [processes(result.shards.len(), "shard"), generator(&result.generator)].concat());
+    let both = result.hub_is_within_generator().then(|| "the embedded hub's use included".to_owned());
+    say(
+        "Generator",
+        [processes(result.shards.len(), "shard"), generator(&result.generator), Vec::from_iter(both)].concat(),
+    );
     let place = if result.generator.hub_on_same_machine { "on the same machine" } else { "on another machine" };
     let hub = result.hub.as_ref().map_or_else(
         || vec!["not ours".to_owned()],
         |hub| {
-            let used =
-                vec![format!("CPU {}", cpu(hub.cpu_seconds)), format!("memory {}", human_bytes(hub.rss_peak_bytes))];
+            let used = match (hub.cpu_seconds, hub.rss_peak_bytes) {
+                (None, _) => vec!["within the generator's process".to_owned()],
+                (Some(seconds), memory) => {
+                    let memory = memory.map(|bytes| format!("memory {}", human_bytes(bytes)));
+                    std::iter::once(format!("CPU {}", cpu(seconds))).chain(memory).collect()
+                }
+            };
             [processes(hub.instances, "hub"), used].concat()
         },
     );
     say("Hub", [hub, vec![place.to_owned()]].concat());
     if let Some(images) = &result.images {
         say("Images", self::images(images));
+    }
+    if let Some(events) = &result.events {
+        say("Events", self::events(events));
     }
     for (n, line) in limits(result).into_iter().enumerate() {
         say(if n == 0 { "Limits" } else { "" }, vec![line]);
@@ -57,6 +69,16 @@ fn images(images: &ImageCounts) -> Vec<String> {
         format!("resumed {resumes} times"),
         format!("{failed} failed"),
     ]
+}
+
+/// Whether all that happened is in its file.
+fn events(events: &EventCounts) -> Vec<String> {
+    let lacks = match (events.written, events.dropped) {
+        (_, 0) => "none lacks".to_owned(),
+        (0, dropped) => format!("{dropped} could not be kept"),
+        (_, dropped) => format!("{dropped} dropped: {EVENTS_FILE} is not whole"),
+    };
+    vec![format!("{} written", events.written), lacks]
 }
 
 /// What the limits of the hub's tier did, where it has one.
@@ -155,9 +177,21 @@ mod tests {
     #[test]
     fn cpu_time_below_what_is_counted_is_not_none() {
         let mut result = sample();
-        result.hub = Some(HubHealth { instances: 1, rss_peak_bytes: 1024, ..HubHealth::default() });
+        let (cpu_seconds, rss_peak_bytes) = (Some(0.0), Some(1024));
+        result.hub = Some(HubHealth { instances: 1, cpu_seconds, rss_peak_bytes, ..HubHealth::default() });
         let expected = "Hub        CPU < 10 ms, memory 1.00 KiB, on the same machine";
         assert!(health(&result).iter().any(|line| line == expected));
+    }
+
+    #[test]
+    fn a_hub_within_the_generator_s_process_has_no_figures_of_its_own() {
+        let mut result = sample();
+        result.hub = Some(HubHealth { instances: 1, ..HubHealth::default() });
+        let lines = health(&result);
+        let hub = "Hub        within the generator's process, on the same machine";
+        assert!(lines.iter().any(|line| line == hub), "{lines:?}");
+        assert!(lines.join(" ").contains("the embedded hub's use included"), "{lines:?}");
+        assert!(!health(&sample()).join(" ").contains("included"));
     }
 
     #[test]

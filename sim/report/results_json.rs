@@ -1,10 +1,10 @@
-//! `results.json`: the one form of a result that everything else can be made from again, but for the histograms of
-//! single intervals, which have a file of their own.
+//! `results.json`: the one form of a result that everything else can be made from again.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::de::{Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -38,11 +38,6 @@ impl Reporter for ResultsJson {
 /// # Errors
 /// It is no result, one of another version, or damaged.
 pub fn from_json(bytes: &[u8]) -> Result<RunResult, ReportError> {
-    /// The schema decides whether the rest can be read at all.
-    #[derive(Deserialize)]
-    struct Head {
-        schema: String,
-    }
     let Head { schema: found } = serde_json::from_slice(bytes)?;
     if found != SCHEMA {
         return Err(ReportError::Schema { found, expected: SCHEMA });
@@ -50,55 +45,113 @@ pub fn from_json(bytes: &[u8]) -> Result<RunResult, ReportError> {
     Ok(serde_json::from_slice::<Document>(bytes)?.into_result())
 }
 
-/// The keys in their order.
-#[derive(Serialize, Deserialize)]
-struct Document {
+/// Whether this is a result, of whichever version.
+#[must_use]
+pub fn is_result(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Head>(bytes).is_ok_and(|head| head.schema.starts_with("twinstorm.results/"))
+}
+
+/// The schema decides whether the rest can be read at all.
+#[derive(Deserialize)]
+struct Head {
     schema: String,
+}
+
+/// The result of a run: the single source of every report, threshold and comparison. Durations are in seconds where a key ends
+/// in `_s`, in milliseconds where it ends in `_ms`, and in microseconds where it ends in `_us`.
+// The keys in their order.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Result of a run of twinstorm")]
+pub(super) struct Document {
+    /// The form of this document and its version. Programs that read it must leave out keys that they do not know: a later
+    /// program may add some under the same version.
+    #[schemars(extend("const" = SCHEMA))]
+    schema: String,
+    /// The name of the profile.
     name: String,
+    /// When the run started.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     started_at: Timestamp,
+    /// How long it took, in seconds.
+    #[schemars(range(min = 0.0))]
     duration_s: f64,
+    /// The version of the program that ran it.
     version: String,
+    /// The seed of every random choice.
     seed: u64,
+    /// The plan with every override, without secrets. Its form is that of the program's own structures and no part of this
+    /// schema.
+    #[schemars(extend("type" = ["object", "null"]))]
     plan: Value,
+    /// The command that repeats the run.
     command: String,
+    /// Whether the figures count.
     valid: bool,
+    /// Why they do not, in words; empty if they do.
     invalid_reasons: Vec<String>,
+    /// What the run proved.
     verdict: Verdict,
+    /// The exit code of the command that ran it.
     exit_code: u8,
+    /// How many updates were planned, and how they ended.
     census: CensusJson,
+    /// Updates by outcome and by what is known of them beyond its name, such as `applying/checksum_mismatch` or `503`.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Outcome" }))]
     census_by: BTreeMap<Outcome, BTreeMap<String, u64>>,
+    /// Series that could not be measured in this run.
     absent: Vec<SeriesName>,
+    /// Distributions of durations, by series.
     series: BTreeMap<SeriesName, SeriesData>,
+    /// What happened in each second.
     intervals: Vec<Interval>,
+    /// The load that was asked for, and the load that was made.
     rate: RateResult,
+    /// How the generator itself fared: fleet and driver.
     generator: GeneratorHealth,
+    /// How the embedded hub fared; `None` where the hub was none of ours.
     hub: Option<HubHealth>,
+    /// The parts that the fleet was run in.
     shards: Vec<ShardResult>,
+    /// How transitions were observed.
     observer: ObserverHealth,
+    /// Each fault of the plan: what was injected, and how what it hit ended.
     faults: Vec<FaultRow>,
+    /// The thresholds, judged, in the order of the profile.
     thresholds: Vec<ThresholdResult>,
+    /// The end of the run by a threshold, before its time; missing where there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     abort: Option<ThresholdAbort>,
+    /// What was tried, and tried again.
     #[serde(default)]
     retries: Retries,
+    /// Updates by what hit them and how they ended; empty where no fault was planned or what hit them is not known.
     #[serde(default)]
     matrix: Vec<MatrixRow>,
+    /// The first updates that ended as their faults do not let them.
     #[serde(default)]
     off_diagonal: Vec<OffDiagonal>,
+    /// How many there were.
     #[serde(default)]
     off_diagonal_total: u64,
+    /// What must hold on every run; empty where nothing was driven.
     #[serde(default)]
     invariants: Vec<InvariantRow>,
+    /// The roll-out; missing where the fleet was not called in waves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rollout: Option<RolloutResult>,
+    /// What devices downloaded; missing where they downloaded nothing, or were none of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     images: Option<ImageCounts>,
+    /// Connections that were lost while no fault explains it.
     #[serde(default)]
     losses_unexplained: u64,
+    /// From the start of the load to the end of its last update; `None` if it never started.
     #[serde(default)]
     load: Option<LoadSpan>,
+    /// What the drill showed; missing where the run was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     drill: Option<DrillJson>,
+    /// What became of the events of the run; missing where nobody wanted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     events: Option<EventCounts>,
 }
@@ -217,6 +270,12 @@ impl CensusJson {
     pub(super) fn into_census(mut self, details: BTreeMap<Outcome, BTreeMap<String, u64>>) -> Census {
         self.outcomes.retain(|_, count| *count > 0);
         Census { planned: self.planned, outcomes: self.outcomes, details }
+    }
+}
+
+impl SeriesName {
+    pub(super) const fn of(series: Series) -> Self {
+        Self(series)
     }
 }
 

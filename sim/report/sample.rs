@@ -99,8 +99,8 @@ pub(super) fn sample() -> RunResult {
         },
         hub: Some(HubHealth {
             instances: 1,
-            cpu_seconds: 2.5,
-            rss_peak_bytes: 13_631_488,
+            cpu_seconds: Some(2.5),
+            rss_peak_bytes: Some(13_631_488),
             throttled: Vec::new(),
             faults: Vec::new(),
         }),

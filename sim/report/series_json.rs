@@ -1,5 +1,8 @@
 //! A distribution as it stands in a result: its statistics for readers, its histogram for programs.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,19 +11,33 @@ use super::{ReportError, hdr};
 use crate::measure::SeriesData;
 use crate::policy::Statistic;
 
-#[derive(Serialize, Deserialize)]
+/// A distribution of durations, in microseconds. A percentile with fewer than 10 samples beyond it is `None`: no number.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "SeriesData")]
 struct SeriesJson {
+    /// How many samples.
     count: u64,
+    /// The shortest.
     min_us: Option<u64>,
+    /// The arithmetic mean.
     mean_us: Option<u64>,
+    /// The median.
     p50_us: Option<u64>,
+    /// 90 % are not longer.
     p90_us: Option<u64>,
+    /// 95 % are not longer.
     p95_us: Option<u64>,
+    /// 99 % are not longer.
     p99_us: Option<u64>,
+    /// 99.9 % are not longer.
     p99_9_us: Option<u64>,
+    /// 99.99 % are not longer.
     p99_99_us: Option<u64>,
+    /// The longest.
     max_us: Option<u64>,
+    /// Samples above one hour, which are counted as one hour.
     saturated: u64,
+    /// The histogram, in nanoseconds: HdrHistogram's V2 form, deflated, in base64.
     hdr: String,
 }
 
@@ -55,5 +72,15 @@ impl<'de> Deserialize<'de> for SeriesData {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let SeriesJson { hdr, saturated, .. } = SeriesJson::deserialize(deserializer)?;
         hdr::decode(&hdr, saturated).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for SeriesData {
+    fn schema_name() -> Cow<'static, str> {
+        SeriesJson::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        SeriesJson::json_schema(generator)
     }
 }

@@ -12,8 +12,8 @@ use super::rollout::{self, Waves};
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::Via;
 use crate::measure::{
-    DrillResult, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts, RetryRow, RunResult,
-    SeriesData, ShardResult, ThresholdAbort, ThrottleCount, Usage, Verdict, cores,
+    DrillResult, EventCounts, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts, RetryRow,
+    RunResult, SeriesData, ShardResult, ThresholdAbort, ThrottleCount, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
@@ -27,9 +27,9 @@ pub(super) struct Facts {
     pub(super) command: String,
     pub(super) started_at: Timestamp,
     pub(super) duration_s: f64,
-    /// What the coordinator's own process has used.
+    /// What the coordinator's own process has used since the run began.
     pub(super) own: Usage,
-    /// What the embedded hubs have used.
+    /// What the embedded hubs have used, where they are processes of their own.
     pub(super) hub: Option<Usage>,
     /// What their limits did.
     pub(super) throttled: Vec<ThrottleCount>,
@@ -39,6 +39,7 @@ pub(super) struct Facts {
     pub(super) placement: Placement,
     pub(super) load: Option<LoadSpan>,
     pub(super) drill: Option<DrillResult>,
+    pub(super) events: Option<EventCounts>,
     /// What became of the waves of the roll-out.
     pub(super) waves: Waves,
     /// The threshold that ended it.
@@ -61,6 +62,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         placement,
         load,
         drill,
+        events,
         waves,
         abort,
     } = facts;
@@ -83,16 +85,14 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         series: total.series.clone(),
         rate: rate(&plan, roles, &placement.shards, &tally, waves.released.len()),
         generator: generator(&tally, own, duration_s, hub_on_same_machine),
-        hub: hub.map(|usage| HubHealth {
-            instances: placement.hubs,
-            cpu_seconds: usage.cpu.as_secs_f64(),
-            rss_peak_bytes: usage.rss_peak,
+        hub: self::hub(&placement, hub).map(|hub| HubHealth {
             throttled,
             faults: hub_faults.rows(&plan.faults),
+            ..hub
         }),
         shards: shards(&placement, &tally),
         observer: observer(&plan, &tally),
-        faults: hub_faults.complete(faults::rows(&plan, roles, &tally)),
+        faults: hub_faults.complete(&plan, faults::rows(&plan, roles, &tally, |_| true)),
         rollout: rollout::result(&plan, roles, &tally, &waves),
         images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
         thresholds: Vec::new(),
@@ -105,21 +105,19 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         losses_unexplained: counters.losses_unexplained,
         load,
         drill,
-        events: None,
+        events,
         intervals: tally.intervals.into(),
     }
 }
 
 /// How fleet and driver fared in so many seconds; `own` is what the coordinator's process has used.
 pub(super) fn generator(tally: &Tally, own: Usage, duration_s: f64, hub_on_same_machine: bool) -> GeneratorHealth {
-    // A single shard is a thread of the coordinator's process, several are processes beside it.
-    let others = if tally.parts.len() > 1 { &tally.parts[..] } else { &[] };
-    let usage = others.iter().fold(own, |sum, part| sum + part.usage);
+    let usage = used(own, tally);
     let total = &tally.total;
     let lags = total.loop_lag.iter();
     GeneratorHealth {
         cpu_seconds: usage.cpu.as_secs_f64(),
-        cpu_percent: usage.cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64),
+        cpu_percent: cpu_percent(own, tally, duration_s),
         cores: cores(),
         rss_peak_bytes: usage.rss_peak,
         descriptors_peak: tally.parts.iter().map(|part| part.descriptors).max().unwrap_or_default(),
@@ -128,6 +126,18 @@ pub(super) fn generator(tally: &Tally, own: Usage, duration_s: f64, hub_on_same_
         hub_on_same_machine,
         loop_lag_p99_us: lags.filter_map(|(worker, lag)| Some((worker.clone(), cautious_p99_us(&lag.0)?))).collect(),
     }
+}
+
+/// What the generator has used in all, where the coordinator's process has used its `own`. A single shard is a thread of that,
+/// several are processes beside it.
+fn used(own: Usage, tally: &Tally) -> Usage {
+    let others = if tally.parts.len() > 1 { tally.parts.as_slice() } else { &[] };
+    others.iter().fold(own, |sum, part| sum + part.usage)
+}
+
+/// CPU of the generator in percent of all cores, over a run of so many seconds.
+pub(super) fn cpu_percent(own: Usage, tally: &Tally, duration_s: f64) -> f64 {
+    used(own, tally).cpu.as_secs_f64() * 100.0 / (duration_s * cores() as f64)
 }
 
 /// How the observer of `plan` fared.
@@ -147,6 +157,17 @@ pub(super) fn observer(plan: &Plan, tally: &Tally) -> ObserverHealth {
     }
 }
 
+/// The embedded hubs, if there are any, which have used `usage`, if that is known: nothing is told yet of what their limits
+/// did, and of what was done to them.
+pub(super) fn hub(placement: &Placement, usage: Option<Usage>) -> Option<HubHealth> {
+    (placement.hubs > 0).then(|| HubHealth {
+        instances: placement.hubs,
+        cpu_seconds: usage.map(|usage| usage.cpu.as_secs_f64()),
+        rss_peak_bytes: usage.map(|usage| usage.rss_peak),
+        ..HubHealth::default()
+    })
+}
+
 /// A row for each shard.
 pub(super) fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
     let parts = placement.shards.iter().zip(&tally.parts).enumerate();
@@ -164,7 +185,7 @@ pub(super) fn shards(placement: &Placement, tally: &Tally) -> Vec<ShardResult> {
 }
 
 /// The series that cannot be measured with these roles and this way of calling.
-fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
+pub(super) fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
     let driver = &plan.driver;
     Series::ALL
         .into_iter()

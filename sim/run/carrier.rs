@@ -4,7 +4,8 @@ use std::io::{self, BufReader};
 use std::path::Path;
 use std::process::ChildStdout;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -14,6 +15,26 @@ use crate::shard::{FromShard, QUEUE, ToShard, read_line, spawn_shard};
 
 /// What is heard of the shards: who says something, or has nothing more to say.
 pub(super) type Words = mpsc::Sender<(usize, Option<FromShard>)>;
+
+/// How long a shard's thread may take to end once there is nobody left to talk to.
+const END: Duration = Duration::from_secs(5);
+
+/// The threads of shards.
+#[derive(Debug, Default)]
+pub(super) struct Threads(Vec<JoinHandle<()>>);
+
+impl Threads {
+    /// Waits until they have ended, which they do once their channels are gone: what a run used is free again then. One
+    /// that is stuck is left behind, and ends with the program. Blocks for as long.
+    pub(super) fn end(self) {
+        let step = Duration::from_millis(1);
+        let mut waited = Duration::ZERO;
+        while waited < END && !self.0.iter().all(JoinHandle::is_finished) {
+            thread::sleep(step);
+            waited += step;
+        }
+    }
+}
 
 /// The way to a shard.
 #[derive(Debug)]
@@ -25,14 +46,19 @@ pub(super) enum Carrier {
 }
 
 impl Carrier {
-    /// Starts shard number `shard` on a thread. To be called within a runtime.
+    /// Starts shard number `shard` on a thread, and puts that among `threads`. To be called within a runtime.
     ///
     /// # Errors
     /// There can be no thread.
-    pub(super) fn thread(shard: usize, tracer: Option<Arc<Tracer>>, words: Words) -> io::Result<Self> {
+    pub(super) fn thread(
+        shard: usize,
+        tracer: Option<Arc<Tracer>>,
+        words: Words,
+        threads: &mut Threads,
+    ) -> io::Result<Self> {
         let (orders, taken) = mpsc::channel(QUEUE);
         let (say, mut said) = mpsc::channel(QUEUE);
-        spawn_shard(tracer, taken, say)?;
+        threads.0.push(spawn_shard(tracer, taken, say)?);
         tokio::spawn(async move {
             while let Some(word) = said.recv().await {
                 // Nobody listens any more once the run is over.
@@ -43,7 +69,7 @@ impl Carrier {
         Ok(Self::Thread(orders))
     }
 
-    /// Starts shard number `shard` as a process. To be called on the program's main thread, to whose life it is bound.
+    /// Starts shard number `shard` as a process, bound to the life of the thread that this is called on.
     ///
     /// # Errors
     /// The program cannot be started.
@@ -77,7 +103,7 @@ impl Carrier {
         }
     }
 
-    /// Ends a shard that does not end by itself. A thread is left behind: it ends with the program.
+    /// Ends a shard that does not end by itself. A thread ends once nobody talks to it any more, see [`Threads`].
     pub(super) fn kill(&mut self) {
         if let Self::Process(child) = self {
             child.kill();

@@ -2,25 +2,29 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::assemble::{self, Facts};
+use super::carrier::Threads;
 use super::drill::{Conduct, moment};
+use super::embedded_hub::HubNews;
+use super::events_file::EventsFile;
 use super::hub_faults::HubFaults;
-use super::hub_process::HubNews;
 use super::hubs::Hubs;
 use super::keep::keep;
 use super::launch::launch;
-use super::live::{Live, Status};
+use super::live::{Live, Meter};
 use super::members::{Members, State};
 use super::options::{FinishedRun, RunError, RunOptions};
 use super::output::Output;
 use super::placement::Placement;
 use super::rollout::Rollout;
-use super::signals::StopSignal;
+use super::stop::StopRequest;
 use super::tally::Tally;
+use super::thresholds::Watch;
 use crate::measure::{Tracer, Usage};
 use crate::policy::{Outcome, Threshold};
 use crate::report;
@@ -32,27 +36,43 @@ use crate::verdict::{self, Ending};
 /// to get it.
 pub(super) const START_LEAD: Duration = Duration::from_millis(300);
 
-/// Runs a plan. To be called from the program's main thread.
+/// Runs a plan, and waits for its end. It may be called on any thread, and several times at once: a run keeps nothing
+/// outside itself, but what it measures of the machine is measured of the process.
 ///
 /// # Errors
 /// Why there is no result; everything that was started has been stopped.
 pub fn execute(options: RunOptions) -> Result<FinishedRun, RunError> {
-    let signals = StopSignal::take()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async move {
-        let clock = Clock::start();
-        let coordinator = launch(options, clock, signals).await?;
-        coordinator.run().await
+    // On a thread of its own, as the caller's may be one of a runtime, which must not start another.
+    thread::scope(|scope| {
+        let run = thread::Builder::new().name("run".to_owned()).spawn_scoped(scope, || conduct(options))?;
+        run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// Does so on this thread.
+fn conduct(options: RunOptions) -> Result<FinishedRun, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut threads = Threads::default();
+    let done = runtime.block_on(async {
+        let coordinator = launch(options, Clock::start(), &mut threads).await?;
+        coordinator.run().await
+    });
+    // With it goes what the shard on a thread talks to.
+    drop(runtime);
+    threads.end();
+    done
 }
 
 /// Everything that a run holds.
 pub(super) struct Coordinator {
     pub(super) options: RunOptions,
+    /// What this process had used before.
+    pub(super) before: Usage,
     pub(super) clock: Clock,
-    pub(super) output: Output,
+    pub(super) output: Option<Output>,
     pub(super) live: Live,
-    pub(super) signals: StopSignal,
+    pub(super) meter: Meter,
+    pub(super) stop: StopRequest,
     pub(super) placement: Placement,
     pub(super) hubs: Hubs,
     pub(super) hub_on_same_machine: bool,
@@ -61,6 +81,7 @@ pub(super) struct Coordinator {
     /// When the last call is due, from the start of the load, where there is a schedule.
     pub(super) last_due: Option<Duration>,
     pub(super) rollout: Option<Rollout>,
+    pub(super) watch: Watch,
     pub(super) tally: Tally,
     pub(super) phase: Phase,
     /// What was really done to the hubs.
@@ -74,6 +95,8 @@ pub(super) struct Coordinator {
     pub(super) load_end: Option<Nanos>,
     /// Where the run is a drill.
     pub(super) conduct: Conduct,
+    /// Where everything that happens to updates goes, if somebody wants it.
+    pub(super) events: Option<EventsFile>,
 }
 
 /// How far a run is.
@@ -104,7 +127,7 @@ impl Coordinator {
             tokio::select! {
                 // What was said is heard before anybody is held to be silent.
                 biased;
-                () = self.signals.come() => self.on_signal(),
+                () = self.stop.come() => self.on_stop(),
                 Some((shard, word)) = self.members.hear() => self.on_word(shard, word).await?,
                 _ = second.tick() => self.on_second(),
                 (hub, news) = self.hubs.hear() => match news {
@@ -224,6 +247,7 @@ impl Coordinator {
                 self.reasons.push(mishap);
             }
         }
+        self.take_in_events(shard, std::mem::take(&mut progress.measurements.events));
         self.tally.add(shard, progress);
         self.conduct.hear(shard);
     }
@@ -235,9 +259,14 @@ impl Coordinator {
         for (shard, why) in self.members.stuck() {
             self.lose_shard(shard, why);
         }
+        self.watch_thresholds();
         let status = self.status();
         self.live.show(&status);
         self.publish(&status);
+        self.look_after_events();
+        if let Some(observer) = &mut self.options.observer {
+            observer.tell(&status);
+        }
     }
 
     /// What a hub that has died served ends with it; the rest goes on. Those of its shards that are stopping already
@@ -250,11 +279,16 @@ impl Coordinator {
         self.members.stop(StopReason::HubDied, |member| member.hub == Some(hub));
     }
 
-    fn on_signal(&mut self) {
+    fn on_stop(&mut self) {
         self.end_load(StopReason::Interrupted, true);
         if self.options.roles.driver {
             let first = if matches!(self.phase, Phase::Healing { .. }) { "healing the fleet, then " } else { "" };
             self.live.say(&format!("stopping: {first}writing what there is; Ctrl-C again leaves at once"));
+        }
+        if self.live.wants_details() {
+            // At once, rather than at the next second.
+            let status = self.status();
+            self.live.show(&status);
         }
     }
 
@@ -284,57 +318,10 @@ impl Coordinator {
         census.planned += planned.saturating_sub(part.planned);
         let missing = planned.saturating_sub(part.ended);
         (part.planned, part.ended) = (planned, planned);
-        if self.members.get(shard).hub.is_some_and(|hub| self.hubs.has_died(hub)) {
-            census.add(Outcome::HubError, "hub_died", missing);
-        } else {
-            census.add(Outcome::LostShard, "", missing);
-        }
-    }
-
-    fn status(&self) -> Status {
-        let plan = &self.options.plan;
-        let elapsed = self.clock.now().since(Nanos::ZERO);
-        let gauges = self.tally.gauges();
-        let (phase, left) = match self.phase {
-            // How long a driver alone has to wait is up to somebody else.
-            Phase::Connecting if !self.options.roles.fleet => ("waiting", None),
-            Phase::Connecting => {
-                let phase = if gauges.registered > 0 { "registering" } else { "connecting" };
-                (phase, plan.estimated_duration().checked_sub(elapsed))
-            }
-            Phase::Running { since } => {
-                let now = Instant::now();
-                // What was seen so far tells more than what the plan allows for.
-                let whole = match (self.last_due, self.tally.longest_update()) {
-                    (Some(last_due), Some(longest)) => last_due + longest,
-                    _ => plan.estimated_load(),
-                };
-                if now < since {
-                    ("holding", Some(since.duration_since(now) + whole))
-                } else {
-                    (self.phase_in_words(since), whole.checked_sub(now.duration_since(since)))
-                }
-            }
-            Phase::Healing { .. } => ("healing", None),
-            Phase::Stopping { .. } => ("stopping", None),
-        };
-        let driver = self.options.roles.driver;
-        let census = &self.tally.total.census;
-        let (rollout, left) = match self.rollout_status().filter(|_| self.is_running()) {
-            Some((words, its)) => (Some(words), its),
-            None => (None, left),
-        };
-        Status {
-            phase,
-            rollout,
-            elapsed,
-            left: left.filter(|_| driver),
-            devices: plan.fleet.devices,
-            gauges,
-            updates: (driver && self.phase != Phase::Connecting).then(|| (census.planned, census.ended())),
-            rate: self.tally.last_rate().filter(|_| driver && matches!(self.phase, Phase::Running { .. })),
-            lag_us: self.tally.last_lag_us.filter(|_| driver),
-        }
+        let hub_died = self.members.get(shard).hub.is_some_and(|hub| self.hubs.has_died(hub));
+        let (outcome, detail) = if hub_died { (Outcome::HubError, "hub_died") } else { (Outcome::LostShard, "") };
+        census.add(outcome, detail, missing);
+        self.note_lost(shard, outcome, detail, missing);
     }
 
     fn finish(mut self) -> Result<FinishedRun, RunError> {
@@ -356,6 +343,7 @@ impl Coordinator {
         let formats = self.options.plan.report.formats.clone();
         let aborted = self.is_aborted();
         let metrics = self.options.metrics.take();
+        let (events, events_kept) = self.events.take().map(EventsFile::finish).unzip();
         let facts = Facts {
             drill: self.drill_result(load),
             load,
@@ -364,14 +352,15 @@ impl Coordinator {
             command: self.options.command,
             started_at: self.clock.wall().at(Nanos::ZERO),
             duration_s: now.as_secs_f64(),
-            own: Usage::of_self(),
+            own: Usage::of_self().since(self.before),
             hub: self.hubs.usage(),
             throttled: self.hubs.throttled(),
             hub_faults: self.hub_faults,
             hub_on_same_machine: self.hub_on_same_machine,
             placement: self.placement,
+            events,
             waves: self.rollout.map(|rollout| rollout.waves).unwrap_or_default(),
-            abort: None,
+            abort: self.watch.abort,
         };
         let rules = facts.plan.thresholds.iter();
         let thresholds: Vec<Threshold> = rules.map(|rule| rule.threshold.clone()).collect();
@@ -384,11 +373,12 @@ impl Coordinator {
         if let Some(metrics) = &metrics {
             metrics.publish_end(&mut result);
         }
-        if let Err(source) = keep(&self.output, &report::files(&formats), &result) {
+        let kept = self.output.as_ref().map_or(Ok(()), |output| keep(output, &report::files(&formats), &result));
+        if let Err(source) = kept.and_then(|()| Ok(events_kept.unwrap_or(Ok(()))?)) {
             return Err(RunError::Write { source, result: Box::new(result) });
         }
         // Last, so that a hub that does not stop holds up nothing but the end.
         self.hubs.stop();
-        Ok(FinishedRun { result, folder: self.output.folder().to_owned() })
+        Ok(FinishedRun { result, folder: self.output.map(|output| output.folder().to_owned()) })
     }
 }

@@ -23,9 +23,9 @@ pub struct Diagnosis {
 /// Looks at this machine with the eyes of `plan`.
 ///
 /// # Errors
-/// The limit of open files cannot be read or raised.
+/// The limit of open files cannot be read.
 pub fn diagnose(plan: &Plan, roles: Roles) -> Result<Diagnosis, PreflightError> {
-    match preflight::placement(plan, roles) {
+    match preflight::placement(plan, roles, false) {
         Ok(placement) => {
             // A hub elsewhere stands in the environment, if anywhere yet.
             let way = environment::read(roles, &plan.fleet, |name| std::env::var(name).ok());

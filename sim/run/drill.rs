@@ -129,10 +129,11 @@ impl Coordinator {
         }
     }
 
-    /// Whether the roll-out was aborted, unless that is what the drill wants to see.
+    /// Whether a threshold ended the run, or the roll-out was aborted, unless the latter is what the drill wants to see.
     pub(super) fn is_aborted(&self) -> bool {
         let wanted = self.options.plan.drill.as_ref().is_some_and(Drill::asserts_abort);
-        !wanted && self.rollout.as_ref().is_some_and(|rollout| rollout.waves.are_aborted())
+        self.watch.abort.is_some()
+            || !wanted && self.rollout.as_ref().is_some_and(|rollout| rollout.waves.are_aborted())
     }
 
     /// When there was load, as it stands at `now`.

@@ -8,12 +8,13 @@ use crate::policy::{Hit, Outcome};
 use crate::profile::Plan;
 use crate::shard::Roles;
 
-/// A row for each fault of the plan. A driver alone does not know the truth.
-pub(super) fn rows(plan: &Plan, roles: Roles, tally: &Tally) -> Vec<FaultRow> {
+/// A row for each fault of the plan that is `wanted` by its name. A driver alone does not know the truth.
+pub(super) fn rows(plan: &Plan, roles: Roles, tally: &Tally, wanted: impl Fn(&str) -> bool) -> Vec<FaultRow> {
     if !(roles.fleet && roles.driver) {
         return Vec::new();
     }
-    let rows = plan.faults.iter().enumerate().map(|(index, fault)| {
+    let faults = plan.faults.iter().enumerate().filter(|(_, fault)| wanted(&fault.name));
+    let rows = faults.map(|(index, fault)| {
         let counts = tally.total.faults.get(&index).cloned().unwrap_or_default();
         FaultRow {
             name: fault.name.clone(),

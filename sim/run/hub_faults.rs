@@ -7,6 +7,7 @@ use super::coordinator::Coordinator;
 use crate::hub::{HubFaultChange, HubFaultNews};
 use crate::measure::{FaultRow, HubFaultRow};
 use crate::policy::{Fault, Place};
+use crate::profile::Plan;
 
 /// Beginning and end of each fault on each hub, from the start of the load.
 #[derive(Debug, Default)]
@@ -37,10 +38,11 @@ impl HubFaults {
         self.dead.insert(hub);
     }
 
-    /// Completes `rows`, one for each fault of the plan: what is done to hubs alone, devices cannot count.
-    pub(super) fn complete(&self, mut rows: Vec<FaultRow>) -> Vec<FaultRow> {
-        for (index, row) in rows.iter_mut().enumerate() {
-            row.strikes = row.strikes.max(self.strikes(index));
+    /// Completes `rows` of faults of the plan: what is done to hubs alone, devices cannot count.
+    pub(super) fn complete(&self, plan: &Plan, mut rows: Vec<FaultRow>) -> Vec<FaultRow> {
+        for row in &mut rows {
+            let index = plan.faults.iter().position(|fault| fault.name == row.name);
+            row.strikes = row.strikes.max(index.map_or(0, |index| self.strikes(index)));
         }
         rows
     }

@@ -2,7 +2,6 @@
 //! makes killing it an honest drill.
 
 use std::io::{self, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ChildStdout, ExitStatus};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -17,11 +16,12 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::child::{ChildProcess, STACK};
-use crate::dialect::azure::{ConnectionString, Key};
-use crate::hub::{Hub, HubConfig, HubFaultNews};
+use super::embedded_hub::{EmbeddedHubError, HubNews, NewsOfHub};
+use super::hub_listening::{Listening, start_hub};
+use crate::hub::{HubConfig, HubFaultNews};
 use crate::measure::{ThrottleCount, Usage};
 use crate::policy::HubFault;
-use crate::shard::{Credentials, Endpoints, HubProof, read_line, write_line};
+use crate::shard::{Credentials, Endpoints, read_line, write_line};
 
 /// How long a hub may take to listen.
 const START: Duration = Duration::from_secs(20);
@@ -29,19 +29,6 @@ const START: Duration = Duration::from_secs(20);
 const STOP: Duration = Duration::from_secs(1);
 /// How long a hub may take to tell its counts.
 const COUNT: Duration = Duration::from_secs(1);
-
-/// What the child says once it listens. It travels through a pipe that only parent and child hold.
-#[derive(Serialize, Deserialize)]
-struct Listening {
-    mqtt: Option<SocketAddr>,
-    mqtts: Option<SocketAddr>,
-    http: Option<SocketAddr>,
-    https: Option<SocketAddr>,
-    /// The certificate of the hub's CA in PEM, if TLS is spoken anywhere.
-    authority: Option<String>,
-    connection_string: String,
-    fleet_key: String,
-}
 
 /// The child's words: first that it listens, or why it cannot; then what it is asked.
 #[derive(Serialize, Deserialize)]
@@ -69,38 +56,13 @@ enum Order {
     Stop,
 }
 
-/// Why a hub process did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum HubProcessError {
-    /// The program could not be started.
-    #[error("cannot start the embedded hub: {0}")]
-    Spawn(#[from] io::Error),
-    /// It started, but cannot listen.
-    #[error("the embedded hub cannot start: {0}")]
-    Failed(String),
-    /// It said nothing, or nonsense.
-    #[error("the embedded hub did not say that it listens ({0})")]
-    Silent(String),
-}
-
-/// What a hub process says, or shows, of itself.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum HubNews {
-    /// What really becomes of a fault.
-    Fault(HubFaultNews),
-    /// It has ended.
-    Gone,
-}
-
 /// A running hub process. Dropping it kills it.
 #[derive(Debug)]
 pub(super) struct HubProcess {
     child: ChildProcess<Order>,
     counts: Receiver<Vec<ThrottleCount>>,
-    /// Where it listens.
-    pub(super) endpoints: Endpoints,
-    /// What opens it.
-    pub(super) credentials: Credentials,
+    endpoints: Endpoints,
+    credentials: Credentials,
 }
 
 /// A hub process that has not said yet that it listens.
@@ -111,18 +73,14 @@ pub(super) struct StartingHub {
 }
 
 impl StartingHub {
-    /// Starts `program hub --control`. `tell` is told what becomes of its faults, and that the process is gone. To be
-    /// called on the program's main thread: the child is bound to the life of the thread that starts it.
+    /// Starts `program hub --control`. `news` is told what becomes of its faults, and that the process is gone. The child
+    /// is bound to the life of the thread that starts it.
     ///
     /// # Errors
     /// It cannot be started.
-    pub(super) fn spawn(
-        program: &Path,
-        config: &HubConfig,
-        tell: impl Fn(HubNews) + Send + 'static,
-    ) -> Result<Self, HubProcessError> {
+    pub(super) fn spawn(program: &Path, config: &HubConfig, news: NewsOfHub) -> Result<Self, EmbeddedHubError> {
         let (mut child, words) = ChildProcess::spawn(program, "hub")?;
-        let (first_word, counts) = listen(words, tell)?;
+        let (first_word, counts) = listen(words, news)?;
         child.tell(Order::Start(Box::new(config.clone())))?;
         Ok(Self { child, first_word, counts })
     }
@@ -131,47 +89,31 @@ impl StartingHub {
     ///
     /// # Errors
     /// It cannot listen, or does not say so.
-    pub(super) async fn listening(self) -> Result<HubProcess, HubProcessError> {
+    pub(super) async fn listening(self) -> Result<HubProcess, EmbeddedHubError> {
         let word = match timeout(START, self.first_word).await {
             Ok(Ok(Ok(word))) => word,
-            Ok(Ok(Err(error))) => return Err(HubProcessError::Silent(error.to_string())),
+            Ok(Ok(Err(error))) => return Err(EmbeddedHubError::Silent(error.to_string())),
             Ok(Err(_)) => None,
-            Err(_) => return Err(HubProcessError::Silent(format!("waited {} s", START.as_secs()))),
+            Err(_) => return Err(EmbeddedHubError::Silent(format!("waited {} s", START.as_secs()))),
         };
         let listening = match word {
             Some(Word::Listening(listening)) => listening,
-            Some(Word::Failed(why)) => return Err(HubProcessError::Failed(why)),
-            Some(_) => return Err(HubProcessError::Silent("it tells of a load before it listens".to_owned())),
-            None => return Err(HubProcessError::Silent("its output closed".to_owned())),
+            Some(Word::Failed(why)) => return Err(EmbeddedHubError::Failed(why)),
+            Some(_) => return Err(EmbeddedHubError::Silent("it tells of a load before it listens".to_owned())),
+            None => return Err(EmbeddedHubError::Silent("its output closed".to_owned())),
         };
-        let service = ConnectionString::parse(&listening.connection_string)
-            .map_err(|_| HubProcessError::Silent("its connection string is unusable".to_owned()))?;
-        let fleet_key = Key::from_base64(&listening.fleet_key)
-            .map_err(|_| HubProcessError::Silent("its fleet key is unusable".to_owned()))?;
-        // It listens where its devices connect, and nowhere else for MQTT.
-        let secure = listening.mqtts.or(listening.https);
-        let proof = |(address, authority): (SocketAddr, _)| HubProof {
-            host: address.ip().to_string(),
-            authority: Some(authority),
-        };
-        let endpoints = Endpoints {
-            mqtt: secure.or(listening.mqtt),
-            tls: secure.zip(listening.authority).map(proof),
-            websocket: listening.mqtts.is_none() && listening.https.is_some(),
-            rest: listening.http.map(|address| format!("http://{address}")),
-            rest_authority: None,
-            images: match (listening.https, listening.http) {
-                (Some(address), _) => Some(format!("https://{address}")),
-                (None, address) => address.map(|address| format!("http://{address}")),
-            },
-            host: service.host.clone(),
-        };
-        let credentials = Credentials { service: Some(service), devices: Some(fleet_key.into()) };
+        let (endpoints, credentials) =
+            listening.way().map_err(|unusable| EmbeddedHubError::Silent(unusable.to_owned()))?;
         Ok(HubProcess { child: self.child, counts: self.counts, endpoints, credentials })
     }
 }
 
 impl HubProcess {
+    /// Where it listens, and what opens it.
+    pub(super) const fn way(&self) -> (&Endpoints, &Credentials) {
+        (&self.endpoints, &self.credentials)
+    }
+
     /// What it has used so far; what was known last if it is gone.
     pub(super) fn usage(&mut self) -> Usage {
         self.child.usage()
@@ -182,11 +124,14 @@ impl HubProcess {
         self.child.is_stopped()
     }
 
-    /// What the limits of all `hubs` did so far; those that do not say so in time are left out. Blocks for as long.
-    pub(super) fn throttled<'a>(hubs: impl Iterator<Item = &'a mut Self>) -> Vec<ThrottleCount> {
-        let asked: Vec<&mut Self> =
-            hubs.filter_map(|hub| hub.child.tell(Order::Count).is_ok().then_some(hub)).collect();
-        ThrottleCount::merged(asked.iter().flat_map(|hub| hub.counts.recv_timeout(COUNT).unwrap_or_default()))
+    /// Asks what its limits did so far; whether it takes the question.
+    pub(super) fn ask_for_counts(&mut self) -> bool {
+        self.child.tell(Order::Count).is_ok()
+    }
+
+    /// The answer; nothing if none comes in time. Blocks for as long.
+    pub(super) fn counts(&self) -> Vec<ThrottleCount> {
+        self.counts.recv_timeout(COUNT).unwrap_or_default()
     }
 
     /// Tells it when the load starts, and which faults to do. One that is gone needs to know nothing.
@@ -224,7 +169,7 @@ impl HubProcess {
 type Words = (oneshot::Receiver<io::Result<Option<Word>>>, Receiver<Vec<ThrottleCount>>);
 
 /// Listens to the child until its end, on a thread of its own.
-fn listen(words: ChildStdout, tell: impl Fn(HubNews) + Send + 'static) -> io::Result<Words> {
+fn listen(words: ChildStdout, news: NewsOfHub) -> io::Result<Words> {
     let (say, said) = oneshot::channel();
     // It is asked for one thing at a time.
     let (count, counts) = sync_channel(1);
@@ -236,11 +181,11 @@ fn listen(words: ChildStdout, tell: impl Fn(HubNews) + Send + 'static) -> io::Re
         loop {
             match read_line(&mut words, &mut line) {
                 Ok(Some(Word::Throttled(throttled))) => _ = count.try_send(throttled),
-                Ok(Some(Word::Fault(news))) => tell(HubNews::Fault(news)),
+                Ok(Some(Word::Fault(fault))) => news.tell(HubNews::Fault(fault)),
                 _ => break,
             }
         }
-        tell(HubNews::Gone);
+        news.tell(HubNews::Gone);
     })?;
     Ok((said, counts))
 }
@@ -255,22 +200,10 @@ pub fn serve_hub_process() -> io::Result<()> {
     let (mut from, mut line) = (BufReader::new(io::stdin().lock()), Vec::new());
     let mut next = || read_line::<Order>(&mut from, &mut line);
     let Some(Order::Start(config)) = next()? else { return Ok(()) };
-    let started = Hub::bind(*config).and_then(|bound| {
-        let identity = bound.generate_identity()?;
-        Ok((bound.start(identity.clone())?, identity))
-    });
-    match started {
+    match start_hub(*config) {
         Err(error) => say(&Word::Failed(error.to_string())),
-        Ok((mut hub, identity)) => {
-            say(&Word::Listening(Listening {
-                mqtt: hub.mqtt_addr(),
-                mqtts: hub.mqtts_addr(),
-                http: hub.http_addr(),
-                https: hub.https_addr(),
-                authority: hub.authority().map(str::to_owned),
-                connection_string: identity.connection_string().reveal(),
-                fleet_key: identity.fleet_key.to_base64(),
-            }))?;
+        Ok((mut hub, listening)) => {
+            say(&Word::Listening(listening))?;
             // `Stop`, or the end of the channel: both mean the same.
             let stopped = loop {
                 match next() {

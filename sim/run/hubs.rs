@@ -1,14 +1,15 @@
 //! The embedded hubs of a run.
 
 use std::path::Path;
-use std::process::ExitStatus;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::hub_process::{HubNews, HubProcess, HubProcessError, StartingHub};
+use super::embedded_hub::{EmbeddedHub, EmbeddedHubError, HubNews, NewsOfHub};
+use super::hub_process::StartingHub;
+use super::hub_threads::HubThreads;
 use crate::hub::HubConfig;
 use crate::measure::{ThrottleCount, Usage};
 use crate::policy::{HubEffect, HubFault};
@@ -29,37 +30,44 @@ pub(super) struct Hubs {
 
 #[derive(Debug)]
 struct Embedded {
-    process: HubProcess,
+    embedded: EmbeddedHub,
     died: bool,
     /// How often it was found stopped by [`Hubs::look`], which looks once a second.
     stopped: u32,
 }
 
 impl Hubs {
-    /// Starts `count` hubs, and waits until all listen. To be called on the program's main thread, to whose life they
-    /// are bound.
+    /// Starts `count` hubs, and waits until all listen: as processes of `program`, bound to the life of the thread that
+    /// this is called on, or else as threads of this process.
     ///
     /// # Errors
     /// The first that does not start; the others are stopped.
     pub(super) async fn start(
         count: usize,
-        program: &Path,
+        program: Option<&Path>,
         config: &HubConfig,
         faults: Vec<HubFault>,
-    ) -> Result<Self, HubProcessError> {
+    ) -> Result<Self, EmbeddedHubError> {
         // There is room for beginning and end of each fault of each hub, and for the end of each.
         let (tell, news) = mpsc::channel((count * (2 * faults.len() + 1)).max(1));
-        let starting: Vec<StartingHub> = (0..count)
-            .map(|number| {
-                let tell = tell.clone();
-                let tell = move |news| _ = tell.try_send((number, news));
-                StartingHub::spawn(program, config, tell)
-            })
-            .collect::<Result<_, _>>()?;
-        let mut hubs = Vec::with_capacity(count);
-        for hub in starting {
-            hubs.push(Embedded { process: hub.listening().await?, died: false, stopped: 0 });
+        let news_of = |hub| NewsOfHub { hub, news: tell.clone() };
+        let mut started = Vec::with_capacity(count);
+        match program {
+            Some(program) => {
+                let starting: Vec<StartingHub> = (0..count)
+                    .map(|number| StartingHub::spawn(program, config, news_of(number)))
+                    .collect::<Result<_, _>>()?;
+                for hub in starting {
+                    started.push(EmbeddedHub::Process(Box::new(hub.listening().await?)));
+                }
+            }
+            None => {
+                for number in 0..count {
+                    started.push(EmbeddedHub::Threads(Box::new(HubThreads::start(config, news_of(number))?)));
+                }
+            }
         }
+        let hubs = started.into_iter().map(|embedded| Embedded { embedded, died: false, stopped: 0 }).collect();
         let throttles = |fault: &HubFault| matches!(fault.effect, HubEffect::Throttle(_));
         let limited = config.limits.is_some() || faults.iter().any(throttles);
         Ok(Self { hubs, limited, faults, news })
@@ -73,22 +81,21 @@ impl Hubs {
 
     /// Where hub number `hub` listens, and what opens it.
     pub(super) fn way_to(&self, hub: usize) -> (Endpoints, Credentials) {
-        let process = &self.hubs[hub].process;
-        (process.endpoints.clone(), process.credentials.clone())
+        self.hubs[hub].embedded.way()
     }
 
     /// The load starts at `at`: from then on their faults are done to them.
     pub(super) fn start_at(&mut self, at: Timestamp) {
         if !self.faults.is_empty() {
             let Self { hubs, faults, .. } = self;
-            hubs.iter_mut().for_each(|hub| hub.process.start_at(at, faults.clone()));
+            hubs.iter_mut().for_each(|hub| hub.embedded.start_at(at, faults.clone()));
         }
     }
 
     /// Lifts every fault of theirs.
     pub(super) fn heal(&mut self) {
         if !self.faults.is_empty() {
-            self.hubs.iter_mut().for_each(|hub| hub.process.heal());
+            self.hubs.iter_mut().for_each(|hub| hub.embedded.heal());
         }
     }
 
@@ -126,12 +133,12 @@ impl Hubs {
         if self.hubs.len() > 1 { format!(" (hub {hub})") } else { String::new() }
     }
 
-    /// How hub number `hub` ended, if it has. One that dies closes its connections first; its end is known a moment
-    /// later.
-    pub(super) async fn status(&mut self, hub: usize) -> Option<ExitStatus> {
+    /// How hub number `hub` ended, in words, if it has. One that dies closes its connections first; its end is known a
+    /// moment later.
+    pub(super) async fn status(&mut self, hub: usize) -> Option<String> {
         let until = Instant::now() + END;
         loop {
-            let status = self.hubs[hub].process.ended();
+            let status = self.hubs[hub].embedded.ended();
             if status.is_some() || Instant::now() >= until {
                 return status;
             }
@@ -149,8 +156,8 @@ impl Hubs {
         self.usage();
         let mut found = Vec::new();
         for hub in 0..self.hubs.len() {
-            let Embedded { process, stopped, .. } = &mut self.hubs[hub];
-            if process.is_stopped() {
+            let Embedded { embedded, stopped, .. } = &mut self.hubs[hub];
+            if embedded.is_stopped() {
                 *stopped += 1;
                 if *stopped == 1 {
                     found.push(format!("{} is stopped by a signal: it serves nobody until it goes on", self.name(hub)));
@@ -168,9 +175,9 @@ impl Hubs {
             .collect()
     }
 
-    /// What they have used so far, all together; `None` if there are none.
+    /// What they have used so far, all together; `None` if there are none, or none in a process of its own.
     pub(super) fn usage(&mut self) -> Option<Usage> {
-        let parts = self.hubs.iter_mut().map(|hub| hub.process.usage());
+        let parts = self.hubs.iter_mut().filter_map(|hub| hub.embedded.usage());
         parts.reduce(|sum, part| sum + part)
     }
 
@@ -179,11 +186,11 @@ impl Hubs {
         if !self.limited {
             return Vec::new();
         }
-        HubProcess::throttled(self.hubs.iter_mut().map(|hub| &mut hub.process))
+        EmbeddedHub::throttled(self.hubs.iter_mut().map(|hub| &mut hub.embedded))
     }
 
     /// Stops them all. Blocks until they have ended.
     pub(super) fn stop(&mut self) {
-        HubProcess::stop_all(self.hubs.drain(..).map(|hub| hub.process).collect());
+        EmbeddedHub::stop_all(self.hubs.drain(..).map(|hub| hub.embedded));
     }
 }

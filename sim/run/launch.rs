@@ -4,40 +4,46 @@ use std::collections::BTreeSet;
 
 use tokio::select;
 
+use super::carrier::Threads;
 use super::coordinator::{Coordinator, Phase};
 use super::drill::Conduct;
-use super::follow::tracer;
+use super::events_file::EventsFile;
+use super::follow::{followed, tracer};
 use super::hub_faults::HubFaults;
 use super::hubs::Hubs;
-use super::live::Live;
+use super::live::{Live, Meter, Status};
 use super::members::Members;
-use super::options::{RunError, RunOptions};
+use super::options::{ResultsFolder, RunError, RunOptions};
 use super::output::Output;
 use super::preflight::{self, PreflightError};
 use super::rate::schedule_spans;
 use super::rollout::Rollout;
-use super::signals::StopSignal;
 use super::tally::Tally;
+use super::thresholds::Watch;
 use super::{devices_file, doctor, environment, images};
-use crate::policy::{DeviceIds, HubFault};
+use crate::measure::Usage;
+use crate::policy::{DeviceIds, HubFault, ReportFormat};
 use crate::profile::HubPlan;
-use crate::report;
+use crate::report::{self, EventLines};
 use crate::shard::{Assignment, Credentials, Endpoints};
 use crate::time::{Clock, Nanos};
 
-/// Starts everything that `options` ask for. To be called on the program's main thread, within a runtime.
+/// Starts everything that `options` ask for; children are bound to the life of the thread that this is called on. Threads
+/// that outlast the coordinator are put among `threads`. To be called within a runtime.
 ///
 /// # Errors
 /// What is in the way; everything that was started has been stopped.
 pub(super) async fn launch(
     mut options: RunOptions,
     clock: Clock,
-    mut signals: StopSignal,
+    threads: &mut Threads,
 ) -> Result<Coordinator, RunError> {
+    let before = Usage::of_self();
+    let mut stop = options.stop.request();
     preflight::drill(&mut options)?;
     let plan = &options.plan;
     preflight::faults(plan)?;
-    let placement = preflight::placement(plan, options.roles)?;
+    let placement = preflight::placement(plan, options.roles, options.program.is_none())?;
     let mut elsewhere = match plan.hub {
         HubPlan::Embedded { .. } => None,
         HubPlan::Azure => Some(environment::read(options.roles, &plan.fleet, |name| std::env::var(name).ok())?),
@@ -63,15 +69,25 @@ pub(super) async fn launch(
         return Err(RunError::Trace { device, last: plan.fleet.devices.saturating_sub(1) });
     }
     let names: Vec<&str> = report::files(&plan.report.formats).iter().map(|file| file.name).collect();
-    let output = match options.out.clone().or_else(|| plan.report.out.clone()) {
-        Some(folder) => Output::open(folder, &names)?,
-        None => Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?,
+    let output = match (&options.folder, &plan.report.out) {
+        (ResultsFolder::At(folder), _) | (_, Some(folder)) => Some(Output::open(folder.clone(), &names)?),
+        (ResultsFolder::Own, None) => Some(Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?),
+        (ResultsFolder::Planned, None) => None,
     };
+    if let (Some(device), None) = (options.trace, &output) {
+        return Err(RunError::TraceNowhere { device });
+    }
+    // Before anything else is started that may have something to say.
+    let first = Status::first(plan, &options);
+    let live = Live::open(options.view, plan.report.narrate, clock, &options.stop, first)?;
     let hubs = match plan.embedded_hub() {
-        Some(config) => select! {
-            started = Hubs::start(placement.hubs, &options.program, &config, HubFault::among(&plan.faults)) => started?,
-            () = signals.come() => return Err(RunError::Interrupted),
-        },
+        Some(config) => {
+            let (program, faults) = (options.program.as_deref(), HubFault::among(&plan.faults));
+            select! {
+                started = Hubs::start(placement.hubs, program, &config, faults) => started?,
+                () = stop.come() => return Err(RunError::Interrupted),
+            }
+        }
         None => Hubs::none(),
     };
     if let Some(hub) = elsewhere.as_ref().filter(|_| options.roles.fleet) {
@@ -79,7 +95,6 @@ pub(super) async fn launch(
         options.plan.fleet.transport = hub.endpoints.transport();
     }
     let plan = &options.plan;
-    let live = Live::detect(plan.report.narrate)?;
     if let Some(warning) = &warning {
         live.say(warning);
     }
@@ -106,13 +121,19 @@ pub(super) async fn launch(
     if !plan.report.narrate {
         live.say(&diagnosis.line());
     }
-    let followed = options.trace.or(plan.report.narrate.then_some(0));
+    let followed = followed(&options);
     let follower = followed.and_then(|device| placement.shards.iter().position(|range| range.contains(device)));
     let tracer = match follower.and_then(way_of) {
-        Some((_, credentials)) => tracer(&options, &output, &ids, &credentials)?,
+        Some((_, credentials)) => tracer(&options, output.as_ref(), &ids, &credentials)?,
         None => None,
     };
     let run_id = format!("{:x}", clock.wall().at(clock.now()).as_millisecond());
+    let wants_events = options.roles.driver && plan.report.formats.contains(&ReportFormat::Events);
+    let events = output.as_ref().filter(|_| wants_events).map(|output| {
+        let run_id = plan.driver.update_id.then(|| run_id.clone());
+        EventsFile::create(output, EventLines::new(ids.clone(), run_id))
+    });
+    let events = events.transpose()?;
     let assignment = |shard: usize| {
         let (endpoints, mut credentials) = way_of(shard)?;
         let range = placement.shards[shard];
@@ -134,16 +155,19 @@ pub(super) async fn launch(
         })
     };
     let assignments: Vec<Assignment> = (0..placement.shards.len()).filter_map(assignment).collect();
-    let members = Members::start(assignments, &placement, &options.program, tracer.clone())?;
+    let members = Members::start(assignments, &placement, options.program.as_deref(), tracer.clone(), threads)?;
     Ok(Coordinator {
         last_due: schedule_spans(plan).last().map(|(_, last)| *last),
         rollout: Rollout::of(plan, options.roles),
+        watch: Watch::of(plan, options.roles, &placement.shards),
         tally: Tally::new(placement.shards.len(), plan.fleet.retry_connect.count()),
         options,
+        before,
         clock,
         output,
         live,
-        signals,
+        meter: Meter::default(),
+        stop,
         placement,
         hubs,
         hub_on_same_machine,
@@ -156,5 +180,6 @@ pub(super) async fn launch(
         load_start: None,
         load_end: None,
         conduct: Conduct::default(),
+        events,
     })
 }

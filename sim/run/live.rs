@@ -1,177 +1,89 @@
-//! What a user sees while a run goes on: in place on a terminal, else one plain line a second.
+//! What a user sees while a run goes on: a screen of its own on a terminal, else one plain line a second, else nothing.
 
-use std::fmt::Write as _;
-use std::io::{self, IsTerminal};
-use std::time::Duration;
+mod chronicle;
+mod drawing;
+mod keys;
+mod latch;
+mod lines;
+mod modes;
+mod rerouted;
+mod screen;
+mod snapshot;
+mod status;
+mod terminal;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io;
 
-use super::print;
-use crate::measure::Gauges;
-use crate::policy::FirmwareStatus;
-use crate::report::human_duration;
+use super::print::Notes;
+use super::stop::StopHandle;
+use crate::time::Clock;
+pub(super) use snapshot::Meter;
+pub use status::{Health, Mishap, Pulse, SeriesRow, Status};
+use terminal::Screen;
 
-/// What there is to show.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Status {
-    /// What is being done.
-    pub(super) phase: &'static str,
-    /// How far the roll-out is, where there is one.
-    pub(super) rollout: Option<String>,
-    /// Time since the run started.
-    pub(super) elapsed: Duration,
-    /// Estimate of the time left.
-    pub(super) left: Option<Duration>,
-    /// Devices in all; 0 if the fleet is not ours.
-    pub(super) devices: u32,
-    /// What stands now.
-    pub(super) gauges: Gauges,
-    /// Updates planned and ended.
-    pub(super) updates: Option<(u64, u64)>,
-    /// Calls due and calls sent per second, over the last second.
-    pub(super) rate: Option<(f64, f64)>,
-    /// 99th percentile (or largest value) of the schedule lag over the last second, in microseconds.
-    pub(super) lag_us: Option<u64>,
-}
+use super::options::View;
 
 /// The view.
 #[derive(Debug)]
 pub(super) enum Live {
-    /// Redrawn in place.
-    Terminal(ProgressBar),
+    /// A screen of its own, redrawn in place.
+    Screen(Screen),
     /// A line a second on standard error.
-    Lines(print::Notes),
+    Lines(Notes),
     /// Nothing but what has to be said: something else is being told.
-    Silent(print::Notes),
+    Silent(Notes),
+    /// Nothing at all; what has to be said goes to the log.
+    Quiet,
 }
 
 impl Live {
-    /// In place if standard error is a terminal, else lines; nothing of the progress if `silent`.
+    /// What `view` asks for, as far as the terminal can show it; nothing of the progress where the plan is to
+    /// `narrate`. `first` stands there until more is known, and whoever presses `q` pulls `stop`.
     ///
     /// # Errors
     /// There can be no thread to print.
-    pub(super) fn detect(silent: bool) -> io::Result<Self> {
-        if silent {
-            return Ok(Self::Silent(print::Notes::start()?));
+    pub(super) fn open(view: View, narrate: bool, clock: Clock, stop: &StopHandle, first: Status) -> io::Result<Self> {
+        match view {
+            View::Quiet => Ok(Self::Quiet),
+            _ if narrate => Ok(Self::Silent(Notes::start()?)),
+            View::Shown if terminal::can_draw() => match Screen::open(clock, stop, first) {
+                Ok(screen) => Ok(Self::Screen(screen)),
+                // A terminal that is refused a mode still takes lines.
+                Err(_) => Ok(Self::Lines(Notes::start()?)),
+            },
+            View::Shown | View::Plain => Ok(Self::Lines(Notes::start()?)),
         }
-        if !io::stderr().is_terminal() {
-            return Ok(Self::Lines(print::Notes::start()?));
-        }
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{msg}") {
-            bar.set_style(style);
-        }
-        Ok(Self::Terminal(bar))
+    }
+
+    /// Whether it shows more than a line has room for.
+    pub(super) const fn wants_details(&self) -> bool {
+        matches!(self, Self::Screen(_))
     }
 
     /// Shows `status`.
     pub(super) fn show(&self, status: &Status) {
         match self {
-            Self::Terminal(bar) => {
-                bar.set_message(lines(status));
-                bar.tick();
-            }
-            Self::Lines(notes) => notes.say(line(status)),
-            Self::Silent(_) => {}
+            Self::Screen(screen) => screen.show(status.clone()),
+            Self::Lines(notes) => notes.say(lines::line(status)),
+            Self::Silent(_) | Self::Quiet => {}
         }
     }
 
     /// Says something that stays.
     pub(super) fn say(&self, text: &str) {
         match self {
-            Self::Terminal(bar) => bar.suspend(|| print::note(text)),
+            Self::Screen(screen) => screen.say(text),
             Self::Lines(notes) | Self::Silent(notes) => notes.say(text.to_owned()),
+            Self::Quiet => tracing::info!("{text}"),
         }
     }
 
-    /// Clears what was drawn in place, and lets what was said be printed.
+    /// Gives the terminal back, and lets what was said be printed; not for a terminal that does not read.
     pub(super) fn finish(&mut self) {
         match self {
-            Self::Terminal(bar) => bar.finish_and_clear(),
+            Self::Screen(screen) => screen.finish(),
             Self::Lines(notes) | Self::Silent(notes) => notes.finish(),
+            Self::Quiet => {}
         }
-    }
-}
-
-fn left(status: &Status) -> String {
-    status.left.map(|left| format!("about {} s left", left.as_secs_f64().ceil())).unwrap_or_default()
-}
-
-fn stages(gauges: &Gauges) -> String {
-    let mut text = String::new();
-    for (status, count) in FirmwareStatus::ALL.into_iter().zip(gauges.stages) {
-        // The four of the workflow always, the other two where there are any.
-        if count > 0 || !matches!(status, FirmwareStatus::Failed | FirmwareStatus::RolledBack) {
-            let _ = write!(text, "{}{status} {count}", if text.is_empty() { "" } else { "  " });
-        }
-    }
-    text
-}
-
-fn load(status: &Status) -> String {
-    let mut text = String::new();
-    if let Some((planned, ended)) = status.updates {
-        let _ = write!(text, "{ended}/{planned} ended");
-    }
-    if let Some((offered, achieved)) = status.rate {
-        let _ = write!(text, "  offered {offered:.1}/s  achieved {achieved:.1}/s");
-    }
-    if let Some(lag) = status.lag_us {
-        let _ = write!(text, "  lag p99 {}", human_duration(lag as f64 / 1e6));
-    }
-    text
-}
-
-fn line(status: &Status) -> String {
-    let mut parts = vec![format!("[{:>6.1}s] {}", status.elapsed.as_secs_f64(), status.phase)];
-    parts.extend(status.rollout.clone());
-    if status.devices > 0 {
-        parts.push(format!("connected {}/{}", status.gauges.connected, status.devices));
-        parts.push(stages(&status.gauges));
-    }
-    parts.extend([load(status), left(status)].into_iter().filter(|part| !part.is_empty()));
-    parts.join(" | ")
-}
-
-fn lines(status: &Status) -> String {
-    let mut text = format!("{:<14}{:.0} s  {}", status.phase, status.elapsed.as_secs_f64(), left(status));
-    if let Some(rollout) = &status.rollout {
-        let _ = write!(text, "\n{:<14}{rollout}", "roll-out");
-    }
-    if status.devices > 0 {
-        let _ = write!(text, "\n{:<14}{}/{} connected", "devices", status.gauges.connected, status.devices);
-        let _ = write!(text, "\n{:<14}{}", "stages", stages(&status.gauges));
-    }
-    let load = load(status);
-    if !load.is_empty() {
-        let _ = write!(text, "\n{:<14}{load}", "updates");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_views_say_the_same() {
-        let mut status =
-            Status { phase: "running", elapsed: Duration::from_millis(12_040), devices: 10, ..Status::default() };
-        status.gauges.connected = 9;
-        status.gauges.stages = [3, 2, 1, 4, 0, 0];
-        status.updates = Some((10, 4));
-        status.rate = Some((5.0, 4.0));
-        status.lag_us = Some(1_200);
-        status.left = Some(Duration::from_millis(7_300));
-        let rollout = Status { rollout: Some("wave 2 of 3, pausing".to_owned()), ..status.clone() };
-        assert!(line(&rollout).starts_with("[  12.0s] running | wave 2 of 3, pausing | connected 9/10 | "));
-        assert!(lines(&rollout).contains("\nroll-out      wave 2 of 3, pausing\n"));
-        assert_eq!(
-            line(&status),
-            "[  12.0s] running | connected 9/10 | standBy 3  downloading 2  applying 1  completed 4 | 4/10 ended  \
-             offered 5.0/s  achieved 4.0/s  lag p99 1.20 ms | about 8 s left"
-        );
-        assert_eq!(lines(&status).lines().count(), 4);
-        assert!(lines(&status).contains("offered 5.0/s  achieved 4.0/s"));
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::carrier::Carrier;
+use super::carrier::{Carrier, Threads};
 use super::placement::Placement;
 use crate::measure::Tracer;
 use crate::shard::{Assignment, FromShard, QUEUE, StopReason, ToShard};
@@ -59,25 +59,26 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Starts a shard for each of `assignments`: a single one on a thread of this process, several as processes. To be
-    /// called on the program's main thread, within a runtime.
+    /// Starts a shard for each of `assignments`: a single one on a thread of this process, which is put among `threads`,
+    /// several as processes of `program`, bound to the life of the thread that this is called on. To be called within a
+    /// runtime.
     ///
     /// # Errors
     /// A thread or process cannot be started.
     pub(super) fn start(
         assignments: Vec<Assignment>,
         placement: &Placement,
-        program: &Path,
+        program: Option<&Path>,
         tracer: Option<Arc<Tracer>>,
+        threads: &mut Threads,
     ) -> io::Result<Self> {
         let (say, words) = mpsc::channel(QUEUE);
         let alone = assignments.len() == 1;
         let mut members = Vec::with_capacity(assignments.len());
         for (shard, assignment) in assignments.into_iter().enumerate() {
-            let carrier = if alone {
-                Carrier::thread(shard, tracer.clone(), say.clone())?
-            } else {
-                Carrier::process(shard, program, say.clone())?
+            let carrier = match program.filter(|_| !alone) {
+                None => Carrier::thread(shard, tracer.clone(), say.clone(), threads)?,
+                Some(program) => Carrier::process(shard, program, say.clone())?,
             };
             members.push(Member {
                 hub: placement.hub_of(shard),

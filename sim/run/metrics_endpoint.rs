@@ -18,7 +18,7 @@ use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 use tokio::select;
@@ -65,15 +65,15 @@ impl MetricsEndpoint {
     pub fn open(address: SocketAddr) -> Result<Self, RunError> {
         let failed = |source| RunError::Metrics { address, source };
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-        Self::serve(listener).map_err(failed)
+        Self::serve(listener, PATIENCE).map_err(failed)
     }
 
-    fn serve(listener: std::net::TcpListener) -> io::Result<Self> {
+    fn serve(listener: std::net::TcpListener, patience: Duration) -> io::Result<Self> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (known, news) = watch::channel(Arc::default());
-        thread::Builder::new().name("metrics".to_owned()).spawn(move || run(&runtime, listener, news))?;
+        thread::Builder::new().name("metrics".to_owned()).spawn(move || run(&runtime, listener, news, patience))?;
         Ok(Self { address, known: Arc::new(known) })
     }
 
@@ -115,17 +115,17 @@ impl Known {
 }
 
 /// The thread's work.
-fn run(runtime: &Runtime, listener: std::net::TcpListener, news: watch::Receiver<Arc<Known>>) {
+fn run(runtime: &Runtime, listener: std::net::TcpListener, news: watch::Receiver<Arc<Known>>, patience: Duration) {
     runtime.block_on(async move {
         // A socket that listens already is refused by no runtime that has been made.
         if let Ok(listener) = TcpListener::from_std(listener) {
-            accept(&listener, news).await;
+            accept(&listener, news, patience).await;
         }
     });
 }
 
 /// Takes in scrapers until nobody can publish any more.
-async fn accept(listener: &TcpListener, mut news: watch::Receiver<Arc<Known>>) {
+async fn accept(listener: &TcpListener, mut news: watch::Receiver<Arc<Known>>, patience: Duration) {
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // Nobody closes it.
@@ -136,7 +136,7 @@ async fn accept(listener: &TcpListener, mut news: watch::Receiver<Arc<Known>>) {
                     let news = news.clone();
                     tokio::spawn(async move {
                         let _place = place;
-                        let _ = timeout(PATIENCE, answer_one(stream, news)).await;
+                        let _ = timeout(patience, answer_one(stream, news)).await;
                     });
                 }
                 Err(_) => sleep(NO_ROOM).await,
@@ -153,8 +153,6 @@ async fn answer_one(stream: TcpStream, news: watch::Receiver<Arc<Known>>) {
     });
     // One that breaks off or talks nonsense has got its answer from hyper, or wants none.
     let _ = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
         .keep_alive(false)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), answer)
@@ -181,4 +179,62 @@ fn respond(request: &Request<Incoming>, news: &watch::Receiver<Arc<Known>>) -> R
     let mut response = Response::new(Full::new(known.text(form)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Ipv4Addr, TcpListener as Listener, TcpStream as Stream};
+
+    use super::*;
+
+    fn free() -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 0))
+    }
+
+    fn ask(endpoint: &MetricsEndpoint, head: &str) -> String {
+        let mut stream = Stream::connect(endpoint.address()).unwrap();
+        stream.write_all(format!("{head} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn what_is_known_replaces_what_was_known() {
+        let endpoint = MetricsEndpoint::open(free()).unwrap();
+        assert!(ask(&endpoint, "GET /metrics").contains("twinstorm_phase{phase=\"starting\"} 1\n# EOF\n"));
+        let mut result = RunResult { name: "first".to_owned(), exit_code: 99, ..RunResult::default() };
+        result.intervals.push(Default::default());
+        endpoint.publish(result.clone(), Moment { phase: "running", ..Moment::default() });
+        let running = ask(&endpoint, "GET /metrics");
+        assert!(running.contains("name=\"first\"") && running.contains("phase=\"running\""), "{running}");
+        assert_eq!(ask(&endpoint, "GET /metrics"), running, "made once, asked for twice");
+        endpoint.publish_end(&mut result);
+        let ended = ask(&endpoint, "GET /metrics");
+        assert!(ended.contains("twinstorm_exit_code 99\n") && !ended.contains("phase"), "{ended}");
+        assert_eq!(result.intervals.len(), 1, "they are only left out of what is served");
+    }
+
+    #[test]
+    fn who_sends_nothing_keeps_nobody_out() {
+        let listener = Listener::bind(free()).unwrap();
+        let endpoint = MetricsEndpoint::serve(listener, Duration::from_millis(50)).unwrap();
+        let silent: Vec<Stream> = (0..2 * CONNECTIONS).map(|_| Stream::connect(endpoint.address()).unwrap()).collect();
+        assert!(ask(&endpoint, "GET /metrics").starts_with("HTTP/1.1 200 OK\r\n"));
+        drop(silent);
+    }
+
+    #[test]
+    fn it_is_closed_with_its_last_handle() {
+        let endpoint = MetricsEndpoint::open(free()).unwrap();
+        let (address, other) = (endpoint.address(), endpoint.clone());
+        drop(endpoint);
+        assert!(ask(&other, "HEAD /metrics").starts_with("HTTP/1.1 200 OK\r\n"));
+        drop(other);
+        // The thread ends when it comes to it.
+        while Listener::bind(address).is_err() {
+            thread::yield_now();
+        }
+    }
 }

@@ -103,6 +103,12 @@ impl Placement {
         let served = (0..self.shards.len()).filter(|shard| self.hub_of(*shard) == Some(hub));
         BASE + served.map(|shard| needs.ends(self.shards[shard])).sum::<u64>()
     }
+
+    /// Descriptors that a process needs which holds all of this.
+    pub(super) fn needs_alone(&self, plan: &Plan, roles: Roles) -> u64 {
+        let shards = (0..self.shards.len()).map(|shard| self.shard_needs(plan, roles, shard));
+        shards.chain((0..self.hubs).map(|hub| self.hub_needs(plan, roles, hub))).sum()
+    }
 }
 
 /// Ranges of as equal a size as can be.

@@ -10,7 +10,7 @@ use super::environment::Elsewhere;
 use super::options::RunOptions;
 use super::placement::{Impossible, Placement};
 use crate::dialect::azure::jobs;
-use crate::measure::{ProcessError, raise_descriptor_limit};
+use crate::measure::{ProcessError, Usage, descriptor_limit};
 use crate::policy::{DeviceIds, Fault, Place};
 use crate::profile::{HubPlan, Plan};
 use crate::shard::Roles;
@@ -21,12 +21,38 @@ const PROBE: Duration = Duration::from_secs(3);
 /// Why a plan cannot run here.
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
-    /// The limit cannot be read or raised.
+    /// The limit of open files cannot be read.
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// It cannot be cut into processes.
     #[error(transparent)]
     Placement(#[from] Impossible),
+    /// More processes than this one, and no program to start.
+    #[error(
+        "the plan needs {shards} shards and {hubs} embedded hubs, as a process may have {limit} open files: several are \
+         processes of their own. Name the program that can be started as one (RunOptions::program), run fewer devices, or \
+         raise the limit before (measure::raise_descriptor_limit, which is for the whole process)"
+    )]
+    NeedsProgram {
+        /// Shards.
+        shards: usize,
+        /// Embedded hubs.
+        hubs: usize,
+        /// Descriptors that a process may have.
+        limit: u64,
+    },
+    /// Both ends in this process are too much for it.
+    #[error(
+        "the plan needs {needed} open files in this process, which holds devices and hub, and which may have {limit}: raise \
+         the limit before (measure::raise_descriptor_limit, which is for the whole process), name a program that can be \
+         started as the hub (RunOptions::program), or run fewer devices"
+    )]
+    NeedsDescriptors {
+        /// What the plan needs beside what is open already.
+        needed: u64,
+        /// What there is.
+        limit: u64,
+    },
     /// Something else is short.
     #[error("this machine cannot carry the plan: {0}; see `twinstorm doctor`")]
     Machine(String),
@@ -99,12 +125,25 @@ pub(super) fn drill(options: &mut RunOptions) -> Result<(), PreflightError> {
     }
 }
 
-/// Raises the limit of descriptors, and cuts the plan into processes that stay below it, or below what the plan allows
-/// them.
-pub(super) fn placement(plan: &Plan, roles: Roles) -> Result<Placement, PreflightError> {
-    let limit = raise_descriptor_limit()?;
+/// Cuts the plan into processes that stay below the limit of descriptors, or below what the plan allows them; if it is to
+/// be `alone` in this process, into a shard and a hub that do so together.
+pub(super) fn placement(plan: &Plan, roles: Roles, alone: bool) -> Result<Placement, PreflightError> {
+    let (limit, _) = descriptor_limit()?;
     let limit = plan.max_descriptors.map_or(limit, |most| limit.min(u64::from(most)));
-    Ok(Placement::of(plan, roles, limit)?)
+    let placement = Placement::of(plan, roles, limit)?;
+    if !alone {
+        return Ok(placement);
+    }
+    let (shards, hubs) = (placement.shards.len(), placement.hubs);
+    if shards > 1 || hubs > 1 {
+        return Err(PreflightError::NeedsProgram { shards, hubs, limit });
+    }
+    // What the process has open already is the caller's.
+    let needed = Usage::open_descriptors() + placement.needs_alone(plan, roles);
+    if needed > limit {
+        return Err(PreflightError::NeedsDescriptors { needed, limit });
+    }
+    Ok(placement)
 }
 
 /// Refuses faults of the hub where there is none of ours to do them to.

@@ -26,22 +26,44 @@ pub(super) fn rate(plan: &Plan, roles: Roles, shards: &[DeviceRange], tally: &Ta
     if !roles.driver || tally.total.counters.calls_due == 0 {
         return RateResult::default();
     }
-    let waves = scheduled(plan, shards);
-    let waves = waves.get(..released.max(1)).unwrap_or(&waves);
-    let offered = waves.iter().filter_map(|wave| {
-        let (first, last) = wave.span?;
-        wave.gaps(wave.updates, last.saturating_sub(first))
-    });
-    let sent: Vec<(u64, Option<(Nanos, Nanos)>)> = if plan.driver.rollout.is_some() {
-        tally.total.waves.values().map(|wave| (wave.called, wave.sent_span)).collect()
-    } else {
-        vec![(tally.total.counters.calls_sent, tally.total.sent_span)]
-    };
-    let achieved = waves.iter().zip(sent).filter_map(|(wave, (calls, span))| {
-        let (first, last) = span?;
-        wave.gaps(calls, last.since(first))
-    });
-    RateResult { offered_per_s: per_second(offered), achieved_per_s: per_second(achieved) }
+    let schedule = Schedule::of(plan, shards);
+    RateResult { offered_per_s: schedule.offered(released), achieved_per_s: schedule.achieved(plan, tally, released) }
+}
+
+/// The schedule of a plan by its waves; without a roll-out there is one.
+#[derive(Debug)]
+pub(super) struct Schedule(Vec<Wave>);
+
+impl Schedule {
+    /// That of `plan` for these `shards`. It goes through every update.
+    pub(super) fn of(plan: &Plan, shards: &[DeviceRange]) -> Self {
+        Self(scheduled(plan, shards))
+    }
+
+    fn released(&self, waves: usize) -> &[Wave] {
+        self.0.get(..waves.max(1)).unwrap_or(&self.0)
+    }
+
+    /// The rate that it holds of the waves that were `released`; `None` in a closed load.
+    fn offered(&self, released: usize) -> Option<f64> {
+        per_second(self.released(released).iter().filter_map(|wave| {
+            let (first, last) = wave.span?;
+            wave.gaps(wave.updates, last.saturating_sub(first))
+        }))
+    }
+
+    /// The rate at which calls of the waves that were `released` were really sent so far.
+    pub(super) fn achieved(&self, plan: &Plan, tally: &Tally, released: usize) -> Option<f64> {
+        let sent: Vec<(u64, Option<(Nanos, Nanos)>)> = if plan.driver.rollout.is_some() {
+            tally.total.waves.values().map(|wave| (wave.called, wave.sent_span)).collect()
+        } else {
+            vec![(tally.total.counters.calls_sent, tally.total.sent_span)]
+        };
+        per_second(self.released(released).iter().zip(sent).filter_map(|(wave, (calls, span))| {
+            let (first, last) = span?;
+            wave.gaps(calls, last.since(first))
+        }))
+    }
 }
 
 /// A wave by the schedule.

@@ -13,7 +13,7 @@ use super::keys_file::KeysFile;
 use super::options::RunError;
 use super::preflight;
 use super::print::Notes;
-use super::signals::StopSignal;
+use super::stop::{StopHandle, StopRequest};
 use crate::dialect::azure::DeviceSecrets;
 use crate::dialect::azure::enrolment::Enrolment;
 use crate::driver::{self, Client, Enrol, Provisioned, RegistryError, RegistryProgress, RestSettings, Roll};
@@ -47,6 +47,8 @@ pub struct RegistryOptions {
     pub dry_run: bool,
     /// Whether the user confirmed that load may go to a hub elsewhere.
     pub owns_hub: bool,
+    /// What stops the work before its end; the same again goes on from there.
+    pub stop: StopHandle,
 }
 
 /// What was done, as the command shows it.
@@ -63,12 +65,11 @@ pub struct RegistrySummary {
 /// # Errors
 /// What is in the way, or what went wrong; the same again goes on from there.
 pub fn provision(options: RegistryOptions) -> Result<RegistrySummary, RunError> {
-    let signals = StopSignal::take()?;
     Builder::new_current_thread().enable_all().build()?.block_on(async move {
         let work = Work::new(&options, true)?;
         let mut telling = Telling::new("provisioning", work.clock)?;
         let Some(done) = unless_stopped(
-            signals,
+            options.stop.request(),
             driver::provision(&work.client, &work.roll, work.clock, options.dry_run, |now| telling.tell(now)),
         )
         .await
@@ -110,12 +111,11 @@ pub fn provision(options: RegistryOptions) -> Result<RegistrySummary, RunError> 
 /// # Errors
 /// What is in the way, or what went wrong; the same again goes on from there.
 pub fn cleanup(options: RegistryOptions) -> Result<RegistrySummary, RunError> {
-    let signals = StopSignal::take()?;
     Builder::new_current_thread().enable_all().build()?.block_on(async move {
         let work = Work::new(&options, false)?;
         let mut telling = Telling::new("cleaning up", work.clock)?;
         let Some(done) = unless_stopped(
-            signals,
+            options.stop.request(),
             driver::cleanup(&work.client, &work.roll, work.clock, options.dry_run, |now| telling.tell(now)),
         )
         .await
@@ -233,10 +233,10 @@ fn enrolment(secrets: &DeviceSecrets, device: u32, id: String, by_authority: boo
 }
 
 /// Does `work` unless somebody says stop first; nothing is left under way then.
-async fn unless_stopped<T>(mut signals: StopSignal, work: impl Future<Output = T>) -> Option<T> {
+async fn unless_stopped<T>(mut stop: StopRequest, work: impl Future<Output = T>) -> Option<T> {
     select! {
         done = work => Some(done),
-        () = signals.come() => None,
+        () = stop.come() => None,
     }
 }
 

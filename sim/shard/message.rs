@@ -221,7 +221,7 @@ mod tests {
 
     use super::*;
     use crate::dialect::azure::Key;
-    use crate::measure::{Invariant, OffDiagonal, Violation};
+    use crate::measure::{Answer, Event, Happening, Invariant, OffDiagonal, Violation};
     use crate::policy::{DrillPhase, FirmwareStatus, Hit, Outcome, Series};
     use crate::profile::{self, Override};
     use crate::shard::lines::{read_line, write_line};
@@ -268,6 +268,13 @@ mod tests {
         let wave = measurements.waves.entry(1).or_default();
         wave.call(Nanos::ZERO + second);
         wave.end(Outcome::Failed);
+        for what in [
+            Happening::Due,
+            Happening::Answered { answer: Some(Answer::Device(-1)), service: Some(second), response: None },
+            Happening::EndedUncalled { outcome: Outcome::Aborted, detail: "not_called".into(), count: 5 },
+        ] {
+            measurements.events.note(Event { at: Nanos::ZERO + second, device: 7, update: 8, what });
+        }
         assert_eq!(travelled(&progress), progress);
         let trace = FromShard::Trace(
             Nanos::ZERO,

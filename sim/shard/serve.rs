@@ -10,7 +10,7 @@ use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
 use crate::device::Fleet;
 use crate::driver::{Client, Driver, DriverPlan, PhasePlan, RestSettings};
 use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
-use crate::policy::{DeviceIds, Diagonal, Outcome};
+use crate::policy::{DeviceIds, Diagonal, Outcome, ReportFormat};
 use crate::profile::HubPlan;
 use crate::time::{Clock, Nanos};
 
@@ -67,6 +67,8 @@ pub(super) struct Work {
     pub(super) driver: Option<Driver>,
     pub(super) tracer: Option<Arc<Tracer>>,
     pub(super) truth: Option<Arc<Truth>>,
+    /// What the process had used before.
+    before: Usage,
     /// Measured, but not handed over yet.
     pub(super) pending: Progress,
     /// When the next progress is due.
@@ -77,7 +79,7 @@ impl Work {
     /// The driver is made first: from then on every planned update is in the census.
     fn start(assignment: Assignment, tracer: Option<Arc<Tracer>>, say: Sender<FromShard>) -> Result<Self, String> {
         let Assignment { plan, range, roles, endpoints, credentials, .. } = &assignment;
-        let clock = Clock::since(assignment.epoch);
+        let (clock, before) = (Clock::since(assignment.epoch), Usage::of_self());
         let ids = assignment.ids.clone();
         let truth = (roles.fleet && roles.driver).then(|| Arc::new(Truth::new(*range)));
         let settings = endpoints.rest.clone().zip(credentials.service.clone()).map(|(url, connection)| RestSettings {
@@ -102,6 +104,7 @@ impl Work {
                     .drill
                     .as_ref()
                     .map(|drill| PhasePlan { phases: drill.phases(&plan.faults), series: drill.series() });
+                let wants_events = plan.report.formats.contains(&ReportFormat::Events);
                 let plan = DriverPlan {
                     config,
                     seed: plan.seed,
@@ -115,6 +118,7 @@ impl Work {
                     diagonal: Diagonal::new(&plan.faults, !plan.hub.is_ideal()),
                     tracer: tracer.clone(),
                     phases,
+                    events: wants_events,
                     swallow_outcomes: assignment.swallow_outcomes,
                 };
                 Some(Driver::start(plan).map_err(in_words)?)
@@ -127,7 +131,7 @@ impl Work {
         let now = clock.now();
         let pending = Progress { from: now, ..Progress::default() };
         let progress_at = next_second(now);
-        Ok(Self { ids, clock, say, rest, fleet: None, driver, tracer, truth, pending, progress_at, assignment })
+        Ok(Self { ids, clock, say, rest, fleet: None, driver, tracer, truth, before, pending, progress_at, assignment })
     }
 
     /// Does everything, up to the last word; `None` if the coordinator is gone.
@@ -265,7 +269,8 @@ impl Work {
         let until = self.clock.now();
         let (gauges, descriptors) = (self.pending.gauges, self.pending.descriptors);
         let next = Progress { from: until, gauges, descriptors, ..Progress::default() };
-        Progress { until, usage: Usage::of_self(), ..std::mem::replace(&mut self.pending, next) }
+        let usage = Usage::of_self().since(self.before);
+        Progress { until, usage, ..std::mem::replace(&mut self.pending, next) }
     }
 
     /// Every update has ended as the observer saw it; the last reports' answers may still be on their way to the

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
 use crate::measure::{
-    Census, Counters, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, PhaseData, RetryCounts,
-    RetryTally, SeriesData, WaveCount,
+    Census, Counters, Events, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, PhaseData,
+    RetryCounts, RetryTally, SeriesData, WaveCount,
 };
 use crate::policy::{Arena, DrillPhase, Hit, Outcome, Series};
 use crate::report;
@@ -41,6 +41,8 @@ struct Packed {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     waves: BTreeMap<u32, WaveCount>,
     retries: PackedRetries,
+    #[serde(default, skip_serializing_if = "Events::is_empty")]
+    events: Events,
 }
 
 /// A phase of a drill.
@@ -184,6 +186,7 @@ pub(super) mod measurements {
                 .collect::<Result<_, S::Error>>()?,
             retries: PackedRetries::pack(&from.retries)?,
             waves: from.waves.clone(),
+            events: from.events.clone(),
         }
         .serialize(serializer)
     }
@@ -214,6 +217,7 @@ pub(super) mod measurements {
             phases: phases.map(|(phase, data)| Ok((phase, data.unpack()?))).collect::<Result<_, D::Error>>()?,
             retries: packed.retries.unpack()?,
             waves: packed.waves,
+            events: packed.events,
         })
     }
 }

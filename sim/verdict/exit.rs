@@ -1,4 +1,6 @@
-//! The exit codes of every command.
+//! The exit codes of every command: the one place that says what they are.
+
+use std::fmt::Write as _;
 
 /// What a command tells its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,11 +13,11 @@ pub enum ExitCode {
     /// Wrong usage or a wrong profile.
     Usage = 2,
     /// The result is invalid: the generator was too slow, the census does not add up, an embedded hub or a shard died
-    /// unplanned, or a threshold's series has no value.
+    /// unplanned, or a threshold's series has no value; a comparison is inconclusive, or of results that are invalid.
     Invalid = 96,
     /// Stopped by a signal or an abort threshold.
     Aborted = 97,
-    /// Worse than the baseline.
+    /// Worse than the baseline, by `compare`.
     Regressed = 98,
     /// A threshold was broken.
     ThresholdBroken = 99,
@@ -25,6 +27,37 @@ impl ExitCode {
     /// All of them; of several that apply, the first in this order is the one.
     pub const PRECEDENCE: [Self; 7] =
         [Self::Usage, Self::Error, Self::Aborted, Self::Invalid, Self::ThresholdBroken, Self::Regressed, Self::Success];
+
+    /// What it tells, in words.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Success => "done, and every threshold held",
+            Self::Error => "anything else that went wrong",
+            Self::Usage => "wrong usage, or a wrong profile",
+            Self::Invalid => {
+                "the result is invalid: the generator was too slow, the census does not add up, a hub or a shard died, \
+                 nothing was measured that a threshold could be judged by, or a drill found no steady state; a comparison \
+                 that proves nothing"
+            }
+            Self::Aborted => {
+                "aborted: by Ctrl-C, by a threshold that is to (abort = true), or by a roll-out's failures"
+            }
+            Self::Regressed => "a regression, by `compare`",
+            Self::ThresholdBroken => "a threshold was broken, or a drill failed or did not recover",
+        }
+    }
+
+    /// All of them with what they tell, a paragraph for the help of commands.
+    #[must_use]
+    pub fn help() -> String {
+        let mut text = "Exit codes, the first that applies:".to_owned();
+        for code in Self::PRECEDENCE {
+            // Writing to a text cannot fail.
+            let _ = write!(text, "\n  {:>2}  {}", code.code(), code.description());
+        }
+        text
+    }
 
     /// The number.
     #[must_use]
@@ -65,5 +98,13 @@ mod tests {
         assert_eq!(ExitCode::of([]), ExitCode::Success);
         assert_eq!(ExitCode::of([ExitCode::Success, ExitCode::Regressed, ExitCode::ThresholdBroken]).code(), 99);
         assert_eq!(ExitCode::of(ExitCode::PRECEDENCE.into_iter().rev()), ExitCode::Usage);
+    }
+
+    #[test]
+    fn the_help_tells_every_code_in_its_order() {
+        let help = ExitCode::help();
+        let codes: Vec<u8> = help.lines().skip(1).map(|line| line[..4].trim().parse().unwrap()).collect();
+        assert_eq!(codes, ExitCode::PRECEDENCE.map(ExitCode::code));
+        assert!(help.contains("\n  99  a threshold was broken, "), "{help}");
     }
 }

@@ -26,7 +26,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::measure::{Interval, LoadSpan, ShardResult};
+    use crate::measure::{HubHealth, Interval, LoadSpan, ShardResult};
     use crate::policy::{Outcome, Series};
 
     fn judged(text: &str, result: &RunResult) -> (Option<f64>, Option<bool>, Option<String>) {
@@ -72,6 +72,16 @@ mod tests {
         assert_eq!(judged("connected.pct >= 75", &result), (Some(75.0), Some(true), None));
         result.load = None;
         assert_eq!(judged("connected.pct >= 75", &result), (None, None, None));
+    }
+
+    #[test]
+    fn a_hub_within_the_generator_s_process_leaves_an_upper_bound() {
+        let mut result = RunResult { hub: Some(HubHealth::default()), ..RunResult::default() };
+        result.generator.cpu_percent = 40.0;
+        assert_eq!(judged("generator.cpu < 80", &result), (Some(40.0), Some(true), None));
+        assert_eq!(judged("generator.cpu > 10", &result), (None, None, None));
+        result.hub = Some(HubHealth { cpu_seconds: Some(1.0), ..HubHealth::default() });
+        assert_eq!(judged("generator.cpu > 10", &result), (Some(40.0), Some(true), None));
     }
 
     #[test]

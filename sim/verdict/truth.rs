@@ -75,10 +75,7 @@ fn of_retries(row: &RetryRow, figure: RetryFigure) -> f64 {
 /// Connections of all policies together. Their peaks may lie in different seconds.
 fn of_connections(result: &RunResult, figure: RetryFigure) -> f64 {
     match figure {
-        RetryFigure::Peak => {
-            let attempts = result.intervals.iter().map(|interval| interval.connect_attempts);
-            attempts.max().unwrap_or_default() as f64
-        }
+        RetryFigure::Peak => result.retries.connect_peak_per_s as f64,
         RetryFigure::PeakPercent => {
             let devices: u32 = result.retries.connect.iter().map(|row| row.devices).sum();
             of_connections(result, RetryFigure::Peak) * 100.0 / f64::from(devices.max(1))
@@ -113,7 +110,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::measure::{HubHealth, Interval, MatrixRow, RolloutAbort, SeriesData, ThrottleCount, WaveResult};
+    use crate::measure::{HubHealth, MatrixRow, RolloutAbort, SeriesData, ThrottleCount, WaveResult};
     use crate::policy::{Outcome, Place};
 
     fn observed(text: &str, result: &RunResult) -> Observed {
@@ -173,8 +170,7 @@ mod tests {
         back.record(Duration::from_secs(9));
         result.retries.connect = vec![RetryRow { back: Some(back), ..row("fixed", 10, 0) }, row("none", 6, 6)];
         result.retries.twin = row("fixed", 3, 2);
-        let second = |connect_attempts| Interval { connect_attempts, ..Interval::default() };
-        result.intervals = [3, 7, 6].map(second).into();
+        result.retries.connect_peak_per_s = 7;
         for (text, expected) in [
             ("retry.connect.attempts", 16.0),
             ("retry.connect.give_ups", 6.0),

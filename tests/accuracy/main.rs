@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[expect(clippy::expect_used, reason = "it ends where something is missing, as the bench that shares it does")]
+#[allow(dead_code, reason = "the bench needs the rest")]
+mod honesty;
 #[allow(dead_code, reason = "other tests need the rest")]
 #[path = "../it/support.rs"]
 mod support;
@@ -162,4 +165,17 @@ fn a_frozen_hub_shows_in_the_calls_that_were_due_and_in_no_later_one() {
     });
     let longest = Duration::from_nanos(last.unwrap().histogram.max());
     assert!(longest.as_secs_f64() < 0.5, "{longest:?}");
+}
+
+#[test]
+fn a_hub_that_is_slower_by_a_fifth_is_told_from_its_like_and_its_like_is_not() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let side = |name, planted| honesty::Side::new(folder.path(), name, planted);
+    let sides = [side("base", "50ms"), side("same", "50ms"), side("slower", "60ms")];
+    honesty::interleaved(&sides);
+    let same = honesty::compare(&sides[0], &sides[1]);
+    assert!(!same.is_change(), "{}", same.in_words());
+    let slower = honesty::compare(&sides[0], &sides[2]);
+    assert_eq!((slower.verdict.as_str(), slower.exit_code), ("regressed", 98), "{}", slower.in_words());
 }

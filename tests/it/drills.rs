@@ -24,7 +24,7 @@ const SHORT: [&str; 10] = [
 ];
 
 /// The short drill, or another one with these `sets`.
-fn drill(quick: &QuickRun, sets: &[&str]) -> Running {
+pub(crate) fn drill(quick: &QuickRun, sets: &[&str]) -> Running {
     let all = SHORT.iter().chain(sets).flat_map(|set| ["--set", set]);
     Running::start(quick.command(&["run", "quickstart"], &all.collect::<Vec<_>>()))
 }

@@ -3,16 +3,21 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod actors;
+mod compare;
 mod doctor;
 mod drills;
 mod elsewhere;
+mod events;
 mod every_fault;
+mod exit_codes;
 mod faults;
 mod hostile;
 mod hub;
 mod images;
 mod layers;
+mod library;
 mod links;
+mod metrics;
 mod mishaps;
 mod outages;
 mod parsers;
@@ -24,5 +29,6 @@ mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
 mod ten_drills;
+mod thresholds;
 mod tls;
 mod websocket;

@@ -12,6 +12,7 @@ use crate::policy::{
 };
 use crate::random::Seed;
 
+mod events;
 mod jobs;
 mod judging;
 mod rounds;
@@ -80,10 +81,14 @@ fn scribe(truth: Option<Arc<Truth>>, by_job: bool) -> Scribe {
 }
 
 fn scribe_of(truth: Option<Arc<Truth>>, by_job: bool, phases: Option<PhasePlan>) -> Scribe {
+    Scribe::new(sources(truth, by_job, phases))
+}
+
+fn sources(truth: Option<Arc<Truth>>, by_job: bool, phases: Option<PhasePlan>) -> Sources {
     let faults: Vec<Fault> = std::iter::repeat_n(Fault::new(FaultKind::Offline), 9).collect();
     let (ids, devices) = (Some(UpdateIds::new("run")), DeviceIds::new("sim-"));
     let diagonal = Diagonal::new(&faults, false);
-    Scribe::new(Sources { truth, tracer: None, ids, devices, diagonal, by_job, phases, swallow: 0 })
+    Sources { truth, tracer: None, ids, devices, diagonal, by_job, phases, events: true, swallow: 0 }
 }
 
 fn open() -> Load {

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use super::{Statistic, Unit};
+use serde::{Deserialize, Serialize};
+
+use super::{Statistic, ThresholdError, Unit};
 use crate::policy::{Outcome, Series};
 
 /// What a threshold looks at. Names of faults, policies and operations are the plan's, which they are checked against.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Metric {
     /// A statistic of a series.
     Series(Series, Statistic),
@@ -235,6 +238,20 @@ impl fmt::Display for FaultFigure {
             Self::Found(statistic) => write!(f, "found.{}", statistic.name()),
             Self::OutcomePercent(outcome) => write!(f, "{outcome}.pct"),
         }
+    }
+}
+
+impl TryFrom<String> for Metric {
+    type Error = ThresholdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Metric> for String {
+    fn from(metric: Metric) -> Self {
+        metric.to_string()
     }
 }
 

@@ -110,6 +110,21 @@ impl Frame {
         self.named(svg, name);
     }
 
+    /// The ticks of percents either way.
+    pub(super) fn percents(&self, svg: &mut Svg, scale: &Scale, name: &str) {
+        let (low, high) = scale.domain();
+        let room = ((self.right - self.left) / 84.0).max(2.0) as usize;
+        for tick in ticks::linear(low, high, room) {
+            let x = scale.at(tick);
+            svg.line("gl", (x, self.top), (x, self.bottom));
+            // A zero has no sign, and what is as good as zero none either.
+            let label =
+                if tick.abs() < 1e-9 { "0 %".to_owned() } else { format!("{:+} %", (tick * 100.0).round() / 100.0) };
+            self.below(svg, x, &label);
+        }
+        self.named(svg, name);
+    }
+
     /// The ticks of percentiles by their nines, up to `longest` nines.
     pub(super) fn percentiles(&self, svg: &mut Svg, scale: &Scale, longest: f64) {
         let mut taken = f64::NEG_INFINITY;

@@ -29,6 +29,12 @@ impl Look {
         Self { number: 0, faint: false }
     }
 
+    /// The second look: its lines are dashed.
+    #[must_use]
+    pub const fn second() -> Self {
+        Self { number: 2, faint: false }
+    }
+
     /// The same, thin and without a mark.
     #[must_use]
     pub const fn faint(self) -> Self {

@@ -8,6 +8,7 @@
 //! percentile.rs   percentile curves, x by nines        PercentileChart { groups: [CurveGroup { label, look, curves }] }
 //! time.rs         lines and bands over time            TimeChart
 //! stack.rs        stacked areas over time              StackChart
+//! change.rs       runs of two sides, and the change ChangeChart
 //! heat.rs         counts over time and latency         HeatChart
 //! span.rs         bars with whiskers; lanes of time    SpanChart
 //! spark.rs        word-sized: a line, a dot at a limit Sparkline, LimitDot
@@ -17,6 +18,7 @@
 //! ```
 
 mod buckets;
+mod change;
 mod frame;
 mod heat;
 mod labels;
@@ -31,6 +33,7 @@ mod ticks;
 mod time;
 
 pub use buckets::{Bucket, buckets, grouped};
+pub use change::{ChangeChart, ChangeRow};
 pub use heat::{HeatChart, HeatColumn};
 pub use look::Look;
 pub use percentile::{CurveGroup, CurvePoint, PercentileChart, curve_of};

@@ -29,6 +29,8 @@ pub(in crate::report) enum Part {
     Heading(String),
     /// A command, or what else is copied as it stands.
     Code(String),
+    /// Lines.
+    List(Vec<String>),
     /// Names and values.
     Facts(Vec<(String, String)>),
     /// A picture across the page.

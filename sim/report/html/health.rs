@@ -40,10 +40,12 @@ pub(super) fn generator(result: &RunResult) -> Option<Section> {
     }
     if let Some(hub) = &result.hub {
         parts.push(Part::Heading("Embedded hub".to_owned()));
+        // It cannot be told apart from the generator's where the hub was a thread of its process.
+        let within = || "part of the generator's".to_owned();
         let facts = [
             ("Processes", text::count(hub.instances as u64)),
-            ("CPU", text::cpu(hub.cpu_seconds)),
-            ("Memory at its peak", text::bytes(hub.rss_peak_bytes)),
+            ("CPU", hub.cpu_seconds.map_or_else(within, text::cpu)),
+            ("Memory at its peak", hub.rss_peak_bytes.map_or_else(within, text::bytes)),
         ];
         parts.push(Part::Facts(facts.map(|(name, value)| (name.to_owned(), value)).into()));
     }

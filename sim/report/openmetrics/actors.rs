@@ -84,10 +84,15 @@ pub(super) fn generator(text: &mut MetricsText, result: &RunResult) {
 pub(super) fn hubs(text: &mut MetricsText, result: &RunResult) {
     let Some(hub) = &result.hub else { return };
     text.gauge("twinstorm_embedded_hubs", "", "Processes of the embedded hub.").sample(&[], hub.instances);
-    text.counter("twinstorm_embedded_hubs_cpu_seconds", "seconds", "Their CPU time.")
-        .sample(&[], to_micros(hub.cpu_seconds));
-    text.gauge("twinstorm_embedded_hubs_memory_peak_bytes", "bytes", "Their resident memory at its peak.")
-        .sample(&[], hub.rss_peak_bytes);
+    // What a hub within the generator's process used, nobody can tell.
+    text.counter("twinstorm_embedded_hubs_cpu_seconds", "seconds", "Their CPU time.");
+    if let Some(seconds) = hub.cpu_seconds {
+        text.sample(&[], to_micros(seconds));
+    }
+    text.gauge("twinstorm_embedded_hubs_memory_peak_bytes", "bytes", "Their resident memory at its peak.");
+    if let Some(bytes) = hub.rss_peak_bytes {
+        text.sample(&[], bytes);
+    }
     if hub.throttled.is_empty() {
         return;
     }

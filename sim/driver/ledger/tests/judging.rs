@@ -31,6 +31,7 @@ fn judged() -> (Ledger, Arc<Truth>) {
         diagonal: Diagonal::new(&faults, false),
         by_job: false,
         phases: None,
+        events: false,
         swallow: 0,
     });
     call_all(&mut ledger, &truth, Nanos::ZERO);

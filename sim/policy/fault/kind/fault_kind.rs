@@ -1,5 +1,6 @@
 //! What all kinds have in common.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duplicate_id::DuplicateId;
@@ -33,7 +34,7 @@ pub(super) trait Kind {
 }
 
 /// Where a fault strikes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// The device's answer to the call of an update.

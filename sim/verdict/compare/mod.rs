@@ -1,0 +1,18 @@
+//! Whether new results are worse than base ones: verdicts on the named metrics by statistics over runs, and everything else
+//! side by side.
+
+mod comparing;
+mod error;
+mod evidence;
+mod judge;
+mod plans;
+mod result;
+#[cfg(test)]
+mod tests;
+
+pub use comparing::{Candidate, CompareOptions, compare};
+pub use error::CompareError;
+pub use evidence::value;
+pub use judge::runs_needed;
+pub use plans::Difference;
+pub use result::{Change, ComparisonResult, Interval, MetricRow, RunRow, SeriesRow};
