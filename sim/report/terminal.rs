@@ -144,7 +144,7 @@ pub(super) fn value(threshold: &ThresholdResult) -> Option<String> {
 }
 
 /// Expressions were checked when the plan was made; the value of one from elsewhere is shown as a plain number.
-fn unit_of(expr: &str) -> Unit {
+pub(super) fn unit_of(expr: &str) -> Unit {
     expr.parse::<Assertion>().map_or(Unit::Count, |judged| judged.threshold.metric.unit())
 }
 

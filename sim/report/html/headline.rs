@@ -5,6 +5,7 @@ use super::text;
 use crate::measure::{RunResult, ThresholdResult, Verdict};
 use crate::policy::{Outcome, Series, Statistic};
 use crate::report::health::has_driver;
+use crate::report::terminal::{is_half_blind, unit_of, verdict_word};
 
 const P50: Statistic = Statistic::Percentile(5_000);
 const P99: Statistic = Statistic::Percentile(9_900);
@@ -16,7 +17,7 @@ pub(super) struct Headline {
     pub(super) exit_code: u8,
     /// What was proven.
     pub(super) sentence: String,
-    /// Why the figures do not count.
+    /// What ended the run before its time, and why the figures do not count.
     pub(super) reasons: Vec<String>,
     pub(super) standing: Standing,
     pub(super) standing_words: &'static str,
@@ -64,12 +65,10 @@ impl Standing {
 
 impl Headline {
     pub(super) fn of(result: &RunResult) -> Self {
-        let (word, tone) = match result.verdict {
-            Verdict::Pass => ("PASS", Tone::Good),
-            Verdict::Fail => ("FAIL", Tone::Bad),
-            Verdict::NotRecovered => ("NOT RECOVERED", Tone::Bad),
-            Verdict::Invalid => ("INVALID", Tone::Bad),
-            Verdict::Aborted => ("ABORTED", Tone::Doubt),
+        let tone = match result.verdict {
+            Verdict::Pass => Tone::Good,
+            Verdict::Fail | Verdict::NotRecovered | Verdict::Invalid => Tone::Bad,
+            Verdict::Aborted => Tone::Doubt,
         };
         let standing = Standing::of(result);
         let (standing_words, banner) = match (standing, result.verdict) {
@@ -87,11 +86,11 @@ impl Headline {
             }
         };
         Self {
-            word,
+            word: verdict_word(result.verdict).0,
             tone,
             exit_code: result.exit_code,
             sentence: sentence(result, standing),
-            reasons: result.invalid_reasons.clone(),
+            reasons: reasons(result),
             standing,
             standing_words,
             warnings: warnings(result),
@@ -186,14 +185,21 @@ fn updates(result: &RunResult) -> String {
     }
 }
 
+fn reasons(result: &RunResult) -> Vec<String> {
+    let ended = result.abort.iter().filter(|_| result.verdict == Verdict::Aborted).map(|abort| {
+        let observed = text::value(unit_of(&abort.expr), abort.observed);
+        format!("ended at {} by the threshold {}: observed {observed} then", text::moment(abort.at_s), abort.expr)
+    });
+    ended.chain(result.invalid_reasons.iter().cloned()).collect()
+}
+
 fn warnings(result: &RunResult) -> Vec<String> {
-    let (errors, requests) = (result.observer.errors, result.observer.requests);
     let mut warnings = Vec::new();
-    if errors > requests / 10 {
+    if is_half_blind(&result.observer) {
         warnings.push(format!(
             "{} of the observer's {} requests failed: stages were seen late or not at all.",
-            text::count(errors),
-            text::count(requests)
+            text::count(result.observer.errors),
+            text::count(result.observer.requests)
         ));
     }
     warnings

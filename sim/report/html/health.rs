@@ -2,7 +2,7 @@
 
 use super::blocks::{Cell, Part, Section, Table, Tone};
 use super::text;
-use crate::measure::RunResult;
+use crate::measure::{EventCounts, RunResult};
 use crate::report::health::has_driver;
 use crate::report::human::percent;
 
@@ -58,6 +58,10 @@ pub(super) fn generator(result: &RunResult) -> Option<Section> {
             ("Failed", text::count(images.failed)),
         ];
         parts.push(Part::Facts(facts.map(|(name, value)| (name.to_owned(), value)).into()));
+    }
+    if let Some(EventCounts { written, dropped }) = result.events {
+        let words = text::counted(written, "event was", "events were");
+        parts.push(Part::text(format!("{words} written to events.ndjson, {} dropped.", text::count(dropped))));
     }
     Some(Section::new("generator", "Generator health", parts))
 }

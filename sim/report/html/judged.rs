@@ -3,9 +3,9 @@
 use super::blocks::{Cell, Part, Section, Table, Tone};
 use super::text;
 use crate::measure::{RunResult, ThresholdResult};
-use crate::policy::{Assertion, Comparison, Unit};
+use crate::policy::{Assertion, Comparison};
 use crate::report::chart::LimitDot;
-use crate::report::human::{percent, three_digits};
+use crate::report::terminal::unit_of;
 
 /// The section of the thresholds.
 pub(super) fn thresholds(result: &RunResult) -> Option<Section> {
@@ -36,15 +36,7 @@ pub(super) fn table<'a>(caption: &str, judged: impl Iterator<Item = (String, &'a
 /// The observed value in its unit.
 fn observed(judged: &ThresholdResult) -> String {
     let Some(value) = judged.observed else { return "nothing measured".to_owned() };
-    // Expressions were checked when the plan was made; one from elsewhere is shown as a plain number.
-    let unit = judged.expr.parse::<Assertion>().map_or(Unit::Count, |judged| judged.threshold.metric.unit());
-    let value = match unit {
-        Unit::Duration => text::duration(value),
-        Unit::Rate => format!("{}/s", three_digits(value)),
-        Unit::Percent => format!("{}\u{a0}%", percent(value)),
-        Unit::Count if value >= 0.0 && value.fract() == 0.0 && value < 1e15 => text::count(value as u64),
-        Unit::Count => value.to_string(),
-    };
+    let value = text::value(unit_of(&judged.expr), value);
     match &judged.judged_by {
         Some(statistic) => format!("{value} ({statistic}: too few samples)"),
         None => value,

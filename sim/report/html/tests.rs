@@ -172,6 +172,8 @@ fn what_does_not_count_says_so_in_every_section() {
         assert!(page.contains(&format!("<aside class=\"banner\" aria-label=\"Whether the figures count\">{banner}")));
         assert!(page.contains(&format!("@top-center {{ content: \"{banner}\"")), "on paper too");
         assert!(page.contains("<li>the generator was too slow</li>"));
+        let ended = "<li>ended at 20.0\u{a0}s by the threshold census.failed &#60; 20: observed 20 then</li>";
+        assert_eq!(page.contains(ended), verdict == Verdict::Aborted, "{page}");
         // Contents, the verdict itself, how the generator fared, and the plan.
         let sections = headings(&page).iter().filter(|(level, _)| *level == 2).count();
         assert_eq!(page.matches(&format!("<span class=\"badge\">{badge}</span>")).count(), sections - 4);

@@ -1,9 +1,9 @@
 //! Figures as they stand in a page.
 
 use crate::measure::SeriesData;
-use crate::policy::Statistic;
+use crate::policy::{Statistic, Unit};
 use crate::report::human::{percent, three_digits};
-use crate::report::{human_bytes, human_duration};
+use crate::report::{human_bytes, human_duration, human_value};
 
 /// A space at which no line breaks: a figure stays with its unit.
 const SPACE: &str = "\u{a0}";
@@ -74,6 +74,14 @@ pub(in crate::report) fn maybe_rate(value: Option<f64>) -> String {
     value.map_or_else(|| NONE.to_owned(), rate)
 }
 
+/// A value in its unit.
+pub(in crate::report) fn value(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Count if value >= 0.0 && value.fract() == 0.0 && value < 1e15 => count(value as u64),
+        unit => human_value(unit, value).replace(" us", " µs").replace(' ', SPACE),
+    }
+}
+
 /// A size.
 pub(in crate::report) fn bytes(bytes: u64) -> String {
     human_bytes(bytes).replace(' ', SPACE)
@@ -101,6 +109,18 @@ pub(in crate::report) fn listed(items: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_have_their_units() {
+        for (unit, number, text) in [
+            (Unit::Count, 1234.0, "1,234"),
+            (Unit::Count, 0.5, "0.5"),
+            (Unit::Percent, 95.8, "95.8\u{a0}%"),
+            (Unit::Duration, 0.0005, "500\u{a0}µs"),
+        ] {
+            assert_eq!(value(unit, number), text);
+        }
+    }
 
     #[test]
     fn figures_read_well() {

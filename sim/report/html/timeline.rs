@@ -137,6 +137,9 @@ fn marks(result: &RunResult, (begin, end): (f64, f64)) -> Vec<Mark> {
     if let Some(abort) = result.rollout.as_ref().and_then(|rollout| rollout.aborted.as_ref()) {
         marks.push(Mark::At(abort.at_s, "roll-out aborted".to_owned()));
     }
+    if let Some(abort) = &result.abort {
+        marks.push(Mark::At(abort.at_s, "ended by a threshold".to_owned()));
+    }
     active.retain(|(from, to)| *to > begin && *from < end);
     marks.retain(|mark| matches!(mark, Mark::At(at, _) if (begin..=end).contains(at)));
     marks.extend(joined(active).into_iter().map(|(from, to)| Mark::Shade(from, to)));
