@@ -29,6 +29,7 @@ mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
 mod ten_drills;
+mod terminal;
 mod thresholds;
 mod tls;
 mod websocket;
