@@ -252,6 +252,7 @@ fn nothing_is_drawn_but_on_a_terminal() {
 
 #[test]
 fn lines_are_what_a_piped_or_a_dumb_terminal_and_who_asks_for_them_get() {
+    type Change<'a> = &'a dyn Fn(&mut Command);
     let plain = |command: &mut Command| {
         command.arg("--plain");
     };
@@ -264,7 +265,7 @@ fn lines_are_what_a_piped_or_a_dumb_terminal_and_who_asks_for_them_get() {
         *command = wrapped;
     };
     let nothing = |_: &mut Command| {};
-    let cases: [(&str, bool, &dyn Fn(&mut Command)); 3] =
+    let cases: [(&str, bool, Change<'_>); 3] =
         [("piped", true, &nothing), ("plain", false, &plain), ("dumb", false, &dumb)];
     for (what, piped, change) in cases {
         let quick = QuickRun::new();
