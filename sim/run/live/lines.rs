@@ -1,5 +1,6 @@
 //! The plain view: a line a second.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::status::Status;
@@ -37,10 +38,11 @@ fn load(status: &Status) -> String {
     text
 }
 
-/// What is broken, by its metric.
+/// What is broken, by its metric; one of which several thresholds ask is told once.
 fn broken(status: &Status) -> String {
-    let broken: Vec<&str> =
+    let broken: BTreeSet<&str> =
         status.thresholds.iter().filter(|light| light.is_broken()).map(ThresholdLight::metric).collect();
+    let broken: Vec<&str> = broken.into_iter().collect();
     if broken.is_empty() { String::new() } else { format!("broken: {}", broken.join(", ")) }
 }
 
@@ -85,8 +87,11 @@ mod tests {
         let part = Status { part: Some(Part { number: 3, of: 5 }), ..status.clone() };
         assert!(line(&part).starts_with("[  12.0s] running | run 3 of 5 | connected 9/10 | "));
         let light = |expr: &str, state| ThresholdLight { expr: expr.to_owned(), observed: Some(1.0), state };
-        status.thresholds =
-            vec![light("census.failed == 0", LightState::Broken), light("update.total.p99 < 5s", LightState::Holding)];
+        status.thresholds = vec![
+            light("census.failed == 0", LightState::Broken),
+            light("update.total.p99 < 5s", LightState::Holding),
+            light("census.failed < 1", LightState::Broken),
+        ];
         assert!(line(&status).ends_with("about 8 s left | broken: census.failed"), "{}", line(&status));
     }
 }
