@@ -20,8 +20,8 @@ pub enum KeepError {
     },
 }
 
-/// Writes `files` of `result`, in their order. One that fails keeps none of the others from being written: of `results.json`,
-/// which comes first, it can be made again.
+/// Writes `files` of `result`, in their order. Without the first, `results.json`, there is no result and no other file is
+/// written either; any other that fails keeps none of the rest from being written, as it can be made again.
 ///
 /// # Errors
 /// Why the first one that is missing is.
@@ -31,8 +31,10 @@ pub fn keep(output: &Output, files: &[FormatFile], result: &RunResult) -> Result
         output.write(file.name, &bytes)?;
         Ok(())
     };
+    let Some((first, others)) = files.split_first() else { return Ok(()) };
+    write(first)?;
     // Each is tried, and only then the first failure is looked for.
-    let tried: Vec<Result<(), KeepError>> = files.iter().map(write).collect();
+    let tried: Vec<Result<(), KeepError>> = others.iter().map(write).collect();
     tried.into_iter().collect()
 }
 
@@ -55,6 +57,16 @@ mod tests {
         fn render(&self, _: &RunResult) -> Result<Vec<u8>, ReportError> {
             Ok(b"here".to_vec())
         }
+    }
+
+    #[test]
+    fn without_the_result_itself_there_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Output::open(folder.path().to_owned(), &[]).unwrap();
+        let files =
+            [FormatFile { name: "first.txt", reporter: &Fails }, FormatFile { name: "second.txt", reporter: &Works }];
+        keep(&output, &files, &RunResult::default()).unwrap_err();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

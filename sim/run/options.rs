@@ -160,7 +160,7 @@ impl RunOptions {
         self
     }
 
-    /// Tells `tell`, once a second, how far the run is. It is called on the thread that conducts the run.
+    /// Tells `tell`, once a second, how far the run is, see [`Observer`].
     #[must_use]
     pub fn observed_by(mut self, tell: impl FnMut(&Status) + Send + 'static) -> Self {
         self.observer = Some(Observer::new(tell));

@@ -86,6 +86,9 @@ fn a_handle_stops_a_run_and_everything_is_accounted_for() {
     assert_eq!((census.planned, census.count(Outcome::Aborted), census.unaccounted()), (30, 30, 0));
     let told: Vec<_> = told.iter().collect();
     assert!(told.iter().any(|status| status.devices == 30 && status.gauges.connected == 30), "{told:?}");
+    let last = told.last().unwrap();
+    assert!(last.series.iter().any(|row| row.name == "connect" && row.count == 30), "{last:?}");
+    assert!(last.health.generator_memory > 0 && last.health.hub_memory.is_none(), "{last:?}");
     assert!(told.windows(2).all(|two| two[0].elapsed < two[1].elapsed), "{told:?}");
 }
 

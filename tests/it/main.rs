@@ -11,6 +11,7 @@ mod events;
 mod every_fault;
 mod exit_codes;
 mod faults;
+mod formats;
 mod hostile;
 mod hub;
 mod images;
@@ -29,6 +30,7 @@ mod shards;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
 mod ten_drills;
+mod terminal;
 mod thresholds;
 mod tls;
 mod websocket;

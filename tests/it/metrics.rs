@@ -69,6 +69,7 @@ fn a_run_tells_how_it_goes_as_long_as_it_goes_on() {
     assert_eq!(second["twinstorm_shards"], 2.0);
     assert!(second["twinstorm_phase{phase=\"running\"}"] == 1.0 && !second.contains_key("twinstorm_valid"));
     assert!(second.contains_key("twinstorm_rate_achieved") && second["twinstorm_generator_cpu_seconds_total"] > 0.0);
+    assert_eq!(second["twinstorm_threshold_ok{expr=\"update.total.max < 1h\"}"], 1.0, "a light");
     let stages: f64 =
         second.iter().filter(|(name, _)| name.starts_with("twinstorm_devices_by_stage")).map(|(_, count)| count).sum();
     assert_eq!(stages, 90.0);

@@ -12,6 +12,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
+use ratatui::layout::Rect;
 
 use super::chronicle::Chronicle;
 use super::latch::Latch;
@@ -156,7 +157,9 @@ fn draw(canvas: &Canvas, tty: &File, theme: Theme) -> io::Result<()> {
     let mut terminal = Terminal::new(backend)?;
     while let Some((picture, spoilt)) = canvas.next() {
         if spoilt {
-            terminal.clear()?;
+            // `clear` would ask the terminal where its cursor is, and take the answer from who reads the keys.
+            let size = terminal.size()?;
+            terminal.resize(Rect::new(0, 0, size.width, size.height))?;
         }
         terminal.draw(|frame| screen::draw(frame.buffer_mut(), &picture, theme))?;
         canvas.rest();

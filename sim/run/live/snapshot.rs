@@ -89,7 +89,8 @@ impl Status {
 impl Coordinator {
     /// How far the run is.
     pub(in crate::run) fn status(&mut self) -> Status {
-        let health = if self.live.wants_details() { self.health() } else { Health::default() };
+        let details = self.live.wants_details() || self.options.observer.is_some();
+        let health = if details { self.health() } else { Health::default() };
         let plan = &self.options.plan;
         let elapsed = self.clock.now().since(Nanos::ZERO);
         let gauges = self.tally.gauges();
@@ -140,7 +141,7 @@ impl Coordinator {
             health,
             ..Status::first(plan, &self.options)
         };
-        if self.live.wants_details() { detailed(status, &self.tally) } else { status }
+        if details { detailed(status, &self.tally) } else { status }
     }
 
     fn health(&mut self) -> Health {

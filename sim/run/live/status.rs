@@ -98,9 +98,9 @@ pub struct Health {
     pub generator_cpu: Option<f64>,
     /// Its memory at the peak, in bytes.
     pub generator_memory: u64,
-    /// The same of the embedded hubs; `None` where there are none.
+    /// The same of the embedded hubs; `None` where there are none, or within the generator's own process.
     pub hub_cpu: Option<f64>,
-    /// Their memory at the peak, in bytes.
+    /// Their memory at the peak, in bytes; `None` as with the CPU.
     pub hub_memory: Option<u64>,
     /// The most descriptors that a process has had open, and how many it may have.
     pub descriptors: Option<(u64, u64)>,
