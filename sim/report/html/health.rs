@@ -61,7 +61,12 @@ pub(super) fn generator(result: &RunResult) -> Option<Section> {
     }
     if let Some(EventCounts { written, dropped }) = result.events {
         let words = text::counted(written, "event was", "events were");
-        parts.push(Part::text(format!("{words} written to events.ndjson, {} dropped.", text::count(dropped))));
+        parts.push(if dropped == 0 {
+            Part::text(format!("{words} written to events.ndjson."))
+        } else {
+            let lacks = text::count(dropped);
+            Part::Note(Tone::Doubt, format!("{words} written to events.ndjson, which is not whole: it lacks {lacks}."))
+        });
     }
     Some(Section::new("generator", "Generator health", parts))
 }
