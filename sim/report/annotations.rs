@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::drill::judged;
-use super::terminal::{value, verdict_word};
+use super::terminal::{ended_in_words, value, verdict_word};
 use crate::measure::{RunResult, ThresholdResult, Verdict};
 
 /// GitHub shows so many of each step.
@@ -82,6 +82,7 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
         result.invalid_reasons.iter().map(|reason| titled("the result does not count", reason.clone())).collect();
     if result.verdict == Verdict::Aborted {
         let words = "it was stopped before its end: the figures cover only what ran".to_owned();
+        let words = result.abort.as_ref().map_or(words, ended_in_words);
         findings.push(titled("the run was aborted", words));
     }
     let broken = |title: &str, judged: &ThresholdResult| {

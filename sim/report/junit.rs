@@ -6,7 +6,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::drill::judged;
-use super::terminal::value;
+use super::terminal::{ended_in_words, value};
 use super::{ReportError, Reporter, Terminal};
 use crate::measure::{DrillResult, InvariantRow, RunResult, ThresholdResult, Verdict};
 use crate::policy::DrillPhase;
@@ -101,7 +101,9 @@ impl Cases<'_> {
         let reasons = result.invalid_reasons.join("\n");
         let status = if result.verdict == Verdict::Aborted {
             let body = format!("{}\n{reasons}", "The figures cover only what ran.");
-            not_passed(NonSuccessKind::Error, "aborted", "the run was stopped before its end", body.trim_end())
+            let words = result.abort.as_ref().map(|abort| format!(": {}", ended_in_words(abort))).unwrap_or_default();
+            let message = format!("the run was stopped before its end{words}");
+            not_passed(NonSuccessKind::Error, "aborted", &message, body.trim_end())
         } else if self.counts() {
             TestCaseStatus::success()
         } else {

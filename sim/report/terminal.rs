@@ -98,9 +98,14 @@ impl Terminal {
 
 /// What ended the run before its time.
 fn ended_by(abort: &ThresholdAbort) -> Vec<String> {
-    let ThresholdAbort { expr, at_s, observed } = abort;
-    let text = format!("ended at {at_s:.1} s by `{expr}`: observed {}", human_value(unit_of(expr), *observed));
+    let text = ended_in_words(abort);
     paragraph("  - ", text.split(' '), " ")
+}
+
+/// By what a run was ended, and when.
+pub(super) fn ended_in_words(abort: &ThresholdAbort) -> String {
+    let ThresholdAbort { expr, at_s, observed } = abort;
+    format!("ended at {at_s:.1} s by `{expr}`: observed {}", human_value(unit_of(expr), *observed))
 }
 
 /// The word that a verdict is told by.

@@ -11,6 +11,7 @@ mod events;
 mod every_fault;
 mod exit_codes;
 mod faults;
+mod formats;
 mod hostile;
 mod hub;
 mod images;

@@ -5,7 +5,7 @@ use super::super::health::has_driver;
 use super::super::human::{percent, three_digits};
 use super::super::rollout::{abort_in_words, exposed_in_words, wave_rows};
 use super::super::table::Align;
-use super::super::terminal::{Terminal, Tone, value, verdict_word};
+use super::super::terminal::{Terminal, Tone, ended_in_words, value, verdict_word};
 use super::super::{human_duration, terminal};
 use super::escape::{code, start, text};
 use super::table::{ROWS, table};
@@ -48,6 +48,9 @@ pub(super) fn verdict(result: &RunResult) -> String {
         mark(tone),
         if result.name.is_empty() { "unnamed".to_owned() } else { text(&result.name) }
     );
+    for abort in result.abort.iter().filter(|_| result.verdict == Verdict::Aborted) {
+        lines.push_str(&format!("\n{}\n", start(&ended_in_words(abort))));
+    }
     let reasons = &result.invalid_reasons;
     if !reasons.is_empty() {
         lines.push('\n');
