@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 import urllib.request
 
 import pytest
@@ -104,7 +105,12 @@ def test_a_run_is_scraped_while_it_goes_on(tmp_path):
                 if address and "running" in line:
                     break
             assert address and "running" in seen[-1], "".join(seen)
-            kind, text = get(address[0], "application/openmetrics-text; version=1.0.0")
+            # What is served is handed over once a second, at no set time before or after the line of that second.
+            text = ""
+            while "twinstorm_devices_connected " not in text:
+                assert process.poll() is None, f"it ended, and served nothing but this:\n{text}"
+                time.sleep(0.05)
+                kind, text = get(address[0], "application/openmetrics-text; version=1.0.0")
             older_kind, older = get(address[0], "text/plain; version=0.0.4")
             Ended(process).expect(0)
         finally:

@@ -29,8 +29,8 @@ LOOKS = {
     "narrow": {"color_scheme": "light", "viewport": {"width": 360, "height": 740}},
     "narrow-dark": {"color_scheme": "dark", "viewport": {"width": 360, "height": 740}},
     "scripts-off": {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}, "java_script_enabled": False},
-    # As wide as A4 between margins of a centimetre, at 96 dots an inch.
-    "print": {"color_scheme": "light", "viewport": {"width": 718, "height": 1047}},
+    # As wide as A4 between the pages' own margins of 15 mm, at 96 dots an inch.
+    "print": {"color_scheme": "light", "viewport": {"width": 680, "height": 986}},
 }
 
 
