@@ -252,25 +252,17 @@ fn nothing_is_drawn_but_on_a_terminal() {
 
 #[test]
 fn lines_are_what_a_piped_or_a_dumb_terminal_and_who_asks_for_them_get() {
-    type Change<'a> = &'a dyn Fn(&mut Command);
-    let plain = |command: &mut Command| {
-        command.arg("--plain");
-    };
-    // A command's own words come after what this terminal says.
-    let dumb = |command: &mut Command| {
-        let (program, words) = (command.get_program().to_owned(), command.get_args().map(ToOwned::to_owned));
-        let words: Vec<_> = words.collect();
-        let mut wrapped = Command::new("env");
-        wrapped.arg("TERM=dumb").arg(program).args(words);
-        *command = wrapped;
-    };
-    let nothing = |_: &mut Command| {};
-    let cases: [(&str, bool, Change<'_>); 3] =
-        [("piped", true, &nothing), ("plain", false, &plain), ("dumb", false, &dumb)];
-    for (what, piped, change) in cases {
+    for what in ["piped", "plain", "dumb"] {
         let quick = QuickRun::new();
         let mut command = short(&quick);
-        change(&mut command);
+        let piped = what == "piped";
+        if what == "plain" {
+            command.arg("--plain");
+        } else if what == "dumb" {
+            let mut dumb = Command::new("env");
+            dumb.arg("TERM=dumb").arg(command.get_program()).args(command.get_args());
+            command = dumb;
+        }
         let mut run = OnTerminal::start(&command, piped);
         let mut output = run.child.stdout.take();
         let pipe = std::thread::spawn(move || {
