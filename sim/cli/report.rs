@@ -1,7 +1,7 @@
 //! `twinstorm report`.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -24,7 +24,7 @@ pub(super) struct Report {
     /// ends with (default: all that a run writes, but results.json itself)
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Vec<String>,
-    /// Where they go: a folder, a file where there is only one to write, or `-` for standard output (default: the result's own
+    /// Where they go: a folder, a file (NAME.EXT) where there is only one to write, or `-` for standard output (default: the result's own
     /// folder)
     #[arg(long, value_name = "DIR|FILE|-")]
     out: Option<PathBuf>,
@@ -46,7 +46,7 @@ impl Report {
         let source = run::find_results(&self.result).map_err(CommandError::usage)?;
         let result = run::read_results(&source).map_err(CommandError::usage)?;
         if wanted.terminal {
-            print::line(table(&result)?.trim_end());
+            print::product(format!("{}\n", table(&result)?.trim_end()).as_bytes()).map_err(unprinted)?;
         }
         let files: Vec<FormatFile> = wanted.formats.iter().flat_map(|format| files_of(*format)).copied().collect();
         let kept = match &self.out {
@@ -106,10 +106,13 @@ fn show(files: &[FormatFile], result: &RunResult) -> Result<Vec<(FormatFile, Pat
         )));
     };
     let bytes = render(file, result)?;
-    // A reader that has gone has had enough.
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(&bytes).and_then(|()| out.flush());
+    print::product(&bytes).map_err(unprinted)?;
     Ok(Vec::new())
+}
+
+/// Why standard output did not take what was asked for.
+pub(super) fn unprinted(error: io::Error) -> CommandError {
+    CommandError::other(format!("cannot write to standard output: {error}"))
 }
 
 fn render(file: &FormatFile, result: &RunResult) -> Result<Vec<u8>, CommandError> {
@@ -152,9 +155,11 @@ fn keep(
     Ok(kept)
 }
 
-/// Whether a path names a folder: one that is there, or that can be nothing else.
+/// Whether a path names a folder: one that is there, or that does not look like a file. Files have an extension, all of ours
+/// have.
 fn is_folder(path: &Path) -> bool {
-    path.is_dir() || path.as_os_str().to_string_lossy().ends_with('/')
+    let looks_like_a_file = path.extension().is_some() && !path.as_os_str().to_string_lossy().ends_with('/');
+    path.is_dir() || !(looks_like_a_file || path.exists())
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

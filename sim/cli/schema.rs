@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use super::arguments::CommandError;
+use super::report::unprinted;
 use crate::report::results_schema;
 use crate::run::print;
 use crate::verdict::ExitCode;
@@ -27,7 +28,7 @@ impl SchemaCommand {
         let schema = match self.document {
             Document::Results => results_schema().map_err(CommandError::other)?,
         };
-        print::line(schema.trim_end());
+        print::product(schema.as_bytes()).map_err(unprinted)?;
         Ok(ExitCode::Success)
     }
 }

@@ -343,7 +343,7 @@ impl Coordinator {
         let formats = self.options.plan.report.formats.clone();
         let aborted = self.is_aborted();
         let metrics = self.options.metrics.take();
-        let (events, events_kept) = self.events.take().map(EventsFile::finish).unzip();
+        let (events, events_part) = self.events.take().map(EventsFile::finish).unzip();
         let facts = Facts {
             drill: self.drill_result(load),
             load,
@@ -374,7 +374,8 @@ impl Coordinator {
             metrics.publish_end(&mut result);
         }
         let kept = self.output.as_ref().map_or(Ok(()), |output| keep(output, &report::files(&formats), &result));
-        if let Err(source) = kept.and_then(|()| Ok(events_kept.unwrap_or(Ok(()))?)) {
+        let events_kept = || events_part.map_or(Ok(()), |part| part.and_then(|part| part.keep()));
+        if let Err(source) = kept.and_then(|()| Ok(events_kept()?)) {
             return Err(RunError::Write { source, result: Box::new(result) });
         }
         // Last, so that a hub that does not stop holds up nothing but the end.

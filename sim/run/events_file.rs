@@ -28,11 +28,37 @@ pub(super) struct EventsFile {
     batches: SyncSender<Batch>,
     trouble: Receiver<String>,
     thread: JoinHandle<Result<u64, OutputError>>,
+    part: EventsPart,
     /// All that were told of, and those among them that found no room.
     told: u64,
     dropped: u64,
     /// Whether it was said that some were.
     said: bool,
+}
+
+/// The file while it has not got its name. One that is dropped before that is removed: without a result there is nothing that
+/// looks like a part of one.
+#[derive(Debug)]
+pub(super) struct EventsPart {
+    part: PathBuf,
+    path: PathBuf,
+}
+
+impl EventsPart {
+    /// Gives it its name.
+    ///
+    /// # Errors
+    /// It cannot be renamed.
+    pub(super) fn keep(&self) -> Result<(), OutputError> {
+        fs::rename(&self.part, &self.path).map_err(|source| OutputError::Write { path: self.path.clone(), source })
+    }
+}
+
+impl Drop for EventsPart {
+    fn drop(&mut self) {
+        // One that was kept, or given up, is not there any more.
+        let _ = fs::remove_file(&self.part);
+    }
 }
 
 /// What a shard told of at a time.
@@ -55,8 +81,9 @@ impl EventsFile {
         let (batches, waiting) = sync_channel(WAITING);
         let (tell, trouble) = sync_channel(1);
         let failed = path.clone();
+        let unnamed = EventsPart { part: part.clone(), path: path.clone() };
         let write = move || {
-            let written = write(file, &part, &path, &lines, &waiting);
+            let written = write(file, &path, &lines, &waiting);
             if let Err(error) = &written {
                 // Half a file helps nobody; if it cannot be removed, nothing is lost.
                 let _ = fs::remove_file(&part);
@@ -68,7 +95,7 @@ impl EventsFile {
             .name("events".to_owned())
             .spawn(write)
             .map_err(|source| OutputError::Write { path: failed, source })?;
-        Ok(Self { batches, trouble, thread, told: 0, dropped: 0, said: false })
+        Ok(Self { batches, trouble, thread, part: unnamed, told: 0, dropped: 0, said: false })
     }
 
     /// Takes what a shard told of, if there is room.
@@ -100,29 +127,23 @@ impl EventsFile {
         }
     }
 
-    /// Ends the file: how many lines it has and lacks; with that, why there is none.
-    pub(super) fn finish(self) -> (EventCounts, Result<(), OutputError>) {
-        let Self { batches, thread, told, .. } = self;
+    /// Ends the file: how many lines it has and lacks; with that, what is to be kept of it, or why there is nothing.
+    pub(super) fn finish(self) -> (EventCounts, Result<EventsPart, OutputError>) {
+        let Self { batches, thread, told, part, .. } = self;
         drop(batches);
         let written = thread.join().unwrap_or_else(|_| {
             Err(OutputError::Write { path: EVENTS_FILE.into(), source: io::Error::other("its thread has panicked") })
         });
         match written {
-            Ok(written) => (EventCounts { written, dropped: told.saturating_sub(written) }, Ok(())),
+            Ok(written) => (EventCounts { written, dropped: told.saturating_sub(written) }, Ok(part)),
             Err(error) => (EventCounts { written: 0, dropped: told }, Err(error)),
         }
     }
 }
 
 /// The thread's work: how many lines it has written.
-fn write(
-    mut file: File,
-    part: &Path,
-    path: &PathBuf,
-    lines: &EventLines,
-    batches: &Receiver<Batch>,
-) -> Result<u64, OutputError> {
-    let failed = |source| OutputError::Write { path: path.clone(), source };
+fn write(mut file: File, path: &Path, lines: &EventLines, batches: &Receiver<Batch>) -> Result<u64, OutputError> {
+    let failed = |source| OutputError::Write { path: path.to_owned(), source };
     let (mut text, mut written) = (Vec::with_capacity(CHUNK), 0);
     for Batch { shard, events } in batches {
         for event in events.kept() {
@@ -136,7 +157,7 @@ fn write(
         file.write_all(&text).map_err(failed)?;
         text.clear();
     }
-    file.sync_all().and_then(|()| fs::rename(part, path)).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
     Ok(written)
 }
 
@@ -195,10 +216,21 @@ mod tests {
         let (path, part) = (folder.path().join("events.ndjson"), folder.path().join("events.ndjson.part"));
         assert!(part.exists() && !path.exists());
         assert_eq!(file.look(), None);
-        let (counts, error) = file.finish();
-        assert_eq!((counts, error.is_ok()), (EventCounts { written: 4_003, dropped: 0 }, true));
+        let (counts, unnamed) = file.finish();
+        assert_eq!(counts, EventCounts { written: 4_003, dropped: 0 });
+        assert!(part.exists() && !path.exists(), "there is no result yet");
+        unnamed.unwrap().keep().unwrap();
         assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 4_003);
         assert!(!part.exists());
+    }
+
+    #[test]
+    fn without_a_result_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = file(folder.path());
+        file.take_in(0, events(3));
+        drop(file.finish());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub(super) async fn launch(
         (ResultsFolder::Own, None) => Some(Output::open_own(&plan.name, clock.wall().at(clock.now()), &names)?),
         (ResultsFolder::Planned, None) => None,
     };
+    if let Some(output) = &output {
+        output.remove_earlier()?;
+    }
     if let (Some(device), None) = (options.trace, &output) {
         return Err(RunError::TraceNowhere { device });
     }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::policy::ReportFormat;
+use crate::report::{EVENTS_FILE, RESULTS, files_of, is_result};
+
 /// Why results cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
@@ -53,6 +56,27 @@ impl Output {
             }
         }
         Ok(Self { folder })
+    }
+
+    /// Removes what an earlier run left in the folder, whatever formats it was told in: until this run has its own result, there
+    /// is none here, and no report of another run ever lies beside it. Nothing is touched where `results.json` is none of ours.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove_earlier(&self) -> Result<(), OutputError> {
+        if !fs::read(self.folder.join(RESULTS)).is_ok_and(|bytes| is_result(&bytes)) {
+            return Ok(());
+        }
+        let names = ReportFormat::ALL.into_iter().flat_map(files_of).map(|file| file.name).chain([EVENTS_FILE]);
+        for path in names.map(|name| self.folder.join(name)) {
+            match fs::remove_file(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(OutputError::Write { path, source });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Makes a folder of its own for a run of `profile` that was told no other: two runs never share one.
@@ -124,6 +148,20 @@ mod tests {
         fs::create_dir(folder.path().join("x.json")).unwrap();
         let error = Output::open(folder.path().to_owned(), &["x.json"]).unwrap_err().to_string();
         assert!(error.contains("x.json"), "{error}");
+    }
+
+    #[test]
+    fn reports_of_an_earlier_run_go_and_those_of_nobody_knows_whom_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let output = Output::open(folder.path().to_owned(), &[]).unwrap();
+        let theirs = ["results.json", "report.html", "events.ndjson", "notes.txt"];
+        theirs.iter().for_each(|name| fs::write(path(name), "{}").unwrap());
+        output.remove_earlier().unwrap();
+        assert!(theirs.iter().all(|name| path(name).exists()), "none of ours");
+        fs::write(path("results.json"), r#"{"schema":"twinstorm.results/1"}"#).unwrap();
+        output.remove_earlier().unwrap();
+        assert_eq!(theirs.map(|name| path(name).exists()), [false, false, false, true]);
     }
 
     #[test]

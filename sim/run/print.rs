@@ -18,6 +18,19 @@ pub fn line(text: impl Display) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// What a command is for, to standard output: unlike a line of a run's end, which is in its files as well, it must not be lost
+/// unnoticed. A reader that has gone has had enough.
+///
+/// # Errors
+/// It cannot be written.
+pub fn product(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A line to standard error; waits for its reader.
 pub fn note(text: impl Display) {
     let mut out = io::stderr().lock();

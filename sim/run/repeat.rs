@@ -128,8 +128,8 @@ fn one(options: &Repeat, out: &Path, part: Part, stop: &Stop) -> io::Result<Exit
         .arg("--out")
         .arg(out)
         .args(["--part", &format!("{}/{}", part.number, part.of)])
-        // In the terminal's signal group, unlike hubs and shards: it draws there. It hears Ctrl-C itself; what asks this
-        // process alone to stop reaches it by the end of its standard input.
+        // In the terminal's signal group, unlike hubs and shards: it hears Ctrl-C itself, and what asks this process alone to
+        // stop reaches it by the end of its standard input. As that is no terminal, it tells how it goes by lines.
         .stdin(Stdio::piped())
         .spawn()?;
     stop.hold(child.stdin.take());
@@ -158,11 +158,11 @@ fn make_room(folder: &Path, runs: u32) -> Result<(), RepeatError> {
             if !fs::read(&file).is_ok_and(|bytes| is_result(&bytes)) {
                 return Err(stale(format!("{name}/{RESULTS}, which is no result of twinstorm")));
             }
-            earlier.push(file);
+            earlier.push(path);
         }
     }
     // Only now that nothing is in the way: a series that stops early must not end in runs of an earlier one.
-    earlier.into_iter().try_for_each(|file| Ok(fs::remove_file(file)?))
+    earlier.into_iter().try_for_each(|path| Ok(Output::open(path, &[])?.remove_earlier()?))
 }
 
 /// Whether somebody asked to stop, and the way to the run that is to hear of it.

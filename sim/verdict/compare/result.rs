@@ -134,7 +134,7 @@ impl Change {
         }
     }
 
-    /// That of several together; equivalent if there is none.
+    /// That of several together; inconclusive if there is none, as nothing is no evidence.
     #[must_use]
     pub fn of(changes: impl IntoIterator<Item = Self>) -> Self {
         let rank = |change: &Self| match change {
@@ -143,6 +143,6 @@ impl Change {
             Self::Improved => 2,
             Self::Equivalent => 3,
         };
-        changes.into_iter().min_by_key(rank).unwrap_or(Self::Equivalent)
+        changes.into_iter().min_by_key(rank).unwrap_or(Self::Inconclusive)
     }
 }

@@ -35,8 +35,10 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, status: &Status, theme: Them
     let width = area.width.saturating_sub(LABEL);
     let columns = usize::from(if width < SHORTEST { 0 } else { width });
     let (seconds, pulse) = squeezed(&status.pulse, columns);
-    let shown = std::time::Duration::from_secs(seconds * columns as u64);
-    let title = if columns > 0 { format!("Rates, the last {}", span(shown)) } else { "Rates".to_owned() };
+    // No more than has passed, however wide the screen is.
+    let passed = status.pulse.last().map_or(0, |last| last.second + 1);
+    let shown = std::time::Duration::from_secs((seconds * columns as u64).min(passed));
+    let title = if columns > 0 && passed > 0 { format!("Rates, the last {}", span(shown)) } else { "Rates".to_owned() };
     let below = heading(buffer, area, &title, theme);
     let most = |of: &dyn Fn(&Pulse) -> f64| pulse.iter().map(of).fold(0.0, f64::max);
     let calls = most(&|pulse| pulse.offered.max(pulse.achieved));
