@@ -250,7 +250,9 @@ fn repeating(arguments: impl Iterator<Item = String>, seed: Seed) -> Vec<String>
         words.push(quote(&argument));
     }
     if !says_seed {
-        words.push(format!("--seed {}", seed.0));
+        // Behind `--` it would be no flag.
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        words.insert(end, format!("--seed {}", seed.0));
     }
     words
 }
@@ -292,6 +294,7 @@ mod tests {
         for (given, words) in [
             ("run", "run --seed 7"),
             ("run q --out dir --rate 5", "run q --rate 5 --seed 7"),
+            ("run --rate 5 -- q", "run --rate 5 --seed 7 -- q"),
             ("run --out=dir --seed=7", "run --seed=7"),
             ("run --part 3/5 q --out dir/run-03", "run q --seed 7"),
             ("run --seed 7 --set a={}", "run --seed 7 --set 'a={}'"),
