@@ -164,9 +164,9 @@ mod tests {
 
     #[test]
     fn only_azure_is_told_of_a_file() {
-        let file = Path::new("/work/100%/summary.md");
+        let file = Path::new("/build/100%/summary.md");
         let line = ci(&[("TF_BUILD", "True")]).upload_summary(file).unwrap();
-        assert_eq!(line, "##vso[task.uploadsummary]/work/100%AZP25/summary.md");
+        assert_eq!(line, "##vso[task.uploadsummary]/build/100%AZP25/summary.md");
         assert_eq!(ci(&[("GITHUB_ACTIONS", "true")]).upload_summary(file), None);
     }
 
