@@ -50,8 +50,8 @@ pub(super) struct PlanOptions {
 #[derive(Debug, Args)]
 pub(super) struct Thresholds {
     /// What must hold as well, e.g. `--threshold "update.total.p99 < 60s"`; may be repeated. It is added to the profile's own,
-    /// all of which still hold (`--set threshold=[]` takes those away, `--set threshold.0.abort=true` lets the first of them end
-    /// the run as soon as it breaks)
+    /// all of which still hold (`--set threshold=[]` takes those away). To add one that ends the run as soon as it breaks:
+    /// `--set 'threshold.+={ expr = "census.failed < 5", abort = true }'`
     #[arg(long = "threshold", value_name = "EXPR")]
     pub(super) exprs: Vec<String>,
 }
