@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Runs a side.
 pub(crate) const RUNS: usize = 5;
 /// A run that a busy machine made invalid is made again, so often at most.
-const ATTEMPTS: usize = 4;
+const ATTEMPTS: usize = 8;
 
 /// A side under making: where its runs lie, and what its hub has planted.
 pub(crate) struct Side {
