@@ -1,5 +1,6 @@
 //! What is measured: recorders, the census, the truth that devices leave behind, process health, and the result.
 
+mod capacity;
 mod census;
 mod drill;
 mod event;
@@ -20,6 +21,7 @@ mod trace;
 mod truth;
 mod wave;
 
+pub use capacity::{CapacityCause, CapacityCeiling, CapacityResult, CapacityStep, StepPurpose};
 pub use census::Census;
 pub use drill::{DrillResult, FaultSpan, HealResult, PhaseData, PhaseResult, SteadyResult};
 pub use event::{Answer, Event, EventCounts, Events, Happening};

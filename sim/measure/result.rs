@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Census, DrillResult, EventCounts, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal, RolloutResult,
-    SeriesData, ThrottleCount,
+    CapacityResult, Census, DrillResult, EventCounts, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal,
+    RolloutResult, SeriesData, ThrottleCount,
 };
 use crate::policy::Series;
 
@@ -84,6 +84,8 @@ pub struct RunResult {
     pub drill: Option<DrillResult>,
     /// What became of the events; `None` where they were not asked for.
     pub events: Option<EventCounts>,
+    /// The hub's capacity, if it was looked for: this is the run that its lower end was confirmed by.
+    pub capacity: Option<CapacityResult>,
 }
 
 impl RunResult {

@@ -2,6 +2,7 @@
 
 mod arena;
 mod arrivals;
+mod capacity;
 mod connect_pace;
 mod delay;
 mod device_ids;
@@ -26,6 +27,7 @@ pub mod units;
 
 pub use arena::Arena;
 pub use arrivals::{Arrival, Arrivals};
+pub use capacity::{CapacityOf, CapacityPlan, Settle, Settling};
 pub use connect_pace::ConnectPace;
 pub use delay::{Delay, DelayError};
 pub use device_ids::DeviceIds;

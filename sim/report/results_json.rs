@@ -12,9 +12,9 @@ use serde_json::Value;
 use super::drill_json::DrillJson;
 use super::{ReportError, Reporter};
 use crate::measure::{
-    Census, EventCounts, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow, LoadSpan,
-    MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData, ShardResult,
-    ThresholdAbort, ThresholdResult, Verdict,
+    CapacityResult, Census, EventCounts, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow,
+    LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData,
+    ShardResult, ThresholdAbort, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -154,6 +154,9 @@ pub(super) struct Document {
     /// What became of the events of the run; missing where nobody wanted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     events: Option<EventCounts>,
+    /// The capacity that was found, if it was looked for: the rest is then the run that its lower end was confirmed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    capacity: Option<CapacityResult>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -208,6 +211,7 @@ impl Document {
             load: result.load,
             drill: result.drill.as_ref().map(DrillJson::from_drill),
             events: result.events.clone(),
+            capacity: result.capacity.clone(),
         }
     }
 
@@ -247,6 +251,7 @@ impl Document {
             load: self.load,
             drill: self.drill.map(DrillJson::into_drill),
             events: self.events,
+            capacity: self.capacity,
         }
     }
 }

@@ -106,6 +106,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         load,
         drill,
         events,
+        capacity: None,
         intervals: tally.intervals.into(),
     }
 }
