@@ -92,6 +92,10 @@ pub enum Event {
     Gone,
     /// The device tries to connect again after this wait.
     ConnectRetry(Duration),
+    /// The hub refused a connection as one too many.
+    ConnectThrottled,
+    /// The hub refused a report as one too many.
+    ReportThrottled,
     /// A report goes out again after this wait, as the hub's answer asked for it.
     ReportRetry(Duration),
     /// A report is dropped: it was refused, or there were no more attempts.

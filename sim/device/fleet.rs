@@ -104,11 +104,11 @@ impl Fleet {
     /// Tells all devices when the load starts (it may lie ahead): the times of faults, their `at` and `for`, count from
     /// there. A fleet that runs alone knows nothing of the load that others put on its devices: its faults' clock
     /// starts at the moment told here, whenever the calls come. Until a fleet is told, only faults without a time are
-    /// active, and they last.
-    pub async fn load_starts(&self, at: Nanos) {
+    /// active, and they last. What devices report from then until `measured_from` is in no figure.
+    pub async fn load_starts(&self, at: Nanos, measured_from: Nanos) {
         for worker in &self.workers {
             // A worker that has ended shows up in the next sample.
-            let _ = worker.commands.send(Command::LoadStarts(at)).await;
+            let _ = worker.commands.send(Command::LoadStarts { at, measured_from }).await;
         }
     }
 

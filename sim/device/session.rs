@@ -24,6 +24,9 @@ use crate::policy::{DeviceIds, FaultPlan, FirmwareStatus, Series};
 use crate::random::{Domain, Seed};
 use crate::time::{Nanos, WallClock};
 
+/// What the twin answers where there are too many reports (8.3).
+const TOO_MANY: u16 = 429;
+
 /// What the devices of a fleet share.
 #[derive(Debug)]
 pub struct Settings<D> {
@@ -242,6 +245,9 @@ impl<D: DeviceDialect> Session<D> {
         let (Answered::Done { status, .. } | Answered::Again { status, .. } | Answered::Dropped { status }) = answered;
         if let Some(status) = status {
             self.trace(out, || TraceEvent::ReportAnswered { status, code });
+        }
+        if code == TOO_MANY {
+            out.push(Output::Event(Event::ReportThrottled));
         }
         let name = name(status);
         match answered {

@@ -269,7 +269,13 @@ impl<D: DeviceDialect + 'static> Task<D> {
         let truth = worker.truth.as_deref();
         let books = &mut *worker.books.borrow_mut();
         let cohort = worker.settings.fleet.retry_connect.cohort(device);
+        // What devices report while a hub settles is in no figure.
+        let counts = !worker.is_settling(now);
         match event {
+            Event::ReportRetry(_) | Event::ReportThrottled | Event::ReportDropped if !counts => {}
+            Event::Sample(Series::TwinAck(_) | Series::ImageDownload | Series::ImageDownloadError, _) if !counts => {}
+            Event::ConnectThrottled => books.recorder.retries().connect(cohort).throttled += 1,
+            Event::ReportThrottled => books.recorder.retries().twin.throttled += 1,
             Event::Attempted => books.recorder.retries().connect(cohort).attempts += 1,
             Event::Connected => {
                 books.gauges.connected += 1;
@@ -301,7 +307,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 books.recorder.record(series, duration);
             }
             Event::Published { status, present } => {
-                books.recorder.retries().twin.attempts += 1;
+                books.recorder.retries().twin.attempts += u64::from(counts);
                 if let Some(before) = self.shows.replace(status) {
                     let stage = &mut books.gauges.stages[before as usize];
                     *stage = stage.saturating_sub(1);

@@ -36,7 +36,7 @@ const LAG_EVERY: Duration = Duration::from_millis(50);
 
 /// What a worker is told.
 pub(super) enum Command {
-    LoadStarts(Nanos),
+    LoadStarts { at: Nanos, measured_from: Nanos },
     Heal,
     Sample(oneshot::Sender<Sample>),
     Failures(oneshot::Sender<Vec<Failure>>),
@@ -75,6 +75,8 @@ pub(super) struct Worker<D> {
     pub(super) connecting: Arc<Semaphore>,
     pub(super) pace: RefCell<ConnectPace>,
     pub(super) load_start: Cell<Option<Nanos>>,
+    /// What is reported before, and after the load has started, is in no figure.
+    pub(super) measured_from: Cell<Nanos>,
     /// Whether all faults are over for good.
     pub(super) healed: Cell<bool>,
     pub(super) stopping: Cell<bool>,
@@ -193,8 +195,9 @@ where
     spawn_local(probe_lag(Rc::clone(&worker), name));
     while let Some(command) = inbox.recv().await {
         match command {
-            Command::LoadStarts(at) => {
+            Command::LoadStarts { at, measured_from } => {
                 worker.load_start.set(Some(at));
+                worker.measured_from.set(measured_from);
                 // Whom nothing will befall learns of it when something else wakes him: waking all takes long where
                 // there are many, and just before their first calls.
                 if worker.settings.faults.strikes_links() {
@@ -302,6 +305,7 @@ impl<D> Worker<D> {
             connecting: Arc::new(Semaphore::new(share.connecting)),
             pace: RefCell::new(pace),
             load_start: Cell::new(None),
+            measured_from: Cell::new(Nanos::ZERO),
             healed: Cell::new(false),
             stopping: Cell::new(false),
             buffers: RefCell::default(),
@@ -313,6 +317,11 @@ impl<D> Worker<D> {
             drained: Notify::new(),
             broken: Cell::new(false),
         }
+    }
+
+    /// Whether the load that goes on is there to settle.
+    pub(super) fn is_settling(&self, now: Nanos) -> bool {
+        now < self.measured_from.get() && self.load_start.get().is_some_and(|start| now >= start)
     }
 
     /// A worker without a thread.

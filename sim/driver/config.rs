@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::{Load, RetryPolicy, Rollout, units};
+use crate::policy::{Load, RetryPolicy, Rollout, Settle, units};
 
 /// The settings of a driver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct DriverConfig {
     pub rollout: Option<Rollout>,
     /// Updates that are planned over the whole fleet; `None`: one for each device. A roll-out has as many as its waves.
     pub updates: Option<u64>,
+    /// What comes before these, to settle; `None`: nothing. Only in an open load that is no roll-out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<Settle>,
     /// How devices are called.
     pub via: Via,
     /// Method calls in flight at once, per shard; by jobs: devices of jobs that have not ended.
@@ -48,11 +51,24 @@ impl DriverConfig {
         self.rollout.as_ref().map_or_else(updates, Rollout::updates)
     }
 
+    /// Updates that come before those, to settle.
+    #[must_use]
+    pub fn settling(&self) -> u64 {
+        self.settle.zip(self.load.rate()).map_or(0, |(settle, rate)| settle.calls(rate))
+    }
+
+    /// From the start of the load to the start of what is measured.
+    #[must_use]
+    pub fn lead(&self) -> Duration {
+        self.settle.map(|settle| settle.lead()).unwrap_or_default()
+    }
+
     /// The most calls per second that are going to be due; `None` in a closed load.
     #[must_use]
     pub fn peak_rate(&self) -> Option<f64> {
         let load = &self.load;
-        let Some(rollout) = &self.rollout else { return load.rate() };
+        let settling = self.settle.map_or(1.0, |settle| settle.factor.max(1.0));
+        let Some(rollout) = &self.rollout else { return load.rate().map(|rate| rate * settling) };
         (0..rollout.len()).filter_map(|wave| rollout.load(load, wave).rate()).max_by(f64::total_cmp)
     }
 }

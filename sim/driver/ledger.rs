@@ -58,9 +58,9 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A ledger in which nothing has happened yet.
     pub(super) fn new(rules: Rules, part: Part, mut scribe: Scribe) -> Self {
-        let Part { ids, range, devices, updates, load, rollout, max_in_flight, job_devices, polls } = part;
+        let Part { ids, range, devices, updates, settle, load, rollout, max_in_flight, job_devices, polls } = part;
         let arrivals = Arrivals::new(rules.seed, &load, devices, updates, range);
-        let arrivals = arrivals.in_waves(rules.seed, &load, rollout.as_ref());
+        let arrivals = arrivals.settled_by(&load, settle.as_ref()).in_waves(rules.seed, &load, rollout.as_ref());
         let planned = scribe.plan(&arrivals, rollout);
         let share = match load {
             Load::Open { .. } => 0,
@@ -160,7 +160,8 @@ impl Ledger {
 
     /// The call of `device` was answered, or failed.
     pub(super) fn answered(&mut self, now: Nanos, device: u32, answer: &MethodAnswer) {
-        self.scribe.hears(now, device, answer);
+        let number = self.number(device);
+        self.scribe.hears(now, device, number, answer);
         self.handle(now, device, Input::Answer(answer));
         self.release();
     }
@@ -311,9 +312,9 @@ impl Ledger {
     /// The call of an update is due, by itself or as part of the job that is named after update `job`.
     fn due(&mut self, now: Nanos, arrival: Arrival, due: Nanos, job: Option<u64>) {
         let device = arrival.device;
-        self.scribe.due(now, device, due);
+        self.scribe.due(now, device, arrival.update, due);
         if now.since(due) > TOO_LATE {
-            self.scribe.recorder().counters().dropped += 1;
+            self.scribe.book(arrival.update).counters().dropped += 1;
             return self.end_uncalled(now, arrival, due, Input::Refused("generator_late"));
         }
         if self.is_busy(device) {

@@ -1,6 +1,6 @@
 //! What a [`Ledger`](super::ledger::Ledger) is given, and what it asks for.
 
-use crate::policy::{DeviceIds, DeviceRange, Load, Rollout};
+use crate::policy::{DeviceIds, DeviceRange, Load, Rollout, Settle};
 
 /// What the edge is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,10 @@ pub(super) struct Part {
     pub(super) range: DeviceRange,
     /// Devices in the whole fleet.
     pub(super) devices: u32,
-    /// Updates planned over the whole fleet.
+    /// Updates planned over the whole fleet, those to settle among them.
     pub(super) updates: u64,
+    /// What the first of these are there for, if they are not measured.
+    pub(super) settle: Option<Settle>,
     /// The whole fleet's load.
     pub(super) load: Load,
     /// In which waves devices are called; `None`: all in one.

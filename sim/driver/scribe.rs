@@ -13,7 +13,7 @@ use super::phases::PhasePlan;
 use super::sighting::UpdateIds;
 use super::update::Update;
 use crate::measure::{
-    Answer, DeviceTimes, Happening, Invariant, Measurements, Recorder, TraceEvent, Tracer, Truth, WaveCount,
+    Answer, DeviceTimes, Happening, Invariant, Measurements, Recorder, Settled, TraceEvent, Tracer, Truth, WaveCount,
 };
 use crate::policy::{Arrivals, DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Rollout, Series};
 use crate::time::Nanos;
@@ -22,6 +22,11 @@ use crate::time::Nanos;
 #[derive(Debug)]
 pub(super) struct Scribe {
     recorder: Recorder,
+    /// What updates before this number do: it is counted, and in no other figure.
+    settling: Recorder,
+    first_measured: u64,
+    /// How many others there are.
+    measured: u64,
     truth: Option<Arc<Truth>>,
     tracer: Option<Arc<Tracer>>,
     ids: Option<UpdateIds>,
@@ -70,6 +75,9 @@ impl Scribe {
         let recorder = Recorder::default();
         Self {
             recorder,
+            settling: Recorder::default(),
+            first_measured: 0,
+            measured: 0,
             truth,
             tracer,
             ids,
@@ -90,10 +98,13 @@ impl Scribe {
         self.load_start = at;
     }
 
-    /// Counts what is planned, and gives it; in a `rollout` by wave, too.
+    /// Counts what is planned, and gives it, with what is planned to settle; in a `rollout` by wave, too.
     pub(super) fn plan(&mut self, arrivals: &Arrivals, rollout: Option<Rollout>) -> u64 {
-        let planned = arrivals.planned();
-        self.recorder.plan(planned);
+        let (planned, settling) = (arrivals.planned(), arrivals.settling());
+        self.first_measured = arrivals.first_measured();
+        self.measured = planned - settling;
+        self.recorder.plan(self.measured);
+        self.settling.plan(settling);
         self.rollout = rollout;
         for (wave, planned) in (0..).zip(arrivals.planned_by_wave()) {
             self.recorder.wave(wave).planned += planned;
@@ -114,7 +125,28 @@ impl Scribe {
 
     /// Hands over everything since the last time.
     pub(super) fn take(&mut self) -> Measurements {
-        self.recorder.take()
+        let mut measurements = self.recorder.take();
+        if self.first_measured > 0 {
+            let Measurements { census, counters, invariants, faults, .. } = self.settling.take();
+            // What must hold of every update must hold of these, and faults strike them too.
+            measurements.invariants.merge(&invariants);
+            for (fault, counts) in &faults {
+                measurements.faults.entry(*fault).or_default().merge(counts);
+            }
+            let settled = Settled { census, calls_due: counters.calls_due, calls_sent: counters.calls_sent };
+            measurements.settled.merge(&settled);
+        }
+        measurements
+    }
+
+    /// Whether the update of this number is there to settle.
+    pub(super) const fn is_settling(&self, update: u64) -> bool {
+        update < self.first_measured
+    }
+
+    /// Where it is written down what the update of this number does.
+    pub(super) fn book(&mut self, update: u64) -> &mut Recorder {
+        if self.is_settling(update) { &mut self.settling } else { &mut self.recorder }
     }
 
     /// Whether somebody follows `device`.
@@ -141,8 +173,8 @@ impl Scribe {
     }
 
     /// The call was due at `due`.
-    pub(super) fn due(&mut self, now: Nanos, device: u32, due: Nanos) {
-        self.recorder.counters().calls_due += 1;
+    pub(super) fn due(&mut self, now: Nanos, device: u32, update: u64, due: Nanos) {
+        self.book(update).counters().calls_due += 1;
         if let Some(phases) = &self.phases {
             phases.due(&mut self.recorder, due.since(self.load_start));
         }
@@ -151,9 +183,9 @@ impl Scribe {
 
     /// An attempt was handed to the client, so long after its due time if the schedule has one.
     pub(super) fn sent(&mut self, now: Nanos, device: u32, update: &Update, lag: Option<Duration>) {
-        self.recorder.retries().method.attempts += 1;
+        self.book(update.number()).retries().method.attempts += 1;
         if update.attempts() == 1 {
-            self.recorder.sent(now);
+            self.book(update.number()).sent(now);
             if let Some(truth) = self.truth.as_ref().filter(|_| !self.diagonal.is_empty()) {
                 truth.called(device);
             }
@@ -184,12 +216,12 @@ impl Scribe {
                 self.record(update, series, *response);
             }
             Effect::Seen { status, version, transition } => {
-                self.recorder.invariants().checked(Invariant::ForwardOnly);
+                self.book(update.number()).invariants().checked(Invariant::ForwardOnly);
                 self.seen(now, device, update, *status, *transition);
                 self.note(device, now, || TraceEvent::Seen { status: *status, version: *version });
             }
-            Effect::SeenLate => self.recorder.counters().seen_late += 1,
-            Effect::Late => self.recorder.counters().late += 1,
+            Effect::SeenLate => self.book(update.number()).counters().seen_late += 1,
+            Effect::Late => self.book(update.number()).counters().late += 1,
             Effect::Decided(decision) => {
                 self.decided(update, *decision);
                 if let Some(invariant) = decision.breaks() {
@@ -203,7 +235,7 @@ impl Scribe {
 
     /// A call that failed is tried again, or has failed for good; in doubt that is said twice.
     fn decided(&mut self, update: &Update, decision: Decision) {
-        let counts = &mut self.recorder.retries().method;
+        let counts = &mut self.book(update.number()).retries().method;
         match decision {
             Decision::Retry(_, wait) => counts.retry(wait),
             Decision::Doubt(_) => counts.give_ups += 1,
@@ -263,7 +295,7 @@ impl Scribe {
 
     /// A duration of `update`.
     fn record(&mut self, update: &Update, series: Series, duration: Duration) {
-        self.recorder.record(series, duration);
+        self.book(update.number()).record(series, duration);
         if let Some(phases) = &self.phases {
             phases.record(&mut self.recorder, update.due().since(self.load_start), series, duration);
         }
@@ -287,6 +319,8 @@ impl Scribe {
         if let Some(device) = range.iter().find(|device| self.follows(*device)) {
             self.note(device, now, || TraceEvent::Ended { outcome, detail: detail.to_owned() });
         }
+        // The last of the schedule are never called: those to settle only where there are no others left.
+        let count = count - self.uncalled_settling(outcome, detail, count);
         let swallowed = count.min(u64::from(self.swallow));
         self.swallow -= u32::try_from(swallowed).unwrap_or(self.swallow);
         self.recorder.outcomes(outcome, detail, count - swallowed);
@@ -300,6 +334,15 @@ impl Scribe {
                 phases.ended(&mut self.recorder, due, outcome, detail);
             }
         }
+    }
+
+    /// Counts those of `uncalled` updates that were there to settle.
+    fn uncalled_settling(&mut self, outcome: Outcome, detail: &str, uncalled: u64) -> u64 {
+        let settling = uncalled.saturating_sub(self.measured);
+        if settling > 0 {
+            self.settling.outcomes(outcome, detail, settling);
+        }
+        settling
     }
 
     /// When the device published `status`, where that is known.

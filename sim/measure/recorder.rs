@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::wave::joined;
 use super::{
     Census, Events, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, PhaseData, RetryTally, SeriesData,
-    WaveCount,
+    Settled, WaveCount,
 };
 use crate::policy::{DrillPhase, FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
@@ -46,6 +46,8 @@ pub struct Measurements {
     pub retries: RetryTally,
     /// The waves of a roll-out, by number from 0; empty without one.
     pub waves: BTreeMap<u32, WaveCount>,
+    /// The updates that came before those that are measured, and are in no figure above.
+    pub settled: Settled,
     /// Everything that happened to updates, where somebody wants to know. They go where they are wanted before the rest is
     /// added up.
     pub events: Events,
@@ -250,6 +252,7 @@ impl Measurements {
         for (wave, count) in &other.waves {
             self.waves.entry(*wave).or_default().merge(count);
         }
+        self.settled.merge(&other.settled);
         if !other.events.is_empty() {
             self.events.absorb(other.events.clone());
         }

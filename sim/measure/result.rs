@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     CapacityResult, Census, DrillResult, EventCounts, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal,
-    RolloutResult, SeriesData, ThrottleCount,
+    RolloutResult, SeriesData, SettledResult, ThrottleCount,
 };
 use crate::policy::Series;
 
@@ -84,6 +84,8 @@ pub struct RunResult {
     pub drill: Option<DrillResult>,
     /// What became of the events; `None` where they were not asked for.
     pub events: Option<EventCounts>,
+    /// What came before the updates that were measured; `None` if nothing did.
+    pub settled: Option<SettledResult>,
     /// The hub's capacity, if it was looked for: this is the run that its lower end was confirmed by.
     pub capacity: Option<CapacityResult>,
 }
@@ -311,6 +313,9 @@ pub struct RetryRow {
     /// Connections that were lost: neither renewed nor taken away on purpose.
     #[serde(default)]
     pub lost: u64,
+    /// Attempts that the hub refused as too much: by 429, or by CONNACK 3.
+    #[serde(default)]
+    pub throttled: u64,
     /// Within so many seconds 99 % of the lost connections were there again; `None` if they never were, or if none was
     /// lost. It is the time of a certain one of them, and no estimate that wants more samples.
     #[serde(default)]

@@ -20,6 +20,9 @@ pub struct RetryCounts {
     pub waited_us: u64,
     /// Connections that were lost.
     pub lost: u64,
+    /// Attempts that the hub refused as too much: by 429, or by CONNACK 3.
+    #[serde(default)]
+    pub throttled: u64,
 }
 
 /// Attempts of some stretch of time and some part of a run; they add up.
@@ -49,6 +52,7 @@ impl RetryCounts {
         self.give_ups += other.give_ups;
         self.waited_us += other.waited_us;
         self.lost += other.lost;
+        self.throttled += other.throttled;
     }
 }
 

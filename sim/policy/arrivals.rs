@@ -6,7 +6,7 @@ use std::time::Duration;
 use rand::Rng;
 use rand_distr::{Distribution, Exp1};
 
-use super::{ArrivalKind, DeviceRange, Load, Ramp, Rollout};
+use super::{ArrivalKind, DeviceRange, Load, Ramp, Rollout, Settle};
 use crate::random::{Domain, Seed, Stream};
 
 /// One planned update.
@@ -36,7 +36,16 @@ pub struct Arrivals {
     turn: usize,
     round: u64,
     clock: DueTimes,
+    settling: Settling,
     waves: Option<Box<Waves>>,
+}
+
+/// The updates that come before those that are measured.
+#[derive(Debug, Clone, Copy, Default)]
+struct Settling {
+    calls: u64,
+    rate: f64,
+    lead: Duration,
 }
 
 /// Where a schedule is in its roll-out. Due times begin anew with each wave.
@@ -54,7 +63,18 @@ impl Arrivals {
     #[must_use]
     pub fn new(seed: Seed, load: &Load, devices: u32, updates: u64, range: DeviceRange) -> Self {
         let own = if range.is_empty() { Vec::new() } else { own_places(seed, devices, updates, range) };
-        Self { own, devices, updates, turn: 0, round: 0, clock: DueTimes::new(seed, load, 0), waves: None }
+        let (clock, settling) = (DueTimes::new(seed, load, 0), Settling::default());
+        Self { own, devices, updates, turn: 0, round: 0, clock, settling, waves: None }
+    }
+
+    /// The same schedule of which the first updates come before `load`, to settle. Not for a roll-out or a closed load.
+    #[must_use]
+    pub fn settled_by(mut self, load: &Load, settle: Option<&Settle>) -> Self {
+        if let (Some(settle), Some(rate)) = (settle, load.rate()) {
+            let calls = settle.calls(rate).min(self.updates);
+            self.settling = Settling { calls, rate: settle.rate(rate), lead: settle.lead() };
+        }
+        self
     }
 
     /// The same schedule in waves, each with due times of its own. A roll-out has no more updates than there are devices:
@@ -81,11 +101,28 @@ impl Arrivals {
         planned
     }
 
-    /// How many updates there are in this part.
+    /// How many updates there are in this part, those to settle among them.
     #[must_use]
     pub fn planned(&self) -> u64 {
+        self.among(self.updates)
+    }
+
+    /// How many of this part's updates are there to settle.
+    #[must_use]
+    pub fn settling(&self) -> u64 {
+        self.among(self.settling.calls)
+    }
+
+    /// Updates with numbers below this one are there to settle, in every part.
+    #[must_use]
+    pub const fn first_measured(&self) -> u64 {
+        self.settling.calls
+    }
+
+    /// How many of the schedule's first `updates` are in this part.
+    fn among(&self, updates: u64) -> u64 {
         let devices = u64::from(self.devices.max(1));
-        let (rounds, rest) = (self.updates / devices, self.updates % devices);
+        let (rounds, rest) = (updates / devices, updates % devices);
         self.own.iter().map(|&(place, _)| rounds + u64::from(u64::from(place) < rest)).sum()
     }
 
@@ -129,7 +166,12 @@ impl Iterator for Arrivals {
         }
         self.turn += 1;
         let Some(waves) = &mut self.waves else {
-            return Some(Arrival { update, device, wave: 0, due: self.clock.due(update) });
+            let Settling { calls, rate, lead } = self.settling;
+            let due = match update.checked_sub(calls) {
+                Some(measured) => lead + self.clock.due(measured),
+                None => Duration::from_secs_f64(update as f64 / rate),
+            };
+            return Some(Arrival { update, device, wave: 0, due });
         };
         if let Some(clock) = waves.enter(update) {
             self.clock = clock;
@@ -289,6 +331,33 @@ mod tests {
             assert!(Arrivals::due_times(Seed(7), &load, 35).eq(schedule.iter().map(|arrival| arrival.due)));
         }
         assert_eq!(Arrivals::spans(Seed(7), &Load::Closed { in_flight: 3 }, 35, None), []);
+    }
+
+    #[test]
+    fn what_settles_comes_first_and_moves_the_load_as_a_whole() {
+        let settle = Settle { over: Duration::from_secs(3), factor: 2.0, pause: Duration::from_secs(1) };
+        for kind in [ArrivalKind::Constant, ArrivalKind::Poisson] {
+            let load = open(10.0, kind, None);
+            let part = |start, end, settle: Option<&Settle>, updates| {
+                Arrivals::new(Seed(7), &load, 7, updates, DeviceRange { start, end }).settled_by(&load, settle)
+            };
+            let all: Vec<Arrival> = part(0, 7, Some(&settle), 60 + 50).collect();
+            let due = |update: usize| all[update].due;
+            assert_eq!(
+                (due(0), due(1), due(59)),
+                (Duration::ZERO, Duration::from_millis(50), Duration::from_millis(2_950))
+            );
+            let alone: Vec<Arrival> = part(0, 7, None, 50).collect();
+            assert!(all[60..].iter().zip(&alone).all(|(after, alone)| after.due == settle.lead() + alone.due));
+            let parts = [part(0, 3, Some(&settle), 110), part(3, 7, Some(&settle), 110)];
+            assert_eq!(parts.iter().map(Arrivals::settling).sum::<u64>(), 60);
+            for part in parts {
+                let (settling, planned, first) = (part.settling(), part.planned(), part.first_measured());
+                let arrivals: Vec<Arrival> = part.collect();
+                assert_eq!(arrivals.len() as u64, planned);
+                assert_eq!(arrivals.iter().filter(|arrival| arrival.update < first).count() as u64, settling);
+            }
+        }
     }
 
     fn rollout(waves: &[u32], growth: f64) -> Rollout {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::units;
+use super::{Settle, units};
 
 /// The load whose highest sustainable value is looked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -76,6 +76,22 @@ pub struct CapacityPlan {
     pub budget: Option<Duration>,
 }
 
+impl Default for CapacityPlan {
+    /// That of results of versions that had no such section.
+    fn default() -> Self {
+        Self {
+            of: CapacityOf::Calls,
+            start: 10.0,
+            limit: None,
+            precision: 0.05,
+            settle: Settling::Auto,
+            measure: Duration::from_secs(20),
+            drain: Duration::from_secs(30),
+            budget: None,
+        }
+    }
+}
+
 /// What comes before a step is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,17 +100,4 @@ pub enum Settling {
     Auto,
     /// This.
     Fixed(Settle),
-}
-
-/// Load before the load that is measured: its updates are called, observed and counted, apart from the others.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Settle {
-    /// How long.
-    #[serde(with = "units::duration")]
-    pub over: Duration,
-    /// The rate as a multiple of the load's own: what is above the hub's limit uses up what it has saved for bursts.
-    pub factor: f64,
-    /// How long nothing is called then, so that what has queued up gets through.
-    #[serde(with = "units::duration")]
-    pub pause: Duration,
 }

@@ -19,6 +19,7 @@ mod retry;
 mod rollout;
 mod rollout_stage;
 mod series;
+mod settle;
 mod status;
 mod threshold;
 mod threshold_rule;
@@ -27,7 +28,7 @@ pub mod units;
 
 pub use arena::Arena;
 pub use arrivals::{Arrival, Arrivals};
-pub use capacity::{CapacityOf, CapacityPlan, Settle, Settling};
+pub use capacity::{CapacityOf, CapacityPlan, Settling};
 pub use connect_pace::ConnectPace;
 pub use delay::{Delay, DelayError};
 pub use device_ids::DeviceIds;
@@ -48,6 +49,7 @@ pub use retry::{Backoff, ConnectPolicies, Failed, Failure, Jitter, RetryPolicy, 
 pub use rollout::{AbortCriteria, Rollout};
 pub use rollout_stage::{RolloutLead, RolloutStage, RolloutStep};
 pub use series::Series;
+pub use settle::Settle;
 pub use status::FirmwareStatus;
 pub use threshold::{Comparison, Threshold};
 pub use threshold_rule::ThresholdRule;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::error::Problem;
 use super::reader::{Field, Section};
+use super::settle;
 use crate::device::FleetConfig;
 use crate::dialect::azure::jobs;
 use crate::driver::Via;
-use crate::policy::{ArrivalKind, DeviceIds, Load, Ramp};
+use crate::policy::{ArrivalKind, DeviceIds, Load, Ramp, Settle};
 
 /// A schedule is walked in whole by every shard; so many updates take a second.
 const MAX_UPDATES: u64 = 100_000_000;
@@ -21,6 +22,7 @@ const MAX_JOB_DEVICES: u32 = 700;
 pub(super) struct LoadSection {
     pub(super) load: Load,
     pub(super) updates: Option<u64>,
+    pub(super) settle: Option<Settle>,
     pub(super) hold: Duration,
     pub(super) via: Via,
     pub(super) max_in_flight: u32,
@@ -44,6 +46,7 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, carries_ids: bool) ->
         "via",
         "job_devices",
         "updates",
+        "settle",
         "hold",
         "max_in_flight",
         "response_timeout",
@@ -69,7 +72,23 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, carries_ids: bool) ->
             connect.problem(format_args!("must not exceed `load.response_timeout`, {limit}s: hubs refuse that"))
         );
     }
-    Ok(LoadSection { load, updates, hold, via, max_in_flight, response_timeout, connect_timeout })
+    let settle = section.optional("settle").map(|field| settle(&field, &load, via)).transpose()?;
+    Ok(LoadSection { load, updates, settle, hold, via, max_in_flight, response_timeout, connect_timeout })
+}
+
+/// Load before the load: that of an open one that has one rate from beginning to end.
+fn settle(field: &Field<'_>, load: &Load, via: Via) -> Result<Settle, Problem> {
+    let settle = settle::read(field)?;
+    let why = match (load, via) {
+        (Load::Closed { .. }, _) => "in a closed load",
+        (Load::Open { ramp: Some(_), .. }, _) => "with a ramp, which does the same",
+        (Load::Open { .. }, Via::Job { .. }) => "while `load.via` is \"job\"",
+        (Load::Open { rate, ramp: None, .. }, Via::Calls) if settle.calls(*rate) > MAX_UPDATES => {
+            return Err(field.problem(format_args!("must not need more than {MAX_UPDATES} calls")));
+        }
+        (Load::Open { .. }, Via::Calls) => return Ok(settle),
+    };
+    Err(field.problem(format_args!("means nothing {why}: leave it out")))
 }
 
 fn via(

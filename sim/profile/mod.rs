@@ -3,6 +3,7 @@
 //! A profile is a document laid over quickstart's, whose values are the defaults; overrides are laid over both. The
 //! sections are then read key by key, each in its own file, from values that know where they come from.
 
+mod capacity;
 mod compare;
 mod document;
 mod drill;
@@ -22,6 +23,7 @@ mod reader;
 mod report;
 mod retry;
 mod rollout;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod threshold;

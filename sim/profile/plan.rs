@@ -10,13 +10,15 @@ use super::fleet::FleetSection;
 use super::metric::Scene;
 use super::reader::{Field, Section};
 use super::{
-    ComparePlan, HubPlan, ReportPlan, compare, drill, fault, firmware, fleet, hub, image, load, observe, report, retry,
-    rollout, threshold,
+    ComparePlan, HubPlan, ReportPlan, capacity, compare, drill, fault, firmware, fleet, hub, image, load, observe,
+    report, retry, rollout, threshold,
 };
 use crate::device::{FirmwareConfig, FleetConfig, Image, ImageUrl};
 use crate::driver::{DriverConfig, ObserveKind, Via};
 use crate::hub::HubConfig;
-use crate::policy::{ArrivalKind, Drill, Fault, FaultKind, FaultPlan, Load, Rollout, ThresholdRule, units};
+use crate::policy::{
+    ArrivalKind, CapacityPlan, Drill, Fault, FaultKind, FaultPlan, Load, Rollout, ThresholdRule, units,
+};
 use crate::random::Seed;
 
 /// A validated profile with all overrides. It holds no secrets: it goes into results and to shards as it is.
@@ -53,12 +55,15 @@ pub struct Plan {
     /// What comparisons with other runs of this plan judge by.
     #[serde(default)]
     pub compare: ComparePlan,
+    /// How the highest load is looked for that keeps the thresholds.
+    #[serde(default)]
+    pub capacity: CapacityPlan,
     /// Where results go.
     pub report: ReportPlan,
 }
 
 /// The keys of a document.
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 16] = [
     "name",
     "description",
     "seed",
@@ -72,6 +77,7 @@ pub(super) const KEYS: [&str; 15] = [
     "fault",
     "threshold",
     "drill",
+    "capacity",
     "compare",
     "report",
 ];
@@ -117,15 +123,22 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
     let schedule = Schedule { seed, devices: fleet.devices, load: &load };
     let drill = root.optional("drill").map(|field| drill::read(&field, scene, &schedule)).transpose()?;
+    if (rollout.is_some() || drill.is_some())
+        && let Some(settle) = root.optional("load").and_then(|field| field.table_entry("settle"))
+    {
+        return Err(settle.problem("means nothing in a roll-out or a drill: leave it out"));
+    }
     let compare = match root.optional("compare") {
         Some(field) => compare::read(&field, scene)?,
         None => ComparePlan::of(load.via),
     };
+    let capacity = capacity::read(&root.required("capacity")?)?;
     let report = root.optional("report").map_or(Ok(ReportPlan::default()), |field| report::read(&field))?;
     let driver = DriverConfig {
         load: load.load,
         rollout,
         updates: load.updates,
+        settle: load.settle,
         via: load.via,
         max_in_flight: load.max_in_flight,
         response_timeout: load.response_timeout,
@@ -153,6 +166,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         thresholds,
         drill,
         compare,
+        capacity,
         report,
     })
 }
@@ -293,7 +307,7 @@ impl Plan {
     /// How long a run takes at most if the hub keeps up, roughly: to say how much time is left.
     #[must_use]
     pub fn estimated_duration(&self) -> Duration {
-        self.estimated_connect() + self.hold + self.estimated_load()
+        self.estimated_connect() + self.hold + self.driver.lead() + self.estimated_load()
     }
 
     /// How long connecting takes, roughly.

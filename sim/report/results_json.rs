@@ -14,7 +14,7 @@ use super::{ReportError, Reporter};
 use crate::measure::{
     CapacityResult, Census, EventCounts, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow,
     LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData,
-    ShardResult, ThresholdAbort, ThresholdResult, Verdict,
+    SettledResult, ShardResult, ThresholdAbort, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -154,6 +154,9 @@ pub(super) struct Document {
     /// What became of the events of the run; missing where nobody wanted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     events: Option<EventCounts>,
+    /// The updates before those that were measured; missing where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settled: Option<SettledResult>,
     /// The capacity that was found, if it was looked for: the rest is then the run that its lower end was confirmed by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     capacity: Option<CapacityResult>,
@@ -211,6 +214,7 @@ impl Document {
             load: result.load,
             drill: result.drill.as_ref().map(DrillJson::from_drill),
             events: result.events.clone(),
+            settled: result.settled.clone(),
             capacity: result.capacity.clone(),
         }
     }
@@ -251,6 +255,7 @@ impl Document {
             load: self.load,
             drill: self.drill.map(DrillJson::into_drill),
             events: self.events,
+            settled: self.settled,
             capacity: self.capacity,
         }
     }

@@ -10,10 +10,10 @@ use super::placement::Placement;
 use super::rate::rate;
 use super::rollout::{self, Waves};
 use super::tally::{Part, Tally, cautious_p99_us};
-use crate::driver::Via;
+use crate::driver::{DriverConfig, Via};
 use crate::measure::{
     DrillResult, EventCounts, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts, RetryRow,
-    RunResult, SeriesData, ShardResult, ThresholdAbort, ThrottleCount, Usage, Verdict, cores,
+    RunResult, SeriesData, SettledResult, ShardResult, ThresholdAbort, ThrottleCount, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
@@ -106,6 +106,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         load,
         drill,
         events,
+        settled: settled(&plan, &tally),
         capacity: None,
         intervals: tally.intervals.into(),
     }
@@ -212,7 +213,23 @@ pub(super) fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
 
 /// How many updates are planned for the devices of `range`.
 pub(super) fn planned(plan: &Plan, range: DeviceRange) -> u64 {
-    Arrivals::new(plan.seed, &plan.driver.load, plan.fleet.devices, plan.updates(), range).planned()
+    let DriverConfig { load, settle, .. } = &plan.driver;
+    let updates = plan.driver.settling() + plan.updates();
+    let arrivals = Arrivals::new(plan.seed, load, plan.fleet.devices, updates, range);
+    let arrivals = arrivals.settled_by(load, settle.as_ref());
+    arrivals.planned() - arrivals.settling()
+}
+
+/// What came before the updates that were measured; `None` if nothing was to.
+fn settled(plan: &Plan, tally: &Tally) -> Option<SettledResult> {
+    plan.driver.settle?;
+    let census = &tally.total.settled.census;
+    Some(SettledResult {
+        lead_s: plan.driver.lead().as_secs_f64(),
+        planned: census.planned,
+        outcomes: census.outcomes.clone(),
+        unaccounted: census.unaccounted(),
+    })
 }
 
 /// What was tried again, by which policy.
@@ -227,6 +244,7 @@ pub(super) fn retries(plan: &Plan, tally: &Tally) -> Retries {
         waited_s: Duration::from_micros(counts.waited_us).as_secs_f64(),
         peak_per_s,
         lost: counts.lost,
+        throttled: counts.throttled,
         back_99_s: back.as_ref().and_then(|back| back.at_rank((counts.lost * 99).div_ceil(100))),
         back,
     };

@@ -149,7 +149,9 @@ impl Sizes<'_> {
 
     /// A device has one call at a time, so there are never more calls than devices.
     fn calls(&self, range: DeviceRange) -> u64 {
-        u64::from(self.plan.driver.max_in_flight).min(u64::from(range.len())).min(self.plan.updates())
+        u64::from(self.plan.driver.max_in_flight)
+            .min(u64::from(range.len()))
+            .min(self.plan.driver.settling() + self.plan.updates())
     }
 
     fn shard(&self, range: DeviceRange) -> u64 {

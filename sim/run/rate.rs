@@ -17,7 +17,9 @@ use crate::time::Nanos;
 /// When the first and the last call of each wave are due, from its release; without a roll-out there is one wave, from
 /// the start of the load. Nothing in a closed load.
 pub(super) fn schedule_spans(plan: &Plan) -> Vec<(Duration, Duration)> {
-    Arrivals::spans(plan.seed, &plan.driver.load, plan.updates(), plan.driver.rollout.as_ref())
+    let lead = plan.driver.lead();
+    let spans = Arrivals::spans(plan.seed, &plan.driver.load, plan.updates(), plan.driver.rollout.as_ref());
+    spans.into_iter().map(|(first, last)| (lead + first, lead + last)).collect()
 }
 
 /// Offered and achieved rate, where so many waves were `released`.

@@ -265,6 +265,8 @@ mod tests {
         measurements.retries.back(1, second);
         measurements.retries.method.attempts = 3;
         measurements.retries.twin.give_ups = 2;
+        measurements.settled.census.record(Outcome::Throttled, "");
+        measurements.settled.calls_due = 4;
         let wave = measurements.waves.entry(1).or_default();
         wave.call(Nanos::ZERO + second);
         wave.end(Outcome::Failed);

@@ -161,7 +161,7 @@ impl Work {
                     Some(ToShard::StartAt(at)) => {
                         let at = self.clock.wall().moment(at);
                         if let Some(fleet) = &self.fleet {
-                            fleet.load_starts(at).await;
+                            fleet.load_starts(at, at + self.assignment.plan.driver.lead()).await;
                         }
                         if let Some(driver) = &self.driver {
                             driver.start_at(at).await.map_err(in_words)?;

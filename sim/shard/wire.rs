@@ -10,7 +10,7 @@ use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
 use crate::measure::{
     Census, Counters, Events, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, PhaseData,
-    RetryCounts, RetryTally, SeriesData, WaveCount,
+    RetryCounts, RetryTally, SeriesData, Settled, WaveCount,
 };
 use crate::policy::{Arena, DrillPhase, Hit, Outcome, Series};
 use crate::report;
@@ -41,6 +41,8 @@ struct Packed {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     waves: BTreeMap<u32, WaveCount>,
     retries: PackedRetries,
+    #[serde(default)]
+    settled: Settled,
     #[serde(default, skip_serializing_if = "Events::is_empty")]
     events: Events,
 }
@@ -186,6 +188,7 @@ pub(super) mod measurements {
                 .collect::<Result<_, S::Error>>()?,
             retries: PackedRetries::pack(&from.retries)?,
             waves: from.waves.clone(),
+            settled: from.settled.clone(),
             events: from.events.clone(),
         }
         .serialize(serializer)
@@ -217,6 +220,7 @@ pub(super) mod measurements {
             phases: phases.map(|(phase, data)| Ok((phase, data.unpack()?))).collect::<Result<_, D::Error>>()?,
             retries: packed.retries.unpack()?,
             waves: packed.waves,
+            settled: packed.settled,
             events: packed.events,
         })
     }

@@ -190,7 +190,7 @@ async fn updates_run_and_leave_their_truth_and_their_trace() {
         ..plan(address, 20)
     };
     let fleet = Fleet::start(plan).unwrap();
-    fleet.load_starts(Nanos::ZERO).await;
+    fleet.load_starts(Nanos::ZERO, Nanos::ZERO).await;
     wait_for(&mut log, "completed", 5).await;
     let acked = Series::TwinAck(FirmwareStatus::Completed);
     let all_acked = |all: &Measurements, _: &Gauges| all.series.get(&acked).is_some_and(|data| data.count() == 5);
@@ -266,7 +266,7 @@ async fn what_strikes_is_counted_without_a_truth_board() {
     let clock = plan.clock;
     let fleet = Fleet::start(FleetPlan { faults: Arc::new(FaultPlan::new(Seed(7), &faults, 4)), ..plan }).unwrap();
     wait_for(&mut log, "rejected", 4).await;
-    fleet.load_starts(clock.now()).await;
+    fleet.load_starts(clock.now(), Nanos::ZERO).await;
     wait_for(&mut log, "Disconnect", 4).await;
     let strikes = |all: &Measurements, fault| all.faults.get(&fault).map_or(0, |counts| counts.strikes);
     sample_until(&fleet, |all, _| (strikes(all, 0), strikes(all, 1)) == (4, 4)).await;

@@ -86,6 +86,9 @@ impl<D: DeviceDialect> Session<D> {
             out.push(Output::Event(Event::Sample(Series::ConnectError, now.since(since))));
             return self.connection(out, || format!("failed, by fault: {reason}"));
         }
+        if answer.code == ConnectReturnCode::ServiceUnavailable {
+            out.push(Output::Event(Event::ConnectThrottled));
+        }
         self.attempt_failed(now, since, reason.to_owned(), out);
         match why {
             Some(why) => {

@@ -66,6 +66,7 @@ fn many(
         load,
         rollout: None,
         updates,
+        settle: None,
         max_in_flight,
         job_devices: None,
         polls: false,

@@ -6,14 +6,17 @@ use crate::driver::answer;
 use crate::driver::decision::Decision;
 use crate::driver::event::Effect;
 use crate::driver::update::Update;
-use crate::measure::{Event, Happening, TraceEvent};
+use crate::measure::{Answer, Event, Happening, TraceEvent};
 use crate::policy::Outcome;
 use crate::time::Nanos;
 
 impl Scribe {
     /// The call of `device` was answered, or failed; what follows of it is about to be handled.
-    pub(in crate::driver) fn hears(&mut self, now: Nanos, device: u32, answer: &MethodAnswer) {
+    pub(in crate::driver) fn hears(&mut self, now: Nanos, device: u32, update: Option<u64>, answer: &MethodAnswer) {
         self.note(device, now, || TraceEvent::CallAnswered(answer::in_words(answer)));
+        if let (Some(update), Answer::Throttled | Answer::Hub(429)) = (update, answer::kind(answer)) {
+            self.book(update).retries().method.throttled += 1;
+        }
         if self.tells {
             self.answer = Some(answer::kind(answer));
         }
@@ -75,7 +78,7 @@ impl Scribe {
 
     /// Notes what happens to `update`, if anybody wants to know; it is built only then.
     pub(super) fn tell(&mut self, at: Nanos, device: u32, update: &Update, what: impl FnOnce() -> Happening) {
-        if self.tells {
+        if self.tells && !self.is_settling(update.number()) {
             let update = if self.ids.is_some() { update.named() } else { update.number() };
             self.recorder.events().note(Event { at, device, update, what: what() });
         }

@@ -31,7 +31,7 @@ impl Scribe {
         decision: &Decision,
     ) {
         if invariant == Invariant::ForwardOnly {
-            self.recorder.invariants().checked(invariant);
+            self.book(update.number()).invariants().checked(invariant);
         }
         let faults = marks.hit | self.of(device, update).map_or(0, |times| times.injected);
         if self.diagonal.forbidden_by(faults) {
@@ -43,12 +43,13 @@ impl Scribe {
 
     /// An update ends, for the first time as it must be.
     pub(super) fn ends_once(&mut self, device: u32, update: &Update, marks: &mut Marks, outcome: Outcome) {
-        self.recorder.invariants().checked(Invariant::OneOutcome);
+        let book = self.book(update.number());
+        book.invariants().checked(Invariant::OneOutcome);
         if update.attempts() > 0 {
-            self.recorder.invariants().checked(Invariant::OneAtATime);
+            book.invariants().checked(Invariant::OneAtATime);
         }
         if let Outcome::Failed | Outcome::RolledBack = outcome {
-            self.recorder.invariants().checked(Invariant::NoSuccessAfterFailure);
+            book.invariants().checked(Invariant::NoSuccessAfterFailure);
         }
         if let Some(before) = marks.ended.replace(outcome) {
             self.violated(Invariant::OneOutcome, device, Some(update), format!("{before}>{outcome}"));
@@ -69,12 +70,15 @@ impl Scribe {
     ) {
         // Without the truth there is nothing to judge by.
         if self.truth.is_none() || self.diagonal.is_empty() {
-            return self.recorder.outcome(outcome, detail, []);
+            return self.book(update.number()).outcome(outcome, detail, []);
         }
         let hits = self.hits(now, device, update, marks, times);
         let judgement = self.diagonal.judge(&hits, outcome, detail);
         marks.hit = judgement.as_ref().map_or(hits.faults, |judgement| judgement.faults);
         let faults = |faults: u64| (0..Truth::MAX_FAULTS).filter(move |fault| faults >> fault & 1 == 1);
+        if self.is_settling(update.number()) {
+            return self.settling.outcome(outcome, detail, faults(marks.hit));
+        }
         self.recorder.outcome(outcome, detail, faults(marks.hit));
         self.recorder.judged().add(Hit::of(marks.hit), outcome, 1);
         if let Some(expected) = judgement.and_then(|judgement| judgement.off_diagonal) {

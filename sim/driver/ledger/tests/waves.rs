@@ -19,6 +19,7 @@ fn in_waves(seed: u64, load: Load, rollout: &Rollout, range: DeviceRange, job_de
         devices: FLEET,
         load,
         updates: rollout.updates(),
+        settle: None,
         rollout: Some(rollout.clone()),
         max_in_flight: 1000,
         job_devices,
