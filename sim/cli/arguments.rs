@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{
+    capacity::Capacity,
     compare::Compare,
     doctor::Doctor,
     drive::Drive,
@@ -49,6 +50,9 @@ enum Command {
     /// The driver alone: waits until the profile's devices are online, then updates them
     #[command(after_help = after_help())]
     Drive(Drive),
+    /// Look for the highest load that keeps a profile's thresholds, as an interval with its reason (default: capacity)
+    #[command(after_help = after_help())]
+    Capacity(Capacity),
     /// Make the reports of a result again, in any format
     Report(Report),
     /// Create a profile's devices on a hub that is not ours
@@ -76,6 +80,7 @@ impl Arguments {
             Command::Hub(command) => command.execute(),
             Command::Fleet(command) => command.execute(),
             Command::Drive(command) => command.execute(),
+            Command::Capacity(command) => command.execute(),
             Command::Report(command) => command.execute(),
             Command::Provision(command) => command.execute(),
             Command::Cleanup(command) => command.execute(),

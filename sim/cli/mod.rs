@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 mod arguments;
+mod capacity;
 mod ci;
 mod compare;
 mod doctor;

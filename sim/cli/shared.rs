@@ -126,7 +126,7 @@ impl PlanOptions {
     }
 
     /// The same with `more` flags, the keys that they stand for, and their values, and with what is added `last`.
-    fn with(
+    pub(super) fn with(
         &self,
         profile: &str,
         more: &[(&str, &str, &Option<String>)],
@@ -160,7 +160,7 @@ impl Shared {
     /// The same as this part of a series, if it is one: a line then is all that is said of its end.
     pub(super) fn execute_part(self, plan: Plan, roles: Roles, part: Option<Part>) -> Result<ExitCode, CommandError> {
         let program = program()?;
-        let command = command_line(plan.seed);
+        let command = command_line(plan.seed, &[], &["--out", "--part"]);
         // What concerns the whole process is decided here, by the program, and not by whoever runs a plan.
         raise_descriptor_limit().map_err(CommandError::other)?;
         let stop = stop_on_signals()?;
@@ -230,22 +230,23 @@ pub(super) fn table(result: &RunResult) -> Result<String, CommandError> {
 
 /// The command that repeats this run, with what the environment overrides and its `seed`, which the profile may say
 /// otherwise by then; not into the same folder, where it would replace these results. Neither flags nor the values of a plan
-/// hold secrets, so none can be in it.
-fn command_line(seed: Seed) -> String {
+/// hold secrets, so none can be in it. It is without the flags `without_value`, and without those `with_value` and theirs.
+pub(super) fn command_line(seed: Seed, without_value: &[&str], with_value: &[&str]) -> String {
     let mut overrides: Vec<String> = std::env::vars()
         .filter(|(name, _)| name.starts_with(Override::ENVIRONMENT))
         .map(|(name, value)| format!("{name}={}", quote(&value)))
         .collect();
     overrides.sort();
     overrides.push("twinstorm".to_owned());
-    overrides.extend(repeating(std::env::args().skip(1), seed));
+    let arguments = std::env::args().skip(1).filter(|argument| !without_value.contains(&argument.as_str()));
+    overrides.extend(repeating(arguments, with_value, seed));
     overrides.join(" ")
 }
 
 /// The words that repeat what `arguments` did.
-fn repeating(arguments: impl Iterator<Item = String>, seed: Seed) -> Vec<String> {
+fn repeating(arguments: impl Iterator<Item = String>, leave_out: &[&str], seed: Seed) -> Vec<String> {
     let (mut words, mut says_seed) = (Vec::new(), false);
-    for argument in without(&["--out", "--part"], arguments) {
+    for argument in without(leave_out, arguments) {
         says_seed |= argument == "--seed" || argument.starts_with("--seed=");
         words.push(quote(&argument));
     }
@@ -301,7 +302,8 @@ mod tests {
             ("run --seed 7 --threshold census.failed==0", "run --seed 7 --threshold census.failed==0"),
             ("run --seed 7 --threshold=census.failed<1", "run --seed 7 '--threshold=census.failed<1'"),
         ] {
-            assert_eq!(repeating(given.split(' ').map(str::to_owned), Seed(7)).join(" "), words);
+            let given = given.split(' ').map(str::to_owned);
+            assert_eq!(repeating(given, &["--out", "--part"], Seed(7)).join(" "), words);
         }
     }
 }

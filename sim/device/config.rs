@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DownloadConfig, Image};
 use crate::mqtt::SourceAddresses;
-use crate::policy::{ConnectPolicies, Delay, RetryPolicy, units};
+use crate::policy::{ConnectPolicies, Delay, RetryPolicy, Settle, units};
 use crate::time::TimestampFormat;
 
 /// The settings of a fleet.
@@ -31,6 +31,9 @@ pub struct FleetConfig {
     /// Connecting slows down while CONNACKs take longer; `None`: never.
     #[serde(default, with = "units::optional_duration")]
     pub connect_slow_down: Option<Duration>,
+    /// The first connections, which a hub settles under and which are in no figure; `None`: all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_settle: Option<Settle>,
     /// Addresses of this machine that devices come from.
     pub source_addresses: SourceAddresses,
     /// What MQTT goes over.

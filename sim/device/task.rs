@@ -271,7 +271,11 @@ impl<D: DeviceDialect + 'static> Task<D> {
         let cohort = worker.settings.fleet.retry_connect.cohort(device);
         // What devices report while a hub settles is in no figure.
         let counts = !worker.is_settling(now);
+        let connect_counts = now >= worker.connects_measured_from;
         match event {
+            Event::Attempted | Event::ConnectRetry(_) | Event::ConnectThrottled if !connect_counts => {}
+            Event::Sample(Series::Connect | Series::ConnectError, duration)
+                if now - duration < worker.connects_measured_from => {}
             Event::ReportRetry(_) | Event::ReportThrottled | Event::ReportDropped if !counts => {}
             Event::Sample(Series::TwinAck(_) | Series::ImageDownload | Series::ImageDownloadError, _) if !counts => {}
             Event::ConnectThrottled => books.recorder.retries().connect(cohort).throttled += 1,

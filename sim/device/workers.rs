@@ -75,6 +75,8 @@ pub(super) struct Worker<D> {
     pub(super) connecting: Arc<Semaphore>,
     pub(super) pace: RefCell<ConnectPace>,
     pub(super) load_start: Cell<Option<Nanos>>,
+    /// Connections that were asked for before are in no figure.
+    pub(super) connects_measured_from: Nanos,
     /// What is reported before, and after the load has started, is in no figure.
     pub(super) measured_from: Cell<Nanos>,
     /// Whether all faults are over for good.
@@ -249,8 +251,11 @@ async fn pace<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, share: Share, r
     let start = worker.clock.now();
     let mut planned = Duration::ZERO;
     for device in range.iter().filter(|device| *device as usize % share.workers == share.number) {
-        let after = f64::from(device - range.start) / share.rate;
-        let after = Duration::try_from_secs_f64(after).unwrap_or(Duration::MAX);
+        let place = device - range.start;
+        let after = match &worker.settings.fleet.connect_settle {
+            Some(settle) => settle.starts(u64::from(place), share.rate),
+            None => Duration::try_from_secs_f64(f64::from(place) / share.rate).unwrap_or(Duration::MAX),
+        };
         let gap = after.saturating_sub(std::mem::replace(&mut planned, after));
         let behind = worker.pace.borrow_mut().next(gap);
         let due = start + after + behind;
@@ -278,6 +283,8 @@ async fn probe_lag<D>(worker: Rc<Worker<D>>, name: String) {
 impl<D> Worker<D> {
     fn new(plan: FleetPlan<D>, share: &Share) -> Self {
         let pace = ConnectPace::new(plan.config.connect_slow_down);
+        let lead = plan.config.connect_settle.map(|settle| settle.lead());
+        let connects_measured_from = lead.map_or(Nanos::ZERO, |lead| plan.clock.now() + lead);
         let devices = plan.range.iter().filter(|device| *device as usize % share.workers == share.number).count();
         let part = devices as f64 / f64::from(plan.config.devices.max(plan.range.end).max(1));
         let downloads = Downloads::of(&plan.firmware, plan.images, part);
@@ -304,6 +311,7 @@ impl<D> Worker<D> {
             tracer: plan.tracer,
             connecting: Arc::new(Semaphore::new(share.connecting)),
             pace: RefCell::new(pace),
+            connects_measured_from,
             load_start: Cell::new(None),
             measured_from: Cell::new(Nanos::ZERO),
             healed: Cell::new(false),

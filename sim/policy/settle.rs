@@ -32,6 +32,17 @@ impl Settle {
         rate * self.factor
     }
 
+    /// When the connection of this number starts, from 0: as many as it has calls come first, then others at `rate`.
+    #[must_use]
+    pub fn starts(&self, number: u64, rate: f64) -> Duration {
+        let calls = self.calls(rate);
+        let after = match number.checked_sub(calls) {
+            Some(measured) => self.lead().as_secs_f64() + measured as f64 / rate,
+            None => number as f64 / self.rate(rate),
+        };
+        Duration::try_from_secs_f64(after).unwrap_or(Duration::MAX)
+    }
+
     /// From the start of the load to the start of what is measured.
     #[must_use]
     pub fn lead(&self) -> Duration {

@@ -8,6 +8,7 @@ use super::document::Value;
 use super::error::Problem;
 use super::reader::{Field, Section};
 use super::retry::Retries;
+use super::settle;
 use crate::device::{Auth, FleetConfig, Transport};
 use crate::mqtt::{AddressBlock, MAX_ADDRESSES, SourceAddresses};
 use crate::policy::{DeviceIds, units};
@@ -36,6 +37,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         "connect_rate",
         "connect_in_flight",
         "connect_slow_down",
+        "connect_settle",
         "source_addresses",
         "transport",
         "tls_resumption",
@@ -59,6 +61,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         connect_rate: section.required("connect_rate")?.rate()?,
         connect_in_flight: section.required("connect_in_flight")?.integer(1..=100_000_u32)?,
         connect_slow_down: slow_down(&section.required("connect_slow_down")?)?,
+        connect_settle: section.optional("connect_settle").map(|field| settle::read(&field)).transpose()?,
         source_addresses: source_addresses(&section.required("source_addresses")?)?,
         transport: section.required("transport")?.choice(&[
             ("tcp", Transport::Tcp),

@@ -39,6 +39,16 @@ impl HubPlan {
         matches!(self, Self::Embedded { tier: None, .. })
     }
 
+    /// What each process of the embedded hub really allows. `None` if nothing is limited, and for a hub elsewhere, whose
+    /// limits nobody knows.
+    #[must_use]
+    pub fn limits(&self) -> Option<HubLimits> {
+        match self {
+            Self::Embedded { tier, units, .. } => tier.map(|tier| HubLimits::of(tier, *units)),
+            Self::Azure => None,
+        }
+    }
+
     /// What the embedded hub is started with, on free loopback ports, for devices that come over `transport`; `None` for
     /// any other hub.
     #[must_use]

@@ -313,7 +313,9 @@ impl Plan {
     /// How long connecting takes, roughly.
     #[must_use]
     pub fn estimated_connect(&self) -> Duration {
-        Duration::from_secs_f64(f64::from(self.fleet.devices) / self.fleet.connect_rate)
+        let (devices, rate) = (self.fleet.devices, self.fleet.connect_rate);
+        let settled = self.fleet.connect_settle.map(|settle| settle.starts(u64::from(devices), rate));
+        settled.unwrap_or_else(|| Duration::from_secs_f64(f64::from(devices) / rate))
     }
 
     /// How long it is from the first call to the last outcome, roughly.

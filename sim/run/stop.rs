@@ -45,6 +45,22 @@ impl StopHandle {
         Ok(())
     }
 
+    /// Blocks until somebody asks for either. Not to be called within an async runtime.
+    ///
+    /// # Errors
+    /// The system has nothing left to wait with.
+    pub fn wait_for_either(&self, other: &Self) -> io::Result<()> {
+        let runtime = Builder::new_current_thread().build()?;
+        let (mut one, mut another) = (self.request(), other.request());
+        runtime.block_on(async {
+            tokio::select! {
+                () = one.come() => {}
+                () = another.come() => {}
+            }
+        });
+        Ok(())
+    }
+
     /// What is to be done before a second signal ends the program.
     pub(super) const fn farewell(&self) -> &Farewell {
         &self.farewell

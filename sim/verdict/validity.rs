@@ -13,11 +13,7 @@ const LAG_SHARE: f64 = 0.01;
 /// Why the figures of a run do not count; empty if they do. `judged` are its thresholds, judged.
 #[must_use]
 pub fn validity(thresholds: &[Threshold], judged: &[ThresholdResult], result: &RunResult) -> Vec<String> {
-    let mut reasons = Vec::new();
-    reasons.extend(schedule_lag(thresholds, result));
-    if result.generator.dropped > 0 {
-        reasons.push(format!("the generator itself was too late for {}", calls(result.generator.dropped)));
-    }
+    let mut reasons = generator_faults(thresholds, result);
     match result.census.unaccounted() {
         0 => {}
         missing @ 1.. => {
@@ -28,6 +24,10 @@ pub fn validity(thresholds: &[Threshold], judged: &[ThresholdResult], result: &R
     let lost = result.census.count(Outcome::LostShard);
     if lost > 0 {
         reasons.push(format!("a shard died with {lost} of its updates unfinished"));
+    }
+    if let Some(settled) = result.settled.as_ref().filter(|settled| lost == 0 && settled.unaccounted != 0) {
+        let missing = settled.unaccounted;
+        reasons.push(format!("of the updates before those that are measured, {missing} have no outcome"));
     }
     reasons.extend(off_diagonal(result));
     // A shard that was lost took with it what it would have told.
@@ -40,6 +40,14 @@ pub fn validity(thresholds: &[Threshold], judged: &[ThresholdResult], result: &R
         reasons.push(format!("nothing was measured that `{}` could be judged by", threshold.expr));
     }
     reasons
+}
+
+/// What of it is the generator's own fault; empty if it kept up with its schedule.
+#[must_use]
+pub fn generator_faults(thresholds: &[Threshold], result: &RunResult) -> Vec<String> {
+    let dropped = result.generator.dropped;
+    let late = (dropped > 0).then(|| format!("the generator itself was too late for {}", calls(dropped)));
+    schedule_lag(thresholds, result).into_iter().chain(late).collect()
 }
 
 /// Truth and observation do not agree.

@@ -31,6 +31,7 @@ pub(in crate::device) fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureD
             connect_rate: 10_000.0,
             connect_in_flight: 3,
             connect_slow_down: None,
+            connect_settle: None,
             source_addresses: SourceAddresses::Auto,
             transport: Transport::Tcp,
             tls_resumption: false,

@@ -41,6 +41,7 @@ pub(super) fn settings(faults: &[Fault]) -> Settings<AzureDevice> {
             connect_rate: 100.0,
             connect_in_flight: 10,
             connect_slow_down: None,
+            connect_settle: None,
             source_addresses: crate::mqtt::SourceAddresses::Auto,
             transport: crate::device::Transport::Tcp,
             tls_resumption: false,

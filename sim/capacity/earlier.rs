@@ -1,0 +1,97 @@
+//! What an earlier search has left in a folder: gone on with, or replaced.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::conduct::Conduct;
+use super::options::CapacityError;
+use super::step::StepPlan;
+use crate::measure::RunResult;
+use crate::report::RESULTS;
+use crate::run::{self, Output, OutputError};
+
+/// Keys of a plan that say nothing of what a step does.
+const IRRELEVANT: [&str; 5] = ["name", "description", "capacity", "compare", "report"];
+
+impl Conduct {
+    /// Goes on with what lies in the folder, or makes sure that nothing is lost by beginning anew.
+    pub(super) fn take_up(&mut self) -> Result<(), CapacityError> {
+        let folder = self.output.folder().to_owned();
+        let file = folder.join(RESULTS);
+        let nothing = |why: &str| CapacityError::NothingToResume(folder.clone(), why.to_owned());
+        let earlier = if file.is_file() { Some(run::read_results(&file)) } else { None };
+        if !self.options.resume {
+            if let Some(Ok(RunResult { capacity: Some(capacity), .. })) = &earlier
+                && !capacity.finished
+            {
+                return Err(CapacityError::Unfinished(folder, capacity.steps.len()));
+            }
+            self.output.remove_earlier()?;
+            return Ok(remove_steps(&self.steps_folder())?);
+        }
+        let earlier = earlier.ok_or_else(|| nothing("no results.json"))??;
+        let capacity = earlier.capacity.ok_or_else(|| nothing("its results.json is that of a run"))?;
+        for step in &capacity.steps {
+            let trial = self.trial(step);
+            let theirs = run::read_results(&self.step_folder(step.number).join(RESULTS)).map(|result| result.plan);
+            let ours = serde_json::to_value(StepPlan::new(&self.options.plan, step.load, trial.full).plan);
+            // A step that came to no result has left none.
+            if let (Ok(theirs), Ok(ours)) = (theirs, ours)
+                && let Some(difference) = difference(&theirs, &ours)
+            {
+                return Err(CapacityError::AnotherPlan { folder, difference });
+            }
+            self.search.note(trial);
+        }
+        (self.steps, self.before) = (capacity.steps, capacity.took_s);
+        Ok(())
+    }
+}
+
+/// The first key in which two plans of a step differ, with both values.
+fn difference(theirs: &Value, ours: &Value) -> Option<String> {
+    let (theirs, ours) = (theirs.as_object()?, ours.as_object()?);
+    let told = ours.iter().filter(|(key, _)| !IRRELEVANT.contains(&key.as_str()));
+    for (key, value) in told {
+        let other = theirs.get(key).unwrap_or(&Value::Null);
+        if other != value {
+            return Some(first_below(key, other, value));
+        }
+    }
+    None
+}
+
+fn first_below(path: &str, theirs: &Value, ours: &Value) -> String {
+    if let (Some(one), Some(other)) = (theirs.as_object(), ours.as_object()) {
+        for (key, value) in other {
+            let before = one.get(key).unwrap_or(&Value::Null);
+            if before != value {
+                return first_below(&format!("{path}.{key}"), before, value);
+            }
+        }
+    }
+    format!("`{path}` was {theirs} and is {ours}")
+}
+
+/// Removes the results of an earlier search's steps: one that takes fewer must not end in steps of another. What else lies
+/// there stays.
+fn remove_steps(steps: &Path) -> Result<(), OutputError> {
+    let failed = |source| OutputError::Write { path: steps.to_owned(), source };
+    let entries = match fs::read_dir(steps) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.is_dir() {
+            Output::open(path.clone(), &[])?.remove_earlier()?;
+            // Not where something else lies in it.
+            let _ = fs::remove_dir(&path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What a search has come to so far.
+
+use std::collections::BTreeSet;
+
+use super::conduct::{Conduct, Ending};
+use super::options::CapacityError;
+use crate::measure::{CapacityCause, CapacityCeiling, CapacityResult, CapacityStep, RunResult, Verdict};
+use crate::policy::CapacityPlan;
+use crate::report::{self, RESULTS};
+use crate::run;
+use crate::time::Nanos;
+use crate::verdict::ExitCode;
+
+/// An interval that reaches so close to what the generator makes may be the generator's.
+const NEAR: f64 = 0.8;
+
+impl Conduct {
+    /// Keeps what there is, so that a search that dies can be gone on with.
+    pub(super) fn keep_so_far(&self) -> Result<(), CapacityError> {
+        let result = self.result(&Ending::default())?;
+        let json = report::files(&BTreeSet::new());
+        Ok(run::keep(&self.output, &json, &result)?)
+    }
+
+    /// What the search has come to.
+    pub(super) fn result(&self, ending: &Ending) -> Result<RunResult, CapacityError> {
+        let capacity = self.capacity(ending);
+        let mut result = self.representative()?;
+        result.command.clone_from(&self.options.command);
+        let exit = if self.options.stop.is_stopped() {
+            (Verdict::Aborted, ExitCode::Aborted)
+        } else {
+            match (capacity.low, capacity.cause) {
+                (Some(_), _) => (Verdict::Pass, ExitCode::Success),
+                (None, Some(CapacityCause::Generator)) => (Verdict::Invalid, ExitCode::Invalid),
+                (None, _) => (Verdict::Fail, ExitCode::ThresholdBroken),
+            }
+        };
+        (result.verdict, result.exit_code) = (exit.0, exit.1.code());
+        result.capacity = Some(capacity);
+        Ok(result)
+    }
+
+    fn capacity(&self, ending: &Ending) -> CapacityResult {
+        let CapacityPlan { of, precision, .. } = self.options.plan.capacity;
+        let (low, high) = (self.search.low(), self.search.high());
+        // Of the steps at the upper end the last one that broke knows best.
+        let broke = self.steps.iter().rev().find(|step| Some(step.load) == high && !step.kept);
+        let broke = broke.or_else(|| self.steps.iter().rev().find(|step| !step.kept));
+        let mut notes = ending.notes.clone();
+        let contradictions = self.search.contradictions();
+        if !contradictions.is_empty() {
+            let loads: Vec<String> = contradictions.iter().map(ToString::to_string).collect();
+            let loads = loads.join(", ");
+            notes.push(format!("steps contradicted one another at {loads} {}: the interval holds them all", of.unit()));
+        }
+        if let (Some(limit), None) = (self.options.plan.capacity.limit, high)
+            && ending.found
+        {
+            notes.push(format!("nothing broke up to capacity.limit, {limit} {}", of.unit()));
+        }
+        let ceiling = self.options.ceiling.clone().map(|ceiling| CapacityCeiling {
+            near: high.or(low).is_some_and(|end| end >= NEAR * ceiling.load),
+            ..ceiling
+        });
+        if let Some(ceiling) = ceiling.as_ref().filter(|ceiling| ceiling.near) {
+            let load = ceiling.load;
+            notes.push(format!(
+                "it reaches into the upper fifth of what this machine's generator makes, {load} {}: it may be the \
+                 generator's limit rather than the hub's",
+                of.unit()
+            ));
+        }
+        CapacityResult {
+            of,
+            low,
+            high,
+            unit: of.unit().to_owned(),
+            cause: broke.and_then(|step| step.cause),
+            cause_detail: broke.map(|step| step.cause_detail.clone()).unwrap_or_default(),
+            finished: ending.found,
+            notes,
+            precision,
+            width: self.search.width(),
+            ceiling,
+            took_s: self.before + self.clock.now().since(Nanos::ZERO).as_secs_f64(),
+            steps: self.steps.clone(),
+        }
+    }
+
+    /// The result of the run that stands for the whole: the last one at the lower end, or that with the lowest load.
+    fn representative(&self) -> Result<RunResult, CapacityError> {
+        let low = self.search.low();
+        let at_low = self.steps.iter().rev().find(|step| Some(step.load) == low && step.kept);
+        let by_load = |a: &&CapacityStep, b: &&CapacityStep| a.load.total_cmp(&b.load);
+        // One that came to no result has none to show.
+        let shown = self.steps.iter().filter(|step| self.step_folder(step.number).join(RESULTS).is_file());
+        let Some(step) = at_low.or_else(|| shown.min_by(by_load)) else {
+            return Err(CapacityError::Stopped);
+        };
+        Ok(run::read_results(&self.step_folder(step.number).join(RESULTS))?)
+    }
+}

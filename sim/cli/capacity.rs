@@ -1,0 +1,130 @@
+//! `twinstorm capacity`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::CommandError;
+use super::ci;
+use super::shared::{PlanOptions, Thresholds, command_line, program, stop_on_signals, table};
+use crate::capacity::{self, CapacityOptions, Found, News};
+use crate::measure::raise_descriptor_limit;
+use crate::policy::{ReportFormat, units};
+use crate::profile::{Override, Plan};
+use crate::report::{RESULTS, SUMMARY};
+use crate::run::print;
+use crate::verdict::ExitCode;
+
+/// Looks for the highest load that keeps a profile's thresholds.
+#[derive(Debug, Args)]
+pub(super) struct Capacity {
+    /// A built-in profile's name (see `twinstorm profile list`) or a file
+    #[arg(default_value = "capacity")]
+    profile: String,
+    /// What of: `calls` (method calls per second), `devices` (that stay connected), or `connect-rate` (capacity.of)
+    #[arg(long, value_name = "WHAT")]
+    of: Option<String>,
+    /// The load of the first step, e.g. 10/s, or a number of devices (capacity.start)
+    #[arg(long, value_name = "LOAD", allow_negative_numbers = true)]
+    start: Option<String>,
+    /// No step has more load (capacity.limit)
+    #[arg(long, value_name = "LOAD", allow_negative_numbers = true)]
+    limit: Option<String>,
+    /// How wide the interval may be, e.g. 5% (capacity.precision)
+    #[arg(long, value_name = "SHARE")]
+    precision: Option<String>,
+    /// How long a step is measured that confirms an end of the interval; others half as long (capacity.measure)
+    #[arg(long, value_name = "TIME")]
+    measure: Option<String>,
+    /// How long the search may take, e.g. 10m; it then tells the best interval so far (capacity.budget)
+    #[arg(long, value_name = "TIME")]
+    budget: Option<String>,
+    /// Go on with the search in --out, which was stopped or ran out of time
+    #[arg(long, requires = "out")]
+    resume: bool,
+    #[command(flatten)]
+    thresholds: Thresholds,
+    #[command(flatten)]
+    plan: PlanOptions,
+    /// Folder for the results (default: reports/runs/PROFILE-TIME); each step's are in its steps/NN
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Formats to write beside results.json, e.g. `--format html,junit` (report.formats; default: all but events)
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    format: Option<Vec<String>>,
+    /// Confirm that you may put load on a hub that is not on this machine
+    #[arg(long = "i-own-this-hub")]
+    owns_hub: bool,
+}
+
+/// Flags with a value that make no difference to a single step, and those without one.
+const OF_THE_SEARCH: [&str; 8] =
+    ["--of", "--start", "--limit", "--precision", "--measure", "--budget", "--out", "--threshold"];
+
+impl Capacity {
+    pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
+        let plan = self.plan()?;
+        raise_descriptor_limit().map_err(CommandError::other)?;
+        let has_summary = plan.report.formats.contains(&ReportFormat::Markdown);
+        let unit = plan.capacity.of.unit();
+        let options = CapacityOptions {
+            command: command_line(plan.seed, &["--resume"], &["--out"]),
+            run_command: self.run_command(&plan),
+            folder: self.out.clone().or_else(|| plan.report.out.clone()),
+            resume: self.resume,
+            program: Some(program()?),
+            owns_hub: self.owns_hub,
+            ceiling: None,
+            stop: stop_on_signals()?,
+            plan,
+        };
+        let found = capacity::find(options, |news| tell(unit, &news));
+        let Found { result, folder } =
+            found.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
+        print::line(format_args!("{}\nresults   {}", table(&result)?, folder.join(RESULTS).display()));
+        ci::tell_of(&result, Some(folder.join(SUMMARY)).filter(|_| has_summary).as_deref());
+        Ok(ExitCode::from_code(result.exit_code))
+    }
+
+    fn plan(&self) -> Result<Plan, CommandError> {
+        let formats = self.format.as_ref().map(|names| names.join(","));
+        let flags = [
+            ("--of", "capacity.of", &self.of),
+            ("--start", "capacity.start", &self.start),
+            ("--limit", "capacity.limit", &self.limit),
+            ("--precision", "capacity.precision", &self.precision),
+            ("--measure", "capacity.measure", &self.measure),
+            ("--budget", "capacity.budget", &self.budget),
+            ("--format", "report.formats", &formats),
+        ];
+        let thresholds: Vec<Override> = self.thresholds.exprs.iter().map(|expr| Override::threshold(expr)).collect();
+        self.plan.with(&self.profile, &flags, &thresholds)
+    }
+
+    /// The command that runs the plan once.
+    fn run_command(&self, plan: &Plan) -> String {
+        let command = command_line(plan.seed, &["--resume"], &OF_THE_SEARCH);
+        let says_profile = std::env::args().skip(2).any(|argument| argument == self.profile);
+        let profile = if says_profile { String::new() } else { format!(" {}", self.profile) };
+        command.replacen("twinstorm capacity", &format!("twinstorm run{profile}"), 1)
+    }
+}
+
+/// Tells how the search goes.
+fn tell(unit: &str, news: &News<'_>) {
+    match news {
+        News::Resumed(steps) => print::note(format_args!("{} steps were made before, and count", steps.len())),
+        News::Begins { number, load, purpose, estimate } => {
+            let takes = units::format_duration(std::time::Duration::from_secs(estimate.as_secs().max(1)));
+            print::note(format_args!("step {number:02}  {load} {unit} ({}), about {takes} ...", purpose.name()));
+        }
+        News::Ended(step) => {
+            let word = if step.kept { "kept" } else { "broken" };
+            let (number, load, took) = (step.number, step.load, step.took_s);
+            print::note(format_args!(
+                "step {number:02}  {load} {unit}  {word}  {took:.1} s  {:?} {:?} {}",
+                step.achieved, step.throttled_pct, step.cause_detail
+            ));
+        }
+    }
+}
