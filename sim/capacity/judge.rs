@@ -42,12 +42,6 @@ pub fn judge(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> R
     if !faults.is_empty() {
         return judged(Some((CapacityCause::Generator, faults.join("; "))));
     }
-    let busy = result.census.details.get(&Outcome::NotSent).and_then(|details| details.get("device_busy"));
-    if let Some(calls) = busy {
-        let devices = step.plan.fleet.devices;
-        let why = format!("{calls} calls found their device still busy: {devices} devices are too few for this load");
-        return judged(Some((CapacityCause::Generator, why)));
-    }
     let Some(what) = what_broke(step, load, result, probe, achieved)? else { return judged(None) };
     let (cause, why) = blame(step, result, probe);
     judged(Some((cause, [what, why].iter().filter(|words| !words.is_empty()).cloned().collect::<Vec<_>>().join("; "))))
@@ -81,10 +75,8 @@ fn what_broke(
     if let Some(reason) = result.invalid_reasons.first() {
         return Ok(Some(reason.clone()));
     }
-    let unsent = result.census.count(Outcome::NotSent);
-    if unsent > 0 {
-        let most = step.plan.driver.max_in_flight;
-        return Ok(Some(format!("{unsent} calls were not sent, as {most} were in flight (load.max_in_flight)")));
+    if let Some(why) = unsent(step, result) {
+        return Ok(Some(why));
     }
     if of == CapacityOf::Devices
         && let Some(connected) = probe.least_connected().map(f64::from).filter(|connected| *connected < load)
@@ -93,6 +85,17 @@ fn what_broke(
     }
     let short = achieved.filter(|achieved| *achieved < load * MADE / 100.0);
     Ok(short.map(|achieved| format!("only {achieved:.1} of {load} {} came about", of.unit())))
+}
+
+/// Calls that could not be sent: the hub was too slow for as many to be under way.
+fn unsent(step: &StepPlan, result: &RunResult) -> Option<String> {
+    let unsent = result.census.count(Outcome::NotSent);
+    let busy = result.census.details.get(&Outcome::NotSent).and_then(|details| details.get("device_busy"));
+    let why = match busy {
+        Some(busy) if *busy * 2 > unsent => format!("{} devices were busy with earlier ones", step.plan.fleet.devices),
+        _ => format!("{} were in flight (load.max_in_flight)", step.plan.driver.max_in_flight),
+    };
+    (unsent > 0).then(|| format!("{unsent} calls were not sent, as {why}"))
 }
 
 fn was(threshold: &ThresholdResult) -> String {

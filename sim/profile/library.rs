@@ -11,12 +11,15 @@ use super::reader::Section;
 use super::{Invalid, ProfileError};
 
 /// Name and text of every profile that is compiled in. The first one is the base that others are laid over.
-const BUILT_IN: [(&str, &str); 19] = [
+const BUILT_IN: [(&str, &str); 22] = [
     ("quickstart", include_str!("../../profiles/quickstart.toml")),
     ("tutorial", include_str!("../../profiles/tutorial.toml")),
     ("first-faults", include_str!("../../profiles/first-faults.toml")),
     ("scheduled-job", include_str!("../../profiles/scheduled-job.toml")),
     ("capacity", include_str!("../../profiles/capacity.toml")),
+    ("capacity-s1", include_str!("../../profiles/capacity-s1.toml")),
+    ("capacity-devices", include_str!("../../profiles/capacity-devices.toml")),
+    ("capacity-connects", include_str!("../../profiles/capacity-connects.toml")),
     ("tier-s1", include_str!("../../profiles/tier-s1.toml")),
     ("reconnect-storm", include_str!("../../profiles/reconnect-storm.toml")),
     ("token-cliff", include_str!("../../profiles/token-cliff.toml")),
