@@ -343,7 +343,7 @@ mod tests {
             ),
             "{inner}"
         );
-        assert!(inner.contains("connect method.response twin.ack.standBy update.total schedule.lag"), "{inner}");
+        assert!(inner.contains("connect ping method.response twin.ack.standBy update.total schedule.lag"), "{inner}");
         assert!(
             keys(6)
                 .join(" ")
