@@ -1,5 +1,7 @@
 //! A result made by hand, for the tests of every format.
 
+pub(super) mod capacity;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
