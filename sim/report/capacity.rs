@@ -73,7 +73,7 @@ pub(super) fn standing(capacity: &CapacityResult) -> String {
     };
     let word = if capacity.finished { "finished" } else { "not finished" };
     let precision = load(capacity.precision * 100.0);
-    format!("{word}: {steps} in {}, asked for {precision} % of width", human_duration(capacity.took_s))
+    format!("{word}: {steps} in {}; wanted: {precision} % wide at most", human_duration(capacity.took_s))
 }
 
 /// What else is to be known of the interval, in sentences without their points.
@@ -205,8 +205,8 @@ mod tests {
     #[test]
     fn it_is_said_whether_the_search_has_finished() {
         for (capacity, words) in [
-            (samples::capacity(), "finished: 10 steps in 96.4 s, asked for 5 % of width"),
-            (samples::unfinished(), "not finished: 6 steps in 60.0 s, asked for 5 % of width"),
+            (samples::capacity(), "finished: 10 steps in 96.4 s; wanted: 5 % wide at most"),
+            (samples::unfinished(), "not finished: 6 steps in 60.0 s; wanted: 5 % wide at most"),
         ] {
             assert_eq!(standing(&capacity), words);
         }

@@ -101,7 +101,7 @@ impl Frame {
     /// The ticks of plain numbers.
     pub(super) fn numbers(&self, svg: &mut Svg, scale: &Scale, name: &str) {
         let (low, high) = scale.domain();
-        let room = ((self.right - self.left) / 64.0).max(2.0) as usize;
+        let room = ((self.right - self.left) / 48.0).max(2.0) as usize;
         for tick in ticks::linear(low, high, room) {
             self.below(svg, scale.at(tick), &Unit::Count.label(tick));
         }

@@ -6,6 +6,9 @@ use crate::measure::{CapacityResult, CapacityStep, RunResult};
 use crate::report::capacity::{by_load, headline, is_generators, notes, standing, telling, verdict, why};
 use crate::report::chart::{LoadChart, LoadLine, LoadPoint, Look, Unit};
 
+/// What a column of figures says of a step.
+type Told<'a> = &'a dyn Fn(&CapacityStep) -> String;
+
 /// The section; none where no capacity was looked for.
 pub(super) fn capacity(result: &RunResult) -> Option<Section> {
     let capacity = result.capacity.as_ref()?;
@@ -32,7 +35,7 @@ pub(super) fn capacity(result: &RunResult) -> Option<Section> {
         let figures =
             achieved(capacity, &steps).into_iter().chain(series.iter().filter_map(|s| durations(capacity, &steps, s)));
         parts.push(Part::Figures(figures.chain(throttled(capacity, &steps)).collect()));
-        parts.push(Part::Table(table(capacity, &steps, &series, has_pages(result))));
+        parts.push(Part::Table(table(capacity, &steps, series.first().copied(), has_pages(result))));
     }
     if capacity.low.is_some() {
         parts.push(Part::text("All else on this page is of the run that the lower end was confirmed by."));
@@ -99,7 +102,7 @@ fn figure(
     mut chart: LoadChart,
     caption: String,
     steps: &[&CapacityStep],
-    columns: &[(&str, &dyn Fn(&CapacityStep) -> String)],
+    columns: &[(&str, Told<'_>)],
 ) -> Option<Figure> {
     let told = |step: &&CapacityStep| {
         let values: Vec<String> = columns.iter().map(|(name, value)| format!("{name} {}", value(step))).collect();
@@ -148,15 +151,16 @@ fn throttled(capacity: &CapacityResult, steps: &[&CapacityStep]) -> Option<Figur
     figure(chart, caption.to_owned(), steps, &[("throttled", &|step| text::share(step.throttled_pct))])
 }
 
-/// Every step, by load.
-fn table(capacity: &CapacityResult, steps: &[&CapacityStep], series: &[&str], has_pages: bool) -> Table {
-    let percentiles: Vec<String> =
-        series.iter().flat_map(|series| ["p50", "p99"].map(|name| format!("#{series} {name}"))).collect();
+/// Every step, by load. The pictures have tables of the other series.
+fn table(capacity: &CapacityResult, steps: &[&CapacityStep], series: Option<&str>, has_pages: bool) -> Table {
     let offered = format!("#offered, {}", capacity.unit);
     let mut columns = vec!["step", &offered, "for", "#achieved", "#throttled"];
-    columns.extend(percentiles.iter().map(String::as_str));
+    if series.is_some() {
+        columns.extend(["#p50", "#p99"]);
+    }
     columns.extend(["thresholds", "why", "#CPU", "#took"]);
-    let caption = "The steps by load. CPU is that of the generator and of embedded hubs, of all cores.";
+    let of = series.map(|series| format!(" p50 and p99 are of {series}.")).unwrap_or_default();
+    let caption = format!("The steps by load.{of} CPU is that of the generator and of embedded hubs, of all cores.");
     let mut table = Table::new(caption, &columns);
     for step in steps {
         let page = has_pages.then(|| format!("steps/{:02}/report.html", step.number));

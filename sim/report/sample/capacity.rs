@@ -102,7 +102,6 @@ pub(in crate::report) fn by_generator() -> CapacityResult {
         cause: Some(CapacityCause::Generator),
         cause_detail: "schedule.lag p99 was 43.1 ms, allowed are 10.0 ms".to_owned(),
         ceiling: Some(CapacityCeiling { load: 42.5, measured_at: "2026-11-03T09:00:00Z".parse().unwrap(), near: true }),
-        notes: vec!["the interval is within 20 % of what this machine's generator can do".to_owned()],
         ..capacity
     }
 }

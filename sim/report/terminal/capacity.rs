@@ -33,11 +33,9 @@ impl Terminal {
             return Vec::new();
         }
         let series = telling(capacity.of, steps.iter().copied()).first().copied();
-        let heads = ["load", "step", "for", "achieved", "throttled", "p50", "p99"].map(str::to_owned).to_vec();
+        let heads = ["load", "step", "achieved", "throttled", "p50", "p99"].map(str::to_owned).to_vec();
         let rows: Vec<Vec<String>> = std::iter::once(heads).chain(steps.iter().map(|step| row(step, series))).collect();
-        let mut align = [Align::Right; 7];
-        align[2] = Align::Left;
-        let mut table = columns(&align, &rows).into_iter();
+        let mut table = columns(&[Align::Right; 6], &rows).into_iter();
         let mut lines: Vec<String> = table.next().into_iter().collect();
         for (step, line) in steps.iter().zip(table) {
             let word = verdict(step);
@@ -61,7 +59,6 @@ fn row(step: &CapacityStep, series: Option<&str>) -> Vec<String> {
     vec![
         load(step.load),
         step.number.to_string(),
-        step.purpose.name().to_owned(),
         step.achieved.map_or_else(|| "-".to_owned(), load),
         share(step.throttled_pct),
         percentile(&step.p50_us),
@@ -110,7 +107,7 @@ mod tests {
     fn a_search_without_a_step_has_no_table() {
         assert_eq!(
             told(CapacityResult::default()),
-            "Capacity   not known; no step came to an end\n           not finished: 0 steps in 0.00 us, asked for 0 % of width"
+            "Capacity   not known; no step came to an end\n           not finished: 0 steps in 0.00 us; wanted: 0 % wide at most"
         );
     }
 }
