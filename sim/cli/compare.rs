@@ -9,10 +9,10 @@ use super::arguments::CommandError;
 use super::ci;
 use crate::policy::Metric;
 use crate::profile::ComparePlan;
-use crate::report::Finding;
 use crate::report::comparison::{
     ComparisonHtml, ComparisonJson, ComparisonMarkdown, ComparisonReporter, ComparisonTerminal,
 };
+use crate::report::{Finding, Weight};
 use crate::run::stored::{self, Stored};
 use crate::run::{Output, print};
 use crate::verdict::ExitCode;
@@ -154,6 +154,7 @@ fn tell(comparison: &ComparisonResult, file: Option<&Path>) -> Result<(), Comman
     let fails = comparison.exit_code != ExitCode::Success.code();
     let of = |row: &&MetricRow| fails && matches!(row.verdict, Change::Regressed | Change::Inconclusive);
     let finding = |row: &MetricRow| Finding {
+        weight: Weight::Error,
         title: format!("{}: {}", row.metric, row.verdict.name()),
         message: row.reason.clone(),
     };

@@ -28,8 +28,8 @@ pub(super) struct Link {
     retrying: Retrying,
     last_sent: Nanos,
     last_heard: Nanos,
-    /// When PINGRESP is overdue; [`Nanos::MAX`] if none is awaited.
-    pong_by: Nanos,
+    /// When the PINGREQ was sent that is not answered yet; [`Nanos::MAX`] if there is none.
+    pinged_at: Nanos,
     renew_at: Nanos,
     up_since: Nanos,
     /// When the last good connection went; [`Nanos::MAX`] unless it went, and not on purpose.
@@ -72,7 +72,7 @@ impl Link {
             retrying: Retrying::default(),
             last_sent: Nanos::ZERO,
             last_heard: Nanos::ZERO,
-            pong_by: Nanos::MAX,
+            pinged_at: Nanos::MAX,
             renew_at: Nanos::MAX,
             up_since: Nanos::ZERO,
             down_since: Nanos::MAX,
@@ -113,7 +113,7 @@ impl Link {
             }
             State::Accepting { until, .. } if until <= now => Some(Due::TimedOut("no CONNACK within 30 s")),
             State::Subscribing { until } if until <= now => Some(Due::TimedOut("no SUBACK within 30 s")),
-            State::Subscribing { .. } | State::Up if self.pong_by <= now => {
+            State::Subscribing { .. } | State::Up if self.pong_by() <= now => {
                 Some(Due::TimedOut("no PINGRESP within half a keep-alive"))
             }
             State::Subscribing { .. } | State::Up if self.renew_at <= now => {
@@ -122,7 +122,7 @@ impl Link {
                 Some(Due::Renew)
             }
             State::Subscribing { .. } | State::Up if self.ping_at() <= now => {
-                self.awaits_pong(now);
+                self.pinged_at = now;
                 Some(Due::Ping)
             }
             _ => None,
@@ -131,7 +131,7 @@ impl Link {
 
     /// When [`Link::due`] has something to say.
     pub(super) fn wake_at(&self) -> Nanos {
-        let up = self.renew_at.min(self.pong_by).min(self.ping_at());
+        let up = self.renew_at.min(self.pong_by()).min(self.ping_at());
         match self.state {
             State::Down { open_at } => open_at,
             State::Accepting { until, .. } => until,
@@ -144,10 +144,18 @@ impl Link {
     /// When the hub has to hear of a silent device, for which 1.5 allows 1.5 times the keep-alive; and when a silent hub
     /// is asked, even by a device that speaks: so a dead connection is noticed within the same time.
     fn ping_at(&self) -> Nanos {
-        if self.pong_by < Nanos::MAX || self.keep_alive == 0 {
+        if self.pinged_at < Nanos::MAX || self.keep_alive == 0 {
             return Nanos::MAX;
         }
         rounded_down(self.last_sent.min(self.last_heard) + self.keep_alive())
+    }
+
+    /// When PINGRESP is overdue; [`Nanos::MAX`] if none is awaited.
+    fn pong_by(&self) -> Nanos {
+        if self.pinged_at == Nanos::MAX {
+            return Nanos::MAX;
+        }
+        rounded_down(self.pinged_at + self.keep_alive() / 2).max(self.pinged_at + GRAIN)
     }
 
     const fn keep_alive(&self) -> Duration {
@@ -157,7 +165,7 @@ impl Link {
     /// The connection, tried since `since`, is open, and CONNECT goes out; `keep_alive` in seconds.
     pub(super) fn opened(&mut self, now: Nanos, since: Nanos, keep_alive: u16, renew_at: Nanos) {
         self.state = State::Accepting { since, until: now + PATIENCE };
-        (self.keep_alive, self.renew_at, self.pong_by) = (keep_alive, renew_at, Nanos::MAX);
+        (self.keep_alive, self.renew_at, self.pinged_at) = (keep_alive, renew_at, Nanos::MAX);
     }
 
     /// The hub accepted: what is measured by that.
@@ -194,15 +202,11 @@ impl Link {
 
     /// Whether a PINGREQ has to be sent to learn if the connection is alive: not if one is under way already.
     pub(super) fn probe(&mut self, now: Nanos) -> bool {
-        let asks = self.is_connected() && self.pong_by == Nanos::MAX && self.keep_alive > 0;
+        let asks = self.is_connected() && self.pinged_at == Nanos::MAX && self.keep_alive > 0;
         if asks {
-            self.awaits_pong(now);
+            self.pinged_at = now;
         }
         asks
-    }
-
-    fn awaits_pong(&mut self, now: Nanos) {
-        self.pong_by = rounded_down(now + self.keep_alive() / 2).max(now + GRAIN);
     }
 
     /// The token is renewed by `moment` at the latest.
@@ -210,9 +214,10 @@ impl Link {
         self.renew_at = self.renew_at.min(moment);
     }
 
-    /// PINGRESP came.
-    pub(super) fn pong(&mut self) {
-        self.pong_by = Nanos::MAX;
+    /// PINGRESP came: how long after its PINGREQ; `None` if there was none.
+    pub(super) fn pong(&mut self, now: Nanos) -> Option<Duration> {
+        let pinged_at = std::mem::replace(&mut self.pinged_at, Nanos::MAX);
+        (pinged_at < Nanos::MAX).then(|| now.since(pinged_at))
     }
 
     /// The connection, or the attempt that `failed`, is over, unwanted: the wait before the next one; `None` to give up.

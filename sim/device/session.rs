@@ -215,7 +215,10 @@ impl<D: DeviceDialect> Session<D> {
             Packet::ConnAck(answer) => self.connection_answered(now, answer, out),
             _ if !self.link.is_connected() => {}
             Packet::SubAck(answer) => self.subscription_answered(now, &answer.return_codes, out),
-            Packet::PingResp => self.link.pong(),
+            Packet::PingResp => {
+                let sample = |after| Output::Event(Event::Sample(Series::Ping, after));
+                out.extend(self.link.pong(now).map(sample));
+            }
             Packet::Publish(publish) => self.published_by_hub(now, &publish, out),
             // A PUBACK says that a report arrived; only the twin's answer says that it was merged.
             _ => {}

@@ -15,6 +15,8 @@ pub enum Series {
     ConnectError,
     /// Connection lost -> CONNACK accepted again, back-off included.
     Reconnect,
+    /// PINGREQ sent -> PINGRESP received. Devices ping only over connections that were silent for a keep-alive.
+    Ping,
     /// Due time of the call -> its HTTP answer, retries included.
     MethodResponse,
     /// Due time of the call -> its last failure.
@@ -47,10 +49,11 @@ pub enum Series {
 
 impl Series {
     /// Every series, in the order in which reports list them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Connect,
         Self::ConnectError,
         Self::Reconnect,
+        Self::Ping,
         Self::MethodResponse,
         Self::MethodResponseError,
         Self::MethodService,
@@ -87,6 +90,7 @@ impl Series {
             Self::Connect => "connect",
             Self::ConnectError => "connect.error",
             Self::Reconnect => "reconnect",
+            Self::Ping => "ping",
             Self::MethodResponse => "method.response",
             Self::MethodResponseError => "method.response.error",
             Self::MethodService => "method.service",
@@ -149,7 +153,8 @@ impl Series {
     /// Whether only the fleet can measure it.
     #[must_use]
     pub const fn needs_fleet(self) -> bool {
-        matches!(self, Self::Connect | Self::ConnectError | Self::Reconnect | Self::TwinAck(_)) || self.needs_images()
+        matches!(self, Self::Connect | Self::ConnectError | Self::Reconnect | Self::Ping | Self::TwinAck(_))
+            || self.needs_images()
     }
 
     /// Whether it is about images that devices really download.

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::capacity::headline;
 use super::drill::judged;
 use super::terminal::{ended_in_words, value, verdict_word};
 use crate::measure::{RunResult, ThresholdResult, Verdict};
@@ -28,9 +29,20 @@ pub struct Ci {
     pub step_summary: Option<PathBuf>,
 }
 
-/// One thing that is wrong.
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// It is wrong.
+    Error,
+    /// It is good to know.
+    Notice,
+}
+
+/// One thing to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// How much it matters.
+    pub weight: Weight,
     /// What it is, in a few words.
     pub title: String,
     /// What there is to say of it.
@@ -59,6 +71,7 @@ impl Ci {
         let fits = if findings.len() > MOST { MOST - 1 } else { findings.len() };
         let (shown, rest) = findings.split_at(fits);
         let more = (!rest.is_empty()).then(|| Finding {
+            weight: Weight::Error,
             title: "twinstorm".to_owned(),
             message: format!("and {} more: see the summary or results.json", rest.len()),
         });
@@ -74,10 +87,12 @@ impl Ci {
     }
 }
 
-/// What is wrong with a result: why it does not count, what of a drill did not hold, and which thresholds were broken.
+/// What is wrong with a result: why it does not count, what of a drill did not hold, and which thresholds were broken; before
+/// that the capacity that was found.
 #[must_use]
 pub fn findings(result: &RunResult) -> Vec<Finding> {
-    let titled = |title: &str, message: String| Finding { title: format!("{}: {title}", result.name), message };
+    let told = |weight, title: &str, message| Finding { weight, title: format!("{}: {title}", result.name), message };
+    let titled = |title: &str, message: String| told(Weight::Error, title, message);
     let mut findings: Vec<Finding> =
         result.invalid_reasons.iter().map(|reason| titled("the result does not count", reason.clone())).collect();
     if result.verdict == Verdict::Aborted {
@@ -104,15 +119,25 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
     if findings.is_empty() && result.exit_code != 0 {
         findings.push(titled(verdict_word(result.verdict).0, format!("exit code {}", result.exit_code)));
     }
+    if let Some(capacity) = &result.capacity {
+        findings.insert(0, told(Weight::Notice, "capacity", headline(capacity)));
+    }
     findings
 }
 
 fn annotation(service: Service, finding: &Finding) -> String {
-    let Finding { title, message } = finding;
-    match service {
-        Service::GitHub => format!("::error title={}::{}", github_property(title), github(message)),
-        // Its issues have no titles.
-        Service::Azure => format!("##vso[task.logissue type=error]{}", azure(&format!("{title}: {message}"))),
+    let Finding { weight, title, message } = finding;
+    match (service, weight) {
+        (Service::GitHub, weight) => {
+            let word = if *weight == Weight::Error { "error" } else { "notice" };
+            format!("::{word} title={}::{}", github_property(title), github(message))
+        }
+        // Its issues have no titles, ...
+        (Service::Azure, Weight::Error) => {
+            format!("##vso[task.logissue type=error]{}", azure(&format!("{title}: {message}")))
+        }
+        // ... and are warnings at least: what is neither stands out in the log alone.
+        (Service::Azure, Weight::Notice) => format!("##[section]{}", azure(&format!("{title}: {message}"))),
     }
 }
 
@@ -134,7 +159,7 @@ fn azure(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{aborted, invalid, sample};
+    use super::super::sample::{aborted, capacity, invalid, sample};
     use super::*;
 
     fn ci(variables: &[(&str, &str)]) -> Ci {
@@ -153,13 +178,30 @@ mod tests {
 
     #[test]
     fn each_service_gets_its_own_escapes() {
-        let finding = Finding { title: "50%: a, b".to_owned(), message: "x]\r\n;y: 1%, \u{e4}".to_owned() };
+        let (title, message) = ("50%: a, b".to_owned(), "x]\r\n;y: 1%, \u{e4}".to_owned());
+        let finding = Finding { weight: Weight::Error, title, message };
         let lines = |variables| ci(variables).annotations(std::slice::from_ref(&finding));
         assert_eq!(lines(&[("GITHUB_ACTIONS", "true")]), ["::error title=50%25%3A a%2C b::x]%0D%0A;y: 1%25, \u{e4}"]);
         assert_eq!(
             lines(&[("TF_BUILD", "True")]),
             ["##vso[task.logissue type=error]50%AZP25: a, b: x%5D%0D%0A%3By: 1%AZP25, \u{e4}"]
         );
+    }
+
+    #[test]
+    fn a_capacity_is_a_notice_before_all_that_is_wrong() {
+        let result = capacity::with(capacity::capacity());
+        let line = |variables| ci(variables).annotations(&findings(&result));
+        let words =
+            "40 to 41.8 calls/s (4.5 %25 wide); more is throttled: census.throttled.pct < 1 was 4.31 at 41.8 calls/s";
+        assert_eq!(line(&[("GITHUB_ACTIONS", "true")]), [format!("::notice title=quickstart%3A capacity::{words}")]);
+        let words = words.replace("%25", "%AZP25").replace(';', "%3B");
+        assert_eq!(line(&[("TF_BUILD", "True")]), [format!("##[section]quickstart: capacity: {words}")]);
+        let mut broken = sample();
+        broken.capacity = result.capacity;
+        let found = findings(&broken);
+        assert!(found[0].weight == Weight::Notice && found[1..].iter().all(|one| one.weight == Weight::Error));
+        assert_eq!(found.len(), 3);
     }
 
     #[test]
@@ -172,7 +214,8 @@ mod tests {
 
     #[test]
     fn ten_annotations_at_most_and_the_last_counts_the_rest() {
-        let finding = |number: usize| Finding { title: "t".to_owned(), message: number.to_string() };
+        let finding =
+            |number: usize| Finding { weight: Weight::Error, title: "t".to_owned(), message: number.to_string() };
         let github = ci(&[("GITHUB_ACTIONS", "true")]);
         for (count, lines, last) in [
             (0, 0, None),

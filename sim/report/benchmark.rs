@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::capacity::{headline, is_generators};
 use super::human::three_digits;
 use super::{ReportError, Reporter};
 use crate::measure::{RunResult, Verdict};
@@ -90,7 +91,14 @@ fn bigger(result: &RunResult) -> Vec<Entry> {
         let of = format!("{} of {} updates", census.count(Outcome::Completed), census.planned);
         entry(result, "updates completed", "%", percent, &of)
     });
-    rate.into_iter().chain(completed).collect()
+    capacity(result).into_iter().chain(rate).chain(completed).collect()
+}
+
+/// The load that a hub is known to bear. What a search that did not finish knows depends on when it ended, and where the
+/// generator ends says nothing of the hub: neither is in a trend.
+fn capacity(result: &RunResult) -> Option<Entry> {
+    let capacity = result.capacity.as_ref().filter(|found| found.finished && !is_generators(found))?;
+    Some(entry(result, "capacity", capacity.of.unit(), capacity.low?, &headline(capacity)))
 }
 
 fn entry(result: &RunResult, name: &str, unit: &'static str, value: f64, what: &str) -> Entry {
@@ -109,7 +117,7 @@ fn entry(result: &RunResult, name: &str, unit: &'static str, value: f64, what: &
 mod tests {
     use serde_json::Value;
 
-    use super::super::sample::{aborted, invalid, sample};
+    use super::super::sample::{aborted, capacity, invalid, sample};
     use super::*;
 
     fn entries(benchmark: Benchmark, result: &RunResult) -> Vec<Value> {
@@ -140,6 +148,22 @@ mod tests {
         let mut failed = sample();
         (failed.verdict, failed.exit_code) = (Verdict::NotRecovered, 99);
         assert!(!entries(Benchmark::Bigger, &failed).is_empty(), "a bad figure is a figure");
+    }
+
+    #[test]
+    fn only_a_capacity_of_the_hub_that_was_found_is_in_a_trend() {
+        let told = |found| entries(Benchmark::Bigger, &capacity::with(found));
+        for found in [capacity::capacity(), capacity::widened()] {
+            let low = found.low.unwrap();
+            let first = &told(found)[0];
+            assert_eq!((&first["name"], &first["unit"]), (&"quickstart: capacity".into(), &"calls/s".into()));
+            assert_eq!(first["value"].as_f64(), Some(low));
+        }
+        for found in
+            [capacity::unfinished(), capacity::by_generator(), capacity::nothing_kept(), capacity::nothing_broken()]
+        {
+            assert!(told(found).iter().all(|entry| entry["name"] != "quickstart: capacity"));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::capacity::headline;
 use super::drill::judged;
 use super::terminal::{ended_in_words, value};
 use super::{ReportError, Reporter, Terminal};
@@ -48,6 +49,9 @@ fn suite(result: &RunResult) -> Result<TestSuite, ReportError> {
     let seed = result.seed.to_string();
     for (name, value) in [("seed", seed.as_str()), ("version", &result.version), ("command", &result.command)] {
         suite.add_property(Property::new(name, value));
+    }
+    if let Some(capacity) = &result.capacity {
+        suite.add_property(Property::new("capacity", headline(capacity)));
     }
     let mut cases = Cases { result, taken: BTreeSet::new(), cases: Vec::new() };
     cases.validity();

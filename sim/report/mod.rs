@@ -2,6 +2,7 @@
 
 mod annotations;
 mod benchmark;
+mod capacity;
 pub mod chart;
 pub mod comparison;
 mod drill;
@@ -29,8 +30,9 @@ mod table;
 mod terminal;
 mod truth;
 
-pub use annotations::{Ci, Finding, Service, findings};
+pub use annotations::{Ci, Finding, Service, Weight, findings};
 pub use benchmark::Benchmark;
+pub use capacity::capacity_step;
 pub use error::ReportError;
 pub use events::{EVENTS_FILE, EventLines};
 pub use formats::{FormatFile, RESULTS, SUMMARY, files, files_of};

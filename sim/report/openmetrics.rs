@@ -20,6 +20,9 @@
 //! | `twinstorm_updates` | counter: `outcome` | updates that ended; every outcome is there |
 //! | `twinstorm_updates_unaccounted` | gauge | planned, and without an outcome; only of a finished run |
 //! | `twinstorm_rate_offered`, `twinstorm_rate_achieved` | gauge | calls per second: over the last second while it goes on, over the load afterwards |
+//! | `twinstorm_capacity_low`, `twinstorm_capacity_high` | gauge: `of` | the highest load that kept the thresholds, and the lowest above it that did not; absent where there was none |
+//! | `twinstorm_capacity_cause` | gauge: `of`, `cause` | 1 for why there is no more; `generator` says that none of it is the hub's |
+//! | `twinstorm_capacity_finished` | gauge: `of` | whether the search has; all four only of a search for a capacity |
 //! | `twinstorm_duration_seconds` | summary: `series`, `quantile` | every series; quantile 0 is the shortest, 1 the longest |
 //! | `twinstorm_duration_saturated` | counter: `series` | samples longer than a histogram holds |
 //! | `twinstorm_threshold_ok` | gauge: `expr` | 1 if it holds, 0 if not; absent without evidence |
@@ -52,6 +55,7 @@
 //! | `twinstorm_events` | counter: `result` | lines of `events.ndjson`: `written` or `dropped` |
 
 mod actors;
+mod capacity;
 mod figures;
 mod trouble;
 
@@ -88,6 +92,7 @@ pub fn metrics(result: &RunResult, moment: Option<&Moment>, form: Exposition) ->
         standing(&mut text, moment);
     }
     updates(&mut text, result, moment.is_none());
+    capacity::capacity(&mut text, result);
     figures::durations(&mut text, result);
     figures::thresholds(&mut text, result);
     trouble::retries(&mut text, result);

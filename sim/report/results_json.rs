@@ -316,20 +316,27 @@ impl<'de> Deserialize<'de> for SeriesName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::sample;
+    use crate::report::sample::{capacity, sample};
 
     #[test]
     fn a_result_survives_writing_and_reading() {
         let result = sample();
         let bytes = ResultsJson.render(&result).unwrap();
         assert_eq!(from_json(&bytes).unwrap(), result);
+        for found in
+            [capacity::widened(), capacity::by_generator(), capacity::nothing_kept(), CapacityResult::default()]
+        {
+            let result = capacity::with(found);
+            assert_eq!(from_json(&ResultsJson.render(&result).unwrap()).unwrap(), result);
+        }
         let empty = RunResult::default();
         assert_eq!(from_json(&ResultsJson.render(&empty).unwrap()).unwrap(), empty);
     }
 
     #[test]
     fn the_keys_stand_in_their_order() {
-        let text = String::from_utf8(ResultsJson.render(&sample()).unwrap()).unwrap();
+        let whole = RunResult { capacity: Some(capacity::capacity()), ..sample() };
+        let text = String::from_utf8(ResultsJson.render(&whole).unwrap()).unwrap();
         let keys = |indent: usize| -> Vec<&str> {
             let is_key = |line: &&str| line.len() - line.trim_start().len() == indent;
             text.lines().filter(is_key).filter_map(|line| line.trim().strip_prefix('"')?.split('"').next()).collect()
@@ -338,7 +345,8 @@ mod tests {
             keys(2).join(" "),
             "schema name started_at duration_s version seed plan command valid invalid_reasons verdict exit_code census \
              census_by absent series intervals rate generator hub shards observer faults thresholds abort retries \
-             matrix off_diagonal off_diagonal_total invariants rollout images losses_unexplained load drill events"
+             matrix off_diagonal off_diagonal_total invariants rollout images losses_unexplained load drill events \
+             capacity"
         );
         let inner = keys(4).join(" ");
         assert!(
@@ -348,7 +356,7 @@ mod tests {
             ),
             "{inner}"
         );
-        assert!(inner.contains("connect method.response twin.ack.standBy update.total schedule.lag"), "{inner}");
+        assert!(inner.contains("connect ping method.response twin.ack.standBy update.total schedule.lag"), "{inner}");
         assert!(
             keys(6)
                 .join(" ")

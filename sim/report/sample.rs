@@ -1,5 +1,7 @@
 //! A result made by hand, for the tests of every format.
 
+pub(super) mod capacity;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -76,6 +78,7 @@ pub(super) fn sample() -> RunResult {
         absent: vec![Series::Reconnect, Series::TwinVisible(crate::policy::FirmwareStatus::RolledBack)],
         series: BTreeMap::from([
             (Series::Connect, data(1000, ms(8))),
+            (Series::Ping, data(210, Duration::from_micros(640))),
             (Series::MethodResponse, data(20_000, ms(35))),
             (Series::TwinAck(crate::policy::FirmwareStatus::StandBy), data(21, ms(21))),
             (Series::UpdateTotal, SeriesData { saturated: 1, ..data(958, ms(9500)) }),
@@ -193,6 +196,7 @@ pub(super) fn sample() -> RunResult {
         load: Some(LoadSpan { from_s: 3.0, to_s: 23.5 }),
         drill: Some(drill()),
         events: Some(EventCounts { written: 6_958, dropped: 2 }),
+        capacity: None,
     }
 }
 

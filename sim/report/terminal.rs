@@ -1,5 +1,7 @@
 //! The table at the end of a run, for people.
 
+mod capacity;
+
 use super::health::{has_driver, health};
 use super::human::{human_value, percent};
 use super::retries::retries;
@@ -29,6 +31,7 @@ impl Reporter for Terminal {
     fn render(&self, result: &RunResult) -> Result<Vec<u8>, ReportError> {
         let sections = [
             self.verdict(result),
+            self.capacity(result),
             self.drill(result),
             self.thresholds(result),
             if has_driver(result) { census(result) } else { Vec::new() },

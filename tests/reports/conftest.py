@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.capacity import capacity_of
 from support.compared import compare, every_comparison
 from support.made import SAMPLES, every_run, make
 
@@ -10,6 +11,12 @@ from support.made import SAMPLES, every_run, make
 def runs(tmp_path_factory):
     """Every made run by name."""
     return make(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="session")
+def capacity(runs, tmp_path_factory):
+    """The result of a search for a capacity."""
+    return capacity_of(runs["quickstart"], tmp_path_factory.mktemp("capacity"))
 
 
 @pytest.fixture(params=[made.name for made in every_run()])

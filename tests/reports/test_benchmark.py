@@ -50,6 +50,12 @@ def test_figures_are_those_of_the_result(runs):
     assert 5 <= both <= 15, "about ten headline metrics"
 
 
+def test_a_capacity_is_in_the_trend_of_what_is_to_be_bigger(capacity):
+    entries = json.loads(capacity.file(FILES[1]).read_text())
+    jsonschema.validate(entries, SHAPE)
+    assert [entry["value"] for entry in entries if entry["name"].endswith(": capacity")] == [40]
+
+
 def test_names_stay_the_same(runs):
     """Two runs of one profile feed one trend, whatever their verdict."""
     for name in FILES:

@@ -18,6 +18,13 @@ def test_the_schema_takes_it(made, schema):
     schema.assertValid(etree.parse(made.file("TEST-twinstorm.xml")))
 
 
+def test_a_capacity_is_a_property(capacity, schema):
+    tree = etree.parse(capacity.file("TEST-twinstorm.xml"))
+    schema.assertValid(tree)
+    (words,) = tree.xpath("//property[@name='capacity']/@value")
+    assert words.startswith("40 to 41.8 calls/s (4.5 % wide); more is throttled")
+
+
 def judged(results):
     """What is judged of a result, as (expression, whether it held)."""
     found = [(each["expr"], each["ok"]) for each in results["thresholds"]]

@@ -59,6 +59,15 @@ def test_the_parser_takes_the_file(made):
             assert value(found, "twinstorm_threshold_ok", expr=threshold["expr"]) == threshold["ok"]
 
 
+def test_a_capacity_has_its_ends(capacity, runs):
+    found = samples(text_string_to_metric_families(capacity.file("metrics.txt").read_text()))
+    assert value(found, "twinstorm_capacity_low", of="calls") == 40
+    assert value(found, "twinstorm_capacity_high", of="calls") == 41.8
+    assert value(found, "twinstorm_capacity_cause", of="calls", cause="throttled") == 1
+    assert value(found, "twinstorm_capacity_finished", of="calls") == 1
+    assert "capacity" not in runs["quickstart"].file("metrics.txt").read_text()
+
+
 def test_every_family_is_told_of(runs):
     families = list(text_string_to_metric_families(runs["broken"].file("metrics.txt").read_text()))
     assert len(families) > 20

@@ -11,9 +11,10 @@ from support.made import every_run
 
 # Name of each page, and what has to stand in view first.
 PAGES = {made.name: made.verdict for made in every_run()}
+PAGES["capacity"] = "pass"
 PAGES |= {f"comparison-{compared.name}": compared.verdict for compared in every_comparison()}
 # What holds for one page of a kind holds for all: these have most on them.
-RICHEST = ("drill", "comparison-equivalent")
+RICHEST = ("drill", "capacity", "comparison-equivalent")
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,8 @@ def browser():
 def file_of(name, request):
     if name.startswith("comparison-"):
         return request.getfixturevalue("comparisons")[name.removeprefix("comparison-")].file("comparison.html")
+    if name == "capacity":
+        return request.getfixturevalue("capacity").file("report.html")
     return request.getfixturevalue("runs")[name].file("report.html")
 
 
@@ -171,6 +174,20 @@ def test_it_prints(look, page_file):
     assert sum(float(part) for part in re.findall(r"[\d.]+", colour)[:3]) < 300, f"ink is dark, not {colour}"
     pdf = looked.page.pdf(path=SCREENSHOTS / f"{page_file[0]}.pdf", format="A4")
     assert pdf.startswith(b"%PDF") and 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) < 60
+
+
+def test_each_step_of_a_capacity_leads_to_its_page(capacity, browser):
+    looked = Looked(browser, capacity.file("report.html"), "light")
+    links = looked.page.locator("main a").evaluate_all("all => all.map(each => each.getAttribute('href'))")
+    assert len(links) == len(capacity.results["capacity"]["steps"])
+    for link in links:
+        assert (capacity.folder / link).is_file(), link
+    text = looked.page.locator("main").inner_text().replace("\u00a0", " ")
+    assert "40 to 41.8 calls/s (4.5 % wide); more is throttled" in text
+    assert "A note with <b>tags</b> | and pipes." in text
+    looked.page.locator("main a").first.click()
+    assert looked.page.url.endswith("/steps/01/report.html")
+    looked.close()
 
 
 def test_no_word_of_a_profile_becomes_markup(runs, browser):

@@ -35,6 +35,12 @@ def test_every_made_result_is_taken(made, validator):
     assert complaints(validator, made.results) == []
 
 
+def test_a_capacity_is_taken_and_a_broken_one_is_not(capacity, validator):
+    assert complaints(validator, capacity.results) == []
+    for key, value in [("of", "updates"), ("cause", "weather"), ("low", "40"), ("steps", {}), ("finished", None)]:
+        assert complaints(validator, capacity.results | {"capacity": capacity.results["capacity"] | {key: value}}), key
+
+
 def test_every_committed_result_is_taken(sample, validator):
     assert complaints(validator, json.loads(sample.read_text())) == []
 

@@ -46,6 +46,14 @@ def test_tables_are_tables(made):
         assert len({len(row) for row in table}) == 1, f"{table[0]} has rows of different lengths"
 
 
+def test_each_step_of_a_capacity_is_a_row(capacity):
+    text = capacity.file("summary.md").read_text()
+    rows = [row for table in tables(parse(text)) for row in table if "kept" in row[-2] or "broken" in row[-2]]
+    assert len(rows) == len(capacity.results["capacity"]["steps"])
+    assert [float(row[0]) for row in rows] == sorted(step["load"] for step in capacity.results["capacity"]["steps"])
+    assert "&lt;b&gt;" in text and "<b>" not in text
+
+
 def test_it_says_what_the_result_says(made):
     text = made.file("summary.md").read_text()
     cells = [cell for table in tables(parse(text)) for row in table for cell in row]

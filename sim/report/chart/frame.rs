@@ -98,6 +98,16 @@ impl Frame {
         self.named(svg, name);
     }
 
+    /// The ticks of plain numbers.
+    pub(super) fn numbers(&self, svg: &mut Svg, scale: &Scale, name: &str) {
+        let (low, high) = scale.domain();
+        let room = ((self.right - self.left) / 48.0).max(2.0) as usize;
+        for tick in ticks::linear(low, high, room) {
+            self.below(svg, scale.at(tick), &Unit::Count.label(tick));
+        }
+        self.named(svg, name);
+    }
+
     /// The ticks of durations.
     pub(super) fn durations(&self, svg: &mut Svg, scale: &Scale, name: &str) {
         let (low, high) = scale.domain();

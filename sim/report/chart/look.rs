@@ -61,6 +61,21 @@ impl Look {
         format!("dt c{}", self.number)
     }
 
+    /// The classes of a cross.
+    pub(super) fn cross(self) -> String {
+        format!("cr c{}", self.number)
+    }
+
+    /// A cross at a point: the mark of what failed, of whichever look.
+    pub(super) fn crossed((x, y): (f64, f64)) -> Path {
+        const R: f64 = 3.8;
+        let mut path = Path::default();
+        for (command, dx, dy) in [('M', -R, -R), ('L', R, R), ('M', -R, R), ('L', R, -R)] {
+            path.to(command, (x + dx, y + dy));
+        }
+        path
+    }
+
     /// A mark of its shape around a point; none for a faint look.
     pub(super) fn mark(self, (x, y): (f64, f64)) -> Path {
         const R: f64 = 3.2;

@@ -8,6 +8,7 @@
 //! percentile.rs   percentile curves, x by nines        PercentileChart { groups: [CurveGroup { label, look, curves }] }
 //! time.rs         lines and bands over time            TimeChart
 //! stack.rs        stacked areas over time              StackChart
+//! curve.rs        values by load                        LoadChart
 //! change.rs       runs of two sides, and the change ChangeChart
 //! heat.rs         counts over time and latency         HeatChart
 //! span.rs         bars with whiskers; lanes of time    SpanChart
@@ -19,6 +20,7 @@
 
 mod buckets;
 mod change;
+mod curve;
 mod frame;
 mod heat;
 mod labels;
@@ -34,6 +36,7 @@ mod time;
 
 pub use buckets::{Bucket, buckets, grouped};
 pub use change::{ChangeChart, ChangeRow};
+pub use curve::{LoadChart, LoadLine, LoadPoint};
 pub use heat::{HeatChart, HeatColumn};
 pub use look::Look;
 pub use percentile::{CurveGroup, CurvePoint, PercentileChart, curve_of};

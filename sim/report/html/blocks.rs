@@ -107,6 +107,8 @@ pub(in crate::report) struct Cell {
     pub(in crate::report) is_code: bool,
     /// A picture the size of a word before the text.
     pub(in crate::report) picture: Option<Svg>,
+    /// Where the text leads: a path from the page's own folder.
+    pub(in crate::report) link: Option<String>,
 }
 
 // Their templates escape whatever text they are given.
@@ -182,6 +184,10 @@ impl Cell {
             (true, "") => " class=\"n\"".to_owned(),
             (is_number, tone) => format!(" class=\"{}{tone}\"", if is_number { "n " } else { "" }),
         }
+    }
+
+    pub(in crate::report) fn linked(self, link: Option<String>) -> Self {
+        Self { link, ..self }
     }
 
     pub(in crate::report) fn with(self, picture: Option<Svg>) -> Self {

@@ -4,6 +4,7 @@ use super::blocks::Tone;
 use super::text;
 use crate::measure::{RunResult, ThresholdResult, Verdict};
 use crate::policy::{Outcome, Series, Statistic};
+use crate::report::capacity::{headline, interval, is_generators, width};
 use crate::report::health::has_driver;
 use crate::report::terminal::{is_half_blind, unit_of, verdict_word};
 
@@ -118,7 +119,13 @@ fn sentence(result: &RunResult, standing: Standing) -> String {
     let broken: Vec<String> =
         judged.iter().filter(|(_, judged)| judged.ok == Some(false)).map(|(name, _)| name.clone()).collect();
     let updates = updates(result);
-    match (result.verdict, &result.drill) {
+    let found = match &result.capacity {
+        Some(capacity) if is_generators(capacity) => format!("Capacity: {}. ", headline(capacity)),
+        // Why there is no more is told in its section.
+        Some(capacity) => format!("Capacity: {}. ", interval(capacity)),
+        None => String::new(),
+    };
+    let run = match (result.verdict, &result.drill) {
         (Verdict::Pass, Some(drill)) => format!("It held that {}. {updates}", claim(&drill.claim)),
         (Verdict::Pass, None) => format!("{updates} {}", thresholds(judged.len())),
         (Verdict::NotRecovered, _) => {
@@ -132,9 +139,8 @@ fn sentence(result: &RunResult, standing: Standing) -> String {
             format!("Nothing was proven of the whole run: it was stopped.{} {updates}", named(&broken))
         }
         (Verdict::Invalid, _) => String::new(),
-    }
-    .trim()
-    .to_owned()
+    };
+    format!("{found}{}", run.trim()).trim().to_owned()
 }
 
 /// A claim without the point at its end.
@@ -208,6 +214,14 @@ fn warnings(result: &RunResult) -> Vec<String> {
 fn figures(result: &RunResult) -> Vec<Figure> {
     let mut figures = Vec::new();
     let mut say = |name, value: String, aside: String| figures.push(Figure { name, value, aside });
+    if let Some(capacity) = &result.capacity {
+        let name = if is_generators(capacity) { "The generator's end" } else { "Capacity" };
+        let found = interval(capacity);
+        let (value, unit) = found.rsplit_once(' ').filter(|(_, last)| *last == capacity.unit).unwrap_or((&found, ""));
+        let aside = [unit.to_owned()].into_iter().filter(|unit| !unit.is_empty()).chain(width(capacity));
+        let aside = aside.chain((!capacity.finished).then(|| "not finished".to_owned())).collect::<Vec<_>>().join(", ");
+        say(name, value.to_owned(), aside.replace(" %", "\u{a0}%"));
+    }
     let series = |series| result.series.get(&series).filter(|data| data.count() > 0);
     let statistic = |of, what| text::statistic(series(of), what);
     let longest =

@@ -5,6 +5,7 @@
 
 mod attempts;
 pub(in crate::report) mod blocks;
+mod capacity;
 mod census;
 mod drill;
 mod faults;

@@ -6,8 +6,8 @@ use super::blocks::Section;
 use super::headline::Headline;
 use super::timeline::Timeline;
 use super::{
-    attempts, census, drill, faults, health, heat, invariants, judged, percentiles, plan, retries, rollout, spent,
-    stages, text,
+    attempts, capacity, census, drill, faults, health, heat, invariants, judged, percentiles, plan, retries, rollout,
+    spent, stages, text,
 };
 use crate::measure::RunResult;
 use crate::report::{ReportError, Reporter};
@@ -32,6 +32,7 @@ impl Reporter for Html {
         let (timeline, load) = (Timeline::of(result), Timeline::of_load(result));
         let headline = Headline::of(result);
         let sections = [
+            capacity::capacity(result),
             judged::thresholds(result),
             drill::drill(result, &timeline),
             stages::stages(&timeline, &load),

@@ -15,7 +15,7 @@ struct Family {
     has: fn(Series) -> bool,
 }
 
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 8] = [
     Family {
         id: "update",
         title: "update.*",
@@ -60,6 +60,12 @@ const FAMILIES: [Family; 7] = [
         title: "",
         caption: "Coming online; a reconnect counts from the loss, with every wait in between.",
         has: |series| matches!(series, Series::Connect | Series::ConnectError | Series::Reconnect),
+    },
+    Family {
+        id: "ping",
+        title: "ping",
+        caption: "Keep-alive over silent connections: from PINGREQ until PINGRESP.",
+        has: |series| series == Series::Ping,
     },
     Family {
         id: "rest",

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::measure::{Interval, LoadSpan, RunResult, SeriesData, Verdict};
 use crate::policy::Series;
-use crate::report::sample::sample;
+use crate::report::sample::{capacity, sample};
 use crate::report::{Reporter, ResultsJson, encode, from_json};
 
 fn render(result: &RunResult) -> String {
@@ -20,6 +20,10 @@ fn look_at_a_page() {
     let result = match from.as_str() {
         "empty" => RunResult::default(),
         "sample" => sample(),
+        "capacity" => capacity::with(capacity::capacity()),
+        "by_generator" => capacity::with(capacity::by_generator()),
+        "nothing_kept" => capacity::with(capacity::nothing_kept()),
+        "widened" => capacity::with(capacity::widened()),
         file => from_json(&std::fs::read(file).unwrap()).unwrap(),
     };
     std::fs::write(to, render(&result)).unwrap();
@@ -59,8 +63,46 @@ fn everything_stands_in_its_order() {
 }
 
 #[test]
+fn a_capacity_comes_first_with_its_curves_and_every_step() {
+    let page = render(&capacity::with(capacity::capacity()));
+    let sections: Vec<String> = headings(&page).into_iter().map(|(_, anchor)| anchor).take(3).collect();
+    assert_eq!(sections, ["", "contents", "verdict"]);
+    let section = page.split("<h2 id=\"capacity\">").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(section.contains("40 to 41.8 calls/s (4.5\u{a0}% wide); more is throttled: census"), "{section}");
+    let pictures: Vec<String> = attribute(section, "id").into_iter().filter(|id| id.ends_with("-t")).collect();
+    let names = ["achieved", "method-response", "update-overhead", "throttled"];
+    assert_eq!(pictures, names.map(|name| format!("capacity-{name}-t")));
+    let links: Vec<String> = attribute(section, "href");
+    assert_eq!(links, [1, 2, 3, 9, 8, 10, 7, 6, 5, 4].map(|number| format!("steps/{number:02}/report.html")));
+    for found in [
+        capacity::unfinished(),
+        capacity::widened(),
+        capacity::by_generator(),
+        capacity::nothing_kept(),
+        capacity::nothing_broken(),
+        crate::measure::CapacityResult::default(),
+    ] {
+        let mut result = capacity::with(found);
+        result.plan["report"]["formats"] = serde_json::json!(["json"]);
+        let page = render(&result);
+        assert!(page.contains("<h2 id=\"capacity\">"));
+        assert!(attribute(&page, "href").iter().all(|link| link.starts_with('#') || link == "data:,"));
+    }
+}
+
+#[test]
+fn what_ends_a_generator_is_not_called_a_capacity_of_the_hub() {
+    let page = render(&capacity::with(capacity::by_generator()));
+    assert!(page.contains("<p class=\"proven\">Capacity: no limit of the hub was found: this machine&#39;s generator"));
+    assert!(page.contains("<dt>The generator&#39;s end</dt>") && !page.contains("<dt>Capacity</dt>"));
+    assert!(page.contains("<p class=\"note doubt\">No limit of the hub was found"));
+}
+
+#[test]
 fn a_page_is_in_order_for_who_cannot_see_it() {
-    let page = render(&sample());
+    let mut whole = sample();
+    whole.capacity = Some(capacity::capacity());
+    let page = render(&whole);
     assert!(page.starts_with("<!doctype html>\n<html lang=\"en\">"));
     let levels: Vec<u8> = headings(&page).into_iter().map(|(level, _)| level).collect();
     assert_eq!(levels.iter().filter(|level| **level == 1).count(), 1);
@@ -102,7 +144,7 @@ fn a_page_loads_nothing_and_runs_nothing() {
 
 /// Every text of `value` replaced, but for those that have to be what they are.
 fn poison(value: &mut Value, nasty: &str) {
-    const KEPT: [&str; 13] = [
+    const KEPT: [&str; 17] = [
         "schema",
         "started_at",
         "hdr",
@@ -116,6 +158,10 @@ fn poison(value: &mut Value, nasty: &str) {
         "series",
         "outcomes",
         "phase",
+        "of",
+        "cause",
+        "purpose",
+        "measured_at",
     ];
     match value {
         Value::String(text) => *text = nasty.to_owned(),
@@ -133,7 +179,8 @@ fn poison(value: &mut Value, nasty: &str) {
 #[test]
 fn no_text_of_a_result_is_markup() {
     let nasty = "<script>alert(1)</script>\"&'<img src=x onerror=y>";
-    let mut document: Value = serde_json::from_slice(&ResultsJson.render(&sample()).unwrap()).unwrap();
+    let whole = RunResult { capacity: Some(capacity::by_generator()), ..sample() };
+    let mut document: Value = serde_json::from_slice(&ResultsJson.render(&whole).unwrap()).unwrap();
     document["absent"] = Value::Array(Vec::new());
     let mut plan = document["plan"].clone();
     plan["description"] = nasty.into();

@@ -1,4 +1,4 @@
-use super::super::sample::{aborted, invalid, sample};
+use super::super::sample::{aborted, capacity, invalid, sample};
 use super::*;
 use crate::measure::{HealResult, Violation};
 use crate::policy::Outcome;
@@ -24,6 +24,17 @@ fn a_full_result_is_a_suite() {
     let text = render(&sample());
     assert!(text.contains("FAIL quickstart (exit code 99)"), "{text}");
     insta::assert_snapshot!("full", without_table(&text));
+}
+
+#[test]
+fn a_capacity_is_a_property_of_the_suite() {
+    let text = render(&capacity::with(capacity::capacity()));
+    assert!(
+        text.contains("<property name=\"capacity\" value=\"40 to 41.8 calls/s (4.5 % wide); more is throttled"),
+        "{text}"
+    );
+    assert!(!is_red(&text), "{text}");
+    assert!(!render(&sample()).contains("name=\"capacity\""));
 }
 
 #[test]

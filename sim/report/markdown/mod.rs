@@ -1,6 +1,7 @@
 //! `summary.md`: the result as a page of Markdown, as job summaries show it. Tables come first, and it never grows beyond
 //! what a job summary may be.
 
+mod capacity;
 mod escape;
 mod sections;
 mod table;
@@ -33,6 +34,7 @@ impl Markdown {
     pub fn text(self, result: &RunResult) -> String {
         let sections = [
             verdict(result),
+            capacity::capacity(result),
             headline(result),
             thresholds(result),
             census(result),

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::super::sample::{aborted, invalid, sample};
+use super::super::sample::{aborted, capacity, invalid, sample};
 use super::*;
 use crate::measure::{OffDiagonal, ThresholdResult};
 use crate::policy::Outcome;
@@ -38,6 +38,19 @@ fn a_result_with_nothing_in_it_reads_well_too() {
 }
 
 #[test]
+fn a_capacity_comes_before_the_figures_of_its_run() {
+    let told = |found| {
+        let text = whole(&capacity::with(found));
+        let (_, rest) = text.split_once("### Capacity\n\n").unwrap();
+        rest.split_once("\n| figure").unwrap().0.to_owned()
+    };
+    insta::assert_snapshot!("capacity", told(capacity::capacity()));
+    insta::assert_snapshot!("capacity_by_generator", told(capacity::by_generator()));
+    insta::assert_snapshot!("capacity_unfinished", told(capacity::unfinished()));
+    assert!(told(crate::measure::CapacityResult::default()).starts_with("**not known**; no step came to an end"));
+}
+
+#[test]
 fn what_comes_from_a_hub_is_shown_and_not_obeyed() {
     let mut result = sample();
     let nasty = "x|y\n## head <script>alert(1)</script> `z` ![i](http://e)";
@@ -48,6 +61,10 @@ fn what_comes_from_a_hub_is_shown_and_not_obeyed() {
     result.thresholds[0].expr = nasty.to_owned();
     result.invalid_reasons = vec![nasty.to_owned()];
     result.command = nasty.to_owned();
+    let mut found = capacity::widened();
+    (found.cause_detail, found.notes, found.unit) = (nasty.to_owned(), vec![nasty.to_owned()], nasty.to_owned());
+    found.steps.iter_mut().for_each(|step| step.cause_detail = nasty.to_owned());
+    result.capacity = Some(found);
     let text = whole(&result);
     let (page, code) = text.split_once("### Again").unwrap();
     assert!(!page.contains("<script>") && !page.contains("\n## head") && !page.contains("![i]"), "{page}");

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::figures::{exact, measured, to_micros};
 use super::*;
 use crate::measure::{RunResult, ThresholdResult};
-use crate::report::sample::sample;
+use crate::report::sample::{capacity, sample};
 
 fn rendered(result: &RunResult) -> String {
     String::from_utf8(OpenMetrics.render(result).unwrap()).unwrap()
@@ -12,6 +12,29 @@ fn rendered(result: &RunResult) -> String {
 #[test]
 fn a_result_as_metrics() {
     insta::assert_snapshot!(rendered(&sample()));
+}
+
+#[test]
+fn a_capacity_has_its_ends_and_its_cause() {
+    let told = |found| -> Vec<String> {
+        let text = rendered(&capacity::with(found));
+        text.lines().filter(|line| line.starts_with("twinstorm_capacity")).map(str::to_owned).collect()
+    };
+    assert_eq!(
+        told(capacity::capacity()),
+        [
+            "twinstorm_capacity_low{of=\"calls\"} 40",
+            "twinstorm_capacity_high{of=\"calls\"} 41.8",
+            "twinstorm_capacity_cause{of=\"calls\",cause=\"throttled\"} 1",
+            "twinstorm_capacity_finished{of=\"calls\"} 1",
+        ]
+    );
+    assert_eq!(told(capacity::nothing_kept())[0], "twinstorm_capacity_high{of=\"calls\"} 47.6");
+    assert_eq!(
+        told(capacity::nothing_broken()),
+        ["twinstorm_capacity_low{of=\"calls\"} 40", "twinstorm_capacity_finished{of=\"calls\"} 0"]
+    );
+    assert!(!rendered(&sample()).contains("capacity"));
 }
 
 #[test]
@@ -47,7 +70,7 @@ fn every_family_is_whole_and_stands_once_in_both_forms() {
         judged_by: None,
         ok: None,
     });
-    for result in [sample(), odd, RunResult::default()] {
+    for result in [sample(), odd, RunResult::default(), capacity::with(capacity::by_generator())] {
         for form in [Exposition::OpenMetrics, Exposition::Prometheus] {
             let text = metrics(&result, None, form);
             assert_eq!(text.ends_with("# EOF\n"), form == Exposition::OpenMetrics);

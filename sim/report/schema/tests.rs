@@ -3,7 +3,7 @@ use std::path::Path;
 
 use jsonschema::Validator;
 
-use super::super::sample::{aborted, invalid, sample};
+use super::super::sample::{aborted, capacity, invalid, sample};
 use super::super::{Reporter, ResultsJson};
 use super::*;
 use crate::measure::RunResult;
@@ -36,7 +36,16 @@ fn the_committed_schema_is_current() {
 #[test]
 fn what_we_write_is_accepted() {
     let validator = validator();
-    for result in [sample(), invalid(), aborted(), RunResult::default()] {
+    let capacities = [
+        capacity::capacity(),
+        capacity::unfinished(),
+        capacity::widened(),
+        capacity::by_generator(),
+        capacity::nothing_kept(),
+        capacity::nothing_broken(),
+    ];
+    let results = [sample(), invalid(), aborted(), RunResult::default()];
+    for result in results.into_iter().chain(capacities.map(capacity::with)) {
         let errors: Vec<String> = validator.iter_errors(&document(&result)).map(|error| error.to_string()).collect();
         assert_eq!(errors, Vec::<String>::new());
     }
@@ -56,7 +65,8 @@ fn what_we_write_is_accepted() {
 fn what_is_broken_is_refused() {
     let validator = validator();
     let refuses = |place: &str, value: Option<Value>| {
-        let mut document = document(&sample());
+        let whole = RunResult { capacity: Some(capacity::by_generator()), ..sample() };
+        let mut document = document(&whole);
         let (parent, key) = place.rsplit_once('/').unwrap();
         let parent = document.pointer_mut(parent).unwrap().as_object_mut().unwrap();
         match &value {
@@ -98,6 +108,12 @@ fn what_is_broken_is_refused() {
         ("/faults/0/expected", json!(["exploded"])),
         ("/drill/steady/0/phase", json!("later")),
         ("/rollout/waves/0/called", json!(-1)),
+        ("/capacity/of", json!("updates")),
+        ("/capacity/cause", json!("weather")),
+        ("/capacity/finished", json!("yes")),
+        ("/capacity/ceiling/measured_at", json!("yesterday")),
+        ("/capacity/steps/0/purpose", json!("guess")),
+        ("/capacity/steps/0/p99_us/update.totl", json!(1)),
     ] {
         refuses(place, Some(value));
     }
@@ -114,7 +130,7 @@ fn a_later_program_may_add_keys_and_an_earlier_one_lacks_some() {
     let mut document = document(&sample());
     document["new_section"] = json!({ "a": 1 });
     document["intervals"][0]["new_figure"] = json!(1);
-    for key in ["retries", "matrix", "off_diagonal", "invariants", "rollout", "images", "load", "drill"] {
+    for key in ["retries", "matrix", "off_diagonal", "invariants", "rollout", "images", "load", "drill", "capacity"] {
         document.as_object_mut().unwrap().remove(key);
     }
     assert!(validator.is_valid(&document));

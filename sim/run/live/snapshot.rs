@@ -17,7 +17,7 @@ use crate::time::Nanos;
 /// Seconds of the past that are shown.
 const PAST: usize = 300;
 /// The series, the most telling first.
-const TELLING: [Series; 16] = [
+const TELLING: [Series; 17] = [
     Series::UpdateTotal,
     Series::UpdateOverhead,
     Series::MethodResponse,
@@ -34,6 +34,7 @@ const TELLING: [Series; 16] = [
     Series::TwinAck(FirmwareStatus::Completed),
     Series::TwinAck(FirmwareStatus::StandBy),
     Series::ConnectError,
+    Series::Ping,
 ];
 
 /// What CPU time was used up to the last look, to tell what was used since.

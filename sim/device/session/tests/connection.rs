@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rig::{Rig, SECOND, at, settings};
 use crate::device::{Event, Input, Output};
-use crate::mqtt::ConnectReturnCode;
+use crate::mqtt::{ConnectReturnCode, Packet};
 use crate::policy::{Backoff, ConnectPolicies, Jitter, RetryPolicy, Series};
 use crate::time::Nanos;
 
@@ -20,6 +20,27 @@ fn a_silent_device_pings_and_a_silent_hub_is_given_up_half_a_keep_alive_later() 
     rig.run_until(at(212.0));
     assert_eq!((rig.times("close"), rig.times("open")), (vec![at(210.0)], vec![at(0.0), at(211.0)]));
     assert_eq!(rig.samples(Series::Reconnect), [SECOND]);
+}
+
+#[test]
+fn a_ping_is_measured_until_its_answer_and_not_without_one() {
+    let mut rig = Rig::online(&[]);
+    rig.hub.deaf = true;
+    rig.run_until(at(60.25));
+    assert!(rig.samples(Series::Ping).is_empty());
+    let answer = || Input::Packet(Packet::PingResp);
+    rig.input(answer());
+    assert_eq!(rig.samples(Series::Ping), [SECOND / 4]);
+    rig.input(answer());
+    assert_eq!(rig.samples(Series::Ping).len(), 1, "nobody had asked");
+    rig.run_until(at(150.5));
+    assert_eq!((rig.times("PINGREQ").len(), rig.times("close").len()), (2, 1));
+    rig.hub.deaf = false;
+    rig.run_until(at(160.0));
+    rig.input(answer());
+    assert_eq!((rig.times("open").len(), rig.samples(Series::Ping).len()), (2, 1), "asked over another connection");
+    rig.run_until(at(260.0));
+    assert_eq!(rig.samples(Series::Ping)[1..], [Duration::ZERO], "and it goes on over the new one");
 }
 
 #[test]

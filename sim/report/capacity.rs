@@ -1,0 +1,250 @@
+//! A capacity in words, for every format.
+
+use std::fmt::Write as _;
+
+use super::human::{human_duration, percent, three_digits};
+use crate::measure::{CapacityCause, CapacityCeiling, CapacityResult, CapacityStep};
+use crate::policy::CapacityOf;
+
+/// A load without its unit: whole where it is, else to three digits.
+pub(super) fn load(value: f64) -> String {
+    if value >= 99.95 || (value - value.round()).abs() < 0.005 {
+        return format!("{value:.0}");
+    }
+    three_digits(value)
+}
+
+/// The interval alone: `40 to 41.8 calls/s`.
+pub(super) fn interval(capacity: &CapacityResult) -> String {
+    let unit = &capacity.unit;
+    match (capacity.low, capacity.high) {
+        (Some(low), Some(high)) => format!("{} to {} {unit}", load(low), load(high)),
+        (Some(low), None) => format!("at least {} {unit}", load(low)),
+        (None, Some(high)) => format!("less than {} {unit}", load(high)),
+        (None, None) => "not known".to_owned(),
+    }
+}
+
+/// How wide it is: `4.5 % wide`; `None` without both ends.
+pub(super) fn width(capacity: &CapacityResult) -> Option<String> {
+    capacity.width.map(|width| format!("{} % wide", percent(width * 100.0)))
+}
+
+/// Whether the generator ended before the hub did, so that nothing of this is a hub's capacity.
+pub(super) fn is_generators(capacity: &CapacityResult) -> bool {
+    capacity.cause == Some(CapacityCause::Generator)
+}
+
+/// What was found, in a sentence without its point.
+pub(super) fn headline(capacity: &CapacityResult) -> String {
+    let detail = if capacity.cause_detail.is_empty() { String::new() } else { format!(": {}", capacity.cause_detail) };
+    let unit = &capacity.unit;
+    if is_generators(capacity) {
+        let end = match (capacity.low, capacity.high) {
+            (Some(low), Some(high)) => format!("between {} and {} {unit}", load(low), load(high)),
+            (Some(end), None) => format!("at {} {unit}", load(end)),
+            (None, Some(high)) => format!("below {} {unit}", load(high)),
+            (None, None) => "before the first step's load".to_owned(),
+        };
+        return format!("no limit of the hub was found: this machine's generator ends {end}{detail}");
+    }
+    let mut words = interval(capacity);
+    if let Some(width) = width(capacity) {
+        let _ = write!(words, " ({width})");
+    }
+    let more = match capacity.cause {
+        Some(CapacityCause::Throttled) => "is throttled",
+        Some(CapacityCause::Errors) => "ends in errors",
+        Some(CapacityCause::Slo | CapacityCause::Generator) | None => "breaks a threshold",
+    };
+    match (capacity.low, capacity.high) {
+        (Some(_), Some(_)) => format!("{words}; more {more}{detail}"),
+        (Some(_), None) => format!("{words}; no load that was tried was too much"),
+        (None, Some(_)) => format!("{words}; even the least load that was tried {more}{detail}"),
+        (None, None) => format!("{words}; no step came to an end"),
+    }
+}
+
+/// How the search ended, in a sentence without its point.
+pub(super) fn standing(capacity: &CapacityResult) -> String {
+    let steps = match capacity.steps.len() {
+        1 => "1 step".to_owned(),
+        steps => format!("{steps} steps"),
+    };
+    let word = if capacity.finished { "finished" } else { "not finished" };
+    let precision = load(capacity.precision * 100.0);
+    format!("{word}: {steps} in {}; wanted: {precision} % wide at most", human_duration(capacity.took_s))
+}
+
+/// What else is to be known of the interval, in sentences without their points.
+pub(super) fn notes(capacity: &CapacityResult) -> Vec<String> {
+    let ceiling = capacity.ceiling.iter().map(|CapacityCeiling { load, measured_at, near }| {
+        let near = if *near { "this is within a fifth of it, and may be its limit rather than the hub's" } else { "" };
+        let words = format!(
+            "against a hub that only acknowledges this machine's generator made {} {} ({measured_at:.0})",
+            self::load(*load),
+            capacity.unit
+        );
+        if near.is_empty() { words } else { format!("{words}: {near}") }
+    });
+    ceiling.chain(capacity.notes.iter().map(|note| note.trim_end_matches('.').to_owned())).collect()
+}
+
+/// The steps by their load, those of one load as they were made.
+pub(super) fn by_load(capacity: &CapacityResult) -> Vec<&CapacityStep> {
+    let mut steps: Vec<&CapacityStep> = capacity.steps.iter().collect();
+    steps.sort_by(|one, other| one.load.total_cmp(&other.load).then(one.number.cmp(&other.number)));
+    steps
+}
+
+/// The series whose percentiles tell most of such a capacity, as far as steps have them; the most telling first.
+pub(super) fn telling<'a>(of: CapacityOf, steps: impl IntoIterator<Item = &'a CapacityStep>) -> Vec<&'a str> {
+    let wanted: &[&str] = match of {
+        CapacityOf::Calls => &["method.response", "update.overhead"],
+        CapacityOf::Devices => &["connect", "ping", "method.response"],
+        CapacityOf::ConnectRate => &["connect", "method.response"],
+    };
+    let mut measured: Vec<&str> =
+        steps.into_iter().flat_map(|step| step.p50_us.keys().chain(step.p99_us.keys())).map(String::as_str).collect();
+    measured.sort_unstable();
+    measured.dedup();
+    let mut telling: Vec<&str> =
+        wanted.iter().filter_map(|wanted| measured.iter().find(|series| *series == wanted).copied()).collect();
+    if telling.is_empty() {
+        telling.extend(measured.first());
+    }
+    telling
+}
+
+/// Whether a step kept the thresholds.
+pub(super) const fn verdict(step: &CapacityStep) -> &'static str {
+    if step.kept { "kept" } else { "broken" }
+}
+
+/// Why it did not, with the kind of cause; empty if it did.
+pub(super) fn why(step: &CapacityStep) -> String {
+    match step.cause {
+        Some(cause) if step.cause_detail.is_empty() => cause.name().to_owned(),
+        // The column of what was throttled tells that.
+        Some(CapacityCause::Slo | CapacityCause::Throttled) | None => step.cause_detail.clone(),
+        Some(cause) => format!("{}: {}", cause.name(), step.cause_detail),
+    }
+}
+
+/// A percentile of a step, in microseconds, for people.
+pub(super) fn micros(value: Option<&u64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |micros| human_duration(*micros as f64 / 1e6))
+}
+
+/// A share in percent that may not be known.
+pub(super) fn share(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{} %", percent(value)))
+}
+
+/// One step of a search as a line: what is printed when it has ended.
+#[must_use]
+pub fn capacity_step(of: CapacityOf, step: &CapacityStep) -> String {
+    let mut line = format!("step {:02}  {} {}  {}", step.number, load(step.load), of.unit(), verdict(step));
+    if let Some(throttled) = step.throttled_pct {
+        let _ = write!(line, "  throttled {} %", percent(throttled));
+    }
+    if let Some(series) = telling(of, [step]).first() {
+        for (name, percentiles) in [("p50", &step.p50_us), ("p99", &step.p99_us)] {
+            if let Some(value) = percentiles.get(*series) {
+                let _ = write!(line, "  {name} {}", micros(Some(value)));
+            }
+        }
+    }
+    let why = why(step);
+    if !why.is_empty() {
+        let _ = write!(line, "  {why}");
+    }
+    let _ = write!(line, "  {}", human_duration(step.took_s));
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::capacity as samples;
+    use super::*;
+
+    #[test]
+    fn what_was_found_is_told_in_a_sentence() {
+        for (capacity, words) in [
+            (
+                samples::capacity(),
+                "40 to 41.8 calls/s (4.5 % wide); more is throttled: census.throttled.pct < 1 was 4.31 at 41.8 calls/s",
+            ),
+            (
+                samples::by_generator(),
+                "no limit of the hub was found: this machine's generator ends between 40 and 41.8 calls/s: schedule.lag \
+                 p99 was 43.1 ms, allowed are 10.0 ms",
+            ),
+            (
+                samples::nothing_kept(),
+                "less than 47.6 calls/s; even the least load that was tried is throttled: census.throttled.pct < 1 was \
+                 16 at 47.6 calls/s",
+            ),
+            (samples::nothing_broken(), "at least 40 calls/s; no load that was tried was too much"),
+            (CapacityResult::default(), "not known; no step came to an end"),
+        ] {
+            assert_eq!(headline(&capacity), words);
+        }
+    }
+
+    #[test]
+    fn a_generators_end_is_never_called_a_hubs_capacity() {
+        for (low, high) in [(Some(1.0), Some(2.0)), (Some(1.0), None), (None, Some(2.0)), (None, None)] {
+            let words = headline(&CapacityResult { low, high, ..samples::by_generator() });
+            assert!(words.starts_with("no limit of the hub was found: this machine's generator ends "), "{words}");
+        }
+        let notes = notes(&samples::by_generator());
+        assert!(notes[0].ends_with("this is within a fifth of it, and may be its limit rather than the hub's"));
+    }
+
+    #[test]
+    fn it_is_said_whether_the_search_has_finished() {
+        for (capacity, words) in [
+            (samples::capacity(), "finished: 10 steps in 96.4 s; wanted: 5 % wide at most"),
+            (samples::unfinished(), "not finished: 6 steps in 60.0 s; wanted: 5 % wide at most"),
+        ] {
+            assert_eq!(standing(&capacity), words);
+        }
+    }
+
+    #[test]
+    fn a_step_is_a_line() {
+        let capacity = samples::capacity();
+        let line = |number: usize| capacity_step(capacity.of, &capacity.steps[number - 1]);
+        assert_eq!(line(1), "step 01  10 calls/s  kept  throttled 0 %  p50 1.08 ms  p99 1.46 ms  8.50 s");
+        assert_eq!(
+            line(10),
+            "step 10  41.8 calls/s  broken  throttled 4.3 %  p50 1.09 ms  p99 3.51 ms  census.throttled.pct < 1 was \
+             4.31  14.2 s"
+        );
+        let mut bare = CapacityStep { throttled_pct: None, ..capacity.steps[0].clone() };
+        (bare.p50_us, bare.p99_us) = Default::default();
+        (bare.kept, bare.cause, bare.load) = (false, Some(CapacityCause::Errors), 1234.0);
+        assert_eq!(capacity_step(CapacityOf::Devices, &bare), "step 01  1234 devices  broken  errors  8.50 s");
+    }
+
+    #[test]
+    fn the_series_follow_what_is_looked_for() {
+        let mut steps = samples::capacity().steps;
+        assert_eq!(telling(CapacityOf::Calls, &steps), ["method.response", "update.overhead"]);
+        assert_eq!(telling(CapacityOf::Devices, &steps), ["method.response"]);
+        for step in &mut steps {
+            step.p50_us = [("twin.ack.completed".to_owned(), 5)].into();
+            step.p99_us.clear();
+        }
+        assert_eq!(telling(CapacityOf::Calls, &steps), ["twin.ack.completed"]);
+        assert!(telling(CapacityOf::Calls, &[]).is_empty());
+    }
+
+    #[test]
+    fn loads_have_no_needless_digits() {
+        for (value, text) in [(40.0, "40"), (41.8, "41.8"), (2.5, "2.50"), (1234.4, "1234"), (0.25, "0.25")] {
+            assert_eq!(load(value), text);
+        }
+    }
+}

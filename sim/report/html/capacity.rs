@@ -1,0 +1,185 @@
+//! The capacity that was found: in a sentence, as curves, and step by step.
+
+use super::blocks::{Cell, Figure, Part, Section, Table, Tone};
+use super::text;
+use crate::measure::{CapacityResult, CapacityStep, RunResult};
+use crate::report::capacity::{by_load, headline, is_generators, notes, standing, telling, verdict, why};
+use crate::report::chart::{LoadChart, LoadLine, LoadPoint, Look, Unit};
+
+/// What a column of figures says of a step.
+type Told<'a> = &'a dyn Fn(&CapacityStep) -> String;
+
+/// The section; none where no capacity was looked for.
+pub(super) fn capacity(result: &RunResult) -> Option<Section> {
+    let capacity = result.capacity.as_ref()?;
+    let tone = match (is_generators(capacity), capacity.finished) {
+        (true, _) | (_, false) => Tone::Doubt,
+        (false, true) => Tone::Good,
+    };
+    let mut parts = vec![
+        Part::Note(tone, format!("{}.", capitalised(&units(headline(capacity))))),
+        Part::text(format!("The search: {}.", units(standing(capacity)))),
+    ];
+    let notes: Vec<String> =
+        notes(capacity).into_iter().map(|note| format!("{}.", capitalised(&units(note)))).collect();
+    if !notes.is_empty() {
+        parts.push(Part::List(notes));
+    }
+    let steps = by_load(capacity);
+    if !steps.is_empty() {
+        let series = telling(capacity.of, steps.iter().copied());
+        parts.push(Part::text(
+            "In the pictures each step is a mark above the load that it offered: filled where it kept the thresholds, a \
+             cross where it broke them. The shade is the interval.",
+        ));
+        let figures =
+            achieved(capacity, &steps).into_iter().chain(series.iter().filter_map(|s| durations(capacity, &steps, s)));
+        parts.push(Part::Figures(figures.chain(throttled(capacity, &steps)).collect()));
+        parts.push(Part::Table(table(capacity, &steps, series.first().copied(), has_pages(result))));
+    }
+    if capacity.low.is_some() {
+        parts.push(Part::text("All else on this page is of the run that the lower end was confirmed by."));
+    }
+    Some(Section::new("capacity", "Capacity", parts))
+}
+
+/// A load without its unit.
+fn load(value: f64) -> String {
+    if value >= 999.5 { text::count(value.round() as u64) } else { crate::report::capacity::load(value) }
+}
+
+/// Whether steps have pages like this one. They are runs of the same plan, and lie beside this page.
+fn has_pages(result: &RunResult) -> bool {
+    result.plan["report"]["formats"].as_array().is_some_and(|formats| formats.iter().any(|format| format == "html"))
+}
+
+/// Words with the units of a page.
+fn units(words: String) -> String {
+    words.replace(" us", " µs").replace(" %", "\u{a0}%")
+}
+
+fn capitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A chart of this capacity, without lines.
+fn chart(capacity: &CapacityResult, id: &str, title: &str, unit: Unit, name: String) -> LoadChart {
+    let interval = (capacity.low.is_some() || capacity.high.is_some()).then_some((capacity.low, capacity.high));
+    LoadChart {
+        id: format!("capacity-{id}"),
+        title: title.to_owned(),
+        description: String::new(),
+        width: 440.0,
+        height: 290.0,
+        unit,
+        name,
+        load: format!("offered, {}", capacity.unit),
+        interval,
+        diagonal: None,
+        lines: Vec::new(),
+    }
+}
+
+/// A line through what `value` says of each step, and what a mark tells in words.
+fn line(
+    steps: &[&CapacityStep],
+    label: &str,
+    look: Look,
+    value: impl Fn(&CapacityStep) -> Option<f64>,
+    words: impl Fn(f64) -> String,
+) -> LoadLine {
+    let point = |step: &&CapacityStep| {
+        let value = value(step)?;
+        let tip = format!("step {}: {label} {} at {}, {}", step.number, words(value), load(step.load), verdict(step));
+        Some(LoadPoint { load: step.load, value, kept: step.kept, tip })
+    };
+    LoadLine { label: label.to_owned(), look, points: steps.iter().filter_map(point).collect() }
+}
+
+/// The picture with its table of the same values; `None` if there is nothing to show.
+fn figure(
+    mut chart: LoadChart,
+    caption: String,
+    steps: &[&CapacityStep],
+    columns: &[(&str, Told<'_>)],
+) -> Option<Figure> {
+    let told = |step: &&CapacityStep| {
+        let values: Vec<String> = columns.iter().map(|(name, value)| format!("{name} {}", value(step))).collect();
+        format!("{} ({}): {}", load(step.load), verdict(step), values.join(", "))
+    };
+    chart.description = format!("By load: {}.", steps.iter().map(told).collect::<Vec<_>>().join("; "));
+    let picture = chart.draw()?;
+    let heads: Vec<String> = columns.iter().map(|(name, _)| format!("#{name}")).collect();
+    let heads: Vec<&str> = ["step", "#offered"].into_iter().chain(heads.iter().map(String::as_str)).collect();
+    let mut table = Table::new(format!("{}, by load.", chart.title), &heads);
+    for step in steps {
+        let values = columns.iter().map(|(_, value)| Cell::from(value(step)));
+        let head = [Cell::from(format!("{} ({})", step.number, verdict(step))), Cell::from(load(step.load))];
+        table.row(head.into_iter().chain(values).collect());
+    }
+    Some(Figure { title: chart.title, caption, picture, is_wide: false, table: Some(table) })
+}
+
+fn achieved(capacity: &CapacityResult, steps: &[&CapacityStep]) -> Option<Figure> {
+    let value = |step: &CapacityStep| step.achieved;
+    let mut chart = chart(capacity, "achieved", "Offered against achieved", Unit::Rate, capacity.unit.clone());
+    chart.diagonal = Some("offered".to_owned());
+    chart.lines.push(line(steps, "achieved", Look::nth(0), value, load));
+    let caption = "On the thin line all that was offered was achieved.".to_owned();
+    figure(chart, caption, steps, &[("achieved", &|step| step.achieved.map_or_else(|| text::NONE.to_owned(), load))])
+}
+
+fn durations(capacity: &CapacityResult, steps: &[&CapacityStep], series: &str) -> Option<Figure> {
+    let p50 = |step: &CapacityStep| step.p50_us.get(series).copied();
+    let p99 = |step: &CapacityStep| step.p99_us.get(series).copied();
+    let seconds = |micros: Option<u64>| micros.map(|micros| micros as f64 / 1e6);
+    let mut chart = chart(capacity, &series.replace('.', "-"), series, Unit::Duration, "duration".to_owned());
+    chart.lines.push(line(steps, "p50", Look::nth(0), |step| seconds(p50(step)), text::duration));
+    chart.lines.push(line(steps, "p99", Look::second(), |step| seconds(p99(step)), text::duration));
+    chart.lines.retain(|line| !line.points.is_empty());
+    let told = |value: Option<u64>| value.map_or_else(|| text::NONE.to_owned(), text::micros);
+    let caption = "Its percentiles by load, where 10 samples lie beyond them.".to_owned();
+    figure(chart, caption, steps, &[("p50", &|step| told(p50(step))), ("p99", &|step| told(p99(step)))])
+}
+
+fn throttled(capacity: &CapacityResult, steps: &[&CapacityStep]) -> Option<Figure> {
+    let value = |step: &CapacityStep| step.throttled_pct;
+    let mut chart = chart(capacity, "throttled", "Throttled", Unit::Rate, "percent".to_owned());
+    chart.lines.push(line(steps, "throttled", Look::nth(0), value, |share| text::share(Some(share))));
+    let caption = "How much of what it was asked for the hub refused as too much, of the kind that it refused most of.";
+    figure(chart, caption.to_owned(), steps, &[("throttled", &|step| text::share(step.throttled_pct))])
+}
+
+/// Every step, by load. The pictures have tables of the other series.
+fn table(capacity: &CapacityResult, steps: &[&CapacityStep], series: Option<&str>, has_pages: bool) -> Table {
+    let offered = format!("#offered, {}", capacity.unit);
+    let mut columns = vec!["step", &offered, "for", "#achieved", "#throttled"];
+    if series.is_some() {
+        columns.extend(["#p50", "#p99"]);
+    }
+    columns.extend(["thresholds", "why", "#CPU", "#took"]);
+    let of = series.map(|series| format!(" p50 and p99 are of {series}.")).unwrap_or_default();
+    let caption = format!("The steps by load.{of} CPU is that of the generator and of embedded hubs, of all cores.");
+    let mut table = Table::new(caption, &columns);
+    for step in steps {
+        let page = has_pages.then(|| format!("steps/{:02}/report.html", step.number));
+        let mut row = vec![
+            Cell::from(step.number.to_string()).linked(page),
+            load(step.load).into(),
+            step.purpose.name().into(),
+            step.achieved.map_or_else(|| text::NONE.to_owned(), load).into(),
+            text::share(step.throttled_pct).into(),
+        ];
+        row.extend(series.iter().flat_map(|series| {
+            [&step.p50_us, &step.p99_us]
+                .map(|of| of.get(*series).map_or_else(|| text::NONE.to_owned(), |micros| text::micros(*micros)).into())
+        }));
+        row.push(Cell::toned(if step.kept { Tone::Good } else { Tone::Bad }, verdict(step)));
+        row.push(units(why(step)).into());
+        row.push(text::share(Some(step.cpu_percent)).into());
+        row.push(text::span(step.took_s).into());
+        table.row(row);
+    }
+    table
+}
