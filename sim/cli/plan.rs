@@ -29,7 +29,7 @@ pub(super) struct PlanCommand {
     tier: Option<Tier>,
     /// Units of the tier (F1: 1; S1 and S2: up to 200; S3: up to 10) (default: 1, or with the profile's own tier as many as
     /// the profile says)
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=200))]
     units: Option<u32>,
     /// When the roll-out is to be over, counted from its start, e.g. 4h
     #[arg(long, value_name = "TIME", value_parser = parse_deadline)]

@@ -13,7 +13,7 @@ const ANSWER: usize = 60;
 /// on average: reported properties with their metadata, as our devices write them.
 const ROWS: (f64, f64) = (430.0, 800.0);
 /// Bytes of a twin as a poll reads it, on average.
-const TWIN: usize = 1300;
+const TWIN: usize = 1000;
 /// Seconds of a day.
 const DAY_S: f64 = 86_400.0;
 

@@ -5,8 +5,8 @@ use serde::Serialize;
 /// A page that figures are from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Source {
-    /// Its name in Azure's documentation.
-    pub page: &'static str,
+    /// Its name in Azure's documentation; `None` for what stands on no page of it.
+    pub page: Option<&'static str>,
     /// How old the figures are.
     pub date: &'static str,
     /// Which figures.
@@ -16,14 +16,14 @@ pub struct Source {
 /// All of them. Prices are on none of these pages.
 pub const SOURCES: [Source; 4] = [
     Source {
-        page: "iot-hub-devguide-quotas-throttling",
+        page: Some("iot-hub-devguide-quotas-throttling"),
         date: "copy of 02/2023",
         of: "limits by operation, devices of a hub, jobs at once",
     },
-    Source { page: "iot-hub-scaling", date: "read 11/2026", of: "messages a day, units" },
-    Source { page: "iot-hub-devguide-pricing", date: "read 11/2026", of: "what is billed as a message" },
+    Source { page: Some("iot-hub-scaling"), date: "read 11/2026", of: "messages a day, units" },
+    Source { page: Some("iot-hub-devguide-pricing"), date: "read 11/2026", of: "what is billed as a message" },
     Source {
-        page: "none",
+        page: None,
         date: "unverified",
         of: "how much passes at once (a minute's worth here), the 500 devices of F1 (a secondary source)",
     },

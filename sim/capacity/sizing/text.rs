@@ -6,6 +6,9 @@ use super::size::{Need, Sizing};
 use crate::policy::Unit;
 use crate::report::{Align, columns, human_value, paragraph};
 
+/// What the figures are for.
+const COUNTED: &str =
+    "one hub; as many shards as fleet.shards says, one where it is auto; a device's delays by their means";
 /// What the figures leave out.
 const NOT_COUNTED: &str = "registering the devices, pings, what fails and is tried again, messages beside the roll-out's; \
                            prices, which are on none of these pages";
@@ -28,7 +31,7 @@ pub fn sizing_text(answer: &Answer) -> String {
         Some(sizing) => {
             sections.extend([summary(answer, sizing), phases(sizing), operations(sizing)]);
         }
-        None => sections.push(vec![format!("{}: {} devices, {}", answer.plan, answer.devices, answer.load)]),
+        None => sections.push(vec![format!("{}: {}", answer.plan, fleet(answer))]),
     }
     sections.push(tiers(answer));
     sections.push(figures(answer));
@@ -42,9 +45,9 @@ fn say(head: &str, text: &str) -> Vec<String> {
 
 fn summary(answer: &Answer, sizing: &Sizing) -> Vec<String> {
     let (tier, units) = (sizing.tier.name(), sizing.units);
-    let mut lines = vec![format!("{} on {tier} x {units}: {} devices, {}", answer.plan, answer.devices, answer.load)];
-    let takes = format!("{} at the limits' rates, {} at least", time(sizing.takes_s), time(sizing.at_least_s));
-    lines.extend(say("takes", &format!("{takes}, as a minute's worth of each limit passes at once")));
+    let mut lines = vec![format!("{} on {tier} x {units}: {}", answer.plan, fleet(answer))];
+    let takes = format!("{} at the limits' rates; {} at least", time(sizing.takes_s), time(sizing.at_least_s));
+    lines.extend(say("takes", &format!("{takes}, if a minute's worth of each passes at once")));
     lines.extend(say("binds", &binds(sizing)));
     let bears = format!(
         "{} in the long run, by {}; the plan wants {}",
@@ -74,6 +77,11 @@ fn summary(answer: &Answer, sizing: &Sizing) -> Vec<String> {
     lines
 }
 
+fn fleet(answer: &Answer) -> String {
+    let plural = if answer.devices == 1 { "" } else { "s" };
+    format!("{} device{plural}, {}", answer.devices, answer.load)
+}
+
 /// What keeps the roll-out from being quicker, in words.
 fn binds(sizing: &Sizing) -> String {
     match sizing.bound {
@@ -94,7 +102,7 @@ fn deadline(sizing: &Sizing, deadline_s: f64) -> String {
     } else if !sizing.fits {
         format!("{text}: missed, as the hub cannot have so many devices")
     } else if sizing.at_least_s <= deadline_s {
-        format!("{text}: missed by {}, unless much passes at once", time(sizing.takes_s - deadline_s))
+        format!("{text}: missed by {}, unless that much passes at once", time(sizing.takes_s - deadline_s))
     } else {
         format!("{text}: missed by {}", time(sizing.takes_s - deadline_s))
     }
@@ -194,9 +202,10 @@ fn enough(answer: &Answer) -> Vec<String> {
 fn figures(answer: &Answer) -> Vec<String> {
     let mut lines = vec!["Figures".to_owned()];
     for source in &answer.sources {
-        let from = if source.page == "none" { String::new() } else { format!("{}, ", source.page) };
+        let from = source.page.map_or_else(String::new, |page| format!("{page}, "));
         lines.extend(paragraph("  ", format!("{from}{}: {}", source.date, source.of).split(' '), " "));
     }
+    lines.extend(paragraph("  counted: ", COUNTED.split(' '), " "));
     lines.extend(paragraph("  not counted: ", NOT_COUNTED.split(' '), " "));
     lines
 }
