@@ -59,14 +59,11 @@ fn times_are_those_of_a_calculation_by_hand() {
 
 #[test]
 fn the_long_run_is_bound_by_the_tightest_limit() {
-    let long = format!("firmware.package_uri=https://example.com/{}", "x".repeat(9_000));
     for (profile, sets, tier, units, updates_per_s, binding) in [
         ("quickstart", vec![], Tier::S1, 1, 50.0 / 3.0, Operation::TwinUpdate),
         ("quickstart", vec![], Tier::S1, 200, 50.0 / 3.0, Operation::TwinUpdate),
         ("quickstart", vec![], Tier::S2, 20, 100.0 / 3.0, Operation::TwinUpdate),
         ("quickstart", vec![], Tier::S3, 2, 500.0 / 3.0, Operation::TwinUpdate),
-        // Three blocks of 4 KB.
-        ("quickstart", vec![long.as_str()], Tier::S1, 1, 40.0 / 3.0, Operation::Method),
         ("scheduled-job", vec![], Tier::S1, 1, 10.0, Operation::JobDevice),
         // 45 s, a look every 500 ms, one at once and one at the end.
         ("tutorial", vec![], Tier::F1, 1, 100.0 / 92.0, Operation::TwinRead),
@@ -84,6 +81,13 @@ fn the_long_run_is_bound_by_the_tightest_limit() {
         close(sizing.updates_per_s, updates_per_s);
         assert_eq!(sizing.binding, binding, "{profile} {sets:?}");
     }
+    // Calls of three blocks of 4 KB each, were there a profile that makes them.
+    let mut long = demand("quickstart", &[]);
+    assert_eq!(long.per_update[&Operation::Method], 1.0);
+    long.per_update.insert(Operation::Method, 3.0);
+    let sizing = Sizing::of(&long, Tier::S1, 1);
+    close(sizing.updates_per_s, 40.0 / 3.0);
+    assert_eq!(sizing.binding, Operation::Method);
 }
 
 #[test]
@@ -145,7 +149,7 @@ fn what_cannot_go_well_is_told_with_the_way_out() {
             "tutorial",
             vec!["fleet.devices=400", "load.in_flight=400"],
             Tier::S1,
-            "set observe.interval to 11.3s or more, or let observe.kind be query",
+            "set observe.interval to 4.9s or more, or let observe.kind be query",
         ),
         ("scheduled-job", vec!["fleet.devices=5000"], Tier::S1, "set load.rate to 10/s or less"),
         ("million", vec![], Tier::S2, "raise fleet.token_life"),
@@ -194,7 +198,7 @@ fn the_answer_for_people_and_for_programs() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn more_units_never_take_longer(
@@ -207,7 +211,7 @@ proptest! {
         let more = [
             &[][..],
             &["observe.kind=poll"],
-            &["load.via=job"],
+            &["load.via=job", "threshold=[]"],
             &["rollout.waves=[\"1%\", \"10%\", \"100%\"]", "rollout.pause=7s", "rollout.growth=2.0"],
             &["hub.kind=azure", "load.hold=20s"],
         ][kind];

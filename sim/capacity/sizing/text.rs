@@ -47,7 +47,7 @@ fn summary(answer: &Answer, sizing: &Sizing) -> Vec<String> {
     let (tier, units) = (sizing.tier.name(), sizing.units);
     let mut lines = vec![format!("{} on {tier} x {units}: {}", answer.plan, fleet(answer))];
     let takes = format!("{} at the limits' rates; {} at least", time(sizing.takes_s), time(sizing.at_least_s));
-    lines.extend(say("takes", &format!("{takes}, if a minute's worth of each passes at once")));
+    lines.extend(say("takes", &format!("{takes}, with a minute's worth of each at once")));
     lines.extend(say("binds", &binds(sizing)));
     let bears = format!(
         "{} in the long run, by {}; the plan wants {}",
@@ -102,7 +102,10 @@ fn deadline(sizing: &Sizing, deadline_s: f64) -> String {
     } else if !sizing.fits {
         format!("{text}: missed, as the hub cannot have so many devices")
     } else if sizing.at_least_s <= deadline_s {
-        format!("{text}: missed by {}, unless that much passes at once", time(sizing.takes_s - deadline_s))
+        format!(
+            "{text}: missed by {} at the limits' rates; what passes at once may save it",
+            time(sizing.takes_s - deadline_s)
+        )
     } else {
         format!("{text}: missed by {}", time(sizing.takes_s - deadline_s))
     }
