@@ -1,7 +1,7 @@
-//! How much load a hub can take: found by runs.
+//! How much load a hub can take: found by runs, and told by tables.
 //!
 //! [`find`] makes the runs of a search one after another, [`Search`] decides which come next, and what each of them showed is
-//! told by [`judge`].
+//! told by [`judge`]. What the tables of a tier allow without any run is [`Sizing`].
 
 mod conduct;
 mod earlier;
@@ -10,6 +10,7 @@ mod options;
 mod outcome;
 mod probe;
 mod search;
+mod sizing;
 mod step;
 
 pub use conduct::find;
@@ -17,4 +18,8 @@ pub use judge::{Judgement, judge};
 pub use options::{CapacityError, CapacityOptions, Found, News};
 pub use probe::Probe;
 pub use search::{Next, Search, Trial};
+pub use sizing::{
+    Answer, Bound, Brief, Course, Demand, Enough, Messages, Need, ObserverNeed, Phase, SOURCES, Sizing, Source,
+    TierAnswer, Wave, sizing_json, sizing_text,
+};
 pub use step::{StepPlan, settle};

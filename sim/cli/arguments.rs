@@ -9,6 +9,7 @@ use super::{
     drive::Drive,
     fleet::Fleet,
     hub::HubCommand,
+    plan::PlanCommand,
     profile::ProfileCommand,
     provision::{Cleanup, Provision},
     report::Report,
@@ -63,6 +64,8 @@ enum Command {
     Profile(ProfileCommand),
     /// Tell whether new results are worse than base ones, by statistics over runs
     Compare(Compare),
+    /// Tell what hub a profile needs, and how long it takes there, by the tables of Azure's tiers
+    Plan(PlanCommand),
     /// Tell whether this machine can carry a profile, and what mends it where it cannot
     Doctor(Doctor),
     /// Print the JSON Schema of results.json
@@ -86,6 +89,7 @@ impl Arguments {
             Command::Cleanup(command) => command.execute(),
             Command::Profile(command) => command.execute(),
             Command::Compare(command) => command.execute(),
+            Command::Plan(command) => command.execute(),
             Command::Doctor(command) => command.execute(),
             Command::Schema(command) => command.execute(),
             Command::Shard(command) => command.execute(),

@@ -8,6 +8,7 @@ mod doctor;
 mod drive;
 mod fleet;
 mod hub;
+mod plan;
 mod profile;
 mod provision;
 mod report;

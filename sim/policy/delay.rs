@@ -58,6 +58,20 @@ impl Delay {
         }
     }
 
+    /// The mean of many delays.
+    #[must_use]
+    pub fn mean(&self) -> Duration {
+        match *self {
+            Self::Fixed(duration) | Self::Exponential(duration) => duration,
+            Self::Uniform(low, high) => (low + high) / 2,
+            Self::LogNormal(p5, p95) => {
+                let (low, high) = (p5.as_secs_f64().ln(), p95.as_secs_f64().ln());
+                let deviation = (high - low) / (2.0 * Z95);
+                seconds((f64::midpoint(low, high) + deviation * deviation / 2.0).exp())
+            }
+        }
+    }
+
     /// A delay that is hardly ever exceeded (the 99.9th percentile; the maximum where there is one).
     #[must_use]
     pub fn upper(&self) -> Duration {
@@ -169,5 +183,15 @@ mod tests {
         let exponential = sorted("exp 1s");
         assert!((exponential.iter().sum::<f64>() / 10_000.0 - 1.0).abs() < 0.05);
         assert!(sorted("2s").iter().all(|&draw| draw == 2.0));
+    }
+
+    #[test]
+    fn the_mean_is_that_of_many_draws() {
+        for text in ["2s", "uniform 1s..3s", "lognormal 1s..3s", "lognormal 100ms..9s", "exp 1s"] {
+            let delay: Delay = text.parse().unwrap();
+            let drawn = sorted(text).iter().sum::<f64>() / 10_000.0;
+            let mean = delay.mean().as_secs_f64();
+            assert!((mean / drawn - 1.0).abs() < 0.06, "{text}: {mean} for {drawn}");
+        }
     }
 }

@@ -46,6 +46,7 @@ pub use openmetrics::{Moment, OpenMetrics, metrics, metrics_of_nothing};
 pub use repeats::{one_line, repeats};
 pub use results_json::{ResultsJson, from_json, is_result};
 pub use schema::results_schema;
+pub(crate) use table::{Align, columns, paragraph};
 pub use terminal::Terminal;
 
 use crate::measure::RunResult;

@@ -5,13 +5,13 @@ pub(super) const WIDTH: usize = 100;
 
 /// Which side of a column its cells keep to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// Lines of `rows`, each column as wide as its widest cell, two spaces before each.
-pub(super) fn columns(align: &[Align], rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn columns(align: &[Align], rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
     };
@@ -27,7 +27,7 @@ pub(super) fn columns(align: &[Align], rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// Lines of `items` after `head`, broken between items only and indented to stand behind `head`.
-pub(super) fn paragraph<S: AsRef<str>>(head: &str, items: impl IntoIterator<Item = S>, separator: &str) -> Vec<String> {
+pub(crate) fn paragraph<S: AsRef<str>>(head: &str, items: impl IntoIterator<Item = S>, separator: &str) -> Vec<String> {
     let indent = head.chars().count();
     let mut lines = vec![head.to_owned()];
     let mut length = indent;

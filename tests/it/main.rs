@@ -27,6 +27,7 @@ mod rollout;
 mod run;
 mod scheduled;
 mod shards;
+mod sizing;
 #[allow(dead_code, reason = "tests/accuracy needs the rest")]
 mod support;
 mod ten_drills;

@@ -1,0 +1,129 @@
+//! What somebody who asks for a hub is told: of the one that he asks for, of every tier, and which is enough.
+
+use serde::Serialize;
+
+use super::bound::Bound;
+use super::demand::Demand;
+use super::size::Sizing;
+use super::source::{SOURCES, Source};
+use crate::hub::{Operation, Tier};
+
+/// What a plan needs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Answer {
+    /// The plan's name.
+    pub plan: String,
+    /// Its devices.
+    pub devices: u32,
+    /// Its updates.
+    pub updates: u64,
+    /// Its load in words.
+    pub load: String,
+    /// Updates per second at most, as the plan wants them.
+    pub own_updates_per_s: f64,
+    /// The hub that was asked for, if one was.
+    pub hub: Option<Sizing>,
+    /// When it is to be over, in seconds from its start, if that was asked.
+    pub deadline_s: Option<f64>,
+    /// Whether it is by then: on the hub that was asked for, else on any. `None` without a deadline.
+    pub met: Option<bool>,
+    /// Every tier.
+    pub tiers: Vec<TierAnswer>,
+    /// The smallest that is enough: of the first tier that has one, with the fewest units; `None` if no hub is.
+    pub smallest: Option<Enough>,
+    /// Where the figures are from.
+    pub sources: [Source; SOURCES.len()],
+}
+
+/// A plan on a tier.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TierAnswer {
+    /// The tier.
+    pub tier: Tier,
+    /// With one unit, and with as many as there may be.
+    pub sizes: Vec<Brief>,
+    /// The fewest units that are enough: for the deadline, or without one to keep up with the plan's own rate; `None` if
+    /// none are.
+    pub enough_units: Option<u32>,
+}
+
+/// A hub that is enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Enough {
+    /// Its tier.
+    pub tier: Tier,
+    /// Its units.
+    pub units: u32,
+}
+
+/// A [`Sizing`] in short; its fields are those of the same names there.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "they are those of `Sizing`")]
+pub struct Brief {
+    pub units: u32,
+    pub fits: bool,
+    pub takes_s: f64,
+    pub at_least_s: f64,
+    pub bound: Bound,
+    pub updates_per_s: f64,
+    pub binding: Operation,
+    pub messages: u64,
+    pub messages_per_day: u64,
+    pub days: u64,
+}
+
+impl Brief {
+    fn of(sizing: &Sizing) -> Self {
+        Self {
+            units: sizing.units,
+            fits: sizing.fits,
+            takes_s: sizing.takes_s,
+            at_least_s: sizing.at_least_s,
+            bound: sizing.bound,
+            updates_per_s: sizing.updates_per_s,
+            binding: sizing.binding,
+            messages: sizing.messages.total,
+            messages_per_day: sizing.messages.per_day,
+            days: sizing.messages.days,
+        }
+    }
+}
+
+impl Answer {
+    /// What `demand` needs; of the hub that is asked for as well, if one is. `deadline_s` is when it is to be over, in
+    /// seconds.
+    #[must_use]
+    pub fn of(demand: &Demand, hub: Option<(Tier, u32)>, deadline_s: Option<f64>) -> Self {
+        let is_enough = |sizing: &Sizing| match deadline_s {
+            Some(deadline_s) => sizing.meets(deadline_s),
+            None => sizing.keeps_up_with(demand.own_rate),
+        };
+        let tier = |tier: Tier| {
+            let (one, most) = tier.units().into_inner();
+            let ends = if one == most { vec![one] } else { vec![one, most] };
+            TierAnswer {
+                tier,
+                sizes: ends.into_iter().map(|units| Brief::of(&Sizing::of(demand, tier, units))).collect(),
+                enough_units: tier.units().find(|units| is_enough(&Sizing::of(demand, tier, *units))),
+            }
+        };
+        let tiers: Vec<TierAnswer> = Tier::ALL.into_iter().map(tier).collect();
+        let smallest = tiers.iter().find_map(|row| Some(Enough { tier: row.tier, units: row.enough_units? }));
+        let hub = hub.map(|(tier, units)| Sizing::of(demand, tier, units));
+        let met = deadline_s
+            .map(|deadline_s| hub.as_ref().map_or(smallest.is_some(), |sizing: &Sizing| sizing.meets(deadline_s)));
+        Self {
+            plan: demand.name.clone(),
+            devices: demand.devices,
+            updates: demand.updates,
+            load: demand.load.clone(),
+            own_updates_per_s: demand.own_rate,
+            hub,
+            deadline_s,
+            met,
+            tiers,
+            smallest,
+            sources: SOURCES,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What a plan asks of a hub, whatever its tier: read off what fleet and driver really do.
+
+use super::bound::Bound;
+use super::buckets::Amounts;
+use crate::device::Image;
+use crate::driver::{ObserveKind, Via};
+use crate::hub::Operation;
+use crate::policy::{Arrivals, Load};
+use crate::profile::{HubPlan, Plan};
+
+/// A method call is metered by so many bytes of its payload (8.1).
+const METHOD_BLOCK: usize = 4096;
+/// Reports of an update in which nothing goes wrong: `downloading`, `applying`, `completed`.
+const REPORTS: f64 = 3.0;
+/// Rows of a page of a query's results, as the driver asks for them.
+pub(super) const PAGE: f64 = 1000.0;
+/// An id of an update: the run's id and a number.
+const UPDATE_ID: &str = "00000000000-0000000";
+/// How far the driver's queries reach back with a hub whose index may lag, unless the plan says otherwise, in seconds.
+const OVERLAP_S: f64 = 1.0;
+
+/// What a plan asks of a hub. Nothing fails, and nobody has to try anything again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Demand {
+    /// The plan's name.
+    pub name: String,
+    /// Devices.
+    pub devices: u32,
+    /// Updates.
+    pub updates: u64,
+    /// The load in words.
+    pub load: String,
+    /// Connections per second, as the plan wants them.
+    pub connect_rate: f64,
+    /// What all devices together cost as they come online.
+    pub connecting: Amounts,
+    /// What each update costs, on average.
+    pub per_update: Amounts,
+    /// Pages that the observer's first looks read.
+    pub first_pages: u64,
+    /// Idle time before the load, in seconds.
+    pub hold_s: f64,
+    /// Idle time between two waves, in seconds.
+    pub pause_s: f64,
+    /// The waves; one without a roll-out.
+    pub waves: Vec<Wave>,
+    /// Updates per second at most, as the plan wants them.
+    pub own_rate: f64,
+    /// What a device takes on average until its first report, and for the whole update, in seconds.
+    pub update_s: (f64, f64),
+    /// Seconds between two looks of the observer, and how far a query of it reaches back.
+    pub look_s: (f64, f64),
+    /// Whether it queries, rather than polls.
+    pub queries: bool,
+    /// Processes that observe.
+    pub shards: u32,
+    /// Devices of each job; `None` where calls are made one by one.
+    pub job_devices: Option<u32>,
+    /// Bytes of a call's payload.
+    pub payload_bytes: usize,
+    /// Reports of a download's progress in each update.
+    pub progress_reports: f64,
+    /// How long a device's token lives, in seconds.
+    pub token_life_s: f64,
+}
+
+/// A wave of a roll-out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wave {
+    /// Its updates.
+    pub updates: u64,
+    /// How long it takes on a hub without limits, in seconds.
+    pub own_s: f64,
+    /// What keeps it from being shorter there.
+    pub bound: Bound,
+}
+
+impl Demand {
+    /// That of `plan`.
+    #[must_use]
+    pub fn of(plan: &Plan) -> Self {
+        let (fleet, driver) = (&plan.fleet, &plan.driver);
+        let devices = f64::from(fleet.devices);
+        let update_s = update_s(plan);
+        let look_s = driver.observe.interval.as_secs_f64();
+        // The embedded hub's answers hold all that had changed when it was asked.
+        let auto = if matches!(plan.hub, HubPlan::Azure) { OVERLAP_S } else { 0.0 };
+        let overlap_s = driver.observe.overlap.map_or(auto, |overlap| overlap.as_secs_f64());
+        let payload_bytes = payload_bytes(plan);
+        let progress = plan.firmware.downloads().and_then(|download| download.progress);
+        let progress_reports = progress.map_or(0.0, |step| f64::from(100 / step.max(1)));
+        let shards = plan.shards.unwrap_or(1).clamp(1, fleet.devices.max(1));
+        let mut per_update = Amounts::from([(Operation::TwinUpdate, REPORTS + progress_reports)]);
+        let job_devices = driver.via.job_devices();
+        match driver.via {
+            Via::Calls => {
+                per_update.insert(Operation::Method, payload_bytes.div_ceil(METHOD_BLOCK).max(1) as f64);
+            }
+            Via::Job { devices } => {
+                // It is scheduled, asked for once when it has ended, and its rows are read.
+                let share = 1.0 / f64::from(devices.max(1));
+                per_update.insert(Operation::JobDevice, 1.0);
+                per_update.insert(Operation::Job, 2.0 * share);
+                per_update.insert(Operation::Query, share);
+            }
+        }
+        let queries = driver.observe.kind == ObserveKind::Query;
+        if !queries {
+            // One look at once, one as the update ends, and between them one an interval.
+            per_update.insert(Operation::TwinRead, 2.0 + update_s.1 / look_s);
+        }
+        Self {
+            name: plan.name.clone(),
+            devices: fleet.devices,
+            updates: plan.updates(),
+            load: plan.load_in_words(),
+            connect_rate: fleet.connect_rate,
+            connecting: Amounts::from([(Operation::Connect, devices), (Operation::TwinUpdate, devices)]),
+            // All devices, and then what changed meanwhile.
+            first_pages: u64::from(shards) * (u64::from(fleet.devices.div_ceil(shards)).div_ceil(PAGE as u64) + 1),
+            hold_s: plan.hold.as_secs_f64(),
+            pause_s: driver.rollout.as_ref().map_or(0.0, |rollout| rollout.pause.as_secs_f64()),
+            waves: waves(plan, update_s.1),
+            own_rate: own_rate(plan, update_s.1),
+            per_update,
+            update_s,
+            look_s: (look_s, overlap_s),
+            queries,
+            shards,
+            job_devices,
+            payload_bytes,
+            progress_reports,
+            token_life_s: fleet.token_life.as_secs_f64(),
+        }
+    }
+
+    /// What so many updates cost.
+    pub(super) fn of_updates(&self, updates: u64) -> Amounts {
+        self.per_update.iter().map(|(operation, amount)| (*operation, amount * updates as f64)).collect()
+    }
+
+    /// How long after the first call an operation can come first, and how long the roll-out goes on after the last.
+    pub(super) fn around(&self, operation: Operation) -> (f64, f64) {
+        match operation {
+            Operation::TwinUpdate => (self.update_s.0, 0.0),
+            Operation::Method | Operation::JobDevice | Operation::Job => (0.0, self.update_s.1),
+            _ => (0.0, 0.0),
+        }
+    }
+
+    /// What a single operation costs.
+    pub(super) fn unit(&self, operation: Operation) -> f64 {
+        match operation {
+            Operation::Method => self.per_update.get(&operation).copied().unwrap_or(1.0),
+            _ => 1.0,
+        }
+    }
+}
+
+/// What a device takes on average until its first report, and for the whole update, in seconds.
+fn update_s(plan: &Plan) -> (f64, f64) {
+    let firmware = &plan.firmware;
+    let wait = firmware.wait.mean().as_secs_f64();
+    let download = firmware.image.as_ref().map_or_else(|| firmware.download.mean(), Image::duration);
+    (wait, wait + download.as_secs_f64() + firmware.apply.mean().as_secs_f64())
+}
+
+/// Updates per second for which the fleet's bandwidth suffices, where that is known.
+fn downloads_per_s(plan: &Plan) -> Option<f64> {
+    let Some(Image::Hub { size, download }) = &plan.firmware.image else { return None };
+    Some(download.fleet_bandwidth? as f64 / (*size).max(1) as f64)
+}
+
+fn own_rate(plan: &Plan, update_s: f64) -> f64 {
+    let called = match plan.driver.load {
+        Load::Open { rate, .. } => plan.driver.peak_rate().unwrap_or(rate),
+        Load::Closed { in_flight } => in_progress(plan, in_flight) / update_s.max(f64::EPSILON),
+    };
+    downloads_per_s(plan).map_or(called, |downloads| called.min(downloads))
+}
+
+/// A device has one update at a time.
+fn in_progress(plan: &Plan, in_flight: u32) -> f64 {
+    f64::from(in_flight.min(plan.fleet.devices).max(1))
+}
+
+fn waves(plan: &Plan, update_s: f64) -> Vec<Wave> {
+    let (driver, rollout) = (&plan.driver, plan.driver.rollout.as_ref());
+    let sizes: Vec<u64> = rollout.map_or_else(
+        || vec![plan.updates()],
+        |rollout| (0..rollout.len()).map(|wave| rollout.places(wave)).map(|its| its.end - its.start).collect(),
+    );
+    let spans = Arrivals::spans(plan.seed, &driver.load, plan.updates(), rollout);
+    let wave = |(number, updates): (usize, u64)| {
+        let called = match driver.load {
+            Load::Open { .. } => {
+                let last = spans.get(number).map_or(0.0, |(_, last)| last.as_secs_f64());
+                let bound = if last > update_s { Bound::Schedule } else { Bound::Device };
+                (last + update_s, bound)
+            }
+            Load::Closed { in_flight } => {
+                let rounds = updates as f64 / in_progress(plan, in_flight);
+                (rounds.max(1.0) * update_s, if rounds > 1.0 { Bound::InFlight } else { Bound::Device })
+            }
+        };
+        let downloaded = downloads_per_s(plan).map_or(0.0, |rate| updates as f64 / rate);
+        let (own_s, bound) = if downloaded > called.0 { (downloaded, Bound::FleetBandwidth) } else { called };
+        Wave { updates, own_s, bound }
+    };
+    sizes.into_iter().enumerate().map(wave).collect()
+}
+
+/// Bytes of what a call tells a device.
+fn payload_bytes(plan: &Plan) -> usize {
+    let driver = &plan.driver;
+    let mut payload = serde_json::Map::new();
+    let package = match &plan.firmware.image {
+        Some(Image::Url { url, .. }) => url,
+        _ => &driver.package_uri,
+    };
+    payload.insert("fwPackageUri".to_owned(), package.as_str().into());
+    if plan.firmware.downloads().is_some() {
+        payload.insert("fwPackageCheckValue".to_owned(), "0".repeat(64).into());
+    }
+    if driver.update_id {
+        payload.insert("updateId".to_owned(), UPDATE_ID.into());
+    }
+    if let Some(version) = &driver.version {
+        payload.insert("fwVersion".to_owned(), version.as_str().into());
+    }
+    serde_json::Value::Object(payload).to_string().len()
+}

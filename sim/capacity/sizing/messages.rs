@@ -1,0 +1,77 @@
+//! What a roll-out is billed (8.2).
+
+use serde::Serialize;
+
+use super::demand::Demand;
+use crate::hub::{HubLimits, Operation};
+
+/// Bytes of a report, at most.
+const REPORT: usize = 250;
+/// Bytes of a device's answer to a call.
+const ANSWER: usize = 60;
+/// Bytes of a row of a query's results, of a device that has just come online, and of one that reported about an update,
+/// on average: reported properties with their metadata, as our devices write them.
+const ROWS: (f64, f64) = (430.0, 800.0);
+/// Bytes of a twin as a poll reads it, on average.
+const TWIN: usize = 1000;
+/// Seconds of a day.
+const DAY_S: f64 = 86_400.0;
+
+/// Messages that a roll-out is billed; those of queries are an estimate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Messages {
+    /// Reports of devices that come online.
+    pub connecting: u64,
+    /// Calls and their answers; by jobs, what they do on each device.
+    pub calls: u64,
+    /// Reports of updates.
+    pub reports: u64,
+    /// What the observer reads.
+    pub observing: u64,
+    /// All of them.
+    pub total: u64,
+    /// What the hub takes in a day.
+    pub per_day: u64,
+    /// Days of UTC whose messages that takes.
+    pub days: u64,
+}
+
+impl Messages {
+    /// Those of `demand`, whose load takes so many seconds and whose observer looks once in `look_s`.
+    pub(super) fn of(demand: &Demand, limits: &HubLimits, load_s: f64, look_s: f64) -> Self {
+        let block = limits.message_bytes.max(1);
+        let blocks = |bytes: usize| bytes.div_ceil(block).max(1) as u64;
+        let amount = |operation| demand.per_update.get(&operation).copied().unwrap_or_default();
+        let answer = if demand.job_devices.is_some() { 0 } else { blocks(ANSWER) };
+        let connecting = u64::from(demand.devices) * blocks(REPORT);
+        let calls = demand.updates * (blocks(demand.payload_bytes) + answer);
+        let changes = amount(Operation::TwinUpdate) * demand.updates as f64;
+        let reports = changes as u64 * blocks(REPORT);
+        // A look costs a message, and one more for each block of its rows. The first reads the whole fleet.
+        let mut observed = demand.first_pages as f64 + f64::from(demand.devices) * ROWS.0 / block as f64;
+        if demand.queries {
+            let looks = f64::from(demand.shards) * (load_s / look_s).ceil();
+            // What a query reaches back it reads again.
+            let rows = changes * (look_s + demand.look_s.1) / look_s;
+            observed += looks + rows * ROWS.1 / block as f64;
+        }
+        observed += amount(Operation::TwinRead) * demand.updates as f64 * blocks(TWIN) as f64;
+        let observing = observed.ceil() as u64;
+        let total = connecting + calls + reports + observing;
+        let per_day = limits.messages_per_day.unwrap_or(u64::MAX);
+        Self { connecting, calls, reports, observing, total, per_day, days: total.div_ceil(per_day).max(1) }
+    }
+
+    /// How long they take at least, in seconds, if the first day's are used from its midnight on: the last day's begin at
+    /// theirs.
+    #[must_use]
+    pub fn least_s(&self) -> f64 {
+        self.days.saturating_sub(1) as f64 * DAY_S
+    }
+
+    /// What they are of a day's, in percent.
+    #[must_use]
+    pub fn percent(&self) -> f64 {
+        self.total as f64 * 100.0 / self.per_day.max(1) as f64
+    }
+}

@@ -1,0 +1,149 @@
+//! A plan on a hub of one tier, with so many units.
+
+use serde::Serialize;
+
+use super::bound::Bound;
+use super::buckets::Buckets;
+use super::course::Course;
+use super::demand::Demand;
+use super::findings;
+use super::messages::Messages;
+use super::observer::ObserverNeed;
+use crate::hub::{HubLimits, Operation, Tier};
+
+/// What is to be expected of a plan on one hub.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Sizing {
+    /// The hub's tier.
+    pub tier: Tier,
+    /// Its units.
+    pub units: u32,
+    /// Whether it can have so many devices at all; if not, the rest is what would be.
+    pub fits: bool,
+    /// How long the roll-out takes at the rates of the limits, its days of messages included, in seconds.
+    pub takes_s: f64,
+    /// How long it takes at least, as some of it passes at once, in seconds.
+    pub at_least_s: f64,
+    /// What keeps it from taking less than `takes_s`.
+    pub bound: Bound,
+    /// Updates per second that the hub bears in the long run, whatever the plan's own rate is.
+    pub updates_per_s: f64,
+    /// The operation whose limit that is.
+    pub binding: Operation,
+    /// At the rates of the limits.
+    pub at_rates: Course,
+    /// With what passes at once after a silence.
+    pub with_bursts: Course,
+    /// What is asked of each limit.
+    pub operations: Vec<Need>,
+    /// What the observer's queries need; `None` if it makes none.
+    pub observer: Option<ObserverNeed>,
+    /// What is billed.
+    pub messages: Messages,
+    /// What else is to be known, in sentences.
+    pub findings: Vec<String>,
+}
+
+/// What a plan asks of one limit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Need {
+    /// The operation.
+    pub operation: Operation,
+    /// Until every device is online and the fleet was looked at.
+    pub connecting: f64,
+    /// Of each update, on average; the observer's own queries are no part of it.
+    pub per_update: f64,
+    /// In the whole roll-out.
+    pub in_all: f64,
+    /// The limit, per second.
+    pub limit_per_s: f64,
+    /// What passes at once after a silence.
+    pub burst: f64,
+    /// What all of it takes at the limit's rate alone, in seconds.
+    pub alone_s: f64,
+    /// Updates per second that the limit bears; `None` where updates cost nothing of it.
+    pub updates_per_s: Option<f64>,
+}
+
+impl Sizing {
+    /// That of `demand` on a hub of `tier` with so many `units`; those beyond [`Tier::units`] are left out.
+    #[must_use]
+    pub fn of(demand: &Demand, tier: Tier, units: u32) -> Self {
+        let units = units.clamp(*tier.units().start(), *tier.units().end());
+        let limits = HubLimits::of(tier, units);
+        let buckets = |bursts| Buckets::new(&limits, bursts, |operation| demand.unit(operation));
+        let (at_rates, with_bursts) = (Course::of(demand, buckets(false)), Course::of(demand, buckets(true)));
+        let load_s = at_rates.updating.s + at_rates.idle_s - demand.hold_s;
+        let observer = ObserverNeed::of(demand, limits.throttles.get(&Operation::Query), load_s);
+        let look_s = observer.map_or(demand.look_s.0, |observer| observer.effective_s());
+        let messages = Messages::of(demand, &limits, load_s, look_s);
+        let operations = needs(demand, &limits, load_s / look_s);
+        let tightest = operations.iter().filter_map(|need| Some((need.updates_per_s?, need.operation)));
+        let tightest = tightest.min_by(|a, b| a.0.total_cmp(&b.0));
+        // Every update has its reports.
+        let (updates_per_s, binding) = tightest.unwrap_or((f64::INFINITY, Operation::TwinUpdate));
+        let quota_s = messages.least_s();
+        let bound = if quota_s > at_rates.total_s { Bound::Quota } else { at_rates.bound() };
+        let mut sizing = Self {
+            tier,
+            units,
+            fits: limits.devices.is_none_or(|most| u64::from(demand.devices) <= most),
+            takes_s: at_rates.total_s.max(quota_s),
+            at_least_s: with_bursts.total_s.max(quota_s),
+            bound,
+            updates_per_s,
+            binding,
+            at_rates,
+            with_bursts,
+            operations,
+            observer,
+            messages,
+            findings: Vec::new(),
+        };
+        sizing.findings = findings::of(demand, &sizing, &limits);
+        sizing
+    }
+
+    /// What is asked of the limit of `operation`.
+    #[must_use]
+    pub fn need(&self, operation: Operation) -> Option<&Need> {
+        self.operations.iter().find(|need| need.operation == operation)
+    }
+
+    /// Whether all of it can be done in so many seconds, at the rates of the limits.
+    #[must_use]
+    pub fn meets(&self, deadline_s: f64) -> bool {
+        self.fits && self.takes_s <= deadline_s
+    }
+
+    /// Whether the hub bears so many updates per second, and the roll-out's messages in a day.
+    #[must_use]
+    pub fn keeps_up_with(&self, updates_per_s: f64) -> bool {
+        self.fits && self.messages.days == 1 && self.updates_per_s >= updates_per_s
+    }
+}
+
+/// The limits that are drawn on, with an observer that looks so often.
+fn needs(demand: &Demand, limits: &HubLimits, looks: f64) -> Vec<Need> {
+    let need = |operation: Operation| {
+        let limit = limits.throttles.get(&operation)?;
+        let per_update = demand.per_update.get(&operation).copied().unwrap_or_default();
+        let (connecting, observing) = match operation {
+            Operation::Query if demand.queries => (demand.first_pages as f64, f64::from(demand.shards) * looks.ceil()),
+            Operation::Query => (demand.first_pages as f64, 0.0),
+            _ => (demand.connecting.get(&operation).copied().unwrap_or_default(), 0.0),
+        };
+        let in_all = connecting + per_update * demand.updates as f64 + observing;
+        (in_all > 0.0).then(|| Need {
+            operation,
+            connecting,
+            per_update,
+            in_all,
+            limit_per_s: limit.rate,
+            burst: limit.burst,
+            alone_s: in_all / limit.rate,
+            updates_per_s: (per_update > 0.0).then(|| limit.rate / per_update),
+        })
+    };
+    Operation::ALL.into_iter().filter_map(need).collect()
+}

@@ -1,0 +1,52 @@
+//! `twinstorm plan`: what hub a profile needs.
+
+use serde_json::Value;
+
+use crate::support::run;
+
+#[test]
+fn a_hub_is_sized_by_the_tables_and_nothing_runs() {
+    let told = run(&["plan", "tier-s1", "--format", "json"]).expect(0);
+    let answer: Value = serde_json::from_str(&told.stdout).unwrap();
+    let hub = &answer["hub"];
+    assert_eq!((hub["tier"].as_str(), hub["units"].as_u64()), (Some("S1"), Some(1)), "the profile's own");
+    assert_eq!(hub["binding"], "twin_update");
+    let updates = hub["updates_per_s"].as_f64().unwrap();
+    assert!((updates - 50.0 / 3.0).abs() < 1e-9, "{updates}");
+    assert_eq!(answer["sources"][0]["page"], "iot-hub-devguide-quotas-throttling");
+
+    // What changes a plan for a run changes it here.
+    let changed = ["plan", "quickstart", "--devices", "300", "--rate", "5", "--set", "observe.interval=3s"];
+    let told = run(&[&changed[..], &["--tier", "F1"]].concat()).expect(0);
+    assert!(told.stdout.starts_with("quickstart on F1 x 1: 300 devices, 5 method calls/s\n"), "{}", told.stdout);
+    let told = run(&changed).expect(0);
+    assert!(told.stdout.contains("the smallest is F1 x 1."), "{}", told.stdout);
+}
+
+#[test]
+fn a_missed_deadline_is_told_by_the_exit_code() {
+    run(&["plan", "tier-s1", "--deadline", "4h"]).expect(0);
+    let told = run(&["plan", "tier-s1", "--deadline", "1m"]).expect(99);
+    assert!(told.stdout.contains("deadline   1 m 00 s: missed by "), "{}", told.stdout);
+    run(&["plan", "tier-s1", "--tier", "S3", "--units", "10", "--deadline", "1m"]).expect(0);
+    // Without a hub: whether there is any.
+    run(&["plan", "quickstart", "--deadline", "1m"]).expect(0);
+    run(&["plan", "quickstart", "--deadline", "1s"]).expect(99);
+}
+
+#[test]
+fn what_no_hub_can_be_is_wrong_usage() {
+    for (words, says) in [
+        (&["quickstart", "--units", "3"][..], "of which tier? Say --tier"),
+        (&["quickstart", "--tier", "s1"], "allowed are F1, S1, S2, S3"),
+        (&["quickstart", "--tier", "S3", "--units", "11"], "a hub of the tier S3 has from 1 to 10"),
+        (&["quickstart", "--tier", "S1", "--units", "0"], "0 is not in 1..=200"),
+        (&["quickstart", "--deadline", "soon"], "is not a duration"),
+        (&["quickstart", "--deadline", "0s"], "longer than nothing"),
+        (&["nowhere"], "there is no profile `nowhere`"),
+    ] {
+        let told = run(&[&["plan"], words].concat()).expect(2);
+        assert!(told.stderr.contains(says), "{words:?}: {}", told.stderr);
+        assert_eq!(told.stdout, "");
+    }
+}
