@@ -82,6 +82,9 @@ pub mod fuzz;
 #[doc(hidden)]
 pub mod cli;
 
+#[doc(hidden)]
+pub mod capacity;
+
 pub mod run;
 
 #[doc(hidden)]

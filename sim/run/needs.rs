@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::placement::Placement;
 use crate::policy::Load;
-use crate::profile::{HubPlan, Plan};
+use crate::profile::Plan;
 use crate::shard::Roles;
 
 /// Memory of a process before any device, in bytes: the program, threads, runtimes, histograms.
@@ -80,11 +80,7 @@ impl Needs {
             _ => 0.0,
         };
         let tls = if plan.fleet.transport.is_secure() { TLS } else { 0 };
-        let hub_workers = match plan.hub {
-            HubPlan::Embedded { workers, .. } => workers,
-            HubPlan::Azure => 0,
-        };
-        let workers = (shards * plan.fleet.workers + hubs * hub_workers) as u64;
+        let workers = (shards * plan.fleet.workers + hubs * plan.hub.workers()) as u64;
         Self {
             shards,
             hubs,
