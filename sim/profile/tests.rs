@@ -132,7 +132,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[hub]\nkind = 'null'\n[fleet]\ntransport = 'wss'", 4, "cannot be `wss` with `hub.kind = \"null\"`"),
         ("[hub]\nkind = 'null'\n[load]\nvia = 'job'", 4, "cannot be `job` with `hub.kind = \"null\"`"),
         ("[hub]\nkind = 'null'\n[[fault]]\nkind = 'hub_down'", 4, "cannot be `hub_down` on a hub that is not embedded"),
-        ("[hub]\nkind = 'null'\n[[fault]]\nkind = 'wrong_key'", 4, "it looks at no token"),
+        ("[hub]\nkind = 'null'\n[[fault]]\nkind = 'wrong_key'\nselect = 'all'", 4, "it looks at no token"),
         ("[hub]\ntier = 'B1'", 2, "`hub.tier` cannot be `B1`: allowed are `none`, `F1`, `S1`, `S2`, `S3`"),
         ("[hub]\ntier = 'F1'\nunits = 2", 3, "`hub.units` must be from 1 to 1: a hub of the tier F1 has no more units"),
         ("[hub]\ntier = 'S3'\nunits = 11", 3, "must be from 1 to 10"),

@@ -193,6 +193,7 @@ pub(super) fn sample() -> RunResult {
         load: Some(LoadSpan { from_s: 3.0, to_s: 23.5 }),
         drill: Some(drill()),
         events: Some(EventCounts { written: 6_958, dropped: 2 }),
+        capacity: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::placement::Placement;
 use crate::policy::Load;
-use crate::profile::Plan;
+use crate::profile::{HubPlan, Plan};
 use crate::shard::Roles;
 
 /// Memory of a process before any device, in bytes: the program, threads, runtimes, histograms.
@@ -35,6 +35,8 @@ const THREADS: u64 = 6;
 pub(super) struct Needs {
     pub(super) shards: usize,
     pub(super) hubs: usize,
+    /// What they are called.
+    pub(super) hub_name: &'static str,
     /// Descriptors of the process that needs most.
     pub(super) descriptors: u64,
     /// Descriptors of all processes.
@@ -84,6 +86,7 @@ impl Needs {
         Self {
             shards,
             hubs,
+            hub_name: if matches!(plan.hub, HubPlan::Null { .. }) { "null hub" } else { "embedded hub" },
             descriptors: each.iter().copied().max().unwrap_or_default(),
             files: each.iter().sum(),
             sockets: connections * ends,
@@ -106,7 +109,7 @@ impl Needs {
         let plural = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
         match self.hubs {
             0 => plural(self.shards, "shard"),
-            hubs => format!("{} and {}", plural(self.shards, "shard"), plural(hubs, "embedded hub")),
+            hubs => format!("{} and {}", plural(self.shards, "shard"), plural(hubs, self.hub_name)),
         }
     }
 
