@@ -3,6 +3,7 @@
 //! [`find`] makes the runs of a search one after another, [`Search`] decides which come next, and what each of them showed is
 //! told by [`judge`]. What the tables of a tier allow without any run is [`Sizing`].
 
+mod calibration;
 mod conduct;
 mod earlier;
 mod judge;
@@ -13,6 +14,7 @@ mod search;
 mod sizing;
 mod step;
 
+pub use calibration::{CALIBRATION_FILE, Calibration, CalibrationError, Calibrations, near};
 pub use conduct::find;
 pub use judge::{Judgement, judge};
 pub use options::{CapacityError, CapacityOptions, Found, News};

@@ -119,6 +119,7 @@ impl HubCommand {
             slow: HubDelays::default(),
             limits: self.limits()?,
             door: DoorLimits::default(),
+            acknowledge_only: false,
         };
         let bound = Hub::bind(config).map_err(CommandError::other)?;
         let mut identity = match self.host.first() {

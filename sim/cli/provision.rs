@@ -71,11 +71,11 @@ impl Common {
             Ok(_) => Err(CommandError::usage("--rate must be above 0")),
             Err(error) => Err(CommandError::usage(format!("--rate: {error}"))),
         });
-        if self.options.hub.as_deref() == Some("embedded") {
-            return Err(CommandError::usage(
-                "--hub embedded: an embedded hub creates its devices itself; leave --hub out, and name the hub in \
-                 IOTHUB_CONNECTION_STRING",
-            ));
+        if let Some(kind @ ("embedded" | "null")) = self.options.hub.as_deref() {
+            return Err(CommandError::usage(format!(
+                "--hub {kind}: such a hub creates its devices itself; leave --hub out, and name the hub in \
+                 IOTHUB_CONNECTION_STRING"
+            )));
         }
         Ok(RegistryOptions {
             plan: self.options.plan(&self.profile)?.without_embedded_hub(),

@@ -24,7 +24,8 @@ pub(super) struct DeviceOptions {
     /// Devices in the fleet (fleet.devices)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     devices: Option<String>,
-    /// The hub: `embedded`, or `azure` for the one that the environment names (hub.kind)
+    /// The hub: `embedded`, `azure` for the one that the environment names, or `null` for one that only acknowledges
+    /// (hub.kind)
     #[arg(long, value_name = "HUB")]
     pub(super) hub: Option<String>,
     /// Set a value of the profile, e.g. `--set load.rate=200` (a TOML value or bare text); lists are reached into by number

@@ -38,6 +38,10 @@ pub struct HubConfig {
     pub limits: Option<HubLimits>,
     /// What it grants to whoever connects.
     pub door: DoorLimits,
+    /// Whether it only acknowledges: no tokens, no merging of nested properties, no limits. What is measured against such a
+    /// hub is what the generator can do.
+    #[serde(default)]
+    pub acknowledge_only: bool,
 }
 
 impl Default for HubConfig {
@@ -57,6 +61,7 @@ impl Default for HubConfig {
             slow: HubDelays::default(),
             limits: None,
             door: DoorLimits::default(),
+            acknowledge_only: false,
         }
     }
 }

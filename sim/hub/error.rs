@@ -25,6 +25,9 @@ pub enum HubError {
     /// No worker at all.
     #[error("a hub needs at least 1 worker")]
     NoWorkers,
+    /// A null hub was asked for more than to acknowledge.
+    #[error("a hub that only acknowledges has no {0}: leave that out, or take one that does more")]
+    AcknowledgesOnly(&'static str),
     /// No port at all.
     #[error("a hub needs at least one port: for MQTT, MQTT over TLS, HTTP or HTTPS")]
     NoPorts,

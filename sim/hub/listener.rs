@@ -1,5 +1,6 @@
 //! Where a worker takes connections in, and the limits that hold before it is known whose they are.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -10,8 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::lobby::{Lobby, Place};
 use super::ports::Port;
 use super::warning::Warning;
-use super::workers::Worker;
-use crate::mqtt::{Connection, ConnectionError, ServerTls, TlsError};
+use crate::mqtt::{Connection, ConnectionError, Scratch, ServerTls, TlsError};
 use crate::time::Clock;
 
 /// How long accepting pauses after an error: mostly there are no descriptors left.
@@ -74,18 +74,22 @@ impl Listener {
 }
 
 impl Stranger {
-    /// Shakes hands, where TLS is spoken. Who the peer is may have to be found out yet: the place is to be held until
+    /// Shakes hands, where TLS is spoken, within `patience`. Who the peer is may have to be found out yet: the place is to be held until
     /// then.
     ///
     /// # Errors
     /// No TLS came about, or not in time.
-    pub(super) async fn greet(self, worker: &Worker) -> Result<(Connection, Place), ConnectionError> {
+    pub(super) async fn greet(
+        self,
+        scratch: &RefCell<Scratch>,
+        patience: Duration,
+    ) -> Result<(Connection, Place), ConnectionError> {
         // Answers are single small packets; they must not wait for more.
         self.stream.set_nodelay(true)?;
         let Some(tls) = self.tls else { return Ok((Connection::new(self.stream), self.place)) };
         let mut connection = Connection::server(self.stream, &tls)?;
-        let handshake = poll_fn(|cx| connection.poll_handshake(cx, &mut worker.scratch.borrow_mut()));
-        tokio::time::timeout(worker.door.greeting, handshake).await.map_err(|_| TlsError::TimedOut)??;
+        let handshake = poll_fn(|cx| connection.poll_handshake(cx, &mut scratch.borrow_mut()));
+        tokio::time::timeout(patience, handshake).await.map_err(|_| TlsError::TimedOut)??;
         Ok((connection, self.place))
     }
 }

@@ -18,6 +18,7 @@ mod jobs;
 mod json;
 mod listener;
 mod lobby;
+mod null;
 mod partition;
 mod peers;
 mod ports;

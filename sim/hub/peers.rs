@@ -50,9 +50,7 @@ impl Peers {
 
     /// The worker that the device `id` belongs to, with its modules: of `device/module`, the device counts.
     pub(super) fn owner(&self, id: &str) -> usize {
-        let mut hasher = DefaultHasher::new();
-        id.split('/').next().hash(&mut hasher);
-        usize::try_from(hasher.finish() % self.0.len() as u64).unwrap_or_default()
+        owner(id, self.0.len())
     }
 
     /// Hands a connection to the worker `index`; it is closed if the hub is stopping.
@@ -108,6 +106,13 @@ impl Peers {
         // Nobody ever says anything: it ends when the last has dropped his end.
         let _ = all_done.recv();
     }
+}
+
+/// The one of so many workers that the device `id` belongs to, with its modules: of `device/module`, the device counts.
+pub(super) fn owner(id: &str, workers: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    id.split('/').next().hash(&mut hasher);
+    usize::try_from(hasher.finish() % workers as u64).unwrap_or_default()
 }
 
 /// What is answered while the hub stops.

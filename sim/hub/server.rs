@@ -16,6 +16,7 @@ use super::error::HubError;
 use super::faults::{HubFaultNews, Injector, Victim};
 use super::identity::HubIdentity;
 use super::jobs::JobDesk;
+use super::null;
 use super::peers::Peers;
 use super::ports::{Port, Ports};
 use super::telemetry::TelemetryFile;
@@ -42,6 +43,7 @@ pub struct Hub {
     clock: Clock,
     peers: Peers,
     delays: HubDelays,
+    acknowledges_only: bool,
     injector: Option<Injector>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
@@ -55,6 +57,9 @@ impl Hub {
     pub fn bind(config: HubConfig) -> Result<BoundHub, HubError> {
         if config.workers == 0 {
             return Err(HubError::NoWorkers);
+        }
+        if let Some(what) = null::lacks(&config) {
+            return Err(HubError::AcknowledgesOnly(what));
         }
         let ports = Ports::open(&config)?;
         if ports.addresses().all().next().is_none() {
@@ -111,7 +116,7 @@ impl Hub {
     /// own, what really happens. They take the place of faults that were to be done before.
     ///
     /// # Errors
-    /// [`HubError::Worker`]: no thread is to be had.
+    /// [`HubError::Worker`]: no thread is to be had. [`HubError::AcknowledgesOnly`]: nothing can be done to such a hub.
     pub fn inject(
         &mut self,
         start: Timestamp,
@@ -121,6 +126,9 @@ impl Hub {
         self.heal();
         if faults.is_empty() {
             return Ok(());
+        }
+        if self.acknowledges_only {
+            return Err(HubError::AcknowledgesOnly("faults"));
         }
         let victim = Victim {
             peers: self.peers.clone(),
@@ -147,6 +155,22 @@ impl Hub {
     /// Closes listeners and connections, and waits for the workers to end.
     pub fn stop(self) {
         drop(self);
+    }
+
+    /// Starts worker number `index`, and waits until it listens.
+    fn staff(
+        &mut self,
+        index: usize,
+        work: impl FnOnce(&mpsc::SyncSender<io::Result<()>>) + Send + 'static,
+    ) -> Result<(), HubError> {
+        let (tell, failed) = mpsc::sync_channel(1);
+        let thread = thread::Builder::new().name(format!("hub-{index}"));
+        self.threads.push(thread.spawn(move || work(&tell)).map_err(HubError::Worker)?);
+        match failed.recv() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(HubError::Worker(error)),
+            Err(_) => Err(HubError::Worker(io::Error::other("the thread ended"))),
+        }
     }
 }
 
@@ -233,10 +257,18 @@ impl BoundHub {
             clock,
             peers: peers.clone(),
             delays: config.slow,
+            acknowledges_only: config.acknowledge_only,
             injector: None,
             stop,
             threads: Vec::new(),
         };
+        if config.acknowledge_only {
+            let seats = null::Seat::all((config.workers, config.door), &ports, tls.as_ref(), clock, &stopped)?;
+            for (index, seat) in seats.into_iter().enumerate() {
+                hub.staff(index, move |tell| seat.run(tell))?;
+            }
+            return Ok(hub);
+        }
         // Ends with the last of its senders: dropped before the hub, which waits for its thread.
         let telemetry = match &config.telemetry {
             None => None,
@@ -265,14 +297,7 @@ impl BoundHub {
                 clock,
                 stopped: stopped.clone(),
             };
-            let (tell, failed) = mpsc::sync_channel(1);
-            let thread = thread::Builder::new().name(format!("hub-{index}"));
-            hub.threads.push(thread.spawn(move || seat.run(&tell)).map_err(HubError::Worker)?);
-            match failed.recv() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(HubError::Worker(error)),
-                Err(_) => return Err(HubError::Worker(io::Error::other("the thread ended"))),
-            }
+            hub.staff(index, move |tell| seat.run(tell))?;
         }
         Ok(hub)
     }

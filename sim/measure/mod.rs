@@ -12,6 +12,7 @@ mod images;
 mod invariants;
 mod judged;
 mod machine;
+mod machine_description;
 mod process;
 mod recorder;
 mod result;
@@ -34,6 +35,7 @@ pub use images::ImageCounts;
 pub use invariants::{Invariant, InvariantRow, Invariants, Violation};
 pub use judged::{Judged, OffDiagonal};
 pub use machine::Machine;
+pub use machine_description::{Build, MachineDescription};
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{

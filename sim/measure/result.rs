@@ -91,6 +91,12 @@ pub struct RunResult {
 }
 
 impl RunResult {
+    /// Whether it was run against a hub that only acknowledges: its figures are then the generator's, and no hub's.
+    #[must_use]
+    pub fn is_against_null_hub(&self) -> bool {
+        self.plan["hub"]["kind"] == "null"
+    }
+
     /// Whether the embedded hub ran in the generator's own process: what the generator used of the machine is then what
     /// both used, and nobody can tell the parts.
     #[must_use]

@@ -51,7 +51,7 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
         None => unused(kind.name(), before),
     };
     let select = match kind.place() {
-        Place::Hub if *hub == HubPlan::Azure => {
+        Place::Hub if !matches!(hub, HubPlan::Embedded { .. }) => {
             return Err(section.required("kind")?.problem(format_args!(
                 "cannot be `{}` on a hub that is not embedded: nobody but the hub itself does that. Take `hub.kind = \
                  \"embedded\"`, or another fault",
@@ -65,6 +65,13 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
         }
         _ => select::read(&section.required("select")?, fleet, waves)?,
     };
+    if matches!(hub, HubPlan::Null { .. }) && matches!(kind, FaultKind::WrongKey | FaultKind::TokenExpiry(_)) {
+        return Err(section.required("kind")?.problem(format_args!(
+            "cannot be `{}` on a hub that only acknowledges: it looks at no token. Take `hub.kind = \"embedded\"`, or \
+             another fault",
+            kind.name()
+        )));
+    }
     if fleet.auth == Auth::X509 && matches!(kind, FaultKind::WrongKey | FaultKind::TokenExpiry(_)) {
         return Err(section.required("kind")?.problem(format_args!(
             "cannot be `{}` for devices that prove themselves by certificates, which have neither keys nor tokens: \

@@ -99,7 +99,10 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let mut firmware = firmware::read(&root.required("firmware")?)?;
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
     let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
-    if hub == HubPlan::Azure
+    if matches!(hub, HubPlan::Null { .. }) {
+        hub::suits_null(root, fleet.transport, load.via)?;
+    }
+    if !matches!(hub, HubPlan::Embedded { .. })
         && let Some(image) = root.optional("firmware").and_then(|field| field.table_entry("image"))
         && matches!(firmware.config.image, Some(Image::Hub { .. }))
     {
@@ -192,7 +195,7 @@ impl Plan {
         self
     }
 
-    /// What the embedded hub is started with; `None` for any other hub.
+    /// What a hub of ours is started with; `None` for any other hub.
     #[must_use]
     pub fn embedded_hub(&self) -> Option<HubConfig> {
         let mut config = self.hub.embedded(self.fleet.transport)?;
@@ -292,6 +295,7 @@ impl Plan {
     pub fn summary(&self) -> String {
         let hub = match self.hub {
             HubPlan::Embedded { .. } => "an embedded hub",
+            HubPlan::Null { .. } => "a null hub (acknowledges only)",
             HubPlan::Azure => "the hub that the environment names",
         };
         format!(

@@ -44,7 +44,7 @@ pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
                     std::iter::once(format!("CPU {}", cpu(seconds))).chain(memory).collect()
                 }
             };
-            [processes(hub.instances, "hub"), used].concat()
+            [null_hub(result), processes(hub.instances, "hub"), used].concat()
         },
     );
     say("Hub", [hub, vec![place.to_owned()]].concat());
@@ -58,6 +58,11 @@ pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
         say(if n == 0 { "Limits" } else { "" }, vec![line]);
     }
     facts
+}
+
+/// What keeps a result against a null hub from being taken for one of a hub.
+fn null_hub(result: &RunResult) -> Vec<String> {
+    if result.is_against_null_hub() { vec!["null hub (acknowledges only)".to_owned()] } else { Vec::new() }
 }
 
 /// What devices downloaded.
@@ -192,6 +197,16 @@ mod tests {
         assert!(lines.iter().any(|line| line == hub), "{lines:?}");
         assert!(lines.join(" ").contains("the embedded hub's use included"), "{lines:?}");
         assert!(!health(&sample()).join(" ").contains("included"));
+    }
+
+    #[test]
+    fn a_null_hub_is_called_one() {
+        let mut result = sample();
+        result.hub = Some(HubHealth { instances: 2, ..HubHealth::default() });
+        assert!(!health(&result).join(" ").contains("null"));
+        result.plan = serde_json::json!({ "hub": { "kind": "null" } });
+        let lines = health(&result).join("\n");
+        assert!(lines.contains("Hub        null hub (acknowledges only), 2 hubs, "), "{lines}");
     }
 
     #[test]

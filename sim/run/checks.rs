@@ -204,6 +204,7 @@ mod tests {
         Needs {
             shards: 6,
             hubs: 6,
+            hub_name: "embedded hub",
             descriptors: 19_000,
             files: 214_000,
             sockets: 212_000,

@@ -45,7 +45,7 @@ pub(super) async fn launch(
     preflight::faults(plan)?;
     let placement = preflight::placement(plan, options.roles, options.program.is_none())?;
     let mut elsewhere = match plan.hub {
-        HubPlan::Embedded { .. } => None,
+        HubPlan::Embedded { .. } | HubPlan::Null { .. } => None,
         HubPlan::Azure => Some(environment::read(options.roles, &plan.fleet, |name| std::env::var(name).ok())?),
     };
     let mut ids = DeviceIds::new(plan.fleet.id_prefix.as_str());

@@ -35,6 +35,8 @@ const THREADS: u64 = 6;
 pub(super) struct Needs {
     pub(super) shards: usize,
     pub(super) hubs: usize,
+    /// What they are called.
+    pub(super) hub_name: &'static str,
     /// Descriptors of the process that needs most.
     pub(super) descriptors: u64,
     /// Descriptors of all processes.
@@ -80,14 +82,11 @@ impl Needs {
             _ => 0.0,
         };
         let tls = if plan.fleet.transport.is_secure() { TLS } else { 0 };
-        let hub_workers = match plan.hub {
-            HubPlan::Embedded { workers, .. } => workers,
-            HubPlan::Azure => 0,
-        };
-        let workers = (shards * plan.fleet.workers + hubs * hub_workers) as u64;
+        let workers = (shards * plan.fleet.workers + hubs * plan.hub.workers()) as u64;
         Self {
             shards,
             hubs,
+            hub_name: if matches!(plan.hub, HubPlan::Null { .. }) { "null hub" } else { "embedded hub" },
             descriptors: each.iter().copied().max().unwrap_or_default(),
             files: each.iter().sum(),
             sockets: connections * ends,
@@ -110,7 +109,7 @@ impl Needs {
         let plural = |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
         match self.hubs {
             0 => plural(self.shards, "shard"),
-            hubs => format!("{} and {}", plural(self.shards, "shard"), plural(hubs, "embedded hub")),
+            hubs => format!("{} and {}", plural(self.shards, "shard"), plural(hubs, self.hub_name)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::device::Image;
 use crate::policy::{DeviceRange, Load};
-use crate::profile::{HubPlan, Plan};
+use crate::profile::Plan;
 use crate::shard::Roles;
 
 /// Descriptors of a process beside devices and method calls: runtimes, pipes, files, listeners, and the connections by
@@ -54,10 +54,7 @@ impl Placement {
     pub(super) fn of(plan: &Plan, roles: Roles, limit: u64) -> Result<Self, Impossible> {
         let devices = plan.fleet.devices;
         let needs = Sizes { plan, roles };
-        let instances = match plan.hub {
-            HubPlan::Embedded { instances, .. } => instances,
-            HubPlan::Azure => None,
-        };
+        let instances = plan.hub.instances();
         // A hub serves one shard at least.
         let count = match plan.shards {
             Some(count) => count,
@@ -68,10 +65,7 @@ impl Placement {
             return Err(Impossible::IdleHubs { instances, shards: count });
         }
         let shards = cut(devices, count);
-        let hubs = match plan.hub {
-            HubPlan::Embedded { .. } => instances.unwrap_or(count),
-            HubPlan::Azure => 0,
-        };
+        let hubs = if plan.hub.is_ours() { instances.unwrap_or(count) } else { 0 };
         let placement = Self { shards, hubs: hubs as usize };
         needs.check(&placement, limit)?;
         Ok(placement)
@@ -165,7 +159,7 @@ impl Sizes<'_> {
         let devices = self.plan.fleet.devices;
         let fits = |count: u32| {
             let largest = DeviceRange { start: 0, end: devices.div_ceil(count) };
-            let hub = if matches!(self.plan.hub, HubPlan::Embedded { .. }) { BASE + self.ends(largest) } else { 0 };
+            let hub = if self.plan.hub.is_ours() { BASE + self.ends(largest) } else { 0 };
             self.shard(largest).max(hub) <= limit
         };
         // More shards never need more: the first that fits is found by halving.

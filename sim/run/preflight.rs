@@ -150,7 +150,7 @@ pub(super) fn placement(plan: &Plan, roles: Roles, alone: bool) -> Result<Placem
 pub(super) fn faults(plan: &Plan) -> Result<(), PreflightError> {
     let strikes_hub = |fault: &&Fault| fault.kind.place() == Place::Hub;
     match plan.faults.iter().find(strikes_hub) {
-        Some(fault) if plan.hub == HubPlan::Azure => {
+        Some(fault) if !matches!(plan.hub, HubPlan::Embedded { .. }) => {
             Err(PreflightError::HubFault { name: fault.name.clone(), kind: fault.kind.name() })
         }
         _ => Ok(()),

@@ -11,7 +11,6 @@ use crate::device::Fleet;
 use crate::driver::{Client, Driver, DriverPlan, PhasePlan, RestSettings};
 use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
 use crate::policy::{DeviceIds, Diagonal, Outcome, ReportFormat};
-use crate::profile::HubPlan;
 use crate::time::{Clock, Nanos};
 
 /// How often a shard looks whether its devices are ready.
@@ -96,7 +95,7 @@ impl Work {
                     config.package_uri.clone_from(&image.url);
                     config.package_check = Some(image.sha256.clone());
                 }
-                if matches!(plan.hub, HubPlan::Embedded { .. }) {
+                if plan.hub.is_ours() {
                     // Its answers hold all that had changed when it was asked: nothing becomes visible late.
                     config.observe.overlap.get_or_insert(Duration::ZERO);
                 }

@@ -6,6 +6,7 @@ mod digital_twins;
 mod faults;
 mod jobs;
 mod modules;
+mod null;
 mod queries;
 mod registry;
 mod status;

@@ -179,6 +179,41 @@ pub fn delta_query(first_id: &str, last_id: &str, since: Option<&str>) -> String
     )
 }
 
+/// What a [`delta_query`] asks for. Borrowed from its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeltaQuery<'a> {
+    /// The first of the ids.
+    pub first_id: &'a str,
+    /// The last of the ids.
+    pub last_id: &'a str,
+    /// From when on, by the hub's own time; `None` for all.
+    pub since: Option<Timestamp>,
+}
+
+impl<'a> DeltaQuery<'a> {
+    /// Reads what [`delta_query`] writes; `None` if it is any other query.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (_, conditions) = text.split_once("reported FROM devices WHERE deviceId >= ")?;
+        let (first_id, rest) = literal(conditions)?;
+        let (last_id, rest) = literal(rest.strip_prefix(" AND deviceId <= ")?)?;
+        let since = match rest {
+            "" => None,
+            rest => {
+                let (since, end) = literal(rest.strip_prefix(" AND properties.reported.$metadata.$lastUpdated >= ")?)?;
+                Some(since.parse().ok().filter(|_| end.is_empty())?)
+            }
+        };
+        Some(Self { first_id, last_id, since })
+    }
+}
+
+/// The text in quotes that `text` begins with, and what follows.
+fn literal(text: &str) -> Option<(&str, &str)> {
+    let quote = text.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    text[1..].split_once(quote)
+}
+
 /// A row of [`delta_query`], read no further than an observer needs who knows it already.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -271,4 +306,25 @@ pub fn connected_devices(body: &[u8]) -> Result<u64, serde_json::Error> {
         connected_device_count: u64,
     }
     Ok(serde_json::from_slice::<Statistics>(body)?.connected_device_count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delta_query_reads_as_written() {
+        let at = "2026-01-01T00:00:00.5Z";
+        for (first_id, last_id, since) in [("sim-0", "sim-9", None), ("o'a", "o'b", Some(at)), ("", "z", Some(at))] {
+            let text = delta_query(first_id, last_id, since);
+            let since = since.map(|since| since.parse().unwrap());
+            assert_eq!(DeltaQuery::parse(&text), Some(DeltaQuery { first_id, last_id, since }), "{text}");
+            assert_eq!(DeltaQuery::parse(&format!("{text} AND tags.a = 1")), None);
+        }
+        for text in
+            ["", "SELECT * FROM devices", "reported FROM devices WHERE deviceId >= ", &delta_query("a", "b", Some("x"))]
+        {
+            assert_eq!(DeltaQuery::parse(text), None, "{text}");
+        }
+    }
 }

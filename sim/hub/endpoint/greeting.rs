@@ -50,7 +50,7 @@ async fn start(worker: Rc<Worker>, mut connection: Connection, connect: Connect)
 }
 
 async fn greet(worker: Rc<Worker>, stranger: Stranger) {
-    match stranger.greet(&worker).await {
+    match stranger.greet(&worker.scratch, worker.door.greeting).await {
         Ok((connection, place)) => welcome(worker, connection, Some(place)).await,
         Err(error) => turned_away(&worker, &error),
     }

@@ -6,4 +6,4 @@ mod outbox;
 mod throttling;
 
 pub(super) use greeting::{Arrival, accept, adopt, turned_away, welcome};
-pub(super) use outbox::Outbox;
+pub(super) use outbox::{End, Outbox};

@@ -11,7 +11,7 @@ const MAX_WAITING: usize = 4096;
 
 /// Whether a connection goes on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum End {
+pub(in crate::hub) enum End {
     /// It does.
     #[default]
     Open,
@@ -59,22 +59,22 @@ impl Outbox {
         self.wake();
     }
 
-    pub(super) fn end(&self) -> End {
+    pub(in crate::hub) fn end(&self) -> End {
         self.end.get()
     }
 
     /// What waits.
-    pub(super) fn take(&self) -> Vec<Packet> {
+    pub(in crate::hub) fn take(&self) -> Vec<Packet> {
         self.packets.take()
     }
 
     /// The task sleeps until something is pushed.
-    pub(super) fn sleep(&self, waker: &Waker) {
+    pub(in crate::hub) fn sleep(&self, waker: &Waker) {
         self.waker.set(Some(waker.clone()));
     }
 
     /// The task is awake: what it pushes itself needs no waking.
-    pub(super) fn awake(&self) {
+    pub(in crate::hub) fn awake(&self) {
         self.waker.take();
     }
 

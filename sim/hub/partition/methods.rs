@@ -12,7 +12,7 @@ use super::devices::Slot;
 use super::refusal::Refusal;
 use super::state::{CallId, Effect, Partition};
 use crate::dialect::azure::{ErrorCode, FromHub};
-use crate::mqtt::{QoS, publish};
+use crate::mqtt::{Packet, QoS, publish};
 use crate::time::Nanos;
 
 /// The largest payload, each way, in bytes (2.2).
@@ -164,13 +164,9 @@ impl Partition {
         let Some(device) = self.calls.open.get(&id).and_then(|call| self.devices.get(call.device)) else { return };
         let Some(connection) = device.subscribed(Subscriptions::METHODS) else { return };
         let Some(mut call) = self.calls.remove(id) else { return };
-        let rid = format!("{:x}", id.0);
-        let name = utf8_percent_encode(&call.request.name, NOT_IN_TOPIC).to_string();
         let payload = std::mem::take(&mut call.request.payload);
-        // 2.1: at QoS 0.
-        let topic = FromHub::Method { name: &name, rid: &rid }.to_string();
         let delay = self.delays.method_request;
-        let request = Effect::Send { to: connection, packet: publish(topic, QoS::AtMostOnce, 0, payload) };
+        let request = Effect::Send { to: connection, packet: call_packet(&call.request.name, id, payload) };
         self.emit_after(now, delay, request);
         call.delivered = true;
         call.deadline = now + delay + call.request.response_timeout;
@@ -179,7 +175,7 @@ impl Partition {
 
     /// A device has answered a call. Late answers, and answers to calls of others, are dropped (2.1).
     pub(super) fn answered(&mut self, now: Nanos, device: Slot, rid: &str, status: i64, payload: &[u8]) {
-        let Ok(call_id) = u64::from_str_radix(rid, 16).map(CallId) else { return };
+        let Some(call_id) = call_of(rid) else { return };
         if !self.calls.open.get(&call_id).is_some_and(|call| call.delivered && call.device == device) {
             tracing::debug!(device = self.id_of(device), rid, "dropped a late or unasked method answer");
             return;
@@ -237,12 +233,27 @@ impl Partition {
     }
 }
 
-fn not_online(id: &str, timeout: Duration) -> MethodRefusal {
+/// What tells a device that it is called.
+pub(in crate::hub) fn call_packet(name: &str, call: CallId, payload: Bytes) -> Packet {
+    let rid = format!("{:x}", call.0);
+    let name = utf8_percent_encode(name, NOT_IN_TOPIC).to_string();
+    // 2.1: at QoS 0.
+    publish(FromHub::Method { name: &name, rid: &rid }.to_string(), QoS::AtMostOnce, 0, payload)
+}
+
+/// The call that a device answers; `None` if it is none of this hub's.
+pub(in crate::hub) fn call_of(rid: &str) -> Option<CallId> {
+    u64::from_str_radix(rid, 16).ok().map(CallId)
+}
+
+/// A device is not there to be called.
+pub(in crate::hub) fn not_online(id: &str, timeout: Duration) -> MethodRefusal {
     let message = format!("device `{id}` is not connected or does not take method calls");
     MethodRefusal { refusal: Refusal::new(ErrorCode::DeviceNotOnline, message), timeout: Some(timeout) }
 }
 
-fn no_answer(id: &str, request: &MethodRequest) -> MethodRefusal {
+/// A device that was called did not answer.
+pub(in crate::hub) fn no_answer(id: &str, request: &MethodRequest) -> MethodRefusal {
     let message = format!("device `{id}` did not answer in time");
     let timeout = Some(request.response_timeout);
     MethodRefusal { refusal: Refusal::new(ErrorCode::GatewayTimeout, message), timeout }

@@ -26,7 +26,10 @@ mod twins;
 pub(super) use counters::Counters;
 pub(super) use credentials::{Credentials, OwnCredentials};
 pub(super) use device::Details;
-pub(super) use methods::{DeviceAnswer, MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest};
+pub(super) use methods::{
+    DeviceAnswer, MAX_PAYLOAD, MethodOutcome, MethodRefusal, MethodRequest, call_of, call_packet, no_answer, not_online,
+};
+pub(super) use packets::{refused, twin_answer};
 pub(super) use refusal::{Precondition, Refusal};
 pub(super) use registry::{Counts, Registration};
 pub(super) use search::Slice;

@@ -199,12 +199,12 @@ fn patch(payload: &[u8]) -> Result<Map<String, Value>, Refusal> {
 }
 
 /// 3.1: sent at QoS 0, which is safe whatever the device asked for.
-fn twin_answer(status: u16, rid: &str, version: Option<u64>, body: Bytes) -> Packet {
+pub(in crate::hub) fn twin_answer(status: u16, rid: &str, version: Option<u64>, body: Bytes) -> Packet {
     publish(FromHub::TwinResponse { status, rid, version }.to_string(), QoS::AtMostOnce, 0, body)
 }
 
 /// 3.1: always with a body, because the Node SDK takes an error without one for success.
-pub(super) fn refused(refusal: &Refusal, rid: &str, tracking_id: &str, at: Timestamp) -> Packet {
+pub(in crate::hub) fn refused(refusal: &Refusal, rid: &str, tracking_id: &str, at: Timestamp) -> Packet {
     let body = refusal.code.flat(&refusal.message, tracking_id, at).to_string();
     twin_answer(refusal.code.status(), rid, None, body.into())
 }

@@ -14,7 +14,7 @@ use crate::hub::partition::{MethodRefusal, Refusal};
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(in crate::hub) struct Answer {
     pub(super) status: u16,
     /// Headers beside the usual ones.
     pub(super) headers: Vec<(&'static str, String)>,
@@ -51,7 +51,7 @@ impl From<MethodRefusal> for Failure {
 
 impl Answer {
     /// 200 with JSON.
-    pub(super) fn ok(body: impl Into<String>) -> Self {
+    pub(in crate::hub) fn ok(body: impl Into<String>) -> Self {
         Self { status: 200, headers: Vec::new(), body: body.into() }
     }
 
@@ -61,7 +61,7 @@ impl Answer {
     }
 
     /// The error answer to a refused request.
-    pub(super) fn refusal(failure: &Failure, tracking_id: &str, at: Timestamp) -> Self {
+    pub(in crate::hub) fn refusal(failure: &Failure, tracking_id: &str, at: Timestamp) -> Self {
         let (code, body) = match failure {
             Failure::Plain(Refusal { code, message }) => (*code, code.envelope(message, tracking_id, at)),
             Failure::Flat(Refusal { code, message }) => (*code, code.flat(message, tracking_id, at)),
@@ -93,7 +93,7 @@ impl Answer {
     }
 
     /// As hyper sends it.
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+    pub(in crate::hub) fn into_response(self) -> Response<Full<Bytes>> {
         let has_body = !self.body.is_empty();
         let mut response = Response::new(Full::new(Bytes::from(self.body)));
         *response.status_mut() = hyper::StatusCode::from_u16(self.status).unwrap_or_default();

@@ -30,7 +30,7 @@ use crate::mqtt::ByteStream;
 const MAX_BODY: usize = 1024 * 1024;
 
 /// What is sent of an answer before its client has taken it, in bytes; the head of a request may be as long.
-const MAX_UNSENT: usize = 64 * 1024;
+pub(in crate::hub) const MAX_UNSENT: usize = 64 * 1024;
 
 /// The body of an answer: whole, or made as it is sent.
 type Reply = Either<Full<Bytes>, ImageBody>;
@@ -44,7 +44,7 @@ pub(in crate::hub) async fn accept(service: Rc<Service>, listener: Listener) {
 
 /// The client is a stranger until one of its requests was admitted.
 async fn serve(service: Rc<Service>, stranger: Stranger) {
-    let (stream, place) = match stranger.greet(&service.worker).await {
+    let (stream, place) = match stranger.greet(&service.worker.scratch, service.worker.door.greeting).await {
         Ok((connection, place)) => (ByteStream::from(connection), Cell::new(Some(place))),
         Err(error) => return endpoint::turned_away(&service.worker, &error),
     };
@@ -99,7 +99,8 @@ async fn answer(service: &Service, request: Request<Incoming>, place: &Cell<Opti
     service.throttled(&head, &segments, &body).await
 }
 
-async fn read(body: Incoming, patience: Duration) -> Result<Bytes, Refusal> {
+/// The whole body of a request.
+pub(in crate::hub) async fn read(body: Incoming, patience: Duration) -> Result<Bytes, Refusal> {
     let refuse = |message: String| Refusal::new(ErrorCode::ArgumentInvalid, message);
     match tokio::time::timeout(patience, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),

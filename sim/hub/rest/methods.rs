@@ -52,7 +52,7 @@ impl Service {
 }
 
 /// Reads and checks a call.
-pub(super) fn read(body: &[u8]) -> Result<MethodRequest, Refusal> {
+pub(in crate::hub) fn read(body: &[u8]) -> Result<MethodRequest, Refusal> {
     let refuse = |message: String| Refusal::new(ErrorCode::ArgumentInvalid, message);
     let body: Body<'_> =
         serde_json::from_slice(body).map_err(|error| refuse(format!("the call is unreadable: {error}")))?;

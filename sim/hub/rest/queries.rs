@@ -104,7 +104,7 @@ impl Service {
 }
 
 /// How many rows of a page are asked for.
-pub(super) fn page_size(headers: &HeaderMap) -> Result<usize, Refusal> {
+pub(in crate::hub) fn page_size(headers: &HeaderMap) -> Result<usize, Refusal> {
     match text(headers, MAX_ITEM_COUNT).map(str::parse) {
         None => Ok(DEFAULT_PAGE),
         Some(Ok(count @ 1..=1000)) => Ok(count),
@@ -132,7 +132,7 @@ pub(super) fn array<'a>(rows: impl Iterator<Item = &'a str> + Clone) -> String {
     body
 }
 
-pub(super) fn page_of(item_type: &str, body: String, next: Option<String>) -> Answer {
+pub(in crate::hub) fn page_of(item_type: &str, body: String, next: Option<String>) -> Answer {
     let mut answer = Answer::ok(body);
     answer.headers.push((ITEM_TYPE, item_type.to_owned()));
     answer.headers.extend(next.map(|next| (CONTINUATION, next)));

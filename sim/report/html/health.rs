@@ -39,7 +39,9 @@ pub(super) fn generator(result: &RunResult) -> Option<Section> {
         parts.push(Part::Table(shards(result)));
     }
     if let Some(hub) = &result.hub {
-        parts.push(Part::Heading("Embedded hub".to_owned()));
+        let is_null = result.is_against_null_hub();
+        let heading = if is_null { "Null hub (acknowledges only)" } else { "Embedded hub" };
+        parts.push(Part::Heading(heading.to_owned()));
         // It cannot be told apart from the generator's where the hub was a thread of its process.
         let within = || "part of the generator's".to_owned();
         let facts = [
