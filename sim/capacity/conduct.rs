@@ -21,12 +21,13 @@ use crate::time::{Clock, Nanos};
 /// Where the steps' folders lie.
 const STEPS: &str = "steps";
 /// The series that a step's percentiles are told of, where they were measured.
-const TOLD: [Series; 5] = [
+const TOLD: [Series; 6] = [
     Series::MethodResponse,
     Series::UpdateOverhead,
     Series::UpdateTotal,
     Series::TwinAck(FirmwareStatus::Completed),
     Series::Connect,
+    Series::Ping,
 ];
 
 /// Searches. Blocks until it is over.

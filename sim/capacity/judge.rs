@@ -142,14 +142,20 @@ fn throttled(result: &RunResult) -> Option<(f64, &'static str)> {
 
 /// Whether the machine that an embedded hub shares with the generator is used up.
 fn machine(step: &StepPlan, probe: &Probe) -> Option<String> {
-    let HubPlan::Embedded { workers, instances, .. } = &step.plan.hub else { return None };
+    let hub = &step.plan.hub;
+    if matches!(hub, HubPlan::Null { .. }) {
+        return Some("the hub only acknowledges, so that this is the generator's own limit".to_owned());
+    }
+    if !hub.is_ours() {
+        return None;
+    }
     let limit = if step.plan.hub.is_ideal() { BUSY } else { SATURATED };
     let cores = crate::measure::cores() as f64;
     if let Some(used) = probe.cpu_percent().filter(|used| *used >= limit) {
         return Some(format!("generator and embedded hub used {used:.0} % of this machine's {cores} cores"));
     }
     // A hub's threads may be used up while other cores are idle.
-    let threads = (*workers * instances.unwrap_or(1) as usize) as f64;
+    let threads = (hub.workers() * hub.instances().unwrap_or(1) as usize) as f64;
     let used = probe.hub_cpu_percent()? * cores / threads;
     (used >= limit).then(|| format!("the embedded hub used {used:.0} % of its {threads} threads"))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::calibration::near;
 use super::conduct::{Conduct, Ending};
 use super::options::CapacityError;
 use crate::measure::{CapacityCause, CapacityCeiling, CapacityResult, CapacityStep, RunResult, Verdict};
@@ -10,9 +11,6 @@ use crate::report::{self, RESULTS};
 use crate::run;
 use crate::time::Nanos;
 use crate::verdict::ExitCode;
-
-/// An interval that reaches so close to what the generator makes may be the generator's.
-const NEAR: f64 = 0.8;
 
 impl Conduct {
     /// Keeps what there is, so that a search that dies can be gone on with.
@@ -59,10 +57,11 @@ impl Conduct {
         {
             notes.push(format!("nothing broke up to capacity.limit, {limit} {}", of.unit()));
         }
-        let ceiling = self.options.ceiling.clone().map(|ceiling| CapacityCeiling {
-            near: high.or(low).is_some_and(|end| end >= NEAR * ceiling.load),
-            ..ceiling
-        });
+        let ceiling = self
+            .options
+            .ceiling
+            .clone()
+            .map(|ceiling| CapacityCeiling { near: near(low, high, ceiling.load), ..ceiling });
         if let Some(ceiling) = ceiling.as_ref().filter(|ceiling| ceiling.near) {
             let load = ceiling.load;
             notes.push(format!(

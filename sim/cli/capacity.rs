@@ -7,11 +7,11 @@ use clap::Args;
 use super::arguments::CommandError;
 use super::ci;
 use super::shared::{PlanOptions, Thresholds, command_line, program, stop_on_signals, table};
-use crate::capacity::{self, CapacityOptions, Found, News};
-use crate::measure::raise_descriptor_limit;
-use crate::policy::{ReportFormat, units};
+use crate::capacity::{self, Calibration, CalibrationError, Calibrations, CapacityOptions, Found, News};
+use crate::measure::{CapacityCause, CapacityCeiling, MachineDescription, RunResult, raise_descriptor_limit};
+use crate::policy::{CapacityOf, ReportFormat, units};
 use crate::profile::{Override, Plan};
-use crate::report::{RESULTS, SUMMARY};
+use crate::report::{self, RESULTS, SUMMARY};
 use crate::run::print;
 use crate::verdict::ExitCode;
 
@@ -42,6 +42,11 @@ pub(super) struct Capacity {
     /// Go on with the search in --out, which was stopped or ran out of time
     #[arg(long, requires = "out")]
     resume: bool,
+    /// Find out what this machine's generator makes, against a hub that only acknowledges, and remember it: results that
+    /// come close to it are marked from then on. It is kept in ~/.local/state/twinstorm/calibration.json, or in the file that
+    /// TWINSTORM_CALIBRATION names, for this machine and this version
+    #[arg(long, conflicts_with = "hub")]
+    calibrate: bool,
     #[command(flatten)]
     thresholds: Thresholds,
     #[command(flatten)]
@@ -66,7 +71,10 @@ impl Capacity {
         let plan = self.plan()?;
         raise_descriptor_limit().map_err(CommandError::other)?;
         let has_summary = plan.report.formats.contains(&ReportFormat::Markdown);
-        let unit = plan.capacity.of.unit();
+        let of = plan.capacity.of;
+        let calibrations = Calibrations::of_environment(|name| std::env::var(name).ok());
+        let machine = MachineDescription::read();
+        let ceiling = if self.calibrate { None } else { ceiling(&calibrations, &plan, &machine)? };
         let options = CapacityOptions {
             command: command_line(plan.seed, &["--resume"], &["--out"]),
             run_command: self.run_command(&plan),
@@ -74,13 +82,17 @@ impl Capacity {
             resume: self.resume,
             program: Some(program()?),
             owns_hub: self.owns_hub,
-            ceiling: None,
+            ceiling,
             stop: stop_on_signals()?,
-            plan,
+            plan: plan.clone(),
         };
-        let found = capacity::find(options, |news| tell(unit, &news));
+        let command = options.command.clone();
+        let found = capacity::find(options, |news| tell(of, &news));
         let Found { result, folder } =
             found.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
+        if self.calibrate {
+            remember(calibrations, &plan, machine, command, &result)?;
+        }
         print::line(format_args!("{}\nresults   {}", table(&result)?, folder.join(RESULTS).display()));
         ci::tell_of(&result, Some(folder.join(SUMMARY)).filter(|_| has_summary).as_deref());
         Ok(ExitCode::from_code(result.exit_code))
@@ -88,6 +100,7 @@ impl Capacity {
 
     fn plan(&self) -> Result<Plan, CommandError> {
         let formats = self.format.as_ref().map(|names| names.join(","));
+        let null = self.calibrate.then(|| "null".to_owned());
         let flags = [
             ("--of", "capacity.of", &self.of),
             ("--start", "capacity.start", &self.start),
@@ -96,6 +109,7 @@ impl Capacity {
             ("--measure", "capacity.measure", &self.measure),
             ("--budget", "capacity.budget", &self.budget),
             ("--format", "report.formats", &formats),
+            ("--calibrate", "hub.kind", &null),
         ];
         let thresholds: Vec<Override> = self.thresholds.exprs.iter().map(|expr| Override::threshold(expr)).collect();
         self.plan.with(&self.profile, &flags, &thresholds)
@@ -103,28 +117,71 @@ impl Capacity {
 
     /// The command that runs the plan once.
     fn run_command(&self, plan: &Plan) -> String {
-        let command = command_line(plan.seed, &["--resume"], &OF_THE_SEARCH);
+        let command = command_line(plan.seed, &["--resume", "--calibrate"], &OF_THE_SEARCH);
         let says_profile = std::env::args().skip(2).any(|argument| argument == self.profile);
         let profile = if says_profile { String::new() } else { format!(" {}", self.profile) };
         command.replacen("twinstorm capacity", &format!("twinstorm run{profile}"), 1)
     }
 }
 
+/// What is known of this machine's generator.
+fn ceiling(
+    calibrations: &Result<Calibrations, CalibrationError>,
+    plan: &Plan,
+    machine: &MachineDescription,
+) -> Result<Option<CapacityCeiling>, CommandError> {
+    // Where nothing can be kept, nothing was.
+    let Ok(calibrations) = calibrations else { return Ok(None) };
+    let (of, transport) = (plan.capacity.of, plan.fleet.transport);
+    let known = calibrations.recall(of, transport, machine).map_err(CommandError::usage)?;
+    if known.is_none() {
+        print::note(
+            "note      what this machine's generator makes is not known: `twinstorm capacity --calibrate` finds out",
+        );
+    }
+    Ok(known.map(|known| CapacityCeiling { load: known.load, measured_at: known.measured_at, near: false }))
+}
+
+/// Keeps what a calibration has found, if it has found the generator's end.
+fn remember(
+    calibrations: Result<Calibrations, CalibrationError>,
+    plan: &Plan,
+    machine: MachineDescription,
+    command: String,
+    result: &RunResult,
+) -> Result<(), CommandError> {
+    let found = result.capacity.as_ref().filter(|capacity| capacity.finished);
+    let found = found.filter(|capacity| capacity.cause == Some(CapacityCause::Generator));
+    let Some(load) = found.and_then(|capacity| capacity.low) else {
+        print::note("nothing is remembered: the search did not come to the generator's end");
+        return Ok(());
+    };
+    let calibrations = calibrations.map_err(CommandError::other)?;
+    let calibration = Calibration {
+        of: plan.capacity.of,
+        load,
+        transport: plan.fleet.transport,
+        observe: plan.driver.observe.kind,
+        measured_at: result.started_at,
+        machine,
+        command,
+    };
+    calibrations.remember(&calibration).map_err(CommandError::other)?;
+    print::note(format_args!("remembered in {}", calibrations.path().display()));
+    Ok(())
+}
+
 /// Tells how the search goes.
-fn tell(unit: &str, news: &News<'_>) {
+fn tell(of: CapacityOf, news: &News<'_>) {
     match news {
         News::Resumed(steps) => print::note(format_args!("{} steps were made before, and count", steps.len())),
         News::Begins { number, load, purpose, estimate } => {
             let takes = units::format_duration(std::time::Duration::from_secs(estimate.as_secs().max(1)));
-            print::note(format_args!("step {number:02}  {load} {unit} ({}), about {takes} ...", purpose.name()));
+            let (unit, purpose) = (of.unit(), purpose.name());
+            print::note(format_args!("step {number:02}  {load} {unit} ({purpose}), about {takes} ..."));
         }
         News::Ended(step) => {
-            let word = if step.kept { "kept" } else { "broken" };
-            let (number, load, took) = (step.number, step.load, step.took_s);
-            print::note(format_args!(
-                "step {number:02}  {load} {unit}  {word}  {took:.1} s  {:?} {:?} {}",
-                step.achieved, step.throttled_pct, step.cause_detail
-            ));
+            print::note(report::capacity_step(of, step));
         }
     }
 }
