@@ -18,7 +18,7 @@ pub(super) fn capacity(result: &RunResult) -> Option<Section> {
     };
     let mut parts = vec![
         Part::Note(tone, format!("{}.", capitalised(&units(headline(capacity))))),
-        Part::text(format!("The search: {}.", units(standing(capacity)))),
+        Part::text(format!("{}.", capitalised(&units(standing(capacity))))),
     ];
     let notes: Vec<String> =
         notes(capacity).into_iter().map(|note| format!("{}.", capitalised(&units(note)))).collect();
