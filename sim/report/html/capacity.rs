@@ -18,7 +18,7 @@ pub(super) fn capacity(result: &RunResult) -> Option<Section> {
     };
     let mut parts = vec![
         Part::Note(tone, format!("{}.", capitalised(&units(headline(capacity))))),
-        Part::text(format!("The search: {}.", units(standing(capacity)))),
+        Part::text(format!("{}.", capitalised(&units(standing(capacity))))),
     ];
     let notes: Vec<String> =
         notes(capacity).into_iter().map(|note| format!("{}.", capitalised(&units(note)))).collect();
@@ -53,9 +53,17 @@ fn has_pages(result: &RunResult) -> bool {
     result.plan["report"]["formats"].as_array().is_some_and(|formats| formats.iter().any(|format| format == "html"))
 }
 
-/// Words with the units of a page.
+/// Words with the units of a page, none of which is parted from its figure.
 fn units(words: String) -> String {
-    words.replace(" us", " µs").replace(" %", "\u{a0}%")
+    let mut text = String::with_capacity(words.len());
+    for word in words.replace(" us", " µs").split(' ') {
+        let is_unit = ["µs", "ms", "s", "%"].contains(&word.trim_end_matches([';', ',', '.', ':']));
+        if !text.is_empty() {
+            text.push(if is_unit && text.ends_with(|c: char| c.is_ascii_digit()) { '\u{a0}' } else { ' ' });
+        }
+        text.push_str(word);
+    }
+    text
 }
 
 fn capitalised(words: &str) -> String {
@@ -182,4 +190,15 @@ fn table(capacity: &CapacityResult, steps: &[&CapacityStep], series: Option<&str
         table.row(row);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_stays_with_its_figure() {
+        let words = units("p99 was 12 us, 3 s; 5 % wide, some s".to_owned());
+        assert_eq!(words, "p99 was 12\u{a0}µs, 3\u{a0}s; 5\u{a0}% wide, some s");
+    }
 }
