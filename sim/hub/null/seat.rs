@@ -108,7 +108,10 @@ impl Seat {
         let is_listening = opened.is_ok();
         // Whoever starts the hub waits for it.
         let _ = started.send(opened);
-        while is_listening {
+        if !is_listening {
+            return;
+        }
+        loop {
             tokio::select! {
                 // A hub that is dropped halfway through its start closes the channel instead.
                 _ = stopped.wait_for(|stopped| *stopped) => return,
