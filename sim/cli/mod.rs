@@ -7,6 +7,7 @@ mod doctor;
 mod drive;
 mod fleet;
 mod hub;
+mod hub_limits;
 mod profile;
 mod provision;
 mod report;

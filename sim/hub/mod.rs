@@ -25,6 +25,7 @@ mod query;
 mod rest;
 mod scan;
 mod server;
+mod service;
 mod telemetry;
 mod throttle;
 mod tracking;

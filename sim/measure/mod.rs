@@ -16,6 +16,7 @@ mod process;
 mod recorder;
 mod result;
 mod retries;
+mod service;
 mod throttled;
 mod trace;
 mod truth;
@@ -40,6 +41,7 @@ pub use result::{
     RunResult, ShardResult, ThresholdAbort, ThresholdResult, Verdict,
 };
 pub use retries::{RetryCounts, RetryTally};
+pub use service::{HubCounts, ServiceCount};
 pub use throttled::{BusyThrottle, ThrottleCount};
 pub use trace::{TraceEvent, Tracer};
 pub use truth::{DeviceTimes, Truth};

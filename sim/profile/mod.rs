@@ -13,6 +13,7 @@ mod fleet;
 mod hub;
 mod image;
 mod library;
+mod limit;
 mod load;
 mod metric;
 mod observe;
@@ -22,6 +23,7 @@ mod reader;
 mod report;
 mod retry;
 mod rollout;
+mod service;
 #[cfg(test)]
 mod tests;
 mod threshold;
