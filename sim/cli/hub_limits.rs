@@ -132,10 +132,10 @@ mod tests {
                 "--service methods=soon: `hub.service.methods` is wrong: `soon` is not a delay",
             ),
         ] {
-            let error = flags(throttle, service).read().unwrap_err().to_string();
+            let error = flags(throttle, service).read().unwrap_err().message;
             assert!(error.contains(says), "{error}");
         }
-        let error = LimitFlags { retry_after: true, ..flags(&[], None) }.read().unwrap_err().to_string();
+        let error = LimitFlags { retry_after: true, ..flags(&[], None) }.read().unwrap_err().message;
         assert!(error.contains("--retry-after is for"), "{error}");
     }
 }

@@ -28,6 +28,7 @@ use super::telemetry::TelemetryFile;
 use super::throttle::{Operation, Throttles};
 use super::tracking::TrackingIds;
 use super::warning::Warning;
+use crate::measure::ServiceCount;
 use crate::mqtt::{ClientAuthorities, Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
 
@@ -281,6 +282,11 @@ impl Worker {
     /// Whether the hub has a service-time model.
     pub(super) const fn has_servers(&self) -> bool {
         self.service.is_some()
+    }
+
+    /// What the hub's servers did until `now`.
+    pub(super) fn service_count(&self, now: Nanos) -> Option<ServiceCount> {
+        self.service.as_ref().map(|service| service.count(now))
     }
 
     /// Waits until somebody's service may be over.

@@ -103,6 +103,7 @@ pub(super) fn sample() -> RunResult {
             cpu_seconds: Some(2.5),
             rss_peak_bytes: Some(13_631_488),
             throttled: Vec::new(),
+            service: None,
             faults: Vec::new(),
         }),
         shards: vec![ShardResult {

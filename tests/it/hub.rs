@@ -8,6 +8,7 @@ mod jobs;
 mod modules;
 mod queries;
 mod registry;
+mod service;
 mod status;
 mod throttling;
 mod twins;

@@ -12,6 +12,7 @@ use super::servers::{Servers, Turn};
 use crate::dialect::azure::ErrorCode;
 use crate::hub::partition::Refusal;
 use crate::hub::throttle::Operation;
+use crate::measure::ServiceCount;
 use crate::time::{Clock, Nanos};
 
 /// Requests of services that may wait at one worker, and the bytes of their bodies. What comes on top is refused.
@@ -113,6 +114,11 @@ impl ServiceDesk {
             let _ = request.done.send(());
         }
         self.alarm.ring_by(now, waiting.next_due());
+    }
+
+    /// What the servers did until `now`, for all workers.
+    pub(in crate::hub) fn count(&self, now: Nanos) -> ServiceCount {
+        self.servers.count(now)
     }
 
     /// The hub goes down, and forgets who waits.
