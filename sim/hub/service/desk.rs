@@ -79,7 +79,7 @@ impl ServiceDesk {
     /// # Errors
     /// The hub is too busy, or goes down.
     pub(in crate::hub) async fn serve(&self, clock: Clock, operation: Operation, bytes: usize) -> Result<(), Refusal> {
-        if !self.waiting.borrow().has_room(bytes) {
+        if self.servers.serve_it(operation) && !self.waiting.borrow().has_room(bytes) {
             self.servers.refuse();
             return Err(Refusal::busy(operation));
         }

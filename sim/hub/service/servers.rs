@@ -53,6 +53,11 @@ impl Servers {
         Self { model, seed, instance, state: Mutex::new(state) }
     }
 
+    /// Whether they have a time for such an operation.
+    pub(in crate::hub) const fn serve_it(&self, operation: Operation) -> bool {
+        self.time_of(operation).is_some()
+    }
+
     /// An operation comes at `now`.
     pub(in crate::hub) fn serve(&self, now: Nanos, operation: Operation) -> Turn {
         self.turn(now, operation, self.model.queue)
