@@ -43,10 +43,12 @@ pub enum Domain {
     PathLatency,
     /// Runs drawn again to tell how sure a comparison is; number: the side.
     Bootstrap,
+    /// How long a hub's servers take; numbers: the hub among those of the run, its n-th operation.
+    ServiceTimes,
 }
 
 /// The seed of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 

@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::CommandError;
+use super::hub_limits::LimitFlags;
 use super::shared::stop_on_signals;
 use crate::dialect::azure::WEBSOCKET_PATH;
-use crate::hub::{CA_FILE, DoorLimits, Hub, HubConfig, HubDelays, HubIdentity, HubLimits, Tier};
+use crate::hub::{CA_FILE, DoorLimits, Hub, HubConfig, HubDelays, HubIdentity};
 use crate::measure::{cores, raise_descriptor_limit};
+use crate::random::Seed;
 use crate::run::{self, environment, hub_keys, print};
 use crate::verdict::ExitCode;
 
@@ -61,15 +63,8 @@ pub(super) struct HubCommand {
     /// Threads
     #[arg(long, value_name = "N", default_value_t = cores())]
     workers: usize,
-    /// Tier whose throttles and quotas to keep: F1, S1, S2 or S3 (default: none)
-    #[arg(long, value_name = "TIER", value_parser = parse_tier)]
-    tier: Option<Tier>,
-    /// Units of the tier (F1: 1; S1 and S2: up to 200; S3: up to 10)
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "tier")]
-    units: u32,
-    /// With a tier: let refusals say when to come back (Retry-After), which the real hub's do not
-    #[arg(long, requires = "tier")]
-    retry_after: bool,
+    #[command(flatten)]
+    limits: LimitFlags,
     /// Talk to a parent process over standard input and output
     #[arg(long, hide = true)]
     control: bool,
@@ -105,6 +100,7 @@ impl HubCommand {
                 CommandError::usage(format!("cannot replace {}: {error}; name another --env-file", path.display()))
             })?;
         }
+        let (limits, service) = self.limits.read()?;
         let stop = stop_on_signals()?;
         let config = HubConfig {
             mqtt: self.mqtt.or((!speaks_tls).then_some(MQTT)),
@@ -117,7 +113,10 @@ impl HubCommand {
             telemetry: self.telemetry.clone(),
             workers: self.workers,
             slow: HubDelays::default(),
-            limits: self.limits()?,
+            limits,
+            service,
+            seed: Seed::default(),
+            instance: 0,
             door: DoorLimits::default(),
             acknowledge_only: false,
         };
@@ -147,8 +146,12 @@ impl HubCommand {
         }
         print::line("Ctrl-C stops it.");
         stop.wait().map_err(CommandError::other)?;
-        for count in hub.throttled().iter().filter(|count| count.is_notable()) {
+        let counts = hub.counts();
+        for count in counts.throttled.iter().filter(|count| count.is_notable()) {
             print::line(format!("limit {count}"));
+        }
+        if let Some(count) = &counts.service {
+            print::line(format!("servers {count}"));
         }
         hub.stop();
         if let Some(path) = &self.env_file {
@@ -157,25 +160,6 @@ impl HubCommand {
         }
         Ok(ExitCode::Success)
     }
-}
-
-impl HubCommand {
-    /// What the hub is to allow.
-    fn limits(&self) -> Result<Option<HubLimits>, CommandError> {
-        let Some(tier) = self.tier else { return Ok(None) };
-        if !tier.units().contains(&self.units) {
-            let (name, most) = (tier.name(), tier.units().end().to_owned());
-            return Err(CommandError::usage(format!(
-                "--units {}: a hub of the tier {name} has from 1 to {most}",
-                self.units
-            )));
-        }
-        Ok(Some(HubLimits { retry_after: self.retry_after, ..HubLimits::of(tier, self.units) }))
-    }
-}
-
-fn parse_tier(name: &str) -> Result<Tier, String> {
-    Tier::parse(name).ok_or_else(|| format!("allowed are {}", Tier::ALL.map(Tier::name).join(", ")))
 }
 
 /// The runtime catches a task's panic, and the hub would go on without what that task did. Whoever measures a hub had

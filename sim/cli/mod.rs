@@ -8,6 +8,7 @@ mod doctor;
 mod drive;
 mod fleet;
 mod hub;
+mod hub_limits;
 mod plan;
 mod profile;
 mod provision;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::throttle::HubLimits;
-use crate::policy::units;
+use crate::policy::{ServiceModel, units};
+use crate::random::Seed;
 
 /// The settings of an embedded hub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,15 @@ pub struct HubConfig {
     pub slow: HubDelays,
     /// What it allows; `None` for as much as it can do.
     pub limits: Option<HubLimits>,
+    /// How long it takes for what it is asked; `None` for as long as it really does.
+    #[serde(default)]
+    pub service: Option<ServiceModel>,
+    /// What the times of its service derive from.
+    #[serde(default)]
+    pub seed: Seed,
+    /// Which of the hubs of a run it is: each has service times of its own.
+    #[serde(default)]
+    pub instance: u32,
     /// What it grants to whoever connects.
     pub door: DoorLimits,
     /// Whether it only acknowledges: no tokens, no merging of nested properties, no limits. What is measured against such a
@@ -60,6 +70,9 @@ impl Default for HubConfig {
             workers: 1,
             slow: HubDelays::default(),
             limits: None,
+            service: None,
+            seed: Seed::default(),
+            instance: 0,
             door: DoorLimits::default(),
             acknowledge_only: false,
         }

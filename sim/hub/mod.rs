@@ -26,6 +26,7 @@ mod query;
 mod rest;
 mod scan;
 mod server;
+mod service;
 mod telemetry;
 mod throttle;
 mod tracking;

@@ -19,10 +19,11 @@ use super::jobs::JobDesk;
 use super::null;
 use super::peers::Peers;
 use super::ports::{Port, Ports};
+use super::service::Servers;
 use super::telemetry::TelemetryFile;
 use super::throttle::Throttles;
 use super::workers::WorkerSeat;
-use crate::measure::ThrottleCount;
+use crate::measure::{HubCounts, ThrottleCount};
 use crate::mqtt::ClientAuthorities;
 use crate::policy::HubFault;
 use crate::time::Clock;
@@ -40,6 +41,7 @@ pub struct Hub {
     addresses: Ports<SocketAddr>,
     authority: Option<String>,
     throttles: Arc<Throttles>,
+    servers: Option<Arc<Servers>>,
     clock: Clock,
     peers: Peers,
     delays: HubDelays,
@@ -110,6 +112,14 @@ impl Hub {
     #[must_use]
     pub fn throttled(&self) -> Vec<ThrottleCount> {
         self.throttles.counts(self.clock.now())
+    }
+
+    /// What its limits and its servers did so far.
+    #[must_use]
+    pub fn counts(&self) -> HubCounts {
+        let now = self.clock.now();
+        let service = self.servers.as_ref().map(|servers| servers.count(now));
+        HubCounts { throttled: self.throttles.counts(now), service }
     }
 
     /// Does `faults` to this hub at their times, for a load that starts at `start`, and tells `tell`, on a thread of its
@@ -238,6 +248,7 @@ impl BoundHub {
         let clock = Clock::start();
         let identity = Arc::new(identity);
         let throttles = Arc::new(Throttles::new(config.limits, clock.wall()));
+        let servers = config.service.map(|model| Arc::new(Servers::new(model, config.seed, config.instance.into())));
         let addresses = ports.addresses();
         let (mut authority, mut tls) = (None, None);
         if addresses.tls().next().is_some() {
@@ -254,6 +265,7 @@ impl BoundHub {
             addresses,
             authority,
             throttles: Arc::clone(&throttles),
+            servers: servers.clone(),
             clock,
             peers: peers.clone(),
             delays: config.slow,
@@ -293,6 +305,7 @@ impl BoundHub {
                 client_ca: client_ca.clone(),
                 telemetry: telemetry.clone(),
                 throttles: Arc::clone(&throttles),
+                servers: servers.clone(),
                 door: config.door,
                 clock,
                 stopped: stopped.clone(),

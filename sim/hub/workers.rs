@@ -23,10 +23,12 @@ use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodReques
 use super::peers::{Message, Peers, stopping};
 use super::ports::{Port, Ports};
 use super::rest;
+use super::service::{Servers, ServiceDesk};
 use super::telemetry::TelemetryFile;
 use super::throttle::{Operation, Throttles};
 use super::tracking::TrackingIds;
 use super::warning::Warning;
+use crate::measure::ServiceCount;
 use crate::mqtt::{ClientAuthorities, Packet, Scratch, ServerTls};
 use crate::time::{Clock, Nanos};
 
@@ -61,6 +63,8 @@ pub(super) struct WorkerSeat {
     /// Where messages to the cloud go, beside being counted.
     pub(super) telemetry: Option<TelemetryFile>,
     pub(super) throttles: Arc<Throttles>,
+    /// Those of the hub, where it has a service-time model.
+    pub(super) servers: Option<Arc<Servers>>,
     pub(super) door: DoorLimits,
     pub(super) clock: Clock,
     pub(super) stopped: watch::Receiver<bool>,
@@ -99,6 +103,7 @@ impl WorkerSeat {
             client_ca,
             telemetry,
             throttles,
+            servers,
             door,
             clock,
             stopped,
@@ -109,10 +114,19 @@ impl WorkerSeat {
         if telemetry.is_some() {
             partition.keep_telemetry();
         }
+        let service = match servers.map(|servers| (Arc::clone(&servers), ServiceDesk::new(servers))) {
+            None => None,
+            Some((_, Err(error))) => return drop(started.send(Err(error))),
+            Some((servers, Ok(desk))) => {
+                partition.served_by(servers);
+                Some(desk)
+            }
+        };
         let worker = Rc::new(Worker {
             index,
             partition: RefCell::new(partition),
             throttles,
+            service,
             breaker: Rc::default(),
             is_down: Cell::new(false),
             is_up_again: Notify::new(),
@@ -155,6 +169,8 @@ pub(super) struct Worker {
     partition: RefCell<Partition>,
     /// Shared with its peers.
     pub(super) throttles: Arc<Throttles>,
+    /// Who waits here for the hub's servers, where it has a service-time model.
+    service: Option<ServiceDesk>,
     /// Guards what goes on over its connections.
     pub(super) breaker: Rc<Breaker>,
     /// Whether the hub is down.
@@ -184,7 +200,8 @@ impl Worker {
     /// Lets `work` use the partition, then does what follows from it outside.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Partition, Nanos) -> T) -> T {
         let mut partition = self.partition.borrow_mut();
-        let result = work(&mut partition, self.clock.now());
+        let now = self.clock.now();
+        let result = work(&mut partition, now);
         while let Some(effect) = partition.poll() {
             match effect {
                 Effect::Send { to, packet } => {
@@ -213,6 +230,9 @@ impl Worker {
         }
         if partition.next_deadline() < self.armed.get() {
             self.alarm.notify_one();
+        }
+        if let Some(service) = &self.service {
+            service.ring_by(now, partition.next_held());
         }
         result
     }
@@ -248,6 +268,33 @@ impl Worker {
             let call = partition.invoke(now, id, request);
             self.replies.borrow_mut().insert(call, reply);
         });
+    }
+
+    /// Waits until a server of the hub is done with an operation, where it has a service-time model. The request has a body
+    /// of so many bytes.
+    pub(super) async fn served(&self, operation: Operation, bytes: usize) -> Result<(), Refusal> {
+        match &self.service {
+            Some(service) => service.serve(self.clock, operation, bytes).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the hub has a service-time model.
+    pub(super) const fn has_servers(&self) -> bool {
+        self.service.is_some()
+    }
+
+    /// What the hub's servers did until `now`.
+    pub(super) fn service_count(&self, now: Nanos) -> Option<ServiceCount> {
+        self.service.as_ref().map(|service| service.count(now))
+    }
+
+    /// Waits until somebody's service may be over.
+    async fn service_rings(&self) {
+        match &self.service {
+            Some(service) => service.rings().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Holds an answer to a service back for a planted delay.
@@ -294,6 +341,9 @@ impl Worker {
             outbox.cut();
         }
         self.with(|partition, _| partition.go_down());
+        if let Some(service) = &self.service {
+            service.clear(self.clock.now());
+        }
     }
 
     /// Waits until the hub is not down: then it does nothing of its own either.
@@ -326,6 +376,10 @@ impl Worker {
                 Some(message) = mailbox.recv() => self.handle(message, entrance),
                 () = self.alarm.notified() => {}
                 () = &mut timer => self.with(Partition::tick),
+                () = self.service_rings() => {
+                    self.with(Partition::tick);
+                    self.service.iter().for_each(|service| service.release(self.clock.now()));
+                }
             }
             let deadline = self.partition.borrow().next_deadline();
             if deadline < self.armed.get() || timer.is_elapsed() {

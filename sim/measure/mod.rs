@@ -17,6 +17,7 @@ mod process;
 mod recorder;
 mod result;
 mod retries;
+mod service;
 mod settled;
 mod throttled;
 mod trace;
@@ -43,6 +44,7 @@ pub use result::{
     RunResult, ShardResult, ThresholdAbort, ThresholdResult, Verdict,
 };
 pub use retries::{RetryCounts, RetryTally};
+pub use service::{HubCounts, ServiceCount};
 pub use settled::{Settled, SettledResult};
 pub use throttled::{BusyThrottle, ThrottleCount};
 pub use trace::{TraceEvent, Tracer};

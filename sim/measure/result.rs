@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     CapacityResult, Census, DrillResult, EventCounts, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal,
-    RolloutResult, SeriesData, SettledResult, ThrottleCount,
+    RolloutResult, SeriesData, ServiceCount, SettledResult, ThrottleCount,
 };
 use crate::policy::Series;
 
@@ -216,9 +216,12 @@ pub struct HubHealth {
     pub cpu_seconds: Option<f64>,
     /// Resident memory of each process at its peak, added up; `None` as with the CPU.
     pub rss_peak_bytes: Option<u64>,
-    /// What the limits of its tier did, by operation; empty without a tier.
+    /// What limits did, by operation: of its tier, given one by one, and put on by faults; empty without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<ThrottleCount>,
+    /// What its servers did; `None` without a service-time model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceCount>,
     /// What was really done to them by the faults of the plan that strike hubs; empty without such faults.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<HubFaultRow>,

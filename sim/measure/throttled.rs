@@ -19,7 +19,8 @@ pub struct ThrottleCount {
     pub refused: u64,
     /// How long they waited, all together, in milliseconds.
     pub wait_ms_total: u64,
-    /// The name of the fault that put the limit on, and counted while it was there; `None` for the hub's tier.
+    /// The name of the fault that put the limit on, and counted while it was there; `None` for a limit of
+    /// the hub's own: of its tier, or given for this operation alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// How much of such a limit was made use of.

@@ -8,6 +8,7 @@ mod delay;
 mod device_ids;
 mod diagonal;
 mod drill;
+mod erlang;
 mod fault;
 mod fleet_range;
 mod image;
@@ -19,7 +20,9 @@ mod retry;
 mod rollout;
 mod rollout_stage;
 mod series;
+mod service;
 mod settle;
+mod station;
 mod status;
 mod threshold;
 mod threshold_rule;
@@ -34,6 +37,7 @@ pub use delay::{Delay, DelayError};
 pub use device_ids::DeviceIds;
 pub use diagonal::{Diagonal, Expected, Hit, Hits, Judgement};
 pub use drill::{Assertion, Drill, DrillPhase, DrillPhases};
+pub use erlang::MmcQueue;
 pub use fault::{
     Bandwidth, BootLoop, Duplicate, Fail, Fault, FaultKind, FaultPlan, FaultStage, HubEffect, HubFault, HubSlow,
     Latency, Malformation, Malformed, Place, Reboot, Reject, Rollback, Select, Skip, Slow, SlowReply, Slowness, Stall,
@@ -49,7 +53,9 @@ pub use retry::{Backoff, ConnectPolicies, Failed, Failure, Jitter, RetryPolicy, 
 pub use rollout::{AbortCriteria, Rollout};
 pub use rollout_stage::{RolloutLead, RolloutStage, RolloutStep};
 pub use series::Series;
+pub use service::ServiceModel;
 pub use settle::Settle;
+pub use station::Station;
 pub use status::FirmwareStatus;
 pub use threshold::{Comparison, Threshold};
 pub use threshold_rule::ThresholdRule;

@@ -1,5 +1,6 @@
 //! `[hub]`: the hub under test.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -7,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
 use super::reader::{Field, Section};
+use super::{limit, service};
 use crate::device::Transport;
 use crate::driver::Via;
 use crate::hub::{HubConfig, HubDelays, HubLimits, Tier};
+use crate::policy::{Limit, ServiceModel, ThrottledOperation};
 
 /// The hub under test.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum HubPlan {
     /// Our own, started for the run.
@@ -27,6 +30,12 @@ pub enum HubPlan {
         tier: Option<Tier>,
         /// Units of that tier.
         units: u32,
+        /// Limits one by one, each in the place of the tier's where there is one; each process has them for itself.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        throttle: BTreeMap<ThrottledOperation, Limit>,
+        /// How long each process takes for what it is asked; `None` for as long as it really does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<ServiceModel>,
     },
     /// One that only acknowledges, started for the run as the embedded one is: what is measured against it is what the
     /// generator can do.
@@ -42,18 +51,26 @@ pub enum HubPlan {
 }
 
 impl HubPlan {
-    /// Whether it does all that it is asked to: our own, without limits.
+    /// Whether it does all that it is asked to: our own, without limits and without a service-time model.
     #[must_use]
-    pub const fn is_ideal(&self) -> bool {
-        matches!(self, Self::Embedded { tier: None, .. } | Self::Null { .. })
+    pub fn is_ideal(&self) -> bool {
+        match self {
+            Self::Embedded { tier, throttle, service, .. } => {
+                tier.is_none() && throttle.is_empty() && service.is_none()
+            }
+            Self::Null { .. } => true,
+            Self::Azure => false,
+        }
     }
 
-    /// What each process of the embedded hub really allows. `None` if nothing is limited, and for a hub elsewhere, whose
-    /// limits nobody knows.
+    /// What each process of the embedded hub really allows: its tier's limits, and those given one by one, which take the
+    /// place of the tier's. `None` if nothing is limited, and for a hub elsewhere, whose limits nobody knows.
     #[must_use]
     pub fn limits(&self) -> Option<HubLimits> {
         match self {
-            Self::Embedded { tier, units, .. } => tier.map(|tier| HubLimits::of(tier, *units)),
+            Self::Embedded { tier, units, throttle, .. } => {
+                HubLimits::effective(tier.map(|tier| (tier, *units)), throttle)
+            }
             Self::Null { .. } | Self::Azure => None,
         }
     }
@@ -88,14 +105,15 @@ impl HubPlan {
     pub fn embedded(&self, transport: Transport) -> Option<HubConfig> {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         match self {
-            Self::Embedded { workers, slow, tier, units, .. } => Some(HubConfig {
+            Self::Embedded { workers, slow, service, .. } => Some(HubConfig {
                 mqtt: (transport == Transport::Tcp).then_some(free),
                 mqtts: (transport == Transport::Tls).then_some(free),
                 http: Some(free),
                 https: (transport == Transport::Wss).then_some(free),
                 workers: *workers,
                 slow: *slow,
-                limits: tier.map(|tier| HubLimits::of(tier, *units)),
+                limits: self.limits(),
+                service: service.clone(),
                 ..HubConfig::default()
             }),
             Self::Null { workers, .. } => Some(HubConfig {
@@ -119,7 +137,7 @@ enum Kind {
 }
 
 pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
-    let section = field.section(&["kind", "instances", "workers", "tier", "units", "slow"])?;
+    let section = field.section(&["kind", "instances", "workers", "tier", "units", "throttle", "service", "slow"])?;
     let kind = section.required("kind")?;
     let text = kind.text()?;
     if text == "mqtt" || text.contains("://") {
@@ -133,22 +151,23 @@ pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
             let workers = section.required("workers")?.integer(1..=256_u32)? as usize;
             let slow = slow(&section.required("slow")?)?;
             let (tier, units) = tier(&section)?;
-            HubPlan::Embedded { instances, workers, slow, tier, units }
+            let throttle =
+                section.optional("throttle").as_ref().map(limit::by_operation).transpose()?.unwrap_or_default();
+            let service = section.optional("service").as_ref().map(service::read).transpose()?;
+            HubPlan::Embedded { instances, workers, slow, tier, units, throttle, service }
         }
         Kind::Null => {
             let instances = section.required("instances")?.automatic(1..=10_000_u32)?;
             let workers = section.required("workers")?.integer(1..=256_u32)? as usize;
-            for key in ["slow", "tier", "units"] {
+            for key in ["slow", "tier", "units", "throttle", "service"] {
                 section.meaningless(key, &kind, "for a hub that only acknowledges")?;
             }
             HubPlan::Null { instances, workers }
         }
         Kind::Azure => {
-            section.meaningless("instances", &kind, "for a hub that is not embedded")?;
-            section.meaningless("workers", &kind, "for a hub that is not embedded")?;
-            section.meaningless("slow", &kind, "for a hub that is not embedded")?;
-            section.meaningless("tier", &kind, "for a hub that is not embedded")?;
-            section.meaningless("units", &kind, "for a hub that is not embedded")?;
+            for key in ["instances", "workers", "slow", "tier", "units", "throttle", "service"] {
+                section.meaningless(key, &kind, "for a hub that is not embedded")?;
+            }
             HubPlan::Azure
         }
     };

@@ -14,6 +14,7 @@ mod fleet;
 mod hub;
 mod image;
 mod library;
+mod limit;
 mod load;
 mod metric;
 mod observe;
@@ -23,6 +24,7 @@ mod reader;
 mod report;
 mod retry;
 mod rollout;
+mod service;
 mod settle;
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,13 @@ impl Override {
         Self::command_line(format!("{flag} {value}"), key, value)
     }
 
+    /// One of the keys that a flag with several gives in one argument, e.g. `--throttle methods=40/s,burst=40`; errors name
+    /// the whole of it.
+    #[must_use]
+    pub fn of_argument(argument: &str, key: &str, value: &str) -> Self {
+        Self::command_line(argument.to_owned(), key, value)
+    }
+
     /// The argument of `--threshold`: an expression that is added to the thresholds of the profile.
     #[must_use]
     pub fn threshold(expr: &str) -> Self {

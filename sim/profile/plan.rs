@@ -198,7 +198,7 @@ impl Plan {
     /// What a hub of ours is started with; `None` for any other hub.
     #[must_use]
     pub fn embedded_hub(&self) -> Option<HubConfig> {
-        let mut config = self.hub.embedded(self.fleet.transport)?;
+        let mut config = HubConfig { seed: self.seed, ..self.hub.embedded(self.fleet.transport)? };
         if self.fleet.transport.is_secure() && matches!(self.firmware.image, Some(Image::Hub { .. })) {
             // Whoever wants TLS for MQTT wants it for images.
             config.https = config.https.or(config.http);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::document::{Layer, Node, Origin, Table, Value};
 use super::error::Problem;
-use crate::policy::units;
+use crate::policy::{Delay, units};
 
 /// A table under reading.
 #[derive(Debug)]
@@ -163,6 +163,15 @@ impl<'a> Field<'a> {
         }
         let [low, high] = [range.start(), range.end()].map(|bound| units::format_duration(*bound));
         Err(self.problem(format_args!("must be from {low} to {high}")))
+    }
+
+    /// A delay distribution that is hardly ever longer than `longest`.
+    pub(super) fn delay(&self, longest: Duration) -> Result<Delay, Problem> {
+        let delay: Delay = self.text()?.parse().map_err(|error| self.problem(format_args!("is wrong: {error}")))?;
+        if delay.upper() <= longest {
+            return Ok(delay);
+        }
+        Err(self.problem(format_args!("must not be longer than {}", units::format_duration(longest))))
     }
 
     /// A size in bytes, in `range`.

@@ -10,6 +10,7 @@ use crate::mqtt::SourceAddresses;
 use crate::policy::{Backoff, Fail, FaultKind, FaultStage, Jitter, Load, ReportFormat, RetryPolicy, Select};
 
 mod built_in;
+mod hub;
 
 const SECOND: Duration = Duration::from_secs(1);
 

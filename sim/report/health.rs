@@ -57,6 +57,9 @@ pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
     for (n, line) in limits(result).into_iter().enumerate() {
         say(if n == 0 { "Limits" } else { "" }, vec![line]);
     }
+    if let Some(count) = result.hub.as_ref().and_then(|hub| hub.service.as_ref()) {
+        say("Servers", vec![count.to_string()]);
+    }
     facts
 }
 
@@ -86,7 +89,7 @@ fn events(events: &EventCounts) -> Vec<String> {
     vec![format!("{} written", events.written), lacks]
 }
 
-/// What the limits of the hub's tier did, where it has one.
+/// What the hub's limits did, where it has any.
 fn limits(result: &RunResult) -> Vec<String> {
     let throttled = result.hub.as_ref().map(|hub| hub.throttled.as_slice()).unwrap_or_default();
     let mut lines: Vec<String> = throttled.iter().filter(|count| count.is_notable()).map(limit).collect();
@@ -170,7 +173,7 @@ fn micros(micros: u64) -> String {
 mod tests {
     use super::super::sample::sample;
     use super::*;
-    use crate::measure::{BusyThrottle, HubHealth, RateResult};
+    use crate::measure::{BusyThrottle, HubHealth, RateResult, ServiceCount};
 
     #[test]
     fn an_open_load_without_a_figure_is_still_open() {
@@ -236,5 +239,17 @@ mod tests {
         let imposed = ThrottleCount { fault: Some("tight".to_owned()), busy, ..count("method", 0, 7) };
         assert_eq!(lines(vec![imposed]), ["method (fault tight): 1200 let through, 7 refused, 98 % of the limit used"]);
         assert_eq!(lines(Vec::new()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn how_busy_the_hub_s_servers_were_is_told_where_it_has_any() {
+        let mut result = sample();
+        let told = |result: &RunResult| facts(result).into_iter().find(|(head, _)| *head == "Servers");
+        assert_eq!(told(&result), None);
+        let service =
+            ServiceCount { operations: 80, servers: 4, busy_s: 9.8, server_s: 10.0, ..ServiceCount::default() };
+        result.hub = Some(HubHealth { instances: 1, service: Some(service), ..HubHealth::default() });
+        let (_, items) = told(&result).unwrap();
+        assert!(items[0].ends_with("0 refused; 4 servers, 98 % of the time at work"), "{items:?}");
     }
 }

@@ -51,7 +51,7 @@
 //! | `twinstorm_shards`, `twinstorm_shards_lost` | gauge | processes that share the devices |
 //! | `twinstorm_embedded_hubs`, `twinstorm_embedded_hubs_memory_peak_bytes` | gauge | absent where the hub is not ours |
 //! | `twinstorm_embedded_hubs_cpu_seconds` | counter | the same |
-//! | `twinstorm_embedded_hubs_throttled_operations` | counter: `operation`, `result`, `fault` | `at_once`, `delayed` or `refused` by a limit of the tier, or of a fault; only of a finished run |
+//! | `twinstorm_embedded_hubs_throttled_operations` | counter: `operation`, `result`, `fault` | `at_once`, `delayed` or `refused` by a limit of the hub, or of a fault; only of a finished run |
 //! | `twinstorm_events` | counter: `result` | lines of `events.ndjson`: `written` or `dropped` |
 
 mod actors;

@@ -84,6 +84,7 @@ pub(super) fn sample() -> RunResult {
             (Series::UpdateTotal, SeriesData { saturated: 1, ..data(958, ms(9500)) }),
             (Series::ScheduleLag, data(1000, Duration::from_micros(840))),
         ]),
+        capacity: None,
         intervals: vec![
             interval(1.0, &[(Series::Connect, 3)]),
             interval(2.0, &[(Series::MethodResponse, 2), (Series::UpdateTotal, 1)]),
@@ -105,6 +106,7 @@ pub(super) fn sample() -> RunResult {
             cpu_seconds: Some(2.5),
             rss_peak_bytes: Some(13_631_488),
             throttled: Vec::new(),
+            service: None,
             faults: Vec::new(),
         }),
         shards: vec![ShardResult {

@@ -12,8 +12,8 @@ use super::rollout::{self, Waves};
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::{DriverConfig, Via};
 use crate::measure::{
-    DrillResult, EventCounts, GeneratorHealth, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts, RetryRow,
-    RunResult, SeriesData, SettledResult, ShardResult, ThresholdAbort, ThrottleCount, Usage, Verdict, cores,
+    DrillResult, EventCounts, GeneratorHealth, HubCounts, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts,
+    RetryRow, RunResult, SeriesData, SettledResult, ShardResult, ThresholdAbort, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
@@ -31,8 +31,8 @@ pub(super) struct Facts {
     pub(super) own: Usage,
     /// What the embedded hubs have used, where they are processes of their own.
     pub(super) hub: Option<Usage>,
-    /// What their limits did.
-    pub(super) throttled: Vec<ThrottleCount>,
+    /// What their limits and their servers did.
+    pub(super) hub_counts: HubCounts,
     /// What was really done to them.
     pub(super) hub_faults: HubFaults,
     pub(super) hub_on_same_machine: bool,
@@ -56,7 +56,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         duration_s,
         own,
         hub,
-        throttled,
+        hub_counts,
         hub_faults,
         hub_on_same_machine,
         placement,
@@ -86,7 +86,8 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         rate: rate(&plan, roles, &placement.shards, &tally, waves.released.len()),
         generator: generator(&tally, own, duration_s, hub_on_same_machine),
         hub: self::hub(&placement, hub).map(|hub| HubHealth {
-            throttled,
+            throttled: hub_counts.throttled,
+            service: hub_counts.service,
             faults: hub_faults.rows(&plan.faults),
             ..hub
         }),

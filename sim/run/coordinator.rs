@@ -354,7 +354,7 @@ impl Coordinator {
             duration_s: now.as_secs_f64(),
             own: Usage::of_self().since(self.before),
             hub: self.hubs.usage(),
-            throttled: self.hubs.throttled(),
+            hub_counts: self.hubs.counts(),
             hub_faults: self.hub_faults,
             hub_on_same_machine: self.hub_on_same_machine,
             placement: self.placement,

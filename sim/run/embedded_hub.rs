@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::hub_process::HubProcess;
 use super::hub_threads::HubThreads;
 use crate::hub::HubFaultNews;
-use crate::measure::{ThrottleCount, Usage};
+use crate::measure::{HubCounts, Usage};
 use crate::policy::HubFault;
 use crate::shard::{Credentials, Endpoints};
 
@@ -109,13 +109,14 @@ impl EmbeddedHub {
         }
     }
 
-    /// What the limits of all `hubs` did so far; those that do not say so in time are left out. Blocks for as long.
-    pub(super) fn throttled<'a>(hubs: impl Iterator<Item = &'a mut Self>) -> Vec<ThrottleCount> {
+    /// What the limits and servers of all `hubs` did so far; those that do not say so in time are left out. Blocks for as
+    /// long.
+    pub(super) fn counts<'a>(hubs: impl Iterator<Item = &'a mut Self>) -> HubCounts {
         // All are asked before any answer is waited for.
         let asked: Vec<&mut Self> = hubs.filter_map(|hub| hub.asked_to_count().then_some(hub)).collect();
-        ThrottleCount::merged(asked.into_iter().flat_map(|hub| match hub {
+        HubCounts::merged(asked.into_iter().map(|hub| match hub {
             Self::Process(hub) => hub.counts(),
-            Self::Threads(hub) => hub.throttled(),
+            Self::Threads(hub) => hub.counts(),
         }))
     }
 

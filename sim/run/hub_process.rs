@@ -19,7 +19,7 @@ use super::child::{ChildProcess, STACK};
 use super::embedded_hub::{EmbeddedHubError, HubNews, NewsOfHub};
 use super::hub_listening::{Listening, start_hub};
 use crate::hub::{HubConfig, HubFaultNews};
-use crate::measure::{ThrottleCount, Usage};
+use crate::measure::{HubCounts, Usage};
 use crate::policy::HubFault;
 use crate::shard::{Credentials, Endpoints, read_line, write_line};
 
@@ -35,7 +35,7 @@ const COUNT: Duration = Duration::from_secs(1);
 enum Word {
     Listening(Listening),
     Failed(String),
-    Throttled(Vec<ThrottleCount>),
+    Counts(HubCounts),
     /// What really becomes of a fault.
     Fault(HubFaultNews),
 }
@@ -51,7 +51,7 @@ enum Order {
     },
     /// Lifts every fault.
     Heal,
-    /// Asks what its limits did so far.
+    /// Asks what its limits and its servers did so far.
     Count,
     Stop,
 }
@@ -60,7 +60,7 @@ enum Order {
 #[derive(Debug)]
 pub(super) struct HubProcess {
     child: ChildProcess<Order>,
-    counts: Receiver<Vec<ThrottleCount>>,
+    counts: Receiver<HubCounts>,
     endpoints: Endpoints,
     credentials: Credentials,
 }
@@ -69,7 +69,7 @@ pub(super) struct HubProcess {
 pub(super) struct StartingHub {
     child: ChildProcess<Order>,
     first_word: oneshot::Receiver<io::Result<Option<Word>>>,
-    counts: Receiver<Vec<ThrottleCount>>,
+    counts: Receiver<HubCounts>,
 }
 
 impl StartingHub {
@@ -78,10 +78,10 @@ impl StartingHub {
     ///
     /// # Errors
     /// It cannot be started.
-    pub(super) fn spawn(program: &Path, config: &HubConfig, news: NewsOfHub) -> Result<Self, EmbeddedHubError> {
+    pub(super) fn spawn(program: &Path, config: HubConfig, news: NewsOfHub) -> Result<Self, EmbeddedHubError> {
         let (mut child, words) = ChildProcess::spawn(program, "hub")?;
         let (first_word, counts) = listen(words, news)?;
-        child.tell(Order::Start(Box::new(config.clone())))?;
+        child.tell(Order::Start(Box::new(config)))?;
         Ok(Self { child, first_word, counts })
     }
 
@@ -124,13 +124,13 @@ impl HubProcess {
         self.child.is_stopped()
     }
 
-    /// Asks what its limits did so far; whether it takes the question.
+    /// Asks what its limits and its servers did so far; whether it takes the question.
     pub(super) fn ask_for_counts(&mut self) -> bool {
         self.child.tell(Order::Count).is_ok()
     }
 
     /// The answer; nothing if none comes in time. Blocks for as long.
-    pub(super) fn counts(&self) -> Vec<ThrottleCount> {
+    pub(super) fn counts(&self) -> HubCounts {
         self.counts.recv_timeout(COUNT).unwrap_or_default()
     }
 
@@ -166,7 +166,7 @@ impl HubProcess {
 }
 
 /// What a hub says: its first word, and its counts whenever it is asked.
-type Words = (oneshot::Receiver<io::Result<Option<Word>>>, Receiver<Vec<ThrottleCount>>);
+type Words = (oneshot::Receiver<io::Result<Option<Word>>>, Receiver<HubCounts>);
 
 /// Listens to the child until its end, on a thread of its own.
 fn listen(words: ChildStdout, news: NewsOfHub) -> io::Result<Words> {
@@ -180,7 +180,7 @@ fn listen(words: ChildStdout, news: NewsOfHub) -> io::Result<Words> {
         let _ = say.send(read_line(&mut words, &mut line));
         loop {
             match read_line(&mut words, &mut line) {
-                Ok(Some(Word::Throttled(throttled))) => _ = count.try_send(throttled),
+                Ok(Some(Word::Counts(counted))) => _ = count.try_send(counted),
                 Ok(Some(Word::Fault(fault))) => news.tell(HubNews::Fault(fault)),
                 _ => break,
             }
@@ -213,7 +213,7 @@ pub fn serve_hub_process() -> io::Result<()> {
                         hub.inject(at, faults, tell).map_err(io::Error::other)?;
                     }
                     Ok(Some(Order::Heal)) => hub.heal(),
-                    Ok(Some(Order::Count)) => say(&Word::Throttled(hub.throttled()))?,
+                    Ok(Some(Order::Count)) => say(&Word::Counts(hub.counts()))?,
                     other => break other,
                 }
             };

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::embedded_hub::{EmbeddedHubError, HubNews, NewsOfHub};
 use super::hub_listening::start_hub;
 use crate::hub::{Hub, HubConfig};
-use crate::measure::ThrottleCount;
+use crate::measure::HubCounts;
 use crate::policy::HubFault;
 use crate::shard::{Credentials, Endpoints};
 
@@ -26,9 +26,8 @@ impl HubThreads {
     ///
     /// # Errors
     /// It cannot listen.
-    pub(super) fn start(config: &HubConfig, news: NewsOfHub) -> Result<Self, EmbeddedHubError> {
-        let (hub, listening) =
-            start_hub(config.clone()).map_err(|error| EmbeddedHubError::Failed(error.to_string()))?;
+    pub(super) fn start(config: HubConfig, news: NewsOfHub) -> Result<Self, EmbeddedHubError> {
+        let (hub, listening) = start_hub(config).map_err(|error| EmbeddedHubError::Failed(error.to_string()))?;
         let (endpoints, credentials) = listening.way().map_err(|why| EmbeddedHubError::Failed(why.to_owned()))?;
         Ok(Self { hub, news, failed: None, endpoints, credentials })
     }
@@ -53,9 +52,9 @@ impl HubThreads {
         self.hub.heal();
     }
 
-    /// What its limits did so far.
-    pub(super) fn throttled(&self) -> Vec<ThrottleCount> {
-        self.hub.throttled()
+    /// What its limits and its servers did so far.
+    pub(super) fn counts(&self) -> HubCounts {
+        self.hub.counts()
     }
 
     /// How it failed, if it has.

@@ -11,7 +11,7 @@ use super::embedded_hub::{EmbeddedHub, EmbeddedHubError, HubNews, NewsOfHub};
 use super::hub_process::StartingHub;
 use super::hub_threads::HubThreads;
 use crate::hub::HubConfig;
-use crate::measure::{ThrottleCount, Usage};
+use crate::measure::{HubCounts, Usage};
 use crate::policy::{HubEffect, HubFault};
 use crate::shard::{Credentials, Endpoints};
 
@@ -22,7 +22,7 @@ const END: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub(super) struct Hubs {
     hubs: Vec<Embedded>,
-    /// Whether they have limits, of their tier or by a fault.
+    /// Whether they have limits, of their own or by a fault, or a service-time model.
     limited: bool,
     faults: Vec<HubFault>,
     news: mpsc::Receiver<(usize, HubNews)>,
@@ -52,10 +52,12 @@ impl Hubs {
         let (tell, news) = mpsc::channel((count * (2 * faults.len() + 1)).max(1));
         let news_of = |hub| NewsOfHub { hub, news: tell.clone() };
         let mut started = Vec::with_capacity(count);
+        let config_of =
+            |number: usize| HubConfig { instance: u32::try_from(number).unwrap_or(u32::MAX), ..config.clone() };
         match program {
             Some(program) => {
                 let starting: Vec<StartingHub> = (0..count)
-                    .map(|number| StartingHub::spawn(program, config, news_of(number)))
+                    .map(|number| StartingHub::spawn(program, config_of(number), news_of(number)))
                     .collect::<Result<_, _>>()?;
                 for hub in starting {
                     started.push(EmbeddedHub::Process(Box::new(hub.listening().await?)));
@@ -63,13 +65,14 @@ impl Hubs {
             }
             None => {
                 for number in 0..count {
-                    started.push(EmbeddedHub::Threads(Box::new(HubThreads::start(config, news_of(number))?)));
+                    started
+                        .push(EmbeddedHub::Threads(Box::new(HubThreads::start(config_of(number), news_of(number))?)));
                 }
             }
         }
         let hubs = started.into_iter().map(|embedded| Embedded { embedded, died: false, stopped: 0 }).collect();
         let throttles = |fault: &HubFault| matches!(fault.effect, HubEffect::Throttle(_));
-        let limited = config.limits.is_some() || faults.iter().any(throttles);
+        let limited = config.limits.is_some() || config.service.is_some() || faults.iter().any(throttles);
         Ok(Self { hubs, limited, faults, news })
     }
 
@@ -181,12 +184,12 @@ impl Hubs {
         parts.reduce(|sum, part| sum + part)
     }
 
-    /// What their limits did, all together; nothing where they have none. Blocks until they have said it.
-    pub(super) fn throttled(&mut self) -> Vec<ThrottleCount> {
+    /// What their limits and servers did, all together; nothing where they have none. Blocks until they have said it.
+    pub(super) fn counts(&mut self) -> HubCounts {
         if !self.limited {
-            return Vec::new();
+            return HubCounts::default();
         }
-        EmbeddedHub::throttled(self.hubs.iter_mut().map(|hub| &mut hub.embedded))
+        EmbeddedHub::counts(self.hubs.iter_mut().map(|hub| &mut hub.embedded))
     }
 
     /// Stops them all. Blocks until they have ended.

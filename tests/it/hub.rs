@@ -9,6 +9,7 @@ mod modules;
 mod null;
 mod queries;
 mod registry;
+mod service;
 mod status;
 mod throttling;
 mod twins;

@@ -48,6 +48,7 @@ pub enum ErrorCode {
     ThrottlingMaxActiveJobCountExceeded = 429_004,
     ServerError = 500_001,
     ServiceUnavailable = 503_001,
+    ServerBusy = 503_005,
     GatewayTimeout = 504_101,
 }
 

@@ -17,7 +17,7 @@ use crate::hub::peers::{Message, Peers};
 use crate::hub::ports::Ports;
 use crate::hub::throttle::{Operation, Throttles};
 use crate::hub::warning::Warning;
-use crate::policy::{HubEffect, HubFault, HubSlow, ThrottledOperation};
+use crate::policy::{HubEffect, HubFault, HubSlow};
 use crate::time::{Clock, Nanos};
 
 /// How long until ports that somebody else has taken are tried again.
@@ -142,7 +142,7 @@ impl Injecting {
                     HubEffect::Down => self.outage.begin(&self.victim.peers),
                     HubEffect::Slow(_) => self.slow_down(),
                     HubEffect::Throttle(throttled) => {
-                        let operation = operation(throttled.of);
+                        let operation = Operation::from(throttled.of);
                         throttles.impose(clock.now(), fault.index, &fault.name, operation, throttled.limit);
                     }
                 }
@@ -220,15 +220,5 @@ fn delays(slow: &HubSlow) -> HubDelays {
         twin_ack: slow.twin_writes,
         twin_read: slow.twin_reads,
         ..HubDelays::default()
-    }
-}
-
-const fn operation(of: ThrottledOperation) -> Operation {
-    match of {
-        ThrottledOperation::Methods => Operation::Method,
-        ThrottledOperation::TwinWrites => Operation::TwinUpdate,
-        ThrottledOperation::TwinReads => Operation::TwinRead,
-        ThrottledOperation::Connects => Operation::Connect,
-        ThrottledOperation::Queries => Operation::Query,
     }
 }

@@ -104,7 +104,7 @@ async fn find(worker: &Worker, plan: Plan) -> Result<Vec<Arc<str>>, Refusal> {
     Ok(ids)
 }
 
-/// Does the job's work to one device, once the hub's tier allows it (8.1). What it costs is billed, while the
+/// Does the job's work to one device, once the hub's tier allows it (8.1) and its servers are done with it. What it costs is billed, while the
 /// messages of the day last (8.2).
 async fn operate(worker: &Worker, device: &str, work: Arc<Work>) -> Result<Option<DeviceAnswer>, Refusal> {
     worker.up().await;
@@ -116,6 +116,8 @@ async fn operate(worker: &Worker, device: &str, work: Arc<Work>) -> Result<Optio
         }
         throttles.bill(worker.clock.now(), work.size());
     }
+    let operation = if matches!(*work, Work::Method(_)) { Operation::Method } else { Operation::TwinUpdate };
+    worker.served(operation, work.size()).await?;
     if let Work::Method(request) = &*work {
         let outcome = worker.invoke(device, request.clone()).await?;
         return outcome.map(Some).map_err(|refused| refused.refusal);

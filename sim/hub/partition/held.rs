@@ -1,6 +1,6 @@
-//! What devices send and a throttle holds back (8.3).
+//! What devices send and a throttle holds back (8.3), or the hub's servers have not come to yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::packets::refused;
 use super::refusal::Refusal;
 use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{ErrorCode, FromDevice};
+use crate::hub::service::Turn;
 use crate::hub::throttle::{Operation, Throttles};
 use crate::mqtt::{Packet, PubAck, Publish, QoS};
 use crate::policy::Admission;
@@ -19,10 +20,14 @@ use crate::time::Nanos;
 const MAX_PACKETS: usize = 65_536;
 const MAX_BYTES: usize = 64 * 1024 * 1024;
 
-/// Packets that wait until their throttle lets them through, in order of time and then of arrival.
+/// Packets that wait until their throttle lets them through, or a server is done with them, in order of time and then of
+/// arrival.
 #[derive(Debug, Default)]
 pub(super) struct Held {
     packets: BTreeMap<(Nanos, u64), HeldPacket>,
+    /// Of each device whose packets are with the servers: when the last is done, and how many there are. What one device
+    /// says goes on in the order in which it was said, whichever server is quicker.
+    served: HashMap<Arc<str>, (Nanos, usize)>,
     bytes: usize,
     last: u64,
 }
@@ -35,6 +40,8 @@ struct HeldPacket {
     /// Tells it from a later one of the same id, which has said nothing of this.
     generation: u64,
     publish: Publish,
+    /// Whether it is with the servers. What waits for a throttle comes to them afterwards.
+    served: bool,
 }
 
 impl HeldPacket {
@@ -58,9 +65,14 @@ impl Held {
     }
 
     /// Keeps a packet until `at`; `false` if there is no room for it.
-    fn keep(&mut self, at: Nanos, packet: HeldPacket) -> bool {
+    fn keep(&mut self, mut at: Nanos, packet: HeldPacket) -> bool {
         if !self.has_room(packet.bytes()) {
             return false;
+        }
+        if packet.served {
+            let (last, count) = self.served.entry(Arc::clone(&packet.device)).or_default();
+            at = at.max(*last);
+            (*last, *count) = (at, *count + 1);
         }
         self.bytes += packet.bytes();
         self.last += 1;
@@ -71,12 +83,28 @@ impl Held {
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.packets.clear();
+        self.served.clear();
         self.bytes = 0;
+    }
+
+    /// Lets go what waits for a throttle at `now`, in order; what is with the servers stays there.
+    fn let_go(&mut self, now: Nanos) {
+        let packets = std::mem::take(&mut self.packets);
+        let due = |(key, packet): ((Nanos, u64), HeldPacket), n| (if packet.served { key } else { (now, n) }, packet);
+        self.packets = packets.into_iter().zip(1..).map(|(entry, n)| due(entry, n)).collect();
     }
 
     fn take_due(&mut self, now: Nanos) -> Option<HeldPacket> {
         let packet = self.packets.first_entry().filter(|entry| entry.key().0 <= now)?.remove();
         self.bytes -= packet.bytes();
+        if packet.served
+            && let Some((_, count)) = self.served.get_mut(&packet.device)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.served.remove(&packet.device);
+            }
+        }
         Some(packet)
     }
 }
@@ -91,7 +119,7 @@ enum Verdict {
 }
 
 impl Partition {
-    /// Whether the throttles keep a packet from being handled now: it waits, or it was refused.
+    /// Whether the throttles or the servers keep a packet from being handled now: it waits, or it was refused.
     pub(super) fn holds_back(
         &mut self,
         now: Nanos,
@@ -101,28 +129,21 @@ impl Partition {
     ) -> bool {
         // Nobody overtakes what may go on by now.
         self.release_held(now);
-        let (Packet::Publish(publish), Some(throttles)) = (packet, self.throttles.in_force()) else { return false };
+        let Packet::Publish(publish) = packet else { return false };
         let Some(topic) = FromDevice::parse(&publish.topic) else { return false };
         if matches!(topic, FromDevice::TwinGet { .. }) && !self.held.has_room(publish.topic.len()) {
             // Its queue has no other end. It is not charged: those that come in vain would make it longer for the rest.
             self.close_full(now, connection, device);
             return true;
         }
-        match verdict(throttles, now, topic, publish) {
-            Verdict::Pass => return false,
-            Verdict::Hold(wait) => {
-                let mut publish = publish.clone();
-                if let FromDevice::TwinGet { .. } = topic {
-                    // Nobody reads it.
-                    publish.payload = Bytes::new();
-                }
-                let generation = self.devices.named(device).map_or(0, |device| device.identity.generation);
-                let packet = HeldPacket { connection, device: Arc::clone(device), generation, publish };
-                if !self.held.keep(now + wait, packet) {
-                    self.close_full(now, connection, device);
-                }
+        let verdict =
+            self.throttles.in_force().map_or(Verdict::Pass, |throttles| verdict(throttles, now, topic, publish));
+        match verdict {
+            Verdict::Pass => return self.is_to_be_served(now, connection, device, publish),
+            Verdict::Hold(wait) => self.hold(now, now + wait, connection, device, publish, false),
+            Verdict::Refuse(operation) => {
+                self.refuse_held(now, connection, device, &Refusal::throttled(operation), topic, publish);
             }
-            Verdict::Refuse(operation) => self.refuse_held(now, connection, device, operation, topic, publish),
             Verdict::Drop => {
                 tracing::debug!(device = &**device, "closed: the messages of the day are used up (403002)");
                 self.close(now, connection);
@@ -131,14 +152,59 @@ impl Partition {
         true
     }
 
+    /// Whether a packet that the throttles let through waits for a server of the hub, or is refused because too much does.
+    fn is_to_be_served(&mut self, now: Nanos, connection: ConnectionId, device: &Arc<str>, publish: &Publish) -> bool {
+        let Some(servers) = &self.servers else { return false };
+        let Some(topic) = FromDevice::parse(&publish.topic) else { return false };
+        let turn = match topic {
+            // Nobody refuses it, as with a throttle.
+            FromDevice::TwinGet { .. } => servers.serve_patiently(now, Operation::TwinRead),
+            FromDevice::ReportedPatch { .. } => servers.serve(now, Operation::TwinUpdate),
+            _ => Turn::Unserved,
+        };
+        match turn {
+            Turn::Unserved => return false,
+            Turn::Until(at) => self.hold(now, at, connection, device, publish, true),
+            Turn::Refused => {
+                self.refuse_held(now, connection, device, &Refusal::busy(Operation::TwinUpdate), topic, publish);
+            }
+        }
+        true
+    }
+
+    /// Keeps a packet until `at`, or closes its connection if there is no room.
+    fn hold(
+        &mut self,
+        now: Nanos,
+        at: Nanos,
+        connection: ConnectionId,
+        device: &Arc<str>,
+        publish: &Publish,
+        served: bool,
+    ) {
+        let mut publish = publish.clone();
+        if let Some(FromDevice::TwinGet { .. }) = FromDevice::parse(&publish.topic) {
+            // Nobody reads it.
+            publish.payload = Bytes::new();
+        }
+        let generation = self.devices.named(device).map_or(0, |device| device.identity.generation);
+        let packet = HeldPacket { connection, device: Arc::clone(device), generation, publish, served };
+        if !self.held.keep(at, packet) {
+            self.close_full(now, connection, device);
+        }
+    }
+
     /// Bills what a device was sent.
     pub(super) fn bill(&self, now: Nanos, bytes: usize) {
         self.throttles.bill(now, bytes);
     }
 
-    /// Handles what the throttles let go on by now.
+    /// Handles what the throttles and the servers let go on by now.
     pub(super) fn release_held(&mut self, now: Nanos) {
-        while let Some(HeldPacket { connection, device, generation, publish }) = self.held.take_due(now) {
+        while let Some(HeldPacket { connection, device, generation, publish, served }) = self.held.take_due(now) {
+            if !served && self.is_to_be_served(now, connection, &device, &publish) {
+                continue;
+            }
             let Some(slot) = self.devices.slot(&device) else { continue };
             if self.devices.get(slot).is_none_or(|device| device.identity.generation != generation) {
                 continue;
@@ -153,8 +219,7 @@ impl Partition {
 
     /// A limit was lifted: what waits goes on at once, so that nothing overtakes it.
     pub(in crate::hub) fn release_all(&mut self, now: Nanos) {
-        let packets = std::mem::take(&mut self.held.packets);
-        self.held.packets = packets.into_values().zip(1..).map(|(packet, n)| ((now, n), packet)).collect();
+        self.held.let_go(now);
         self.release_held(now);
     }
 
@@ -168,20 +233,20 @@ impl Partition {
         now: Nanos,
         connection: ConnectionId,
         device: &str,
-        operation: Operation,
+        refusal: &Refusal,
         topic: FromDevice<'_>,
         publish: &Publish,
     ) {
         let FromDevice::ReportedPatch { rid } = topic else {
             // 8.3: telemetry has no answer that could tell.
             let code = ErrorCode::ThrottleBacklogLimitExceeded.number();
-            tracing::debug!(device, operation = operation.name(), code, "closed: throttled");
+            tracing::debug!(device, code, "closed: {refusal}");
             return self.close(now, connection);
         };
         if publish.qos == QoS::AtLeastOnce {
             self.send(connection, Packet::PubAck(PubAck::new(publish.pkid)));
         }
-        let answer = refused(&Refusal::throttled(operation), rid, &self.tracking.issue(), self.wall.at(now));
+        let answer = refused(refusal, rid, &self.tracking.issue(), self.wall.at(now));
         self.emit(Effect::Send { to: connection, packet: answer });
     }
 }

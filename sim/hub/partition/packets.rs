@@ -35,7 +35,9 @@ impl Partition {
         let Some(device) = self.devices.get_mut(slot) else { return };
         device.heard = Some(now);
         let id = Arc::clone(&device.id);
-        if self.throttles.in_force().is_some() && self.holds_back(now, connection, &id, &packet) {
+        if (self.throttles.in_force().is_some() || self.servers.is_some())
+            && self.holds_back(now, connection, &id, &packet)
+        {
             return;
         }
         match packet {

@@ -44,6 +44,12 @@ impl Refusal {
         Self::new(ErrorCode::ThrottlingException, format!("{message}{}", operation.name()))
     }
 
+    /// The hub's servers have more to do than they can within the time that anybody waits.
+    pub(in crate::hub) fn busy(operation: Operation) -> Self {
+        let message = "the hub is busy: wait and try again. Operation type: ";
+        Self::new(ErrorCode::ServerBusy, format!("{message}{}", operation.name()))
+    }
+
     /// The messages of the day are used up.
     pub(in crate::hub) fn quota_exceeded() -> Self {
         let message = "the messages of this day are used up; the next day begins at 00:00 UTC";

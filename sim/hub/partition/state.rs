@@ -13,6 +13,7 @@ use super::methods::{Calls, MethodOutcome};
 use crate::hub::config::HubDelays;
 use crate::hub::configurations::ConfigurationBook;
 use crate::hub::identity::HubIdentity;
+use crate::hub::service::Servers;
 use crate::hub::telemetry::Message;
 use crate::hub::throttle::Throttles;
 use crate::hub::tracking::TrackingIds;
@@ -67,6 +68,8 @@ pub(in crate::hub) struct Partition {
     pub(super) counters: Counters,
     /// Shared with the other partitions.
     pub(super) throttles: Arc<Throttles>,
+    /// Shared with the other partitions; `None` without a service-time model.
+    pub(super) servers: Option<Arc<Servers>>,
     pub(super) held: Held,
     /// A device has subscribed to a filter that is not documented.
     pub(super) unknown_filter: Warning,
@@ -101,6 +104,7 @@ impl Partition {
             keeps_telemetry: false,
             counters: Counters::default(),
             throttles: Arc::new(Throttles::new(None, wall)),
+            servers: None,
             held: Held::default(),
             unknown_filter: Warning::default(),
             refused: Warning::default(),
@@ -113,6 +117,11 @@ impl Partition {
     /// From now on `throttles` decide what is let through.
     pub(in crate::hub) fn throttled_by(&mut self, throttles: Arc<Throttles>) {
         self.throttles = throttles;
+    }
+
+    /// From now on `servers` serve what devices ask for.
+    pub(in crate::hub) fn served_by(&mut self, servers: Arc<Servers>) {
+        self.servers = Some(servers);
     }
 
     /// The next thing that is to happen; drain it after each call of another function.
@@ -146,7 +155,12 @@ impl Partition {
         &mut self.counters
     }
 
-    /// Packets that wait for a throttle.
+    /// When the first packet goes on that waits for a throttle or a server.
+    pub(in crate::hub) fn next_held(&self) -> Nanos {
+        self.held.next_due()
+    }
+
+    /// Packets that wait for a throttle or a server.
     pub(in crate::hub) fn held(&self) -> usize {
         self.held.len()
     }
@@ -164,7 +178,7 @@ impl Partition {
         self.later.insert((now + delay, self.deferred), effect);
     }
 
-    /// The hub goes down, and forgets what was under way: calls, and what waited for a throttle or a planted delay.
+    /// The hub goes down, and forgets what was under way: calls, and what waited for a throttle, a server or a planted delay.
     /// Nobody hears of it; devices and twins stay. Connections end one by one as they are cut.
     pub(in crate::hub) fn go_down(&mut self) {
         self.later.clear();

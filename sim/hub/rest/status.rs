@@ -8,7 +8,7 @@ use super::answer::Answer;
 use super::router::Service;
 use crate::hub::partition::{Counters, Counts, Refusal};
 use crate::hub::throttle::Operation;
-use crate::measure::{Exposition, MetricsText, ThrottleCount, Usage};
+use crate::measure::{Exposition, HubCounts, MetricsText, ServiceCount, ThrottleCount, Usage};
 use crate::time::Nanos;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -44,8 +44,9 @@ impl Service {
             held += waiting;
         }
         let now = self.worker.clock.now();
-        let throttled = self.worker.throttles.counts(now);
-        Ok(text(now, counts, &counters, held, &throttled, Usage::of_self(), Usage::resident()))
+        let held_back =
+            HubCounts { throttled: self.worker.throttles.counts(now), service: self.worker.service_count(now) };
+        Ok(text(now, counts, &counters, held, &held_back, Usage::of_self(), Usage::resident()))
     }
 }
 
@@ -54,7 +55,7 @@ fn text(
     counts: Counts,
     counters: &Counters,
     held: usize,
-    throttled: &[ThrottleCount],
+    held_back: &HubCounts,
     usage: Usage,
     resident: u64,
 ) -> String {
@@ -89,8 +90,13 @@ fn text(
         let operation = operation.map_or("other", Operation::name);
         metrics.sample(&[("operation", operation), ("code", &status.to_string())], count);
     }
-    metrics.gauge("twinstorm_hub_held_packets", "", "Packets of devices that wait for a throttle.").sample(&[], held);
-    limits(&mut metrics, throttled);
+    metrics
+        .gauge("twinstorm_hub_held_packets", "", "Packets of devices that wait for a throttle or a server.")
+        .sample(&[], held);
+    limits(&mut metrics, &held_back.throttled);
+    if let Some(count) = &held_back.service {
+        service(&mut metrics, count);
+    }
     metrics
         .counter("twinstorm_hub_process_cpu_seconds", "seconds", "CPU time of the hub's process.")
         .sample(&[], usage.cpu.as_secs_f64());
@@ -101,7 +107,23 @@ fn text(
     metrics.finish()
 }
 
-/// What the limits of the hub's tier did, where it has one, and those that faults have put on.
+/// What the hub's servers did, where it has a service-time model.
+fn service(metrics: &mut MetricsText, count: &ServiceCount) {
+    metrics.gauge("twinstorm_hub_servers", "", "Servers of the service-time model.").sample(&[], count.servers);
+    metrics
+        .counter("twinstorm_hub_server_operations", "", "Operations that servers took at once, later, or not at all.")
+        .sample(&[("result", "at_once")], count.operations.saturating_sub(count.waited))
+        .sample(&[("result", "delayed")], count.waited)
+        .sample(&[("result", "refused")], count.refused);
+    metrics
+        .counter("twinstorm_hub_server_wait_seconds", "seconds", "Time that operations waited for a server.")
+        .sample(&[], count.wait_ms_total as f64 / 1e3);
+    metrics
+        .counter("twinstorm_hub_server_busy_seconds", "seconds", "Time that servers were at work, all together.")
+        .sample(&[], count.busy_s);
+}
+
+/// What the limits of the hub did, of its tier and given one by one, where it has any, and those that faults have put on.
 fn limits(metrics: &mut MetricsText, throttled: &[ThrottleCount]) {
     metrics.counter(
         "twinstorm_hub_throttled_operations",

@@ -55,16 +55,25 @@ struct Charge {
 }
 
 impl Service {
-    /// Does what a request asks for once the hub's limits allow it. Without any that is at once.
+    /// Does what a request asks for once the hub's limits allow it and its servers are done with it. Without any that is
+    /// at once.
     pub(super) async fn throttled(&self, head: &Parts, segments: &[String], body: &[u8]) -> Result<Answer, Failure> {
-        let Some(throttles) = self.worker.throttles.in_force() else { return self.route(head, segments, body).await };
+        let throttles = self.worker.throttles.in_force();
+        if throttles.is_none() && !self.worker.has_servers() {
+            return self.route(head, segments, body).await;
+        }
         let segments_of: Vec<&str> = segments.iter().map(String::as_str).collect();
         let Some(charge) = charge(&head.method, &segments_of, body) else {
             return self.route(head, segments, body).await;
         };
-        self.admit_charge(throttles, self.worker.clock.now(), &charge).await?;
+        if let Some(throttles) = throttles {
+            self.admit_charge(throttles, self.worker.clock.now(), &charge).await?;
+        }
+        self.worker.served(charge.operation, body.len()).await?;
         let answer = self.route(head, segments, body).await;
-        bill(throttles, self.worker.clock.now(), &charge, &answer);
+        if let Some(throttles) = throttles {
+            bill(throttles, self.worker.clock.now(), &charge, &answer);
+        }
         answer
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::operation::Operation;
-use crate::policy::Limit;
+use crate::policy::{Limit, ThrottledOperation};
 
 /// Limits are windows of about a minute: so much of a limit's rate passes at once after a silence (8.3).
 const BURST_S: f64 = 60.0;
@@ -15,6 +15,9 @@ const BURST_S: f64 = 60.0;
 const QUEUE: Duration = Duration::from_secs(10);
 /// How long a CONNACK is held back: shorter than the 30 s after which the first SDKs give up waiting for it (1.6).
 const CONNECT_QUEUE: Duration = Duration::from_secs(25);
+
+/// What counts as one message in all tiers that are not free, in bytes (8.2).
+const MESSAGE_BYTES: usize = 4096;
 
 /// The tier of a hub, as it is bought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +82,31 @@ pub struct HubLimits {
 }
 
 impl HubLimits {
+    /// No limits.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            throttles: BTreeMap::new(),
+            messages_per_day: None,
+            message_bytes: MESSAGE_BYTES,
+            devices: None,
+            concurrent_jobs: None,
+            retry_after: false,
+        }
+    }
+
+    /// What a hub allows that has `units` of a tier, or none, and beside it limits `one_by_one`: each of these takes the
+    /// place of the tier's for its operation, however much more or less it allows. `None` where nothing is limited.
+    #[must_use]
+    pub fn effective(tier: Option<(Tier, u32)>, one_by_one: &BTreeMap<ThrottledOperation, Limit>) -> Option<Self> {
+        if tier.is_none() && one_by_one.is_empty() {
+            return None;
+        }
+        let mut limits = tier.map_or_else(Self::none, |(tier, units)| Self::of(tier, units));
+        limits.throttles.extend(one_by_one.iter().map(|(operation, limit)| (Operation::from(*operation), *limit)));
+        Some(limits)
+    }
+
     /// What `units` of `tier` allow; units beyond [`Tier::units`] are left out.
     #[must_use]
     pub fn of(tier: Tier, units: u32) -> Self {
@@ -90,9 +118,9 @@ impl HubLimits {
         });
         let (per_unit, message_bytes, devices, jobs) = match tier {
             Tier::F1 => (8_000, 512, 500, 1),
-            Tier::S1 => (400_000, 4096, 1_000_000, 1),
-            Tier::S2 => (6_000_000, 4096, 1_000_000, 5),
-            Tier::S3 => (300_000_000, 4096, 1_000_000, 10),
+            Tier::S1 => (400_000, MESSAGE_BYTES, 1_000_000, 1),
+            Tier::S2 => (6_000_000, MESSAGE_BYTES, 1_000_000, 5),
+            Tier::S3 => (300_000_000, MESSAGE_BYTES, 1_000_000, 10),
         };
         Self {
             throttles: throttles.collect(),
@@ -160,5 +188,24 @@ mod tests {
         assert_eq!(HubLimits::of(Tier::F1, 9), HubLimits::of(Tier::F1, 1), "there is no second unit of it");
         assert_eq!(Tier::ALL.map(|tier| Tier::parse(tier.name())), Tier::ALL.map(Some));
         assert_eq!(Tier::parse("s1"), None);
+    }
+
+    #[test]
+    fn a_single_limit_takes_the_place_of_the_tiers_and_stands_alone_without_one() {
+        assert_eq!(HubLimits::effective(None, &BTreeMap::new()), None);
+        assert_eq!(HubLimits::effective(Some((Tier::S2, 3)), &BTreeMap::new()), Some(HubLimits::of(Tier::S2, 3)));
+        let slow = Limit { rate: 5.0, burst: 5.0, queue: Duration::ZERO };
+        let single = BTreeMap::from([(ThrottledOperation::TwinWrites, slow)]);
+        let alone = HubLimits::effective(None, &single).unwrap();
+        assert_eq!(alone.throttles, BTreeMap::from([(Operation::TwinUpdate, slow)]));
+        assert_eq!((alone.messages_per_day, alone.devices, alone.concurrent_jobs), (None, None, None));
+        let mut beside = HubLimits::effective(Some((Tier::S1, 1)), &single).unwrap();
+        assert_eq!(
+            beside
+                .throttles
+                .insert(Operation::TwinUpdate, HubLimits::of(Tier::S1, 1).throttles[&Operation::TwinUpdate]),
+            Some(slow)
+        );
+        assert_eq!(beside, HubLimits::of(Tier::S1, 1), "all else is the tier's");
     }
 }

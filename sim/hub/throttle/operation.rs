@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::ThrottledOperation;
+
 /// A kind of operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +59,18 @@ impl Operation {
             Self::Job => "job",
             Self::JobDevice => "job_device",
             Self::Configuration => "configuration",
+        }
+    }
+}
+
+impl From<ThrottledOperation> for Operation {
+    fn from(operation: ThrottledOperation) -> Self {
+        match operation {
+            ThrottledOperation::Methods => Self::Method,
+            ThrottledOperation::TwinWrites => Self::TwinUpdate,
+            ThrottledOperation::TwinReads => Self::TwinRead,
+            ThrottledOperation::Connects => Self::Connect,
+            ThrottledOperation::Queries => Self::Query,
         }
     }
 }

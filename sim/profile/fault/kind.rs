@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::super::error::Problem;
+use super::super::limit;
 use super::super::reader::{Field, Section};
 use crate::policy::{
-    Bandwidth, BootLoop, Delay, Duplicate, Fail, FaultKind, FaultStage, FirmwareStatus, HubSlow, Latency, Limit,
-    Malformation, Malformed, Reboot, Reject, Rollback, Skip, Slow, SlowReply, Slowness, Stall, Throttled,
-    ThrottledOperation, TokenExpiry, Vanish,
+    Bandwidth, BootLoop, Delay, Duplicate, Fail, FaultKind, FaultStage, FirmwareStatus, HubSlow, Latency, Malformation,
+    Malformed, Reboot, Reject, Rollback, Skip, Slow, SlowReply, Slowness, Stall, Throttled, ThrottledOperation,
+    TokenExpiry, Vanish,
 };
 
 /// What some kind takes.
@@ -106,13 +107,6 @@ const FORMS: [(&str, Malformation); 3] = [
     ("wrong_type", Malformation::WrongType),
     ("too_large", Malformation::TooLarge),
 ];
-const OPERATIONS: [(&str, ThrottledOperation); 5] = [
-    ("methods", ThrottledOperation::Methods),
-    ("twin_writes", ThrottledOperation::TwinWrites),
-    ("twin_reads", ThrottledOperation::TwinReads),
-    ("connects", ThrottledOperation::Connects),
-    ("queries", ThrottledOperation::Queries),
-];
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Reads `kind` and what it takes; what only other kinds take is refused.
@@ -157,19 +151,13 @@ fn hub_slow(section: &Section<'_>) -> Result<FaultKind, Problem> {
 }
 
 fn throttle(section: &Section<'_>) -> Result<FaultKind, Problem> {
-    let of = section.required("of")?.choice(&OPERATIONS)?;
-    let rate = section.required("rate")?.rate()?;
-    // A bucket that holds less than one operation would never let one through.
-    let burst = section.optional("burst").map_or(Ok(rate.max(1.0)), |field| field.number(1.0..=1e9))?;
-    let queue = optional_duration(section, "queue")?.unwrap_or_default();
-    Ok(FaultKind::Throttle(Throttled { of, limit: Limit { rate, burst, queue } }))
+    let of = section.required("of")?.choice(&ThrottledOperation::ALL.map(|operation| (operation.name(), operation)))?;
+    Ok(FaultKind::Throttle(Throttled { of, limit: limit::read(section)? }))
 }
 
 /// A delay distribution.
 fn delay(section: &Section<'_>, key: &str) -> Result<Delay, Problem> {
-    let field = section.required(key)?;
-    let delay: Delay = field.text()?.parse().map_err(|error| field.problem(format_args!("is wrong: {error}")))?;
-    if delay.upper() > HOUR { Err(field.problem("must not be longer than 1h")) } else { Ok(delay) }
+    section.required(key)?.delay(HOUR)
 }
 
 fn optional_duration(section: &Section<'_>, key: &str) -> Result<Option<Duration>, Problem> {

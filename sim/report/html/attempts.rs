@@ -123,7 +123,7 @@ fn limit(count: &ThrottleCount) -> Vec<Cell> {
     let used = count.busy.as_ref().and_then(|busy| busy.goodput_pct());
     vec![
         Cell::code(count.operation.as_str()),
-        count.fault.as_ref().map_or_else(|| "its tier".to_owned(), |fault| format!("fault {fault}")).into(),
+        count.fault.as_ref().map_or_else(|| "the hub itself".to_owned(), |fault| format!("fault {fault}")).into(),
         text::count(count.admitted).into(),
         text::count(count.delayed).into(),
         text::maybe_duration(mean).into(),

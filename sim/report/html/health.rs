@@ -49,7 +49,9 @@ pub(super) fn generator(result: &RunResult) -> Option<Section> {
             ("CPU", hub.cpu_seconds.map_or_else(within, text::cpu)),
             ("Memory at its peak", hub.rss_peak_bytes.map_or_else(within, text::bytes)),
         ];
-        parts.push(Part::Facts(facts.map(|(name, value)| (name.to_owned(), value)).into()));
+        let servers = hub.service.as_ref().map(|count| ("Servers".to_owned(), count.to_string()));
+        let facts = facts.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(servers);
+        parts.push(Part::Facts(facts.collect()));
     }
     if let Some(images) = &result.images {
         parts.push(Part::Heading("Images".to_owned()));

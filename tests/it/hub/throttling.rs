@@ -1,7 +1,7 @@
 //! A hub with limits, over real sockets: what services and devices see of them.
 
 use twinstorm::hub::{HubLimits, Operation};
-use twinstorm::policy::Limit;
+use twinstorm::policy::{Limit, ThrottledOperation};
 
 use super::*;
 
@@ -62,6 +62,24 @@ async fn services_are_refused_beyond_the_limit_of_the_whole_hub() {
     assert!(message.starts_with("ErrorCode:ThrottlingException;") && message.contains("registry"), "{message}");
     assert_eq!(bench.limited_on("registry"), (5, 0, 16));
     assert_eq!(bench.get("/statistics/devices").await.1.status, 200, "what has no limit goes on");
+}
+
+#[tokio::test]
+async fn a_limit_of_methods_alone_refuses_calls_and_nothing_else() {
+    let limit = Limit { rate: NEVER, burst: 8.0, queue: Duration::ZERO };
+    let single = [(ThrottledOperation::Methods, limit)].into();
+    let bench = Bench::limited(HubLimits::effective(None, &single).unwrap());
+    bench.online("d").await;
+    let call = Bench::call(30);
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        statuses.push(bench.request(rest::invoke_method("d", &call)).await.status);
+    }
+    assert_eq!(statuses, [[404; 8].as_slice(), &[429; 4]].concat(), "8 came to the device, which hears no methods");
+    assert_eq!((bench.limited_on("method"), bench.hub.throttled().len()), ((8, 0, 4), 1));
+    for _ in 0..20 {
+        assert_eq!(bench.get("/twins/d").await.1.status, 200);
+    }
 }
 
 #[tokio::test]

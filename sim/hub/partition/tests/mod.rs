@@ -8,6 +8,7 @@ mod model;
 mod modules;
 mod registry;
 mod search;
+mod served;
 mod telemetry;
 mod twins;
 

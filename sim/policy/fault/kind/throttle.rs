@@ -6,7 +6,7 @@ use super::{Kind, Place};
 use crate::policy::{Limit, Outcome};
 
 /// The operations of a hub that a throttle can hold back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThrottledOperation {
     /// Direct methods.
@@ -19,6 +19,23 @@ pub enum ThrottledOperation {
     Connects,
     /// Queries.
     Queries,
+}
+
+impl ThrottledOperation {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Methods, Self::TwinWrites, Self::TwinReads, Self::Connects, Self::Queries];
+
+    /// The name in profiles.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Methods => "methods",
+            Self::TwinWrites => "twin_writes",
+            Self::TwinReads => "twin_reads",
+            Self::Connects => "connects",
+            Self::Queries => "queries",
+        }
+    }
 }
 
 /// The hub lets a burst pass, then queues, then refuses with 429.
