@@ -50,7 +50,10 @@ impl LimitFlags {
         if self.retry_after && limits.is_none() {
             return Err(CommandError::usage("--retry-after is for --tier and --throttle: neither is given"));
         }
-        Ok((limits.map(|limits| HubLimits { retry_after: self.retry_after, ..limits }), service))
+        Ok((
+            limits.map(|limits| HubLimits { retry_after: self.retry_after, ..limits }),
+            service.map(|service| *service),
+        ))
     }
 
     /// The flags as keys of a profile.

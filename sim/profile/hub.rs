@@ -35,7 +35,7 @@ pub enum HubPlan {
         throttle: BTreeMap<ThrottledOperation, Limit>,
         /// How long each process takes for what it is asked; `None` for as long as it really does.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        service: Option<ServiceModel>,
+        service: Option<Box<ServiceModel>>,
     },
     /// One that only acknowledges, started for the run as the embedded one is: what is measured against it is what the
     /// generator can do.
@@ -113,7 +113,7 @@ impl HubPlan {
                 workers: *workers,
                 slow: *slow,
                 limits: self.limits(),
-                service: service.clone(),
+                service: service.as_deref().cloned(),
                 ..HubConfig::default()
             }),
             Self::Null { workers, .. } => Some(HubConfig {
@@ -153,7 +153,7 @@ pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
             let (tier, units) = tier(&section)?;
             let throttle =
                 section.optional("throttle").as_ref().map(limit::by_operation).transpose()?.unwrap_or_default();
-            let service = section.optional("service").as_ref().map(service::read).transpose()?;
+            let service = section.optional("service").as_ref().map(service::read).transpose()?.map(Box::new);
             HubPlan::Embedded { instances, workers, slow, tier, units, throttle, service }
         }
         Kind::Null => {
