@@ -84,7 +84,6 @@ pub(super) fn sample() -> RunResult {
             (Series::UpdateTotal, SeriesData { saturated: 1, ..data(958, ms(9500)) }),
             (Series::ScheduleLag, data(1000, Duration::from_micros(840))),
         ]),
-        capacity: None,
         intervals: vec![
             interval(1.0, &[(Series::Connect, 3)]),
             interval(2.0, &[(Series::MethodResponse, 2), (Series::UpdateTotal, 1)]),
@@ -198,6 +197,7 @@ pub(super) fn sample() -> RunResult {
         load: Some(LoadSpan { from_s: 3.0, to_s: 23.5 }),
         drill: Some(drill()),
         events: Some(EventCounts { written: 6_958, dropped: 2 }),
+        settled: None,
         capacity: None,
     }
 }
