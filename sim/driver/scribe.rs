@@ -338,10 +338,11 @@ impl Scribe {
 
     /// Counts those of `uncalled` updates that were there to settle.
     fn uncalled_settling(&mut self, outcome: Outcome, detail: &str, uncalled: u64) -> u64 {
-        let settling = uncalled.saturating_sub(self.measured);
-        if settling > 0 {
-            self.settling.outcomes(outcome, detail, settling);
+        if self.first_measured == 0 {
+            return 0;
         }
+        let settling = uncalled.saturating_sub(self.measured);
+        self.settling.outcomes(outcome, detail, settling);
         settling
     }
 

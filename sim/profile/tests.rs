@@ -84,7 +84,7 @@ fn an_error_shows_the_line_and_what_is_allowed() {
       | 	           ^
     ");
     insta::assert_snapshot!(error("[load]\nrat = \"200/s\"\n"), @r#"
-    my.toml:2: unknown key `rat` in `load`: allowed are kind, in_flight, rate, arrivals, ramp, via, job_devices, updates, hold, max_in_flight, response_timeout, connect_timeout
+    my.toml:2: unknown key `rat` in `load`: allowed are kind, in_flight, rate, arrivals, ramp, via, job_devices, updates, settle, hold, max_in_flight, response_timeout, connect_timeout
       |
     2 | rat = "200/s"
       | ^^^
