@@ -15,6 +15,8 @@ const SATURATED: f64 = 85.0;
 const BUSY: f64 = 60.0;
 /// Refusals below this percentage of what was asked for are no reason for anything.
 const NOTABLE: f64 = 0.1;
+/// Whoever is refused in so many percent of the cases does not get what was asked for, whether or not a threshold says so.
+const REFUSED: f64 = 1.0;
 /// So much of a load is really to be made, in percent.
 const MADE: f64 = 95.0;
 
@@ -75,6 +77,11 @@ fn what_broke(
     if let Some(reason) = result.invalid_reasons.first() {
         return Ok(Some(reason.clone()));
     }
+    if of == CapacityOf::ConnectRate
+        && let Some((percent, _)) = throttled(result).filter(|(percent, _)| *percent >= REFUSED)
+    {
+        return Ok(Some(format!("{percent:.1} % of the connections were refused as too many")));
+    }
     if let Some(why) = unsent(step, result) {
         return Ok(Some(why));
     }
@@ -112,7 +119,7 @@ fn in_its_unit(expr: &str, observed: f64) -> String {
 /// Who is to blame for what broke.
 fn blame(step: &StepPlan, result: &RunResult, probe: &Probe) -> (CapacityCause, String) {
     if let Some((percent, what)) = throttled(result).filter(|(percent, _)| *percent >= NOTABLE) {
-        return (CapacityCause::Throttled, format!("the hub refused {percent:.1} % of the {what} as too many"));
+        return (CapacityCause::Throttled, format!("the hub refused {percent:.1} % of the {what}"));
     }
     if let Some(why) = machine(step, probe) {
         return (CapacityCause::Generator, why);

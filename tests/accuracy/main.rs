@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod capacity;
 #[expect(clippy::expect_used, reason = "it ends where something is missing, as the bench that shares it does")]
 #[allow(dead_code, reason = "the bench needs the rest")]
 mod honesty;
@@ -178,4 +179,10 @@ fn a_hub_that_is_slower_by_a_fifth_is_told_from_its_like_and_its_like_is_not() {
     assert!(!same.is_change(), "{}", same.in_words());
     let slower = honesty::compare(&sides[0], &sides[2]);
     assert_eq!((slower.verdict.as_str(), slower.exit_code), ("regressed", 98), "{}", slower.in_words());
+}
+
+#[test]
+fn a_hub_s_limit_is_found_with_five_seeds_of_five() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    capacity::limits_are_found();
 }

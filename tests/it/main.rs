@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod actors;
+mod capacity;
 mod compare;
 mod doctor;
 mod drills;
