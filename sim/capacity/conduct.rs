@@ -168,7 +168,7 @@ impl Conduct {
         let began = self.clock.now();
         // Both the user and the probe may stop it, and it is to be known who did.
         let stop = StopHandle::new();
-        let probe = Probe::new(step.lead, step.measure, step.end, stop.clone());
+        let probe = Probe::new(step.window, stop.clone());
         let watcher = probe.clone();
         let mut run = RunOptions::new(step.plan.clone())
             .in_folder(self.step_folder(number))
@@ -189,7 +189,7 @@ impl Conduct {
             number,
             load,
             purpose,
-            measured_s: step.measure.as_secs_f64(),
+            measured_s: step.window.measure.as_secs_f64(),
             kept: false,
             cause: None,
             cause_detail: String::new(),
@@ -202,7 +202,6 @@ impl Conduct {
         };
         let result = match done {
             Ok(run) => run.result,
-            Err(RunError::Interrupted) => return Ok(None),
             Err(error) => {
                 // What was kept before shows that it can be run at all: this is what comes of so much load.
                 let cause = self.search.low().and_then(|_| too_much(&error));
@@ -237,7 +236,8 @@ impl Conduct {
 const fn too_much(error: &RunError) -> Option<CapacityCause> {
     match error {
         RunError::Preflight(PreflightError::Machine(_)) => Some(CapacityCause::Generator),
-        RunError::Shard(_) | RunError::Registry(_) => Some(CapacityCause::Errors),
+        // The user did not stop it, so that the probe did: nothing had come of it by then.
+        RunError::Shard(_) | RunError::Registry(_) | RunError::Interrupted => Some(CapacityCause::Errors),
         _ => None,
     }
 }

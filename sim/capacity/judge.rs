@@ -3,10 +3,10 @@
 use super::probe::Probe;
 use super::step::StepPlan;
 use crate::measure::{CapacityCause, RetryRow, RunResult, ThresholdResult};
-use crate::policy::{CapacityOf, Outcome, Threshold, Unit};
+use crate::policy::{CapacityOf, Outcome, Threshold, Unit, units};
 use crate::profile::HubPlan;
 use crate::report::human_value;
-use crate::verdict::generator_faults;
+use crate::verdict::{NOTHING_MEASURED, generator_faults};
 
 /// An embedded hub shares the machine with the generator: from this share of all cores on, in percent, nobody can tell what
 /// is the hub's and what the machine's.
@@ -44,9 +44,19 @@ pub fn judge(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> R
     if !faults.is_empty() {
         return judged(Some((CapacityCause::Generator, faults.join("; "))));
     }
+    if let Some(reason) = other_fault(result) {
+        return judged(Some((CapacityCause::Errors, reason)));
+    }
     let Some(what) = what_broke(step, load, result, probe, achieved)? else { return judged(None) };
     let (cause, why) = blame(step, result, probe);
-    judged(Some((cause, [what, why].iter().filter(|words| !words.is_empty()).cloned().collect::<Vec<_>>().join("; "))))
+    judged(Some((cause, if why.is_empty() { what } else { format!("{what}; {why}") })))
+}
+
+/// Why the figures do not count, other than by the generator's fault or for want of samples: something died, or the census
+/// does not add up.
+fn other_fault(result: &RunResult) -> Option<String> {
+    let unmeasured = |reason: &&String| !reason.starts_with(NOTHING_MEASURED);
+    result.invalid_reasons.iter().find(unmeasured).cloned()
 }
 
 /// What was not as it is to be, with figures.
@@ -67,15 +77,16 @@ fn what_broke(
     }
     if probe.gave_up() {
         let unfinished = result.census.count(Outcome::Aborted);
-        let drain = step.plan.capacity.drain.as_secs();
-        return Ok(Some(format!("{unfinished} updates had not ended {drain} s after they were to")));
+        let drain = units::format_duration(step.plan.capacity.drain);
+        let what = if of == CapacityOf::ConnectRate { "connections" } else { "updates" };
+        let count = if unfinished == 0 { "some".to_owned() } else { unfinished.to_string() };
+        return Ok(Some(format!(
+            "{count} {what} were unfinished {drain} after they should have ended (capacity.drain)"
+        )));
     }
     if let Some(unmeasured) = result.thresholds.iter().find(|threshold| threshold.ok.is_none()) {
         let why = "nothing of it was measured in a step; measure for longer (capacity.measure), or leave it out";
         return Err(format!("`{}` cannot be judged: {why}", unmeasured.expr));
-    }
-    if let Some(reason) = result.invalid_reasons.first() {
-        return Ok(Some(reason.clone()));
     }
     if of == CapacityOf::ConnectRate
         && let Some((percent, _)) = throttled(result).filter(|(percent, _)| *percent >= REFUSED)
@@ -204,5 +215,149 @@ fn achieved(step: &StepPlan, result: &RunResult, probe: &Probe) -> Option<f64> {
                 whole.iter().fold((0, 0.0), |(sum, seconds), (more, length)| (sum + more, seconds + length));
             Some(sum as f64 / seconds)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::capacity::probe::Window;
+    use crate::measure::{HubHealth, ThrottleCount};
+    use crate::policy::Series;
+    use crate::profile::{self, Override};
+    use crate::run::{Health, Status, StopHandle};
+    use crate::verdict;
+
+    const LOAD: f64 = 100.0;
+
+    fn step(sets: &[&str]) -> StepPlan {
+        let sets: Vec<Override> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
+        StepPlan::new(&profile::load("capacity", &sets).unwrap(), LOAD, true)
+    }
+
+    /// A probe that saw a machine in use by so many percent, a fifth of it by the hub.
+    fn probe(step: &StepPlan, used: f64) -> Probe {
+        let probe = Probe::new(Window { lead: Duration::ZERO, ..step.window }, StopHandle::new());
+        for second in 0..5 {
+            let health = Health { generator_cpu: Some(used * 0.8), hub_cpu: Some(used * 0.2), ..Health::default() };
+            let elapsed = Duration::from_secs(second);
+            probe.look(&Status { phase: "running", elapsed, health, ..Status::default() });
+        }
+        probe
+    }
+
+    /// Judges a run in which 1,000 updates completed but for what `change` does to it.
+    fn judged(sets: &[&str], used: f64, change: impl FnOnce(&mut RunResult)) -> Option<(CapacityCause, String)> {
+        let step = step(sets);
+        let mut result = RunResult::default();
+        result.census.planned = 1_000;
+        result.census.add(Outcome::Completed, "", 1_000);
+        for series in [Series::UpdateOverhead, Series::MethodResponse] {
+            let data = result.series.entry(series).or_default();
+            (0..2_000).for_each(|_| data.record(Duration::from_millis(5)));
+        }
+        (result.rate.achieved_per_s, result.retries.method.attempts) = (Some(LOAD), 1_000);
+        change(&mut result);
+        let rules: Vec<Threshold> = step.plan.thresholds.iter().map(|rule| rule.threshold.clone()).collect();
+        result.thresholds = verdict::judge(&rules, &result);
+        result.invalid_reasons = verdict::validity(&rules, &result.thresholds, &result);
+        judge(&step, LOAD, &result, &probe(&step, used)).unwrap().broken
+    }
+
+    fn end_otherwise(result: &mut RunResult, outcome: Outcome, detail: &str, count: u64) {
+        result.census.outcomes.insert(Outcome::Completed, 1_000 - count);
+        result.census.add(outcome, detail, count);
+    }
+
+    fn slow(result: &mut RunResult) {
+        let data = result.series.entry(Series::MethodResponse).or_default();
+        (0..2_000).for_each(|_| data.record(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn what_holds_is_kept() {
+        assert_eq!(judged(&[], 20.0, |_| {}), None);
+        assert_eq!(judged(&[], 99.0, |_| {}), None, "whatever it takes");
+    }
+
+    #[test]
+    fn refusals_are_the_hub_s_limit_and_the_machine_s_is_none_of_it() {
+        let refused = |result: &mut RunResult| {
+            end_otherwise(result, Outcome::Throttled, "", 50);
+            result.retries.method.throttled = 50;
+        };
+        let (cause, why) = judged(&[], 99.0, refused).unwrap();
+        assert_eq!(
+            (cause, why.as_str()),
+            (CapacityCause::Throttled, "census.throttled.pct < 1 was 5.0 %; the hub refused 5.0 % of the calls")
+        );
+        let held_back = |result: &mut RunResult| {
+            slow(result);
+            let row =
+                ThrottleCount { operation: "twin_update".to_owned(), admitted: 90, delayed: 60, ..Default::default() };
+            result.hub = Some(HubHealth { throttled: vec![row], ..HubHealth::default() });
+        };
+        let (cause, why) = judged(&["hub.tier=S1"], 20.0, held_back).unwrap();
+        assert!(
+            cause == CapacityCause::Throttled && why.contains("limit on twin_update held back or refused 67 %"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn a_machine_that_is_used_up_is_never_the_hub_s_capacity() {
+        let cause = |sets: &[&str], used| judged(sets, used, slow).unwrap().0;
+        assert_eq!(cause(&[], 95.0), CapacityCause::Generator);
+        // A hub without limits has no other capacity than the machine's; one with limits may have.
+        let limits = &["hub.service={ methods = \"exp 5ms\" }"];
+        assert_eq!((cause(&[], 70.0), cause(limits, 70.0)), (CapacityCause::Generator, CapacityCause::Slo));
+        assert_eq!((cause(&[], 20.0), cause(limits, 90.0)), (CapacityCause::Slo, CapacityCause::Generator));
+        assert_eq!(cause(&["hub.kind=null"], 1.0), CapacityCause::Generator);
+        assert_eq!(cause(&["hub.kind=azure"], 99.0), CapacityCause::Slo, "a hub elsewhere uses another machine");
+    }
+
+    #[test]
+    fn a_generator_that_was_late_or_left_calls_out_is_to_blame_whatever_else_broke() {
+        let (cause, why) = judged(&[], 20.0, |result| {
+            result.generator.dropped = 3;
+            end_otherwise(result, Outcome::NotSent, "generator_late", 3);
+            result.retries.method.throttled = 500;
+        })
+        .unwrap();
+        assert!(cause == CapacityCause::Generator && why.contains("too late for 3 calls"), "{why}");
+    }
+
+    #[test]
+    fn errors_are_told_by_the_outcome_that_most_had() {
+        let (cause, why) = judged(&[], 20.0, |result| end_otherwise(result, Outcome::HubError, "503", 40)).unwrap();
+        assert_eq!(
+            (cause, why.as_str()),
+            (
+                CapacityCause::Errors,
+                "census.completed.pct >= 99 was 96.0 %; 40 of 1000 updates ended as hub_error (503)"
+            )
+        );
+        let (cause, why) = judged(&[], 20.0, |result| result.census.planned = 1_001).unwrap();
+        assert!(cause == CapacityCause::Errors && why.starts_with("the census does not add up"), "{why}");
+    }
+
+    #[test]
+    fn what_was_not_sent_or_did_not_come_about_breaks_a_step_that_keeps_every_threshold() {
+        let unsent = |result: &mut RunResult| end_otherwise(result, Outcome::NotSent, "max_in_flight", 5);
+        let (cause, why) = judged(&[], 20.0, unsent).unwrap();
+        assert!(cause == CapacityCause::Slo && why.contains("5 calls were not sent, as 1000 were in flight"), "{why}");
+        let (_, why) = judged(&[], 20.0, |result| result.rate.achieved_per_s = Some(80.0)).unwrap();
+        assert!(why.starts_with("only 80.0 of 100 calls/s came about"), "{why}");
+    }
+
+    #[test]
+    fn a_threshold_that_no_step_can_be_judged_by_ends_the_search() {
+        let step = step(&["threshold.+.expr=reconnect.p99 < 1s"]);
+        let mut result = RunResult::default();
+        result.thresholds = verdict::judge(&["reconnect.p99 < 1s".parse().unwrap()], &result);
+        let error = judge(&step, LOAD, &result, &probe(&step, 1.0)).unwrap_err();
+        assert!(error.starts_with("`reconnect.p99 < 1s` cannot be judged: nothing of it was measured"), "{error}");
     }
 }

@@ -62,14 +62,6 @@ impl Conduct {
             .ceiling
             .clone()
             .map(|ceiling| CapacityCeiling { near: near(low, high, ceiling.load), ..ceiling });
-        if let Some(ceiling) = ceiling.as_ref().filter(|ceiling| ceiling.near) {
-            let load = ceiling.load;
-            notes.push(format!(
-                "it reaches into the upper fifth of what this machine's generator makes, {load} {}: it may be the \
-                 generator's limit rather than the hub's",
-                of.unit()
-            ));
-        }
         CapacityResult {
             of,
             low,

@@ -5,19 +5,33 @@ use std::time::Duration;
 
 use crate::run::{Status, StopHandle};
 
+/// Between two looks.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What of a run is watched. Times count from the beginning of its phase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// The phase that is measured, as a status calls it.
+    pub phase: &'static str,
+    /// From when on.
+    pub lead: Duration,
+    /// For how long.
+    pub measure: Duration,
+    /// When the phase must be over; what is unfinished then is given up.
+    pub end: Duration,
+}
+
 /// Watches a run from second to second, as its observer. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    lead: Duration,
-    measure: Duration,
-    end: Duration,
+    window: Window,
     stop: StopHandle,
     seen: Arc<Mutex<Seen>>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    load_since: Option<Duration>,
+    since: Option<Duration>,
     /// Of all cores, in percent, in each second that was measured: generator, hub.
     cpu: Vec<(f64, Option<f64>)>,
     least_connected: Option<u32>,
@@ -25,30 +39,30 @@ struct Seen {
 }
 
 impl Probe {
-    /// One of a run whose load is measured from `lead` on for the time of `measure`; it is stopped by `stop` if it has not
-    /// ended at `end`. Times count from the start of the load.
+    /// One of a run that `stop` stops.
     #[must_use]
-    pub fn new(lead: Duration, measure: Duration, end: Duration, stop: StopHandle) -> Self {
-        Self { lead, measure, end, stop, seen: Arc::default() }
+    pub fn new(window: Window, stop: StopHandle) -> Self {
+        Self { window, stop, seen: Arc::default() }
     }
 
     /// A second has passed.
     pub fn look(&self, status: &Status) {
-        if status.phase != "running" {
+        let Window { phase, lead, measure, end } = self.window;
+        if status.phase != phase {
             return;
         }
         let mut seen = self.lock();
-        let since = *seen.load_since.get_or_insert(status.elapsed);
+        let since = *seen.since.get_or_insert(status.elapsed);
         let into = status.elapsed.saturating_sub(since);
         // The second that has just passed belongs to what is measured if all of it does.
-        if into >= self.lead + Duration::from_secs(1) && into <= self.lead + self.measure + Duration::from_secs(1) {
+        if into >= lead + SECOND && into <= lead + measure + SECOND {
             if let Some(generator) = status.health.generator_cpu {
                 seen.cpu.push((generator, status.health.hub_cpu));
             }
             let connected = status.gauges.connected;
             seen.least_connected = Some(seen.least_connected.map_or(connected, |least| least.min(connected)));
         }
-        if into > self.end && !seen.gave_up {
+        if into > end && !seen.gave_up {
             seen.gave_up = true;
             self.stop.stop();
         }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::probe::Window;
 use crate::hub::Operation;
-use crate::policy::{CapacityOf, CapacityPlan, DeviceIds, Limit, Settle, Settling};
+use crate::policy::{CapacityOf, CapacityPlan, DeviceIds, Limit, Load, Settle, Settling};
 use crate::profile::{HubPlan, Plan};
 
 /// What warms up a hub that has no limits.
@@ -20,6 +21,10 @@ const SHORT_PART: u32 = 2;
 const SPARE_DEVICES: f64 = 1.25;
 /// What hub and observer add to an update, at most, before its device is called again.
 const OVERHEAD: Duration = Duration::from_secs(2);
+/// The phase in which a fleet comes online, as a run's status calls it.
+const CONNECTING: &str = "connecting";
+/// More than this a profile cannot ask for either.
+const MOST_CONNECTING: u32 = 100_000;
 /// What stays under way at once of a rate of connections, so that a slow hub does not slow down who connects.
 const CONNECTING_S: f64 = 5.0;
 
@@ -30,90 +35,96 @@ pub struct StepPlan {
     pub plan: Plan,
     /// What was changed, as `--set` says it.
     pub sets: Vec<String>,
-    /// From the start of the load to the start of what is measured.
-    pub lead: Duration,
-    /// How long is measured.
-    pub measure: Duration,
-    /// From the start of the load: what is unfinished then is given up.
-    pub end: Duration,
+    /// What of the run is measured, and when it must be over.
+    pub window: Window,
 }
 
 impl StepPlan {
     /// The step of `base` with so much `load`, at `full` length or not.
     #[must_use]
     pub fn new(base: &Plan, load: f64, full: bool) -> Self {
-        let CapacityPlan { of, measure, drain, .. } = base.capacity;
+        let CapacityPlan { of, measure, .. } = base.capacity;
         let measure = if full { measure } else { (measure / SHORT_PART).max(Duration::from_secs(1)) };
         let settle = match base.capacity.settle {
             Settling::Auto => settle(&base.hub, of),
             Settling::Fixed(settle) => settle,
         };
-        let mut step =
-            Self { plan: base.clone(), sets: Vec::new(), lead: Duration::ZERO, measure, end: Duration::ZERO };
+        let window = Window { phase: "running", lead: Duration::ZERO, measure, end: Duration::ZERO };
+        let mut step = Self { plan: base.clone(), sets: Vec::new(), window };
         match of {
             CapacityOf::Calls => step.calls(load, settle),
             CapacityOf::Devices => step.devices(load, settle),
             CapacityOf::ConnectRate => step.connects(load, settle),
         }
-        step.lead = step.plan.driver.lead();
-        let last = step.plan.updates() as f64 / step.plan.driver.peak_rate().unwrap_or(1.0).max(f64::MIN_POSITIVE);
-        let last = Duration::from_secs_f64(last).max(measure);
-        step.end = step.lead + last + step.plan.longest_update() + drain;
         step
     }
 
     /// How long it takes, roughly, if the hub keeps up.
     #[must_use]
     pub fn estimate(&self) -> Duration {
-        self.plan.estimated_connect()
-            + self.plan.hold
-            + self.lead
-            + self.measure
-            + self.plan.longest_update()
-            + Duration::from_secs(1)
+        let load = match self.window.phase {
+            CONNECTING => Duration::from_secs(1),
+            _ => self.window.lead + self.window.measure,
+        };
+        let plan = &self.plan;
+        plan.estimated_connect() + plan.hold + load + plan.longest_update() + Duration::from_secs(1)
     }
 
     fn calls(&mut self, rate: f64, settle: Settle) {
-        let busy = rate * settle.factor.max(1.0) * (self.plan.longest_update() + OVERHEAD).as_secs_f64();
         self.set_rate(rate);
-        self.set_settle(settle);
-        self.set_updates(rate * self.measure.as_secs_f64());
-        self.set_devices(busy * SPARE_DEVICES);
+        self.load(rate, settle);
+        self.set_devices(rate * settle.factor.max(1.0) * self.devices_per_rate());
+    }
+
+    /// Devices that a rate of one call a second keeps busy, with some to spare.
+    fn devices_per_rate(&self) -> f64 {
+        (self.plan.longest_update() + OVERHEAD).as_secs_f64() * SPARE_DEVICES
+    }
+
+    /// Calls for as long as is measured, after what lets the hub settle.
+    fn load(&mut self, rate: f64, settle: Settle) {
+        self.plan.driver.settle = Some(settle);
+        self.sets.push(format!("load.settle={}", in_toml(&settle)));
+        self.set_updates(rate * self.window.measure.as_secs_f64());
+        self.window.lead = settle.lead();
+        self.window.end = settle.lead() + self.window.measure + self.plan.longest_update() + self.plan.capacity.drain;
     }
 
     fn devices(&mut self, devices: f64, settle: Settle) {
         self.plan.fleet.devices = whole(devices);
         self.sets.push(format!("fleet.devices={}", self.plan.fleet.devices));
-        self.set_settle(Settle { factor: 1.0, ..settle });
-        let rate = self.plan.driver.load.rate().unwrap_or(1.0);
-        self.set_updates(rate * self.measure.as_secs_f64());
+        // Few devices cannot take every rate.
+        let most = devices / self.devices_per_rate();
+        let rate = self.plan.driver.load.rate().unwrap_or(most);
+        if rate > most {
+            self.set_rate(most);
+        }
+        self.load(rate.min(most), Settle { factor: 1.0, ..settle });
     }
 
     fn connects(&mut self, rate: f64, settle: Settle) {
-        self.plan.fleet.connect_rate = rate;
-        self.plan.fleet.connect_in_flight = whole(rate * CONNECTING_S).max(self.plan.fleet.connect_in_flight);
-        self.plan.fleet.connect_settle = Some(settle);
-        let devices = settle.calls(rate) as f64 + rate * self.measure.as_secs_f64();
-        self.plan.fleet.devices = whole(devices);
+        let fleet = &mut self.plan.fleet;
+        fleet.connect_rate = rate;
+        fleet.connect_in_flight = whole(rate * CONNECTING_S).clamp(fleet.connect_in_flight, MOST_CONNECTING);
+        fleet.connect_settle = Some(settle);
+        fleet.devices = whole(settle.calls(rate) as f64 + rate * self.window.measure.as_secs_f64());
         self.sets.push(format!("fleet.connect_rate={rate}"));
-        self.sets.push(format!("fleet.connect_in_flight={}", self.plan.fleet.connect_in_flight));
+        self.sets.push(format!("fleet.connect_in_flight={}", fleet.connect_in_flight));
         self.sets.push(format!("fleet.connect_settle={}", in_toml(&settle)));
-        self.sets.push(format!("fleet.devices={}", self.plan.fleet.devices));
-        // As few calls as there are devices for: connecting is what is measured.
+        self.sets.push(format!("fleet.devices={}", fleet.devices));
+        let end = settle.lead() + self.window.measure + self.plan.capacity.drain;
+        self.window = Window { phase: CONNECTING, lead: settle.lead(), end, ..self.window };
+        // As few calls as can be: connecting is what is measured.
+        let most = f64::from(self.plan.fleet.devices);
         let rate = self.plan.driver.load.rate().unwrap_or(1.0);
-        self.set_updates(rate.min(devices));
+        self.set_updates(rate.min(most));
     }
 
     fn set_rate(&mut self, rate: f64) {
-        if let crate::policy::Load::Open { rate: of, .. } = &mut self.plan.driver.load {
+        if let Load::Open { rate: of, .. } = &mut self.plan.driver.load {
             *of = rate;
         }
         self.sets.push(format!("load.rate={rate}"));
-    }
-
-    fn set_settle(&mut self, settle: Settle) {
-        self.plan.driver.settle = Some(settle);
-        self.sets.push(format!("load.settle={}", in_toml(&settle)));
     }
 
     fn set_updates(&mut self, updates: f64) {
@@ -170,4 +181,62 @@ pub fn settle(hub: &HubPlan, of: CapacityOf) -> Settle {
     // A whole second more: what has been used up already costs little, and what has not been spoils the step.
     let over = Duration::from_millis(u64::try_from(over.as_millis()).unwrap_or(u64::MAX)) + Duration::from_secs(1);
     Settle { over, factor, pause: queue }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{self, Override};
+
+    fn plan(name: &str, sets: &[&str]) -> Plan {
+        let sets: Vec<Override> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
+        profile::load(name, &sets).unwrap()
+    }
+
+    #[test]
+    fn what_a_step_changes_is_what_its_command_sets() {
+        for (name, sets) in [
+            ("capacity", &["hub.throttle.methods={ rate = 40 }"][..]),
+            ("capacity-s1", &[]),
+            ("capacity-devices", &["capacity.settle={ over = \"1500ms\", factor = 2.5, pause = \"70ms\" }"]),
+            ("capacity-connects", &["hub.throttle.connects={ rate = 7, burst = 3 }"]),
+        ] {
+            let base = plan(name, sets);
+            for (load, full) in [(41.77, true), (10.0, false), (3_456.0, true)] {
+                let step = StepPlan::new(&base, load, full);
+                let all: Vec<&str> = sets.iter().copied().chain(step.sets.iter().map(String::as_str)).collect();
+                assert_eq!(plan(name, &all), step.plan, "{all:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_load_of_calls_has_the_devices_that_it_keeps_busy() {
+        let base = plan("capacity", &["capacity.measure=8s", "capacity.settle={ over = \"2s\", factor = 3 }"]);
+        let step = StepPlan::new(&base, 100.0, true);
+        // 0.3 s of stages, a look, and two seconds to spare; three hundred calls a second at first.
+        assert_eq!((step.plan.fleet.devices, step.plan.updates(), step.plan.driver.settling()), (957, 800, 600));
+        assert_eq!(StepPlan::new(&base, 100.0, false).plan.updates(), 400);
+        assert_eq!(StepPlan::new(&base, 1.0, true).plan.fleet.devices, 100, "no fewer than the profile has");
+        let few = StepPlan::new(&plan("capacity-devices", &[]), 10.0, true);
+        assert!(few.plan.driver.load.rate().unwrap() < 4.0, "ten devices cannot take 20/s");
+    }
+
+    #[test]
+    fn what_is_saved_up_is_used_up_and_what_queues_gets_through() {
+        let of = |sets: &[&str], of| settle(&plan("capacity", sets).hub, of);
+        assert_eq!(of(&[], CapacityOf::Calls), WARM_UP);
+        // A burst of a second, at twice the rate: what is drawn beyond the limit in a second and a bit.
+        let short = of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::Calls);
+        assert_eq!((short.factor, short.pause), (2.0, Duration::ZERO));
+        assert!(short.over >= Duration::from_secs(1) && short.over < Duration::from_secs(4), "{short:?}");
+        let tier = of(&["hub.tier=S1"], CapacityOf::Calls);
+        // At the limit itself, a minute's worth is gone by then.
+        assert!(
+            tier.over.as_secs_f64() * (tier.factor - 1.0) >= 60.0 && tier.pause == Duration::from_secs(10),
+            "{tier:?}"
+        );
+        assert_eq!(of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::ConnectRate), WARM_UP);
+        assert_eq!(settle(&HubPlan::Azure, CapacityOf::Calls), ELSEWHERE);
+    }
 }

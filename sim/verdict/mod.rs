@@ -16,4 +16,4 @@ pub use conclusion::{Ending, conclude};
 pub use exit::ExitCode;
 pub use judge::judge;
 pub use light::{LightState, ThresholdLight, light};
-pub use validity::{generator_faults, validity};
+pub use validity::{NOTHING_MEASURED, generator_faults, validity};

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::measure::{InvariantRow, OffDiagonal, RunResult, ThresholdResult, Violation};
 use crate::policy::{Comparison, Metric, Outcome, Series, Threshold, Unit};
 
+/// How the reason begins that a threshold cannot be judged.
+pub const NOTHING_MEASURED: &str = "nothing was measured that";
 /// The generator may always be this late.
 const LAG_FLOOR: Duration = Duration::from_millis(10);
 /// It may be this share of what it measures late.
@@ -37,7 +39,7 @@ pub fn validity(thresholds: &[Threshold], judged: &[ThresholdResult], result: &R
     }
     reasons.extend(result.invariants.iter().filter_map(broken));
     for threshold in judged.iter().filter(|threshold| threshold.ok.is_none()) {
-        reasons.push(format!("nothing was measured that `{}` could be judged by", threshold.expr));
+        reasons.push(format!("{NOTHING_MEASURED} `{}` could be judged by", threshold.expr));
     }
     reasons
 }

@@ -67,7 +67,10 @@ fn a_search_that_was_stopped_is_gone_on_with_and_comes_to_its_end() {
     let after = steps(&quick);
     assert!(after.starts_with(&before) && after.len() > before.len() + 2, "{after:?}");
     let found = capacity(&quick);
-    assert_eq!((&found["finished"], &found["cause"], &found["unit"]), (&true.into(), &"throttled".into(), &"calls/s".into()));
+    assert_eq!(
+        (&found["finished"], &found["cause"], &found["unit"]),
+        (&true.into(), &"throttled".into(), &"calls/s".into())
+    );
     let (low, high) = (found["low"].as_f64().unwrap(), found["high"].as_f64().unwrap());
     assert!(low >= 20.0 && high <= 40.0 && low < high, "{low} to {high}");
     // The same again begins anew, as nothing is lost by it, and no step of the other stays.
@@ -94,9 +97,14 @@ fn devices_are_looked_for_up_to_a_bound() {
     }
     let ended = Running::start(command).wait().expect(0);
     let found = capacity(&quick);
-    assert_eq!((&found["low"], &found["high"], &found["finished"]), (&70.0.into(), &Value::Null, &true.into()), "{found}");
+    assert_eq!(
+        (&found["low"], &found["high"], &found["finished"]),
+        (&70.0.into(), &Value::Null, &true.into()),
+        "{found}"
+    );
     assert!(ended.stdout.contains("70 devices"), "{}", ended.stdout);
-    let tried: Vec<f64> = found["steps"].as_array().unwrap().iter().map(|step| step["load"].as_f64().unwrap()).collect();
+    let tried: Vec<f64> =
+        found["steps"].as_array().unwrap().iter().map(|step| step["load"].as_f64().unwrap()).collect();
     assert_eq!(tried, [20.0, 40.0, 70.0, 70.0]);
 }
 
