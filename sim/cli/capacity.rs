@@ -62,9 +62,8 @@ pub(super) struct Capacity {
     owns_hub: bool,
 }
 
-/// Flags with a value that make no difference to a single step, and those without one.
-const OF_THE_SEARCH: [&str; 8] =
-    ["--of", "--start", "--limit", "--precision", "--measure", "--budget", "--out", "--threshold"];
+/// Flags with a value that make no difference to a single step.
+const OF_THE_SEARCH: [&str; 7] = ["--of", "--start", "--limit", "--precision", "--measure", "--budget", "--out"];
 
 impl Capacity {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
@@ -120,7 +119,8 @@ impl Capacity {
         let command = command_line(plan.seed, &["--resume", "--calibrate"], &OF_THE_SEARCH);
         let says_profile = std::env::args().skip(2).any(|argument| argument == self.profile);
         let profile = if says_profile { String::new() } else { format!(" {}", self.profile) };
-        command.replacen("twinstorm capacity", &format!("twinstorm run{profile}"), 1)
+        let hub = if self.calibrate { " --hub null" } else { "" };
+        command.replacen("twinstorm capacity", &format!("twinstorm run{profile}{hub}"), 1)
     }
 }
 

@@ -8,6 +8,7 @@ mod delay;
 mod device_ids;
 mod diagonal;
 mod drill;
+mod due_times;
 mod erlang;
 mod fault;
 mod fleet_range;
