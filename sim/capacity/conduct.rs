@@ -15,7 +15,7 @@ use crate::measure::{CapacityCause, CapacityStep, RunResult, StepPurpose};
 use crate::policy::{CapacityPlan, FirmwareStatus, Load, Series, Statistic, units};
 use crate::profile::Plan;
 use crate::report;
-use crate::run::{self, Output, PreflightError, RunError, RunOptions, StopHandle, View};
+use crate::run::{self, Output, RunError, RunOptions, StopHandle, View};
 use crate::time::{Clock, Nanos};
 
 /// Where the steps' folders lie.
@@ -60,6 +60,9 @@ fn check(plan: &Plan) -> Result<(), CapacityError> {
     match plan {
         _ if plan.thresholds.is_empty() => {
             refuse("it has no thresholds to keep; add a [[threshold]], or --threshold EXPR")
+        }
+        _ if !plan.driver.update_id => {
+            refuse("its updates carry no id, and its devices are called again and again; set firmware.update_id")
         }
         _ if plan.driver.rollout.is_some() => refuse("it calls the fleet in waves; leave [rollout] out"),
         _ if plan.drill.is_some() => refuse("it is a drill; leave [drill] out"),
@@ -235,7 +238,7 @@ impl Conduct {
 /// Whether so much load is why a run could not be made.
 const fn too_much(error: &RunError) -> Option<CapacityCause> {
     match error {
-        RunError::Preflight(PreflightError::Machine(_)) => Some(CapacityCause::Generator),
+        RunError::Preflight(_) => Some(CapacityCause::Generator),
         // The user did not stop it, so that the probe did: nothing had come of it by then.
         RunError::Shard(_) | RunError::Registry(_) | RunError::Interrupted => Some(CapacityCause::Errors),
         _ => None,

@@ -12,9 +12,7 @@ use super::step::StepPlan;
 use crate::measure::RunResult;
 use crate::report::RESULTS;
 use crate::run::{self, Output, OutputError};
-
-/// Keys of a plan that say nothing of what a step does.
-const IRRELEVANT: [&str; 5] = ["name", "description", "capacity", "compare", "report"];
+use crate::verdict::IRRELEVANT;
 
 impl Conduct {
     /// Goes on with what lies in the folder, or makes sure that nothing is lost by beginning anew.
@@ -36,13 +34,15 @@ impl Conduct {
         let capacity = earlier.capacity.ok_or_else(|| nothing("its results.json is that of a run"))?;
         for step in &capacity.steps {
             let trial = self.trial(step);
-            let theirs = run::read_results(&self.step_folder(step.number).join(RESULTS)).map(|result| result.plan);
-            let ours = serde_json::to_value(StepPlan::new(&self.options.plan, step.load, trial.full).plan);
-            // A step that came to no result has left none.
-            if let (Ok(theirs), Ok(ours)) = (theirs, ours)
-                && let Some(difference) = difference(&theirs, &ours)
-            {
-                return Err(CapacityError::AnotherPlan { folder, difference });
+            // One that came to no result has left none.
+            if step.achieved.is_some() || !step.p50_us.is_empty() {
+                let theirs = run::read_results(&self.step_folder(step.number).join(RESULTS));
+                let theirs = theirs.map_err(|error| nothing(&error.to_string()))?.plan;
+                let ours = StepPlan::new(&self.options.plan, step.load, trial.full).plan;
+                let ours = serde_json::to_value(ours).map_err(io::Error::from)?;
+                if let Some(difference) = difference(&theirs, &ours) {
+                    return Err(CapacityError::AnotherPlan { folder, difference });
+                }
             }
             self.search.note(trial);
         }

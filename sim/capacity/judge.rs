@@ -1,22 +1,17 @@
 //! Whether a step kept its thresholds, and what was to blame if it did not.
 
+use super::blame::{blame, throttled};
 use super::probe::Probe;
 use super::step::StepPlan;
-use crate::measure::{CapacityCause, RetryRow, RunResult, ThresholdResult};
+use crate::measure::{CapacityCause, RunResult, ThresholdResult};
 use crate::policy::{CapacityOf, Outcome, Threshold, Unit, units};
-use crate::profile::HubPlan;
 use crate::report::human_value;
 use crate::verdict::{NOTHING_MEASURED, generator_faults};
 
-/// An embedded hub shares the machine with the generator: from this share of all cores on, in percent, nobody can tell what
-/// is the hub's and what the machine's.
-const SATURATED: f64 = 85.0;
-/// A hub without limits has no capacity but the machine's. Whatever breaks while so much of the machine is in use is its doing.
-const BUSY: f64 = 60.0;
-/// Refusals below this percentage of what was asked for are no reason for anything.
-const NOTABLE: f64 = 0.1;
 /// Whoever is refused in so many percent of the cases does not get what was asked for, whether or not a threshold says so.
 const REFUSED: f64 = 1.0;
+/// With more than so many percent of the calls missing that let a hub settle it has not settled.
+const UNSETTLED: f64 = 20.0;
 /// So much of a load is really to be made, in percent.
 const MADE: f64 = 95.0;
 
@@ -37,26 +32,40 @@ pub struct Judgement {
 /// It cannot be judged, and neither can any other of this plan.
 pub fn judge(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> Result<Judgement, String> {
     let achieved = achieved(step, result, probe);
-    let throttled_pct = throttled(result).map(|(percent, _)| percent);
+    let throttled_pct = throttled(step, result).map(|(percent, _)| percent);
     let judged = |broken| Ok(Judgement { broken, achieved, throttled_pct });
     let rules: Vec<Threshold> = step.plan.thresholds.iter().map(|rule| rule.threshold.clone()).collect();
     let faults = generator_faults(&rules, result);
     if !faults.is_empty() {
         return judged(Some((CapacityCause::Generator, faults.join("; "))));
     }
-    if let Some(reason) = other_fault(result) {
-        return judged(Some((CapacityCause::Errors, reason)));
+    if let Some(fault) = other_fault(result) {
+        return judged(Some(fault));
     }
-    let Some(what) = what_broke(step, load, result, probe, achieved)? else { return judged(None) };
-    let (cause, why) = blame(step, result, probe);
+    let Some(what) = what_broke(step, load, result, probe, achieved)? else { return judged(unsettled(step, result)) };
+    let (cause, why) = blame(step, load, result, probe);
     judged(Some((cause, if why.is_empty() { what } else { format!("{what}; {why}") })))
 }
 
-/// Why the figures do not count, other than by the generator's fault or for want of samples: something died, or the census
-/// does not add up.
-fn other_fault(result: &RunResult) -> Option<String> {
+/// Why the figures do not count, other than by the generator's lateness or for want of samples: something died, or the books
+/// do not add up.
+fn other_fault(result: &RunResult) -> Option<(CapacityCause, String)> {
     let unmeasured = |reason: &&String| !reason.starts_with(NOTHING_MEASURED);
-    result.invalid_reasons.iter().find(unmeasured).cloned()
+    let reason = result.invalid_reasons.iter().find(unmeasured)?;
+    let settled = result.settled.as_ref().is_some_and(|settled| settled.unaccounted != 0);
+    let ours = settled || result.census.unaccounted() != 0 || result.shards.iter().any(|shard| shard.lost);
+    Some((if ours { CapacityCause::Generator } else { CapacityCause::Errors }, reason.clone()))
+}
+
+/// A step that kept everything, but whose hub was not brought into the state in which it is to be judged.
+fn unsettled(step: &StepPlan, result: &RunResult) -> Option<(CapacityCause, String)> {
+    let settled = result.settled.as_ref().filter(|_| step.plan.hub.limits().is_some())?;
+    let unsent = settled.outcomes.get(&Outcome::NotSent).copied().unwrap_or_default();
+    let percent = unsent as f64 * 100.0 / settled.planned.max(1) as f64;
+    (percent > UNSETTLED).then(|| {
+        let why = format!("{percent:.0} % of the calls before it, which are to use up bursts, could not be sent");
+        (CapacityCause::Generator, why)
+    })
 }
 
 /// What was not as it is to be, with figures.
@@ -85,11 +94,15 @@ fn what_broke(
         )));
     }
     if let Some(unmeasured) = result.thresholds.iter().find(|threshold| threshold.ok.is_none()) {
+        let expr = &unmeasured.expr;
+        if result.census.ended() > result.census.count(Outcome::Completed) {
+            return Ok(Some(format!("nothing was left to judge {expr} by")));
+        }
         let why = "nothing of it was measured in a step; measure for longer (capacity.measure), or leave it out";
-        return Err(format!("`{}` cannot be judged: {why}", unmeasured.expr));
+        return Err(format!("`{expr}` cannot be judged: {why}"));
     }
     if of == CapacityOf::ConnectRate
-        && let Some((percent, _)) = throttled(result).filter(|(percent, _)| *percent >= REFUSED)
+        && let Some((percent, _)) = throttled(step, result).filter(|(percent, _)| *percent >= REFUSED)
     {
         return Ok(Some(format!("{percent:.1} % of the connections were refused as too many")));
     }
@@ -101,7 +114,9 @@ fn what_broke(
     {
         return Ok(Some(format!("only {connected} of {load} devices were connected")));
     }
-    let short = achieved.filter(|achieved| *achieved < load * MADE / 100.0);
+    // Calls that come by chance are a little more or less than their rate says.
+    let offered = result.rate.offered_per_s.filter(|_| of == CapacityOf::Calls).unwrap_or(load);
+    let short = achieved.filter(|achieved| *achieved < offered * MADE / 100.0);
     Ok(short.map(|achieved| format!("only {achieved:.1} of {load} {} came about", of.unit())))
 }
 
@@ -125,80 +140,6 @@ fn was(threshold: &ThresholdResult) -> String {
 fn in_its_unit(expr: &str, observed: f64) -> String {
     let unit = expr.parse::<Threshold>().map_or(Unit::Count, |threshold| threshold.metric.unit());
     human_value(unit, observed)
-}
-
-/// Who is to blame for what broke.
-fn blame(step: &StepPlan, result: &RunResult, probe: &Probe) -> (CapacityCause, String) {
-    if let Some((percent, what)) = throttled(result).filter(|(percent, _)| *percent >= NOTABLE) {
-        return (CapacityCause::Throttled, format!("the hub refused {percent:.1} % of the {what}"));
-    }
-    if let Some(why) = machine(step, probe) {
-        return (CapacityCause::Generator, why);
-    }
-    if let Some(why) = held_back(result) {
-        return (CapacityCause::Throttled, why);
-    }
-    if let Some(why) = errors(result) {
-        return (CapacityCause::Errors, why);
-    }
-    (CapacityCause::Slo, String::new())
-}
-
-/// The kind of request of which the hub refused most as too many, and how much that was, in percent.
-fn throttled(result: &RunResult) -> Option<(f64, &'static str)> {
-    let share = |rows: &[&RetryRow]| {
-        let sum = |of: fn(&RetryRow) -> u64| rows.iter().map(|row| of(row)).sum::<u64>() as f64;
-        let attempts = sum(|row| row.attempts);
-        (attempts > 0.0).then(|| sum(|row| row.throttled) * 100.0 / attempts)
-    };
-    let retries = &result.retries;
-    let connects: Vec<&RetryRow> = retries.connect.iter().collect();
-    let kinds =
-        [(share(&[&retries.method]), "calls"), (share(&[&retries.twin]), "reports"), (share(&connects), "connections")];
-    kinds.into_iter().filter_map(|(share, what)| Some((share?, what))).max_by(|a, b| a.0.total_cmp(&b.0))
-}
-
-/// Whether the machine that an embedded hub shares with the generator is used up.
-fn machine(step: &StepPlan, probe: &Probe) -> Option<String> {
-    let hub = &step.plan.hub;
-    if matches!(hub, HubPlan::Null { .. }) {
-        return Some("the hub only acknowledges, so that this is the generator's own limit".to_owned());
-    }
-    if !hub.is_ours() {
-        return None;
-    }
-    let limit = if step.plan.hub.is_ideal() { BUSY } else { SATURATED };
-    let cores = crate::measure::cores() as f64;
-    if let Some(used) = probe.cpu_percent().filter(|used| *used >= limit) {
-        return Some(format!("generator and embedded hub used {used:.0} % of this machine's {cores} cores"));
-    }
-    // A hub's threads may be used up while other cores are idle.
-    let threads = (hub.workers() * hub.instances().unwrap_or(1) as usize) as f64;
-    let used = probe.hub_cpu_percent()? * cores / threads;
-    (used >= limit).then(|| format!("the embedded hub used {used:.0} % of its {threads} threads"))
-}
-
-/// What the limits of an embedded hub delayed.
-fn held_back(result: &RunResult) -> Option<String> {
-    let rows = result.hub.iter().flat_map(|hub| &hub.throttled);
-    let share = |delayed: u64, refused: u64, admitted: u64| {
-        (delayed + refused) as f64 * 100.0 / (admitted + refused).max(1) as f64
-    };
-    let worst = rows.map(|row| (share(row.delayed, row.refused, row.admitted), row)).max_by(|a, b| a.0.total_cmp(&b.0));
-    let (percent, row) = worst.filter(|(percent, _)| *percent >= 1.0)?;
-    Some(format!("the hub's limit on {} held back or refused {percent:.0} % of them", row.operation))
-}
-
-/// The outcome, other than those of limits, that most updates that did not complete had.
-fn errors(result: &RunResult) -> Option<String> {
-    let census = &result.census;
-    let counts = census.outcomes.iter().filter(|(outcome, _)| {
-        !matches!(outcome, Outcome::Completed | Outcome::Throttled | Outcome::NotSent | Outcome::Aborted)
-    });
-    let (outcome, count) = counts.max_by_key(|(_, count)| **count).filter(|(_, count)| **count > 0)?;
-    let details = census.details.get(outcome).and_then(|details| details.iter().max_by_key(|(_, count)| **count));
-    let detail = details.filter(|(detail, _)| !detail.is_empty()).map(|(detail, _)| format!(" ({detail})"));
-    Some(format!("{count} of {} updates ended as {outcome}{}", census.planned, detail.unwrap_or_default()))
 }
 
 /// The load that was really made.
@@ -297,25 +238,32 @@ mod tests {
             slow(result);
             let row =
                 ThrottleCount { operation: "twin_update".to_owned(), admitted: 90, delayed: 60, ..Default::default() };
-            result.hub = Some(HubHealth { throttled: vec![row], ..HubHealth::default() });
+            result.hub = Some(HubHealth { throttled: vec![row], instances: 1, ..HubHealth::default() });
         };
         let (cause, why) = judged(&["hub.tier=S1"], 20.0, held_back).unwrap();
-        assert!(
-            cause == CapacityCause::Throttled && why.contains("limit on twin_update held back or refused 67 %"),
-            "{why}"
-        );
+        assert!(cause == CapacityCause::Throttled && why.contains("asks for 300.0/s, and 50.0/s are allowed"), "{why}");
+        // What the settling before the load met is none of a load far below the limit.
+        let far = judged(&["hub.throttle.twin_writes={ rate = 900 }"], 20.0, held_back).unwrap().0;
+        assert_eq!(far, CapacityCause::Slo);
     }
 
     #[test]
     fn a_machine_that_is_used_up_is_never_the_hub_s_capacity() {
         let cause = |sets: &[&str], used| judged(sets, used, slow).unwrap().0;
-        assert_eq!(cause(&[], 95.0), CapacityCause::Generator);
-        // A hub without limits has no other capacity than the machine's; one with limits may have.
-        let limits = &["hub.service={ methods = \"exp 5ms\" }"];
-        assert_eq!((cause(&[], 70.0), cause(limits, 70.0)), (CapacityCause::Generator, CapacityCause::Slo));
-        assert_eq!((cause(&[], 20.0), cause(limits, 90.0)), (CapacityCause::Slo, CapacityCause::Generator));
+        // A hub without limits has no other capacity than the machine's; one with limits, or with delays of its own, may have.
+        let (limits, slow_hub) = (&["hub.service={ methods = \"exp 5ms\" }"], &["hub.slow.method_request=2s"]);
+        assert_eq!((cause(&[], 20.0), cause(limits, 70.0)), (CapacityCause::Generator, CapacityCause::Slo));
+        assert_eq!((cause(slow_hub, 20.0), cause(limits, 90.0)), (CapacityCause::Slo, CapacityCause::Generator));
         assert_eq!(cause(&["hub.kind=null"], 1.0), CapacityCause::Generator);
-        assert_eq!(cause(&["hub.kind=azure"], 99.0), CapacityCause::Slo, "a hub elsewhere uses another machine");
+        // A generator that is used up measures itself, whosever hub it is.
+        let azure = &["hub.kind=azure"];
+        assert_eq!((cause(azure, 60.0), cause(azure, 99.0)), (CapacityCause::Slo, CapacityCause::Generator));
+        let late = |result: &mut RunResult| {
+            slow(result);
+            result.generator.loop_lag_p99_us.insert("fleet-0".to_owned(), 40_000);
+        };
+        let (cause, why) = judged(azure, 20.0, late).unwrap();
+        assert!(cause == CapacityCause::Generator && why.contains("event loop fleet-0 was 40 ms late"), "{why}");
     }
 
     #[test]
@@ -331,7 +279,8 @@ mod tests {
 
     #[test]
     fn errors_are_told_by_the_outcome_that_most_had() {
-        let (cause, why) = judged(&[], 20.0, |result| end_otherwise(result, Outcome::HubError, "503", 40)).unwrap();
+        let service = &["hub.service={ methods = \"exp 5ms\" }"];
+        let (cause, why) = judged(service, 20.0, |result| end_otherwise(result, Outcome::HubError, "503", 40)).unwrap();
         assert_eq!(
             (cause, why.as_str()),
             (
@@ -340,13 +289,13 @@ mod tests {
             )
         );
         let (cause, why) = judged(&[], 20.0, |result| result.census.planned = 1_001).unwrap();
-        assert!(cause == CapacityCause::Errors && why.starts_with("the census does not add up"), "{why}");
+        assert!(cause == CapacityCause::Generator && why.starts_with("the census does not add up"), "{why}");
     }
 
     #[test]
     fn what_was_not_sent_or_did_not_come_about_breaks_a_step_that_keeps_every_threshold() {
         let unsent = |result: &mut RunResult| end_otherwise(result, Outcome::NotSent, "max_in_flight", 5);
-        let (cause, why) = judged(&[], 20.0, unsent).unwrap();
+        let (cause, why) = judged(&["hub.kind=azure"], 20.0, unsent).unwrap();
         assert!(cause == CapacityCause::Slo && why.contains("5 calls were not sent, as 1000 were in flight"), "{why}");
         let (_, why) = judged(&[], 20.0, |result| result.rate.achieved_per_s = Some(80.0)).unwrap();
         assert!(why.starts_with("only 80.0 of 100 calls/s came about"), "{why}");
@@ -357,6 +306,13 @@ mod tests {
         let step = step(&["threshold.+.expr=reconnect.p99 < 1s"]);
         let mut result = RunResult::default();
         result.thresholds = verdict::judge(&["reconnect.p99 < 1s".parse().unwrap()], &result);
+        let failed = {
+            let mut failed = result.clone();
+            failed.census.planned = 3;
+            failed.census.add(Outcome::HubError, "503", 3);
+            judge(&step, LOAD, &failed, &probe(&step, 1.0)).unwrap().broken.unwrap().1
+        };
+        assert!(failed.starts_with("nothing was left to judge reconnect.p99 < 1s by"), "{failed}");
         let error = judge(&step, LOAD, &result, &probe(&step, 1.0)).unwrap_err();
         assert!(error.starts_with("`reconnect.p99 < 1s` cannot be judged: nothing of it was measured"), "{error}");
     }

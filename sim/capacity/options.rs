@@ -90,7 +90,7 @@ pub enum CapacityError {
         difference: String,
     },
     /// A step could not be run.
-    #[error("step {number}, {load} {unit}: {source}")]
+    #[error("step {number}, {load} {unit}: {source}; what was found before is kept, and --resume goes on with it")]
     Step {
         /// Its number.
         number: u32,

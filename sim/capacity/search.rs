@@ -65,7 +65,12 @@ impl Search {
     /// A search from the load `start`, never beyond `limit`, for an interval with this relative width.
     #[must_use]
     pub fn new(of: CapacityOf, start: f64, limit: Option<f64>, precision: f64) -> Self {
-        Self { of, start, limit: limit.unwrap_or(HIGHEST), precision, trials: Vec::new() }
+        let mut search = Self { of, start, limit: limit.unwrap_or(HIGHEST), precision, trials: Vec::new() };
+        // What no load can be is no bound to reach.
+        let nearest = search.rounded(search.limit);
+        search.limit = if nearest > search.limit { search.digits(search.limit, f64::floor) } else { nearest };
+        search.start = search.rounded(start).min(search.limit);
+        search
     }
 
     /// A load was tried.
@@ -118,9 +123,7 @@ impl Search {
             return Next::Done { found: false };
         }
         match (self.low(), self.high()) {
-            (None, None) if self.trials.is_empty() => {
-                self.attempt(self.start.min(self.limit), false, StepPurpose::Double)
-            }
+            (None, None) if self.trials.is_empty() => self.attempt(self.start, false, StepPurpose::Double),
             (None, _) => self.below(),
             (Some(low), None) => self.above(low),
             (Some(low), Some(high)) => self.between(low, high),
@@ -186,11 +189,15 @@ impl Search {
 
     /// Four digits are enough for any precision, and devices are whole.
     fn rounded(&self, load: f64) -> f64 {
+        self.digits(load, f64::round)
+    }
+
+    fn digits(&self, load: f64, whole: fn(f64) -> f64) -> f64 {
         if self.of == CapacityOf::Devices {
-            return load.round().max(1.0);
+            return whole(load).max(1.0);
         }
         let digits = 10_f64.powi(3 - load.log10().floor() as i32);
-        (load * digits).round() / digits
+        whole(load * digits) / digits
     }
 
     fn is_confirmed(&self, load: f64, kept: bool) -> bool {
@@ -301,6 +308,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_bound_is_passed_or_tried_for_ever(start in 0.5..2_000.0_f64, factor in 1.0..100.0_f64) {
+            let bound = start * factor;
+            let (search, found) = search(start, Some(bound), |_, _| true);
+            prop_assert!(found && search.high().is_none());
+            let low = search.low().unwrap();
+            prop_assert!(low <= bound && low > bound * 0.998, "{low} of {bound}");
+            prop_assert!(search.trials().iter().all(|trial| trial.load <= bound));
+            prop_assert!(search.trials().len() <= 10);
+        }
+
         #[test]
         fn any_limit_is_found_in_so_many_steps(start in 0.5..2_000.0_f64, factor in 1.0..500.0_f64) {
             let limit = start * factor;

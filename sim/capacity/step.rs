@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::probe::Window;
 use crate::hub::Operation;
-use crate::policy::{CapacityOf, CapacityPlan, DeviceIds, Limit, Load, Settle, Settling};
+use crate::policy::{
+    Arrivals, CapacityOf, CapacityPlan, Comparison, DeviceIds, Limit, Load, Metric, RetryPolicy, Series, Settle,
+    Settling, Threshold, Unit,
+};
 use crate::profile::{HubPlan, Plan};
 
 /// What warms up a hub that has no limits.
@@ -19,8 +22,9 @@ const TO_SPARE: f64 = 1.15;
 const SHORT_PART: u32 = 2;
 /// Devices that a load keeps busy, and so many times as many to spare: a device that is late must not be called again.
 const SPARE_DEVICES: f64 = 1.25;
-/// What hub and observer add to an update, at most, before its device is called again.
+/// What hub and observer are given to add to an update, whatever the thresholds say, and what they are given at most.
 const OVERHEAD: Duration = Duration::from_secs(2);
+const MOST_OVERHEAD: Duration = Duration::from_secs(60);
 /// The phase in which a fleet comes online, as a run's status calls it.
 const CONNECTING: &str = "connecting";
 /// More than this a profile cannot ask for either.
@@ -73,12 +77,44 @@ impl StepPlan {
     fn calls(&mut self, rate: f64, settle: Settle) {
         self.set_rate(rate);
         self.load(rate, settle);
+        self.offer(rate);
         self.set_devices(rate * settle.factor.max(1.0) * self.devices_per_rate());
+    }
+
+    /// Makes the schedule offer just this rate: so many calls that come independently of one another take a little more or less
+    /// time than they do in the mean, by more than a search is precise.
+    fn offer(&mut self, rate: f64) {
+        let updates = self.plan.updates();
+        let span = Arrivals::spans(self.plan.seed, &self.plan.driver.load, updates, None);
+        let Some((first, last)) = span.first().filter(|_| updates > 1) else { return };
+        let offered = (updates - 1) as f64 / last.saturating_sub(*first).as_secs_f64();
+        if offered.is_finite() && (offered / rate - 1.0).abs() > 1e-3 {
+            self.sets.retain(|set| !set.starts_with("load.rate="));
+            self.set_rate(rate * rate / offered);
+        }
     }
 
     /// Devices that a rate of one call a second keeps busy, with some to spare.
     fn devices_per_rate(&self) -> f64 {
-        (self.plan.longest_update() + OVERHEAD).as_secs_f64() * SPARE_DEVICES
+        (self.plan.longest_update() + self.overhead()).as_secs_f64() * SPARE_DEVICES
+    }
+
+    /// What hub and observer add to an update, at most, before its device is called again: what the thresholds allow.
+    fn overhead(&self) -> Duration {
+        let longest = self.plan.longest_update();
+        let allowed = self.plan.thresholds.iter().filter_map(|rule| {
+            let Threshold { metric, comparison, limit } = &rule.threshold;
+            let Metric::Series(series, _) = metric else { return None };
+            let upper = matches!(comparison, Comparison::Less | Comparison::LessOrEqual);
+            let limit =
+                Duration::try_from_secs_f64(*limit).ok().filter(|_| upper && metric.unit() == Unit::Duration)?;
+            match series {
+                Series::UpdateOverhead => Some(limit),
+                Series::UpdateTotal => Some(limit.saturating_sub(longest)),
+                _ => None,
+            }
+        });
+        allowed.min().unwrap_or_default().clamp(OVERHEAD, MOST_OVERHEAD)
     }
 
     /// Calls for as long as is measured, after what lets the hub settle.
@@ -107,11 +143,14 @@ impl StepPlan {
         fleet.connect_rate = rate;
         fleet.connect_in_flight = whole(rate * CONNECTING_S).clamp(fleet.connect_in_flight, MOST_CONNECTING);
         fleet.connect_settle = Some(settle);
+        // Who is refused stays away: what comes again would count as new.
+        fleet.retry_connect = RetryPolicy::NEVER.into();
         fleet.devices = whole(settle.calls(rate) as f64 + rate * self.window.measure.as_secs_f64());
         self.sets.push(format!("fleet.connect_rate={rate}"));
         self.sets.push(format!("fleet.connect_in_flight={}", fleet.connect_in_flight));
         self.sets.push(format!("fleet.connect_settle={}", in_toml(&settle)));
         self.sets.push(format!("fleet.devices={}", fleet.devices));
+        self.sets.push("retry.connect=none".to_owned());
         let end = settle.lead() + self.window.measure + self.plan.capacity.drain;
         self.window = Window { phase: CONNECTING, lead: settle.lead(), end, ..self.window };
         // As few calls as can be: connecting is what is measured.
@@ -178,9 +217,13 @@ pub fn settle(hub: &HubPlan, of: CapacityOf) -> Settle {
     let factor = if longest <= SHORT_BURST { 2.0 } else { 3.0 };
     let over = Duration::try_from_secs_f64(longest * TO_SPARE / (factor - 1.0)).unwrap_or(Duration::from_secs(3_600));
     let queue = drawn.iter().map(|limit| limit.queue).max().unwrap_or_default();
+    // A limit that has nothing left at all would refuse the first call that is measured, just for being the first.
+    let slowest = drawn.iter().map(|limit| limit.rate).fold(f64::INFINITY, f64::min);
+    let some = Duration::try_from_secs_f64(2.0 / slowest).unwrap_or_default();
+    let pause = queue + Duration::from_millis(u64::try_from(some.as_millis()).unwrap_or_default());
     // A whole second more: what has been used up already costs little, and what has not been spoils the step.
     let over = Duration::from_millis(u64::try_from(over.as_millis()).unwrap_or(u64::MAX)) + Duration::from_secs(1);
-    Settle { over, factor, pause: queue }
+    Settle { over, factor, pause }
 }
 
 #[cfg(test)]
@@ -198,6 +241,7 @@ mod tests {
         for (name, sets) in [
             ("capacity", &["hub.throttle.methods={ rate = 40 }"][..]),
             ("capacity-s1", &[]),
+            ("capacity", &["load.arrivals=poisson"]),
             ("capacity-devices", &["capacity.settle={ over = \"1500ms\", factor = 2.5, pause = \"70ms\" }"]),
             ("capacity-connects", &["hub.throttle.connects={ rate = 7, burst = 3 }"]),
         ] {
@@ -223,17 +267,28 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_come_by_chance_offer_the_step_s_load_all_the_same() {
+        let step = StepPlan::new(&plan("capacity", &["load.arrivals=poisson"]), 40.0, false);
+        let [(first, last)] = Arrivals::spans(step.plan.seed, &step.plan.driver.load, step.plan.updates(), None)[..]
+        else {
+            panic!("one wave")
+        };
+        let offered = (step.plan.updates() - 1) as f64 / (last - first).as_secs_f64();
+        assert!((offered - 40.0).abs() < 0.04, "{offered}");
+    }
+
+    #[test]
     fn what_is_saved_up_is_used_up_and_what_queues_gets_through() {
         let of = |sets: &[&str], of| settle(&plan("capacity", sets).hub, of);
         assert_eq!(of(&[], CapacityOf::Calls), WARM_UP);
         // A burst of a second, at twice the rate: what is drawn beyond the limit in a second and a bit.
         let short = of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::Calls);
-        assert_eq!((short.factor, short.pause), (2.0, Duration::ZERO));
+        assert_eq!((short.factor, short.pause), (2.0, Duration::from_millis(50)));
         assert!(short.over >= Duration::from_secs(1) && short.over < Duration::from_secs(4), "{short:?}");
         let tier = of(&["hub.tier=S1"], CapacityOf::Calls);
         // At the limit itself, a minute's worth is gone by then.
         assert!(
-            tier.over.as_secs_f64() * (tier.factor - 1.0) >= 60.0 && tier.pause == Duration::from_secs(10),
+            tier.over.as_secs_f64() * (tier.factor - 1.0) >= 60.0 && tier.pause == Duration::from_millis(10_050),
             "{tier:?}"
         );
         assert_eq!(of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::ConnectRate), WARM_UP);

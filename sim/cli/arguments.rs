@@ -39,6 +39,19 @@ fn after_help() -> String {
     )
 }
 
+/// What stands below the help of `capacity`, which judges otherwise.
+const fn capacity_help() -> &'static str {
+    "Exit codes:\n  \
+       0  there is an interval, finished or not: results.json and the table say which\n  \
+       2  wrong usage or a wrong profile\n  \
+      99  nothing was kept, however little\n  \
+      96  not even the first loads were made by the generator: nothing is known of the hub\n  \
+      97  stopped; --resume goes on\n  \
+       1  anything else\n\n\
+     Environment: TWINSTORM_CALIBRATION names the file that calibrations are kept in; TWINSTORM_SET_<SECTION>__<KEY>\n\
+     sets a value of the profile."
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a profile: embedded hub, fleet and driver together (default: quickstart)
@@ -52,7 +65,7 @@ enum Command {
     #[command(after_help = after_help())]
     Drive(Drive),
     /// Look for the highest load that keeps a profile's thresholds, as an interval with its reason (default: capacity)
-    #[command(after_help = after_help())]
+    #[command(after_help = capacity_help())]
     Capacity(Capacity),
     /// Make the reports of a result again, in any format
     Report(Report),

@@ -10,7 +10,7 @@ use super::shared::{PlanOptions, Thresholds, command_line, program, stop_on_sign
 use crate::capacity::{self, Calibration, CalibrationError, Calibrations, CapacityOptions, Found, News};
 use crate::measure::{CapacityCause, CapacityCeiling, MachineDescription, RunResult, raise_descriptor_limit};
 use crate::policy::{CapacityOf, ReportFormat, units};
-use crate::profile::{Override, Plan};
+use crate::profile::{HubPlan, Override, Plan};
 use crate::report::{self, RESULTS, SUMMARY};
 use crate::run::print;
 use crate::verdict::ExitCode;
@@ -18,9 +18,8 @@ use crate::verdict::ExitCode;
 /// Looks for the highest load that keeps a profile's thresholds.
 #[derive(Debug, Args)]
 pub(super) struct Capacity {
-    /// A built-in profile's name (see `twinstorm profile list`) or a file
-    #[arg(default_value = "capacity")]
-    profile: String,
+    /// A built-in profile's name (see `twinstorm profile list`) or a file [default: capacity]
+    profile: Option<String>,
     /// What of: `calls` (method calls per second), `devices` (that stay connected), or `connect-rate` (capacity.of)
     #[arg(long, value_name = "WHAT")]
     of: Option<String>,
@@ -62,18 +61,25 @@ pub(super) struct Capacity {
     owns_hub: bool,
 }
 
+/// The profile unless another is named.
+const PROFILE: &str = "capacity";
 /// Flags with a value that make no difference to a single step.
 const OF_THE_SEARCH: [&str; 7] = ["--of", "--start", "--limit", "--precision", "--measure", "--budget", "--out"];
 
 impl Capacity {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
         let plan = self.plan()?;
+        if self.calibrate && !matches!(plan.hub, HubPlan::Null { .. }) {
+            return Err(CommandError::usage(
+                "--calibrate is for the hub that only acknowledges: leave --set hub.kind out",
+            ));
+        }
         raise_descriptor_limit().map_err(CommandError::other)?;
         let has_summary = plan.report.formats.contains(&ReportFormat::Markdown);
         let of = plan.capacity.of;
         let calibrations = Calibrations::of_environment(|name| std::env::var(name).ok());
         let machine = MachineDescription::read();
-        let ceiling = if self.calibrate { None } else { ceiling(&calibrations, &plan, &machine)? };
+        let ceiling = if self.calibrate { None } else { ceiling(&calibrations, &plan, &machine) };
         let options = CapacityOptions {
             command: command_line(plan.seed, &["--resume"], &["--out"]),
             run_command: self.run_command(&plan),
@@ -111,14 +117,13 @@ impl Capacity {
             ("--calibrate", "hub.kind", &null),
         ];
         let thresholds: Vec<Override> = self.thresholds.exprs.iter().map(|expr| Override::threshold(expr)).collect();
-        self.plan.with(&self.profile, &flags, &thresholds)
+        self.plan.with(self.profile.as_deref().unwrap_or(PROFILE), &flags, &thresholds)
     }
 
     /// The command that runs the plan once.
     fn run_command(&self, plan: &Plan) -> String {
         let command = command_line(plan.seed, &["--resume", "--calibrate"], &OF_THE_SEARCH);
-        let says_profile = std::env::args().skip(2).any(|argument| argument == self.profile);
-        let profile = if says_profile { String::new() } else { format!(" {}", self.profile) };
+        let profile = if self.profile.is_some() { String::new() } else { format!(" {PROFILE}") };
         let hub = if self.calibrate { " --hub null" } else { "" };
         command.replacen("twinstorm capacity", &format!("twinstorm run{profile}{hub}"), 1)
     }
@@ -129,17 +134,23 @@ fn ceiling(
     calibrations: &Result<Calibrations, CalibrationError>,
     plan: &Plan,
     machine: &MachineDescription,
-) -> Result<Option<CapacityCeiling>, CommandError> {
+) -> Option<CapacityCeiling> {
     // Where nothing can be kept, nothing was.
-    let Ok(calibrations) = calibrations else { return Ok(None) };
+    let Ok(calibrations) = calibrations else { return None };
     let (of, transport) = (plan.capacity.of, plan.fleet.transport);
-    let known = calibrations.recall(of, transport, machine).map_err(CommandError::usage)?;
+    let known = match calibrations.recall(of, transport, machine) {
+        Ok(known) => known,
+        Err(error) => {
+            print::note(format_args!("note      {error}"));
+            return None;
+        }
+    };
     if known.is_none() {
         print::note(
             "note      what this machine's generator makes is not known: `twinstorm capacity --calibrate` finds out",
         );
     }
-    Ok(known.map(|known| CapacityCeiling { load: known.load, measured_at: known.measured_at, near: false }))
+    known.map(|known| CapacityCeiling { load: known.load, measured_at: known.measured_at, near: false })
 }
 
 /// Keeps what a calibration has found, if it has found the generator's end.

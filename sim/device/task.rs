@@ -30,6 +30,10 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
 /// connects anew, or stays silent for one and a half keep-alives.
 const OUTLIVE_LIMIT: Duration = Duration::from_secs(60);
 
+/// The update that a device was called for last is there for the hub to settle: what it reports of it is in no figure. A bit
+/// of its own among the news, as another byte would make every device eight bytes larger.
+const SETTLES: u8 = 1 << 7;
+
 /// What the whole fleet is told, each once.
 const LOAD_STARTS: u8 = 1;
 const HEAL: u8 = 2;
@@ -43,7 +47,7 @@ struct Task<D> {
     link: Link,
     /// What the timer is set to; [`Nanos::MAX`] if it is not running.
     armed: Nanos,
-    /// A bit for each of the news that the session has been told.
+    /// A bit for each of the news that the session has been told; and [`SETTLES`].
     told: u8,
     shows: Option<FirmwareStatus>,
     reporting: bool,
@@ -269,8 +273,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
         let truth = worker.truth.as_deref();
         let books = &mut *worker.books.borrow_mut();
         let cohort = worker.settings.fleet.retry_connect.cohort(device);
-        // What devices report while a hub settles is in no figure.
-        let counts = !worker.is_settling(now);
+        let counts = self.told & SETTLES == 0;
         let connect_counts = now >= worker.connects_measured_from;
         match event {
             Event::Attempted | Event::ConnectRetry(_) | Event::ConnectThrottled if !connect_counts => {}
@@ -293,7 +296,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
             Event::Ready => books.gauges.ready += 1,
             Event::GaveUp => {
                 books.gauges.gave_up += 1;
-                books.recorder.retries().connect(cohort).give_ups += 1;
+                books.recorder.retries().connect(cohort).give_ups += u64::from(connect_counts);
             }
             Event::Gone => books.gauges.gone += 1,
             Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
@@ -323,6 +326,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Received { update_id } => {
+                self.told = if worker.is_settling(now) { self.told | SETTLES } else { self.told & !SETTLES };
                 if let Some(truth) = truth {
                     truth.received(device, &update_id, now);
                 }

@@ -9,7 +9,7 @@ use crate::policy::{FirmwareStatus, Outcome, RetryPolicy};
 use crate::random::Seed;
 
 /// What all updates of a run go by.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Rules {
     /// Retries of the call.
     pub(super) retry: RetryPolicy,

@@ -16,7 +16,7 @@ use super::update::Update;
 use crate::dialect::azure::rest::DeltaRow;
 use crate::dialect::{MethodAnswer, TwinReport};
 use crate::measure::Gauges;
-use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, Load, Outcome};
+use crate::policy::{Arrival, Arrivals, DeviceIds, DeviceRange, Load, Outcome, RetryPolicy};
 use crate::time::Nanos;
 use slot::{Slot, place, slot};
 
@@ -27,6 +27,8 @@ const TOO_LATE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Ledger {
     rules: Rules,
+    /// Of updates that are there to settle: what is refused must not come again while others are measured.
+    settling: Rules,
     ids: DeviceIds,
     range: DeviceRange,
     load: Load,
@@ -71,6 +73,7 @@ impl Ledger {
             }
         };
         Self {
+            settling: Rules { retry: RetryPolicy::NEVER, ..rules.clone() },
             rules,
             ids,
             range,
@@ -367,7 +370,8 @@ impl Ledger {
         let update = &mut slot.update;
         let (wake, observed) = (update.wake(), update.is_observed());
         let mut effects = std::mem::take(&mut self.effects);
-        update.handle(now, input, &self.rules, &mut effects);
+        let rules = if self.scribe.is_settling(update.number()) { &self.settling } else { &self.rules };
+        update.handle(now, input, rules, &mut effects);
         if update.wake() != wake {
             wake.map(|at| self.wakes.remove(&(at, device)));
             update.wake().map(|at| self.wakes.insert((at, device)));

@@ -14,9 +14,9 @@ use crate::policy::CapacityOf;
 pub struct CapacityResult {
     /// What of.
     pub of: CapacityOf,
-    /// The highest load that kept the thresholds, whenever it was tried; `None` if none did.
+    /// The highest load at which, and below which, the thresholds were never broken; `None` if there is none.
     pub low: Option<f64>,
-    /// The lowest load above it that broke them, whenever it was tried; `None` if none did.
+    /// The lowest load at which, and above which, they were never kept; `None` if there is none.
     pub high: Option<f64>,
     /// What loads are counted in: `calls/s`, `devices` or `connects/s`.
     pub unit: String,
@@ -109,7 +109,8 @@ pub struct CapacityStep {
     /// 99th percentiles by series, in microseconds, where 10 samples lie beyond it.
     #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub p99_us: BTreeMap<String, u64>,
-    /// CPU of the generator's processes and of embedded hubs, in percent of all cores, over the whole run.
+    /// CPU of the generator's processes and of embedded hubs, in percent of all cores, in the median second of what was
+    /// measured; 0 if that was too short to tell.
     pub cpu_percent: f64,
     /// How long the step took in all, in seconds.
     pub took_s: f64,

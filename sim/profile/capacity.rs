@@ -18,11 +18,12 @@ const PRECISION: RangeInclusive<f64> = 0.1..=100.0;
 pub(super) fn read(field: &Field<'_>) -> Result<CapacityPlan, Problem> {
     let section = field.section(&["of", "start", "limit", "precision", "settle", "measure", "drain", "budget"])?;
     let of = section.required("of")?.choice(&CapacityOf::ALL.map(|of| (of.name(), of)))?;
-    let start = automatic(&section, "start", of)?.unwrap_or(match of {
+    let usual = match of {
         CapacityOf::Calls | CapacityOf::ConnectRate => 10.0,
         CapacityOf::Devices => 100.0,
-    });
+    };
     let limit = automatic(&section, "limit", of)?;
+    let start = automatic(&section, "start", of)?.unwrap_or(limit.map_or(usual, |limit| limit.min(usual)));
     if let Some(limit) = limit.filter(|limit| *limit < start) {
         let unit = of.unit();
         return Err(section

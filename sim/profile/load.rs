@@ -72,13 +72,18 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, carries_ids: bool) ->
             connect.problem(format_args!("must not exceed `load.response_timeout`, {limit}s: hubs refuse that"))
         );
     }
-    let settle = section.optional("settle").map(|field| settle(&field, &load, via)).transpose()?;
+    let settle = section.optional("settle").map(|field| settle(&field, &load, via, carries_ids)).transpose()?;
     Ok(LoadSection { load, updates, settle, hold, via, max_in_flight, response_timeout, connect_timeout })
 }
 
 /// Load before the load: that of an open one that has one rate from beginning to end.
-fn settle(field: &Field<'_>, load: &Load, via: Via) -> Result<Settle, Problem> {
+fn settle(field: &Field<'_>, load: &Load, via: Via, carries_ids: bool) -> Result<Settle, Problem> {
     let settle = settle::read(field)?;
+    if !carries_ids {
+        return Err(
+            field.problem("needs `firmware.update_id`: a device's updates before and after could not be told apart")
+        );
+    }
     let why = match (load, via) {
         (Load::Closed { .. }, _) => "in a closed load",
         (Load::Open { ramp: Some(_), .. }, _) => "with a ramp, which does the same",

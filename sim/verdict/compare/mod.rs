@@ -15,4 +15,5 @@ pub use error::CompareError;
 pub use evidence::value;
 pub use judge::runs_needed;
 pub use plans::Difference;
+pub(crate) use plans::IRRELEVANT;
 pub use result::{Change, ComparisonResult, Interval, MetricRow, RunRow, SeriesRow};

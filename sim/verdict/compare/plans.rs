@@ -11,7 +11,7 @@ use crate::profile::{Plan, ReportPlan};
 /// Keys of a plan that say nothing of what was asked of the hub: what it is called, how its capacity is looked for, how it is
 /// judged by comparisons, and
 /// where its results went.
-const IRRELEVANT: [&str; 5] = ["name", "description", "capacity", "compare", "report"];
+pub(crate) const IRRELEVANT: [&str; 5] = ["name", "description", "capacity", "compare", "report"];
 /// The hub under test.
 const HUB: &str = "hub";
 
