@@ -17,7 +17,7 @@ const NOTABLE: f64 = 0.1;
 /// A limit is a reason from this part of it on: what is used of it comes in bursts.
 const NEAR_LIMIT: f64 = 0.9;
 /// Reports of an update.
-const REPORTS: f64 = 3.0;
+pub(super) const REPORTS: f64 = 3.0;
 /// An event loop that is as late as this delays what it measures: what the schedule may be late by.
 const LATE: Duration = Duration::from_millis(10);
 

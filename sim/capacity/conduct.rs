@@ -58,9 +58,6 @@ fn check(plan: &Plan) -> Result<(), CapacityError> {
     let refuse =
         |why: &str| Err(CapacityError::Plan(format!("the capacity of `{}` cannot be looked for: {why}", plan.name)));
     match plan {
-        _ if plan.thresholds.is_empty() => {
-            refuse("it has no thresholds to keep; add a [[threshold]], or --threshold EXPR")
-        }
         _ if !plan.driver.update_id => {
             refuse("its updates carry no id, and its devices are called again and again; set firmware.update_id")
         }
@@ -70,6 +67,9 @@ fn check(plan: &Plan) -> Result<(), CapacityError> {
         _ => match plan.driver.load {
             Load::Closed { .. } => refuse("its load is closed; set load.kind to \"open\""),
             Load::Open { ramp: Some(_), .. } => refuse("its load has a ramp; leave load.ramp out"),
+            Load::Open { ramp: None, .. } if plan.thresholds.is_empty() => {
+                refuse("it has no thresholds to keep; add a [[threshold]], or --threshold EXPR")
+            }
             Load::Open { ramp: None, .. } => Ok(()),
         },
     }

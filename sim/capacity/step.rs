@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::blame::REPORTS;
 use super::probe::Window;
 use crate::hub::Operation;
 use crate::policy::{
@@ -50,7 +51,7 @@ impl StepPlan {
         let CapacityPlan { of, measure, .. } = base.capacity;
         let measure = if full { measure } else { (measure / SHORT_PART).max(Duration::from_secs(1)) };
         let settle = match base.capacity.settle {
-            Settling::Auto => settle(&base.hub, of),
+            Settling::Auto => settle(&base.hub, of, 0),
             Settling::Fixed(settle) => settle,
         };
         let window = Window { phase: "running", lead: Duration::ZERO, measure, end: Duration::ZERO };
@@ -74,11 +75,23 @@ impl StepPlan {
         plan.estimated_connect() + plan.hold + load + plan.longest_update() + Duration::from_secs(1)
     }
 
-    fn calls(&mut self, rate: f64, settle: Settle) {
+    fn calls(&mut self, rate: f64, first: Settle) {
         self.set_rate(rate);
-        self.load(rate, settle);
+        self.load(rate, first);
         self.offer(rate);
-        self.set_devices(rate * settle.factor.max(1.0) * self.devices_per_rate());
+        self.set_devices(rate * first.factor.max(1.0) * self.devices_per_rate());
+        if self.plan.capacity.settle == Settling::Auto {
+            // Now that it is known who comes online before.
+            self.set_settle(settle(&self.plan.hub, CapacityOf::Calls, self.plan.fleet.devices));
+        }
+    }
+
+    fn set_settle(&mut self, settle: Settle) {
+        self.sets.retain(|set| !set.starts_with("load.settle="));
+        self.sets.push(format!("load.settle={}", in_toml(&settle)));
+        self.plan.driver.settle = Some(settle);
+        self.window.lead = settle.lead();
+        self.window.end = settle.lead() + self.window.measure + self.plan.longest_update() + self.plan.capacity.drain;
     }
 
     /// Makes the schedule offer just this rate: so many calls that come independently of one another take a little more or less
@@ -119,11 +132,8 @@ impl StepPlan {
 
     /// Calls for as long as is measured, after what lets the hub settle.
     fn load(&mut self, rate: f64, settle: Settle) {
-        self.plan.driver.settle = Some(settle);
-        self.sets.push(format!("load.settle={}", in_toml(&settle)));
+        self.set_settle(settle);
         self.set_updates(rate * self.window.measure.as_secs_f64());
-        self.window.lead = settle.lead();
-        self.window.end = settle.lead() + self.window.measure + self.plan.longest_update() + self.plan.capacity.drain;
     }
 
     fn devices(&mut self, devices: f64, settle: Settle) {
@@ -191,39 +201,42 @@ fn in_toml(settle: &Settle) -> String {
     format!("{{ over = \"{}ms\", factor = {factor:?}, pause = \"{}ms\" }}", over.as_millis(), pause.as_millis())
 }
 
-/// What uses up all that the limits of `hub` have saved up for bursts, as far as a load of this kind draws on them, and what
-/// lets the rest of it get through.
+/// What uses up all that the limit of `hub` which binds such a load has saved up for bursts, and what lets the rest of it get
+/// through. So many `devices` come online before, and each reports once.
 ///
 /// What a limit of `rate` has saved up (`burst`) is gone after `burst / rate / (factor - 1)` of a load of `factor` times that
-/// rate. A load below the limit may leave some of it, and does not need it.
+/// rate. A load below the limit may leave some of it, and does not need it; one that goes on for longer queues up more than the
+/// pause lets through.
 #[must_use]
-pub fn settle(hub: &HubPlan, of: CapacityOf) -> Settle {
+pub fn settle(hub: &HubPlan, of: CapacityOf, devices: u32) -> Settle {
     let limits = match hub {
         HubPlan::Azure => return ELSEWHERE,
         other => other.limits(),
     };
-    let drawn: &[Operation] = match of {
-        CapacityOf::Calls | CapacityOf::Devices => &[Operation::Method, Operation::TwinUpdate],
-        CapacityOf::ConnectRate => &[Operation::Connect, Operation::TwinUpdate],
+    // How often one of what is counted draws on each.
+    let drawn: &[(Operation, f64)] = match of {
+        CapacityOf::Calls | CapacityOf::Devices => &[(Operation::Method, 1.0), (Operation::TwinUpdate, REPORTS)],
+        CapacityOf::ConnectRate => &[(Operation::Connect, 1.0), (Operation::TwinUpdate, 1.0)],
     };
-    let drawn: Vec<Limit> = limits
-        .iter()
-        .flat_map(|limits| drawn.iter().filter_map(|operation| limits.throttles.get(operation)))
-        .copied()
-        .collect();
-    let Some(longest) = drawn.iter().map(|limit| limit.burst / limit.rate).max_by(f64::total_cmp) else {
+    let throttles = limits.map(|limits| limits.throttles).unwrap_or_default();
+    let drawn = drawn.iter().filter_map(|(operation, often)| Some((*operation, *throttles.get(operation)?, *often)));
+    let Some((operation, limit, _)) =
+        drawn.min_by(|one, other| (one.1.rate / one.2).total_cmp(&(other.1.rate / other.2)))
+    else {
         return WARM_UP;
     };
-    let factor = if longest <= SHORT_BURST { 2.0 } else { 3.0 };
-    let over = Duration::try_from_secs_f64(longest * TO_SPARE / (factor - 1.0)).unwrap_or(Duration::from_secs(3_600));
-    let queue = drawn.iter().map(|limit| limit.queue).max().unwrap_or_default();
-    // A limit that has nothing left at all would refuse the first call that is measured, just for being the first.
-    let slowest = drawn.iter().map(|limit| limit.rate).fold(f64::INFINITY, f64::min);
-    let some = Duration::try_from_secs_f64(2.0 / slowest).unwrap_or_default();
-    let pause = queue + Duration::from_millis(u64::try_from(some.as_millis()).unwrap_or_default());
+    let Limit { rate, burst, queue } = limit;
+    let factor = if burst / rate <= SHORT_BURST { 2.0 } else { 3.0 };
+    let spent = if operation == Operation::TwinUpdate { f64::from(devices) } else { 0.0 };
     // A whole second more: what has been used up already costs little, and what has not been spoils the step.
-    let over = Duration::from_millis(u64::try_from(over.as_millis()).unwrap_or(u64::MAX)) + Duration::from_secs(1);
-    Settle { over, factor, pause }
+    let over = (burst - spent).max(0.0) / rate * TO_SPARE / (factor - 1.0) + 1.0;
+    // One that has nothing left at all would refuse the first call that is measured, just for being the first.
+    Settle { over: in_millis(over), factor, pause: queue + in_millis(2.0 / rate) }
+}
+
+/// Whole milliseconds, as `--set` says them; an hour at most.
+fn in_millis(seconds: f64) -> Duration {
+    Duration::from_millis((seconds.min(3_600.0) * 1e3) as u64)
 }
 
 #[cfg(test)]
@@ -279,7 +292,7 @@ mod tests {
 
     #[test]
     fn what_is_saved_up_is_used_up_and_what_queues_gets_through() {
-        let of = |sets: &[&str], of| settle(&plan("capacity", sets).hub, of);
+        let of = |sets: &[&str], of| settle(&plan("capacity", sets).hub, of, 0);
         assert_eq!(of(&[], CapacityOf::Calls), WARM_UP);
         // A burst of a second, at twice the rate: what is drawn beyond the limit in a second and a bit.
         let short = of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::Calls);
@@ -288,10 +301,15 @@ mod tests {
         let tier = of(&["hub.tier=S1"], CapacityOf::Calls);
         // At the limit itself, a minute's worth is gone by then.
         assert!(
-            tier.over.as_secs_f64() * (tier.factor - 1.0) >= 60.0 && tier.pause == Duration::from_millis(10_050),
+            tier.over.as_secs_f64() * (tier.factor - 1.0) >= 60.0 && tier.pause == Duration::from_millis(10_040),
             "{tier:?}"
         );
         assert_eq!(of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::ConnectRate), WARM_UP);
-        assert_eq!(settle(&HubPlan::Azure, CapacityOf::Calls), ELSEWHERE);
+        assert_eq!(settle(&HubPlan::Azure, CapacityOf::Calls, 0), ELSEWHERE);
+        let online = settle(&plan("capacity", &["hub.tier=S1"]).hub, CapacityOf::Calls, 1_000);
+        assert!(
+            online.over < tier.over,
+            "a third of what twins may be written is gone as they come online: {online:?}"
+        );
     }
 }
