@@ -13,7 +13,7 @@ pub struct Source {
     pub of: &'static str,
 }
 
-/// All of them. Prices are on none of these pages.
+/// All of them. Prices of the public cloud are not in the text of any of these pages.
 pub const SOURCES: [Source; 5] = [
     Source {
         page: Some("iot-hub-devguide-quotas-throttling"),

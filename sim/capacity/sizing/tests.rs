@@ -264,8 +264,8 @@ fn the_smallest_hub_is_of_the_first_tier_that_has_one() {
     // 100 updates/s are 300 reports/s: 60 units at 5/s each, or two at 250/s.
     assert_eq!(enough("quickstart", None), (vec![None, None, Some(60), Some(2)], Some((Tier::S2, 60)), None));
     // Its observer, which nobody asked about, makes more queries than it may.
-    let text = sizing_text(&Answer::of(&demand("tier-s1", &["observe.interval=100ms"]), None, Some(60.0)));
-    assert!(text.contains("  warning  the observer makes 600 queries/min"), "{text}");
+    let text = sizing_text(&Answer::of(&demand("hundred-thousand", &[]), None, Some(4.0 * hour)));
+    assert!(text.contains("  warning  the observer makes ") && text.contains("S1 x 2 allows 40:"), "{text}");
     let asked = |units| Answer::of(&demand("tier-s1", &[]), Some((Tier::S2, units)), Some(60.0)).met;
     assert_eq!((asked(1), asked(200)), (Some(false), Some(true)), "of the hub that was asked for");
 }

@@ -8,7 +8,7 @@ use crate::report::{Align, columns, human_value, paragraph};
 
 /// What the figures leave out.
 const NOT_COUNTED: &str = "registering the devices, pings, what fails and is tried again, messages beside the roll-out's; \
-                           prices, which are on none of these pages";
+                           prices";
 /// How wide the heads of lines are.
 const HEAD: usize = 11;
 
@@ -227,8 +227,11 @@ fn figures(answer: &Answer) -> Vec<String> {
         let from = source.page.map_or_else(String::new, |page| format!("{page}, "));
         lines.extend(paragraph("  ", format!("{from}{}: {}", source.date, source.of).split(' '), " "));
     }
-    let shards = if answer.shards == 1 { "1 shard".to_owned() } else { format!("{} shards", answer.shards) };
-    let counted = format!("one hub; {shards}, each of which observes; a device's delays by their means");
+    let shards = match answer.shards {
+        1 => "one shard, which observes".to_owned(),
+        several => format!("{several} shards, each of which observes"),
+    };
+    let counted = format!("one hub; {shards}; a device's delays by their means");
     lines.extend(paragraph("  counted: ", counted.split(' '), " "));
     lines.extend(paragraph("  not counted: ", NOT_COUNTED.split(' '), " "));
     lines
