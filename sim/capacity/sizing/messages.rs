@@ -77,7 +77,7 @@ impl Messages {
     /// it waits for midnight, and on the last day it has what is left to do.
     #[must_use]
     pub fn takes_s(&self, alone_s: f64) -> f64 {
-        if self.total as f64 * DAY_S <= self.per_day as f64 * alone_s {
+        if self.days <= 1 || self.total as f64 * DAY_S <= self.per_day as f64 * alone_s {
             return alone_s;
         }
         let left = self.total - self.days.saturating_sub(1) * self.per_day;

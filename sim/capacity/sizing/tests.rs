@@ -315,6 +315,7 @@ proptest! {
         prop_assert!(many.at_least_s <= few.at_least_s + tiny);
         prop_assert!(many.updates_per_s >= few.updates_per_s);
         for sizing in [&few, &many] {
+            prop_assert!(sizing.bound != Bound::Quota || sizing.messages.days > 1, "a day's messages bind within a day");
             prop_assert!(sizing.at_least_s <= sizing.takes_s + tiny, "what passes at once makes nothing longer");
         }
     }

@@ -106,7 +106,7 @@ fn deadline(sizing: &Sizing, deadline_s: f64) -> String {
         format!("{text}: met")
     } else if !sizing.fits {
         format!("{text}: missed, as the hub cannot have so many devices")
-    } else if sizing.at_least_s <= deadline_s {
+    } else if sizing.at_least_s <= deadline_s && sizing.bound != Bound::Quota {
         format!(
             "{text}: missed by {} at the limits' rates; what passes at once may save it",
             time(sizing.takes_s - deadline_s)
