@@ -9,9 +9,10 @@ use super::report::unprinted;
 use super::shared::PlanOptions;
 use crate::capacity::{Answer, Demand, sizing_json, sizing_text};
 use crate::hub::Tier;
+use crate::measure::raise_descriptor_limit;
 use crate::policy::units;
 use crate::profile::{HubPlan, Plan};
-use crate::run::print;
+use crate::run::{self, print};
 use crate::verdict::ExitCode;
 
 /// Tells what hub a profile needs, from the tables of Azure's tiers alone: nothing runs.
@@ -57,7 +58,10 @@ impl PlanCommand {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
         let plan = self.options.plan(&self.profile)?;
         let hub = self.hub(&plan)?;
-        let answer = Answer::of(&Demand::of(&plan), hub, self.deadline.map(|deadline| deadline.as_secs_f64()));
+        // As a run does before it is cut into processes. What cannot run here has the shards that it asks for, or one.
+        raise_descriptor_limit().map_err(CommandError::other)?;
+        let shards = run::shards_here(&plan).unwrap_or_else(|_| plan.shards.unwrap_or(1));
+        let answer = Answer::of(&Demand::of(&plan, shards), hub, self.deadline.map(|deadline| deadline.as_secs_f64()));
         let text = match self.format {
             Format::Text => sizing_text(&answer),
             Format::Json => sizing_json(&answer).map_err(CommandError::other)? + "\n",

@@ -69,7 +69,7 @@ pub use metrics_endpoint::MetricsEndpoint;
 pub use options::{FinishedRun, Observer, Part, ResultsFolder, RunError, RunOptions, View};
 pub use output::{Output, OutputError};
 pub use placement::Impossible;
-pub use preflight::PreflightError;
+pub use preflight::{PreflightError, shards_here};
 pub use registry::{RegistryOptions, RegistrySummary, cleanup, provision};
 pub use repeat::{Repeat, RepeatError, Repeated, repeat};
 pub use results_file::{ResultsFileError, find_results, read_results};

@@ -146,6 +146,15 @@ pub(super) fn placement(plan: &Plan, roles: Roles, alone: bool) -> Result<Placem
     Ok(placement)
 }
 
+/// Shards that a run of `plan` has where a process may have as many open files as this one.
+///
+/// # Errors
+/// It cannot be cut into processes here.
+pub fn shards_here(plan: &Plan) -> Result<u32, PreflightError> {
+    let placement = placement(plan, Roles::BOTH, false)?;
+    Ok(u32::try_from(placement.shards.len()).unwrap_or(u32::MAX))
+}
+
 /// Refuses faults of the hub where there is none of ours to do them to.
 pub(super) fn faults(plan: &Plan) -> Result<(), PreflightError> {
     let strikes_hub = |fault: &&Fault| fault.kind.place() == Place::Hub;
@@ -232,6 +241,17 @@ mod tests {
             assert_eq!(refused.is_some(), says.is_some(), "{sets:?}");
             assert!(refused.zip(says).is_none_or(|(refused, says)| refused.starts_with(&says)), "{sets:?}");
         }
+    }
+
+    #[test]
+    fn a_plan_has_the_shards_that_descriptors_ask_for() {
+        let shards = |sets: &[&str]| {
+            let sets: Vec<_> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
+            shards_here(&profile::load("quickstart", &sets).unwrap()).ok()
+        };
+        let few = ["fleet.devices=300", "load.max_in_flight=8", "fleet.max_descriptors=320"];
+        assert_eq!((shards(&few), shards(&["fleet.shards=5"])), (Some(3), Some(5)));
+        assert_eq!(shards(&["fleet.devices=3000", "fleet.shards=1", "fleet.max_descriptors=320"]), None);
     }
 
     #[tokio::test]

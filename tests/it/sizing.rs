@@ -20,7 +20,12 @@ fn a_hub_is_sized_by_the_tables_and_nothing_runs() {
     let told = run(&[&changed[..], &["--tier", "F1"]].concat()).expect(0);
     assert!(told.stdout.starts_with("quickstart on F1 x 1: 300 devices, 5 method calls/s\n"), "{}", told.stdout);
     let told = run(&changed).expect(0);
-    assert!(told.stdout.contains("the smallest is F1 x 1."), "{}", told.stdout);
+    assert!(told.stdout.replace("\n ", "").contains("the smallest tier is F1 x 1."), "{}", told.stdout);
+
+    // A run here has as many shards as descriptors ask for, each of which observes.
+    let three = ["--devices", "300", "--set", "load.max_in_flight=8", "--set", "fleet.max_descriptors=320"];
+    let told = run(&[&["plan", "quickstart"], &three[..]].concat()).expect(0);
+    assert!(told.stdout.contains("counted: one hub; 3 shards, each of which observes"), "{}", told.stdout);
 }
 
 #[test]
@@ -29,6 +34,9 @@ fn a_missed_deadline_is_told_by_the_exit_code() {
     let told = run(&["plan", "tier-s1", "--deadline", "1m"]).expect(99);
     assert!(told.stdout.contains("deadline   1 m 00 s: missed by "), "{}", told.stdout);
     run(&["plan", "tier-s1", "--tier", "S3", "--units", "10", "--deadline", "1m"]).expect(0);
+    // Two fifths of its messages are left at midnight.
+    run(&["plan", "hundred-thousand", "--tier", "S1", "--deadline", "24h"]).expect(99);
+    run(&["plan", "hundred-thousand", "--tier", "S1", "--deadline", "26h"]).expect(0);
     // Without a hub: whether there is any.
     run(&["plan", "quickstart", "--deadline", "1m"]).expect(0);
     run(&["plan", "quickstart", "--deadline", "1s"]).expect(99);

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::bound::Bound;
 use super::demand::Demand;
+use super::findings;
 use super::size::Sizing;
 use super::source::{SOURCES, Source};
 use crate::hub::{Operation, Tier};
@@ -15,12 +16,16 @@ pub struct Answer {
     pub plan: String,
     /// Its devices.
     pub devices: u32,
-    /// Its updates.
+    /// Its updates, those to settle among them.
     pub updates: u64,
     /// Its load in words.
     pub load: String,
-    /// Updates per second at most, as the plan wants them.
-    pub own_updates_per_s: f64,
+    /// Processes that observe, each on its own.
+    pub shards: u32,
+    /// Updates per second at most, as the plan wants them; `None` for as many as there can be.
+    pub own_updates_per_s: Option<f64>,
+    /// What is to be known of the plan, whatever its hub is, in sentences.
+    pub findings: Vec<String>,
     /// The hub that was asked for, if one was.
     pub hub: Option<Sizing>,
     /// When it is to be over, in seconds from its start, if that was asked.
@@ -29,7 +34,8 @@ pub struct Answer {
     pub met: Option<bool>,
     /// Every tier.
     pub tiers: Vec<TierAnswer>,
-    /// The smallest that is enough: of the first tier that has one, with the fewest units; `None` if no hub is.
+    /// The smallest tier that is enough, and its fewest units; `None` if no hub is. Prices are not known here: fewer
+    /// units of a higher tier may cost less.
     pub smallest: Option<Enough>,
     /// Where the figures are from.
     pub sources: [Source; SOURCES.len()],
@@ -45,6 +51,8 @@ pub struct TierAnswer {
     /// The fewest units that are enough: for the deadline, or without one to keep up with the plan's own rate; `None` if
     /// none are.
     pub enough_units: Option<u32>,
+    /// What else is to be known of that hub, in sentences.
+    pub findings: Vec<String>,
 }
 
 /// A hub that is enough.
@@ -101,10 +109,12 @@ impl Answer {
         let tier = |tier: Tier| {
             let (one, most) = tier.units().into_inner();
             let ends = if one == most { vec![one] } else { vec![one, most] };
+            let enough = tier.units().map(|units| Sizing::of(demand, tier, units)).find(is_enough);
             TierAnswer {
                 tier,
                 sizes: ends.into_iter().map(|units| Brief::of(&Sizing::of(demand, tier, units))).collect(),
-                enough_units: tier.units().find(|units| is_enough(&Sizing::of(demand, tier, *units))),
+                enough_units: enough.as_ref().map(|sizing| sizing.units),
+                findings: enough.map_or_else(Vec::new, |sizing| sizing.findings),
             }
         };
         let tiers: Vec<TierAnswer> = Tier::ALL.into_iter().map(tier).collect();
@@ -117,7 +127,9 @@ impl Answer {
             devices: demand.devices,
             updates: demand.updates,
             load: demand.load.clone(),
+            shards: demand.shards,
             own_updates_per_s: demand.own_rate,
+            findings: findings::of_plan(demand),
             hub,
             deadline_s,
             met,

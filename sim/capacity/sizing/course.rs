@@ -43,12 +43,11 @@ impl Course {
     /// That of `demand` on a hub that has these `buckets` left.
     pub(super) fn of(demand: &Demand, mut buckets: Buckets) -> Self {
         let connecting = {
-            let s = f64::from(demand.devices.saturating_sub(1)) / demand.connect_rate;
             let limits = demand.connecting.iter().map(|(operation, amount)| Phase {
                 s: buckets.until_last(*operation, *amount, 0.0),
                 bound: Bound::Limit(*operation),
             });
-            Phase::longest(limits, Phase { s, bound: Bound::ConnectRate })
+            Phase::longest(limits, Phase { s: demand.connect_s, bound: Bound::ConnectRate })
         };
         buckets.pass(connecting.s, &demand.connecting);
         let pages = Amounts::from([(Operation::Query, demand.first_pages as f64)]);

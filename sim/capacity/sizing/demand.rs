@@ -4,7 +4,7 @@ use super::bound::Bound;
 use super::buckets::Amounts;
 use crate::device::Image;
 use crate::driver::{ObserveKind, Via};
-use crate::hub::Operation;
+use crate::hub::{HubDelays, Operation};
 use crate::policy::{Arrivals, Load};
 use crate::profile::{HubPlan, Plan};
 
@@ -16,7 +16,10 @@ const REPORTS: f64 = 3.0;
 pub(super) const PAGE: f64 = 1000.0;
 /// An id of an update: the run's id and a number.
 const UPDATE_ID: &str = "00000000000-0000000";
-/// How far the driver's queries reach back with a hub whose index may lag, unless the plan says otherwise, in seconds.
+/// Looks of an observer that polls which every update has: one as its call is answered, and one that sees its end.
+const POLLS: f64 = 2.0;
+/// How far the driver's queries reach back with a hub whose index may lag, as one of Azure's may, unless the plan says
+/// otherwise, in seconds.
 const OVERLAP_S: f64 = 1.0;
 
 /// What a plan asks of a hub. Nothing fails, and nobody has to try anything again.
@@ -26,15 +29,15 @@ pub struct Demand {
     pub name: String,
     /// Devices.
     pub devices: u32,
-    /// Updates.
+    /// Updates, those to settle among them.
     pub updates: u64,
     /// The load in words.
     pub load: String,
-    /// Connections per second, as the plan wants them.
-    pub connect_rate: f64,
+    /// How long connecting takes on a hub without limits, in seconds.
+    pub connect_s: f64,
     /// What all devices together cost as they come online.
     pub connecting: Amounts,
-    /// What each update costs, on average.
+    /// What each update costs at least, on average: what is looked at more often stands in [`super::ObserverNeed`].
     pub per_update: Amounts,
     /// Pages that the observer's first looks read.
     pub first_pages: u64,
@@ -44,8 +47,8 @@ pub struct Demand {
     pub pause_s: f64,
     /// The waves; one without a roll-out.
     pub waves: Vec<Wave>,
-    /// Updates per second at most, as the plan wants them.
-    pub own_rate: f64,
+    /// Updates per second at most, as the plan wants them, those to settle apart; `None` for as many as there can be.
+    pub own_rate: Option<f64>,
     /// What a device takes on average until its first report, and for the whole update, in seconds.
     pub update_s: (f64, f64),
     /// Seconds between two looks of the observer, and how far a query of it reaches back.
@@ -62,6 +65,8 @@ pub struct Demand {
     pub progress_reports: f64,
     /// How long a device's token lives, in seconds.
     pub token_life_s: f64,
+    /// Keys of the profile's own hub that are not counted.
+    pub uncounted: Vec<&'static str>,
 }
 
 /// A wave of a roll-out.
@@ -76,20 +81,18 @@ pub struct Wave {
 }
 
 impl Demand {
-    /// That of `plan`.
+    /// That of `plan`, of which so many processes have a part.
     #[must_use]
-    pub fn of(plan: &Plan) -> Self {
+    pub fn of(plan: &Plan, shards: u32) -> Self {
         let (fleet, driver) = (&plan.fleet, &plan.driver);
         let devices = f64::from(fleet.devices);
         let update_s = update_s(plan);
         let look_s = driver.observe.interval.as_secs_f64();
-        // The embedded hub's answers hold all that had changed when it was asked.
-        let auto = if matches!(plan.hub, HubPlan::Azure) { OVERLAP_S } else { 0.0 };
-        let overlap_s = driver.observe.overlap.map_or(auto, |overlap| overlap.as_secs_f64());
+        let overlap_s = driver.observe.overlap.map_or(OVERLAP_S, |overlap| overlap.as_secs_f64());
         let payload_bytes = payload_bytes(plan);
         let progress = plan.firmware.downloads().and_then(|download| download.progress);
         let progress_reports = progress.map_or(0.0, |step| f64::from(100 / step.max(1)));
-        let shards = plan.shards.unwrap_or(1).clamp(1, fleet.devices.max(1));
+        let shards = shards.clamp(1, fleet.devices.max(1));
         let mut per_update = Amounts::from([(Operation::TwinUpdate, REPORTS + progress_reports)]);
         let job_devices = driver.via.job_devices();
         match driver.via {
@@ -106,15 +109,14 @@ impl Demand {
         }
         let queries = driver.observe.kind == ObserveKind::Query;
         if !queries {
-            // One look at once, one as the update ends, and between them one an interval.
-            per_update.insert(Operation::TwinRead, 2.0 + update_s.1 / look_s);
+            per_update.insert(Operation::TwinRead, POLLS);
         }
         Self {
             name: plan.name.clone(),
             devices: fleet.devices,
-            updates: plan.updates(),
+            updates: driver.settling() + plan.updates(),
             load: plan.load_in_words(),
-            connect_rate: fleet.connect_rate,
+            connect_s: connect_s(plan),
             connecting: Amounts::from([(Operation::Connect, devices), (Operation::TwinUpdate, devices)]),
             // All devices, and then what changed meanwhile.
             first_pages: u64::from(shards) * (u64::from(fleet.devices.div_ceil(shards)).div_ceil(PAGE as u64) + 1),
@@ -131,6 +133,7 @@ impl Demand {
             payload_bytes,
             progress_reports,
             token_life_s: fleet.token_life.as_secs_f64(),
+            uncounted: uncounted(plan, shards),
         }
     }
 
@@ -171,12 +174,38 @@ fn downloads_per_s(plan: &Plan) -> Option<f64> {
     Some(download.fleet_bandwidth? as f64 / (*size).max(1) as f64)
 }
 
-fn own_rate(plan: &Plan, update_s: f64) -> f64 {
+/// How long it is from the first connection to the last, in seconds.
+fn connect_s(plan: &Plan) -> f64 {
+    let (last, rate) = (plan.fleet.devices.saturating_sub(1), plan.fleet.connect_rate);
+    let settled = plan.fleet.connect_settle.map(|settle| settle.starts(u64::from(last), rate).as_secs_f64());
+    settled.unwrap_or(f64::from(last) / rate)
+}
+
+fn own_rate(plan: &Plan, update_s: f64) -> Option<f64> {
     let called = match plan.driver.load {
-        Load::Open { rate, .. } => plan.driver.peak_rate().unwrap_or(rate),
-        Load::Closed { in_flight } => in_progress(plan, in_flight) / update_s.max(f64::EPSILON),
+        // A roll-out may become quicker from wave to wave.
+        Load::Open { .. } if plan.driver.rollout.is_some() => plan.driver.peak_rate(),
+        Load::Open { rate, .. } => Some(rate),
+        Load::Closed { in_flight } => (update_s > 0.0).then(|| in_progress(plan, in_flight) / update_s),
     };
-    downloads_per_s(plan).map_or(called, |downloads| called.min(downloads))
+    called.into_iter().chain(downloads_per_s(plan)).min_by(f64::total_cmp)
+}
+
+/// Keys of the profile's own hub that make it another one than a tier's tables do.
+fn uncounted(plan: &Plan, shards: u32) -> Vec<&'static str> {
+    let HubPlan::Embedded { instances, slow, tier, throttle, service, .. } = &plan.hub else { return Vec::new() };
+    // Each process of it has the limits for itself.
+    let several = match instances {
+        Some(instances) => *instances > 1,
+        None => shards > 1 && (tier.is_some() || !throttle.is_empty()),
+    };
+    let keys = [
+        ("hub.throttle", !throttle.is_empty()),
+        ("hub.service", service.is_some()),
+        ("hub.slow", *slow != HubDelays::default()),
+        ("hub.instances", several),
+    ];
+    keys.into_iter().filter_map(|(key, says)| says.then_some(key)).collect()
 }
 
 /// A device has one update at a time.
@@ -190,11 +219,13 @@ fn waves(plan: &Plan, update_s: f64) -> Vec<Wave> {
         || vec![plan.updates()],
         |rollout| (0..rollout.len()).map(|wave| rollout.places(wave)).map(|its| its.end - its.start).collect(),
     );
+    // Not in a roll-out, so that they belong to the only wave.
+    let (settling, lead_s) = (driver.settling(), driver.lead().as_secs_f64());
     let spans = Arrivals::spans(plan.seed, &driver.load, plan.updates(), rollout);
     let wave = |(number, updates): (usize, u64)| {
         let called = match driver.load {
             Load::Open { .. } => {
-                let last = spans.get(number).map_or(0.0, |(_, last)| last.as_secs_f64());
+                let last = lead_s + spans.get(number).map_or(0.0, |(_, last)| last.as_secs_f64());
                 let bound = if last > update_s { Bound::Schedule } else { Bound::Device };
                 (last + update_s, bound)
             }
@@ -205,7 +236,7 @@ fn waves(plan: &Plan, update_s: f64) -> Vec<Wave> {
         };
         let downloaded = downloads_per_s(plan).map_or(0.0, |rate| updates as f64 / rate);
         let (own_s, bound) = if downloaded > called.0 { (downloaded, Bound::FleetBandwidth) } else { called };
-        Wave { updates, own_s, bound }
+        Wave { updates: updates + settling, own_s, bound }
     };
     sizes.into_iter().enumerate().map(wave).collect()
 }

@@ -7,19 +7,27 @@ use crate::hub::{HubLimits, Operation, Tier};
 /// A device renews its token when this share of its life has passed, on average, and at the earliest.
 const RENEWAL: (f64, f64) = (0.825, 0.75);
 
-/// Those of `sizing`.
+/// Those of a plan on one hub.
 pub(super) fn of(demand: &Demand, sizing: &Sizing, limits: &HubLimits) -> Vec<String> {
     [
         devices(demand, sizing, limits),
         days(sizing),
-        queries(demand, sizing),
-        polls(demand, sizing),
+        looks(demand, sizing),
         jobs(demand, sizing, limits),
+        job_looks(sizing),
         renewals(demand, sizing),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Those of a plan, whatever its hub is.
+pub(super) fn of_plan(demand: &Demand) -> Vec<String> {
+    let keys = (!demand.uncounted.is_empty()).then(|| demand.uncounted.join(", "));
+    let text =
+        |keys| format!("what the profile says of its own hub by {keys} is not counted: the tiers' tables alone are");
+    keys.map(text).into_iter().collect()
 }
 
 fn hub(sizing: &Sizing) -> String {
@@ -43,47 +51,56 @@ fn days(sizing: &Sizing) -> Option<String> {
     })
 }
 
-fn queries(demand: &Demand, sizing: &Sizing) -> Option<String> {
+fn looks(demand: &Demand, sizing: &Sizing) -> Option<String> {
     let observer = sizing.observer.filter(|observer| !observer.fits)?;
-    let shards = if demand.shards == 1 { String::new() } else { format!(" from {} shards", demand.shards) };
+    let longer = observer.fits_every_s.map(|every_s| format!("set observe.interval to {}s or more", number(every_s)));
+    if observer.operation == Operation::Query {
+        let shards = if demand.shards == 1 { String::new() } else { format!(" from {} shards", demand.shards) };
+        return Some(format!(
+            "the observer makes {} queries/min{shards}, and {} allows {}: {}, as is counted here",
+            number(observer.per_s * 60.0),
+            hub(sizing),
+            number(observer.limit_per_s * 60.0),
+            longer?
+        ));
+    }
+    let query = "let observe.kind be query".to_owned();
     Some(format!(
-        "the observer makes {} queries/min{shards}, and {} allows {}: set observe.interval to {}s or more, as is counted here",
-        number(observer.queries_per_s * 60.0),
+        "polling would read {} twins/s, and {} allows {}, so that looks become rarer: {}",
+        number(observer.per_s),
         hub(sizing),
-        number(observer.limit_per_s * 60.0),
-        number(observer.fits_every_s)
+        number(observer.limit_per_s),
+        longer.map_or(query.clone(), |longer| format!("{longer}, or {query}"))
     ))
 }
 
-fn polls(demand: &Demand, sizing: &Sizing) -> Option<String> {
-    let need = sizing.need(Operation::TwinRead).filter(|_| sizing.binding == Operation::TwinRead)?;
-    if sizing.updates_per_s >= demand.own_rate {
-        return None;
-    }
-    // What else the hub bears, or the plan wants.
-    let others = sizing.operations.iter().filter(|other| other.operation != Operation::TwinRead);
-    let wanted = others.filter_map(|other| other.updates_per_s).fold(demand.own_rate, f64::min);
-    let spare = need.limit_per_s / wanted - 2.0;
-    let way_out = if spare > 0.0 {
-        let interval = (demand.update_s.1 / spare * 10.0 - 1e-6).ceil() / 10.0;
-        format!("set observe.interval to {}s or more, or let observe.kind be query", number(interval))
-    } else {
-        "let observe.kind be query".to_owned()
+fn job_looks(sizing: &Sizing) -> Option<String> {
+    let looks = sizing.job_looks.filter(|looks| !looks.fits)?;
+    let way_out = match looks.fits_every_s {
+        Some(every_s) => format!("set observe.interval to {}s or more", number(every_s)),
+        None => "raise load.job_devices, so that there are fewer jobs".to_owned(),
     };
-    Some(format!("polling reads each twin {} times in an update, which binds: {way_out}", number(need.per_update)))
+    Some(format!(
+        "jobs are scheduled, and asked for every {}s while they run, {} times/s in all, and {} allows {}: {way_out}",
+        number(looks.every_s),
+        number(looks.per_s),
+        hub(sizing),
+        number(looks.limit_per_s)
+    ))
 }
 
 fn jobs(demand: &Demand, sizing: &Sizing, limits: &HubLimits) -> Option<String> {
     let (need, devices) = (sizing.need(Operation::JobDevice)?, demand.job_devices?);
+    let own_rate = demand.own_rate?;
     // What passes at once takes no time.
-    if demand.own_rate <= need.limit_per_s || need.in_all <= need.burst {
+    if own_rate <= need.limit_per_s || need.in_all <= need.burst {
         return None;
     }
     let at_once = limits.concurrent_jobs.map_or(String::new(), |jobs| format!(", {jobs} at once"));
     Some(format!(
         "a job of {devices} devices is due every {}s and takes {}s{at_once}: what is more is refused (429) and tried again by \
          retry.method only; set load.rate to {}/s or less",
-        number(f64::from(devices) / demand.own_rate),
+        number(f64::from(devices) / own_rate),
         number(f64::from(devices) / need.limit_per_s),
         number(need.limit_per_s)
     ))

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::demand::Demand;
+use super::observer::ObserverNeed;
 use crate::hub::{HubLimits, Operation};
 
 /// Bytes of a report, at most.
@@ -37,8 +38,8 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Those of `demand`, whose load takes so many seconds and whose observer looks once in `look_s`.
-    pub(super) fn of(demand: &Demand, limits: &HubLimits, load_s: f64, look_s: f64) -> Self {
+    /// Those of `demand`, whose load takes so many seconds and whose observer needs this.
+    pub(super) fn of(demand: &Demand, limits: &HubLimits, load_s: f64, observer: Option<&ObserverNeed>) -> Self {
         let block = limits.message_bytes.max(1);
         let blocks = |bytes: usize| bytes.div_ceil(block).max(1) as u64;
         let amount = |operation| demand.per_update.get(&operation).copied().unwrap_or_default();
@@ -50,12 +51,15 @@ impl Messages {
         // A look costs a message, and one more for each block of its rows. The first reads the whole fleet.
         let mut observed = demand.first_pages as f64 + f64::from(demand.devices) * ROWS.0 / block as f64;
         if demand.queries {
+            let look_s = observer.map_or(demand.look_s.0, ObserverNeed::effective_s);
             let looks = f64::from(demand.shards) * (load_s / look_s).ceil();
             // What a query reaches back it reads again.
             let rows = changes * (look_s + demand.look_s.1) / look_s;
             observed += looks + rows * ROWS.1 / block as f64;
         }
-        observed += amount(Operation::TwinRead) * demand.updates as f64 * blocks(TWIN) as f64;
+        let more =
+            observer.filter(|observer| observer.operation == Operation::TwinRead).map_or(0.0, |polls| polls.in_all);
+        observed += (amount(Operation::TwinRead) * demand.updates as f64 + more) * blocks(TWIN) as f64;
         let observing = observed.ceil() as u64;
         let total = connecting + calls + reports + observing;
         let per_day = limits.messages_per_day.unwrap_or(u64::MAX);
@@ -67,6 +71,17 @@ impl Messages {
     #[must_use]
     pub fn least_s(&self) -> f64 {
         self.days.saturating_sub(1) as f64 * DAY_S
+    }
+
+    /// How long a roll-out takes that would take `alone_s` without a quota and uses them evenly: after a day's last one
+    /// it waits for midnight, and on the last day it has what is left to do.
+    #[must_use]
+    pub fn takes_s(&self, alone_s: f64) -> f64 {
+        if self.days <= 1 || self.total as f64 * DAY_S <= self.per_day as f64 * alone_s {
+            return alone_s;
+        }
+        let left = self.total - self.days.saturating_sub(1) * self.per_day;
+        self.least_s() + alone_s * left as f64 / self.total as f64
     }
 
     /// What they are of a day's, in percent.

@@ -36,8 +36,10 @@ pub struct Sizing {
     pub with_bursts: Course,
     /// What is asked of each limit.
     pub operations: Vec<Need>,
-    /// What the observer's queries need; `None` if it makes none.
+    /// What the observer's looks need.
     pub observer: Option<ObserverNeed>,
+    /// What the looks at jobs that run need; `None` without jobs that take long.
+    pub job_looks: Option<ObserverNeed>,
     /// What is billed.
     pub messages: Messages,
     /// What else is to be known, in sentences.
@@ -51,7 +53,7 @@ pub struct Need {
     pub operation: Operation,
     /// Until every device is online and the fleet was looked at.
     pub connecting: f64,
-    /// Of each update, on average; the observer's own queries are no part of it.
+    /// Of each update at least, on average; looks at an interval are no part of it.
     pub per_update: f64,
     /// In the whole roll-out.
     pub in_all: f64,
@@ -74,22 +76,21 @@ impl Sizing {
         let buckets = |bursts| Buckets::new(&limits, bursts, |operation| demand.unit(operation));
         let (at_rates, with_bursts) = (Course::of(demand, buckets(false)), Course::of(demand, buckets(true)));
         let load_s = at_rates.updating.s + at_rates.idle_s - demand.hold_s;
-        let observer = ObserverNeed::of(demand, limits.throttles.get(&Operation::Query), load_s);
-        let look_s = observer.map_or(demand.look_s.0, |observer| observer.effective_s());
-        let messages = Messages::of(demand, &limits, load_s, look_s);
-        let operations = needs(demand, &limits, load_s / look_s);
+        let (observer, job_looks) = (ObserverNeed::of(demand, &limits, load_s), ObserverNeed::of_jobs(demand, &limits));
+        let messages = Messages::of(demand, &limits, load_s, observer.as_ref());
+        let operations = needs(demand, &limits, [observer, job_looks]);
         let tightest = operations.iter().filter_map(|need| Some((need.updates_per_s?, need.operation)));
         let tightest = tightest.min_by(|a, b| a.0.total_cmp(&b.0));
         // Every update has its reports.
         let (updates_per_s, binding) = tightest.unwrap_or((f64::INFINITY, Operation::TwinUpdate));
-        let quota_s = messages.least_s();
-        let bound = if quota_s > at_rates.total_s { Bound::Quota } else { at_rates.bound() };
+        let takes_s = messages.takes_s(at_rates.total_s);
+        let bound = if takes_s > at_rates.total_s { Bound::Quota } else { at_rates.bound() };
         let mut sizing = Self {
             tier,
             units,
             fits: limits.devices.is_none_or(|most| u64::from(demand.devices) <= most),
-            takes_s: at_rates.total_s.max(quota_s),
-            at_least_s: with_bursts.total_s.max(quota_s),
+            takes_s,
+            at_least_s: with_bursts.total_s.max(messages.least_s()),
             bound,
             updates_per_s,
             binding,
@@ -97,6 +98,7 @@ impl Sizing {
             with_bursts,
             operations,
             observer,
+            job_looks,
             messages,
             findings: Vec::new(),
         };
@@ -116,24 +118,24 @@ impl Sizing {
         self.fits && self.takes_s <= deadline_s
     }
 
-    /// Whether the hub bears so many updates per second, and the roll-out's messages in a day.
+    /// Whether the hub bears so many updates per second, if that is known, and the roll-out's messages in a day.
     #[must_use]
-    pub fn keeps_up_with(&self, updates_per_s: f64) -> bool {
-        self.fits && self.messages.days == 1 && self.updates_per_s >= updates_per_s
+    pub fn keeps_up_with(&self, updates_per_s: Option<f64>) -> bool {
+        self.fits && self.messages.days == 1 && updates_per_s.is_none_or(|rate| self.updates_per_s >= rate)
     }
 }
 
-/// The limits that are drawn on, with an observer that looks so often.
-fn needs(demand: &Demand, limits: &HubLimits, looks: f64) -> Vec<Need> {
+/// The limits that are drawn on, also by looks at an interval.
+fn needs(demand: &Demand, limits: &HubLimits, looks: [Option<ObserverNeed>; 2]) -> Vec<Need> {
     let need = |operation: Operation| {
         let limit = limits.throttles.get(&operation)?;
         let per_update = demand.per_update.get(&operation).copied().unwrap_or_default();
-        let (connecting, observing) = match operation {
-            Operation::Query if demand.queries => (demand.first_pages as f64, f64::from(demand.shards) * looks.ceil()),
-            Operation::Query => (demand.first_pages as f64, 0.0),
-            _ => (demand.connecting.get(&operation).copied().unwrap_or_default(), 0.0),
+        let connecting = match operation {
+            Operation::Query => demand.first_pages as f64,
+            _ => demand.connecting.get(&operation).copied().unwrap_or_default(),
         };
-        let in_all = connecting + per_update * demand.updates as f64 + observing;
+        let looks: f64 = looks.iter().flatten().filter(|its| its.operation == operation).map(|its| its.in_all).sum();
+        let in_all = connecting + per_update * demand.updates as f64 + looks;
         (in_all > 0.0).then(|| Need {
             operation,
             connecting,

@@ -8,7 +8,8 @@ use crate::profile::{self, Override};
 
 fn demand(profile: &str, sets: &[&str]) -> Demand {
     let overrides: Vec<_> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
-    Demand::of(&profile::load(profile, &overrides).unwrap())
+    let plan = profile::load(profile, &overrides).unwrap();
+    Demand::of(&plan, plan.shards.unwrap_or(1))
 }
 
 fn size(profile: &str, sets: &[&str], tier: Tier, units: u32) -> Sizing {
@@ -65,8 +66,8 @@ fn the_long_run_is_bound_by_the_tightest_limit() {
         ("quickstart", vec![], Tier::S2, 20, 100.0 / 3.0, Operation::TwinUpdate),
         ("quickstart", vec![], Tier::S3, 2, 500.0 / 3.0, Operation::TwinUpdate),
         ("scheduled-job", vec![], Tier::S1, 1, 10.0, Operation::JobDevice),
-        // 45 s, a look every 500 ms, one at once and one at the end.
-        ("tutorial", vec![], Tier::F1, 1, 100.0 / 92.0, Operation::TwinRead),
+        // Of 92 looks in an update two are unavoidable, at once and at the end: the hub makes the others rarer.
+        ("tutorial", vec![], Tier::F1, 1, 50.0 / 3.0, Operation::TwinUpdate),
         // Three reports and four of the download's progress.
         (
             "quickstart",
@@ -94,7 +95,7 @@ fn the_long_run_is_bound_by_the_tightest_limit() {
 fn messages_are_those_that_a_run_was_billed() {
     // Runs of both on the embedded hub were billed 8,700 and 1,452.
     for (profile, sets, tier, billed) in [
-        ("tier-s1", &[][..], Tier::S1, 8_700.0),
+        ("tier-s1", &["observe.overlap=0s"][..], Tier::S1, 8_700.0),
         (
             "tutorial",
             &["fleet.devices=40", "load.in_flight=40", "firmware.wait=2s", "firmware.download=2s", "firmware.apply=2s"],
@@ -112,12 +113,21 @@ fn messages_are_those_that_a_run_was_billed() {
 }
 
 #[test]
-fn a_quota_that_is_used_up_counts_whole_days() {
+fn a_quota_that_is_used_up_counts_whole_days_and_what_is_left_on_the_last() {
     let sizing = size("hundred-thousand", &[], Tier::S1, 1);
     assert_eq!((sizing.messages.days, sizing.bound), (2, Bound::Quota));
-    close(sizing.takes_s, 86_400.0);
+    // 400,000 on the first day, and the other two fifths of what takes 2 h 20 m on the second.
+    let (total, alone_s) = (sizing.messages.total as f64, sizing.at_rates.total_s);
+    assert!((660_000.0..720_000.0).contains(&total) && (8_300.0..8_400.0).contains(&alone_s), "{total} {alone_s}");
+    close(sizing.takes_s, 86_400.0 + alone_s * (total - 400_000.0) / total);
+    assert!(!sizing.meets(86_400.0) && !sizing.meets(86_400.0 + 45.0 * 60.0) && sizing.meets(86_400.0 + 3_600.0));
+    close(sizing.at_least_s, 86_400.0);
+    // What is slow anyhow never uses up a day's.
+    let messages = Messages { total: 1_000_000, per_day: 400_000, days: 3, ..sizing.messages };
+    close(messages.takes_s(300_000.0), 300_000.0);
+    close(messages.takes_s(86_400.0), 2.0 * 86_400.0 + 0.2 * 86_400.0);
     assert!(sizing.findings.iter().any(|finding| finding.contains("400000")), "{:?}", sizing.findings);
-    assert!(!sizing.keeps_up_with(1.0));
+    assert!(!sizing.keeps_up_with(Some(1.0)));
     assert_eq!(size("hundred-thousand", &[], Tier::S1, 2).messages.days, 1);
 }
 
@@ -126,18 +136,93 @@ fn an_observer_that_asks_too_often_is_told_how_often_it_may() {
     let observer = |profile, sets: &[&str], tier, units| size(profile, sets, tier, units).observer;
     let asked = observer("tier-s1", &[], Tier::S1, 1).unwrap();
     assert!(!asked.fits);
-    close(asked.fits_every_s, 3.0);
+    close(asked.fits_every_s.unwrap(), 3.0);
     assert!(observer("tier-s1", &["observe.interval=3s"], Tier::S1, 1).unwrap().fits);
     assert!(observer("tier-s1", &[], Tier::S1, 3).unwrap().fits, "20/min for each unit");
-    assert_eq!(observer("tutorial", &[], Tier::S1, 1), None, "it polls");
-    close(observer("tier-s1", &["fleet.shards=2"], Tier::S1, 1).unwrap().fits_every_s, 6.0);
+    close(observer("tier-s1", &["fleet.shards=2"], Tier::S1, 1).unwrap().fits_every_s.unwrap(), 6.0);
     // 250 reports/s and 3 s of them, with a second that is asked for again, are one page.
-    let busy = ["hub.kind=azure", "fleet.devices=100000", "observe.interval=30s"];
+    let busy = ["fleet.devices=100000", "observe.interval=30s"];
     let asked = observer("quickstart", &busy, Tier::S3, 1).unwrap();
-    close(asked.queries_per_s, 8.0 / 30.0);
+    close(asked.per_s, 8.0 / 30.0);
     // Few looks in all pass at once.
     let few = [&ROUND[..], &["fleet.devices=10", "observe.interval=500ms"]].concat();
     assert!(observer("quickstart", &few, Tier::S1, 1).unwrap().fits);
+}
+
+#[test]
+fn looks_at_an_interval_make_nothing_longer() {
+    let polls = |interval: &str| {
+        let interval = format!("observe.interval={interval}");
+        size("tutorial", &["fleet.devices=400", "load.in_flight=400", &interval], Tier::S1, 1)
+    };
+    let (often, rarely) = (polls("500ms"), polls("45s"));
+    assert_eq!((often.takes_s, often.at_least_s), (rarely.takes_s, rarely.at_least_s));
+    assert_eq!(often.updates_per_s, rarely.updates_per_s);
+    let (asked, borne) = (often.observer.unwrap(), rarely.observer.unwrap());
+    assert_eq!((asked.operation, asked.fits, borne.fits), (Operation::TwinRead, false, true));
+    // 400 updates in 45 s want 92 looks each; 100/s are allowed.
+    close(asked.per_s, 400.0 * 92.0 / 45.0);
+    assert_eq!(asked.fits_every_s, Some(4.9));
+    close(borne.in_all, 400.0);
+    // What is read is what the hub lets through.
+    let read = often.need(Operation::TwinRead).unwrap();
+    assert!((4_300.0..=4_500.0).contains(&read.in_all), "{}", read.in_all);
+
+    let jobs = |sets: &[&str], tier| size("scheduled-job", sets, tier, 1).job_looks;
+    assert_eq!(jobs(&[], Tier::S1), None, "500 calls pass at once");
+    let asked = jobs(&["fleet.devices=5000"], Tier::S1).unwrap();
+    // One job runs, for 440 s in all, and is asked for every 250 ms; fifty are scheduled. 100/min are allowed.
+    close(asked.per_s, 4.0 + 50.0 / 440.0);
+    assert_eq!((asked.fits, asked.fits_every_s), (false, Some(0.7)));
+    assert!(jobs(&["fleet.devices=5000", "observe.interval=700ms"], Tier::S1).unwrap().fits);
+    let five = jobs(&["fleet.devices=5000", "load.rate=1000"], Tier::S2).unwrap();
+    assert_eq!((five.fits, five.fits_every_s), (false, Some(3.3)), "five run at once");
+}
+
+#[test]
+fn what_settles_is_counted_and_is_no_rate_to_keep_up_with() {
+    let settled = ["load.settle={ over = \"60s\", factor = 2, pause = \"1s\" }", "threshold=[]"];
+    let (with, without) = (demand("quickstart", &[&ROUND[..], &settled].concat()), demand("quickstart", &ROUND));
+    assert_eq!((with.updates, without.updates), (13_000, 1_000));
+    assert_eq!((with.own_rate, without.own_rate), (Some(100.0), Some(100.0)));
+    let updating = |demand| Sizing::of(demand, Tier::S3, 10).at_rates.updating.s;
+    close(updating(&with), 61.0 + updating(&without));
+
+    let connecting = demand("quickstart", &["fleet.connect_settle={ over = \"1s\", factor = 1, pause = \"10s\" }"]);
+    close(connecting.connect_s, 10.0 + without.connect_s);
+}
+
+#[test]
+fn a_load_without_a_rate_of_its_own_wants_none() {
+    let at_once =
+        ["load.kind=closed", "load.in_flight=1", "firmware.wait=0s", "firmware.download=0s", "firmware.apply=0s"];
+    let demand = demand("quickstart", &[&at_once[..], &["observe.interval=3s"]].concat());
+    assert_eq!(demand.own_rate, None);
+    let answer = Answer::of(&demand, Some((Tier::S1, 1)), None);
+    let text = sizing_text(&answer);
+    assert!(text.contains("the plan wants as many as there can be"), "{text}");
+    // The free tier has room for half of the devices.
+    assert_eq!(answer.smallest, Some(Enough { tier: Tier::S1, units: 1 }));
+}
+
+#[test]
+fn keys_of_the_profiles_own_hub_are_named_as_not_counted() {
+    let uncounted = |sets: &[&str]| demand("quickstart", sets).uncounted;
+    assert_eq!(uncounted(&[]), Vec::<&str>::new());
+    assert_eq!(uncounted(&["hub.tier=S1"]), Vec::<&str>::new(), "it is what is sized");
+    let own = [
+        "hub.throttle.methods={ rate = \"5/s\" }",
+        "hub.service={ methods = \"exp 5ms\", servers = 4 }",
+        "hub.slow.twin_ack=1s",
+        "fleet.shards=2",
+        "hub.instances=2",
+    ];
+    let demand = demand("quickstart", &own);
+    assert_eq!(demand.uncounted, ["hub.throttle", "hub.service", "hub.slow", "hub.instances"]);
+    for hub in [None, Some((Tier::S1, 1))] {
+        let text = sizing_text(&Answer::of(&demand, hub, None));
+        assert!(text.contains("hub.throttle, hub.service, hub.slow"), "{text}");
+    }
 }
 
 #[test]
@@ -152,6 +237,7 @@ fn what_cannot_go_well_is_told_with_the_way_out() {
             "set observe.interval to 4.9s or more, or let observe.kind be query",
         ),
         ("scheduled-job", vec!["fleet.devices=5000"], Tier::S1, "set load.rate to 10/s or less"),
+        ("scheduled-job", vec!["fleet.devices=5000"], Tier::S1, "set observe.interval to 0.7s or more"),
         ("million", vec![], Tier::S2, "raise fleet.token_life"),
     ] {
         let sizing = size(profile, &sets, tier, 1);
@@ -177,6 +263,9 @@ fn the_smallest_hub_is_of_the_first_tier_that_has_one() {
     assert_eq!(enough("quickstart", Some(1.0)), (vec![None; 4], None, Some(false)));
     // 100 updates/s are 300 reports/s: 60 units at 5/s each, or two at 250/s.
     assert_eq!(enough("quickstart", None), (vec![None, None, Some(60), Some(2)], Some((Tier::S2, 60)), None));
+    // Its observer, which nobody asked about, makes more queries than it may.
+    let text = sizing_text(&Answer::of(&demand("hundred-thousand", &[]), None, Some(4.0 * hour)));
+    assert!(text.contains("  warning  the observer makes ") && text.contains("S1 x 2 allows 40:"), "{text}");
     let asked = |units| Answer::of(&demand("tier-s1", &[]), Some((Tier::S2, units)), Some(60.0)).met;
     assert_eq!((asked(1), asked(200)), (Some(false), Some(true)), "of the hub that was asked for");
 }
@@ -226,6 +315,7 @@ proptest! {
         prop_assert!(many.at_least_s <= few.at_least_s + tiny);
         prop_assert!(many.updates_per_s >= few.updates_per_s);
         for sizing in [&few, &many] {
+            prop_assert!(sizing.bound != Bound::Quota || sizing.messages.days > 1, "a day's messages bind within a day");
             prop_assert!(sizing.at_least_s <= sizing.takes_s + tiny, "what passes at once makes nothing longer");
         }
     }

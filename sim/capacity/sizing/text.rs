@@ -1,17 +1,14 @@
 //! The answer for people, no wider than 100 columns, and for programs.
 
-use super::answer::{Answer, Brief};
+use super::answer::{Answer, Brief, Enough};
 use super::bound::Bound;
 use super::size::{Need, Sizing};
 use crate::policy::Unit;
 use crate::report::{Align, columns, human_value, paragraph};
 
-/// What the figures are for.
-const COUNTED: &str =
-    "one hub; as many shards as fleet.shards says, one where it is auto; a device's delays by their means";
 /// What the figures leave out.
 const NOT_COUNTED: &str = "registering the devices, pings, what fails and is tried again, messages beside the roll-out's; \
-                           prices, which are on none of these pages";
+                           prices";
 /// How wide the heads of lines are.
 const HEAD: usize = 11;
 
@@ -31,12 +28,20 @@ pub fn sizing_text(answer: &Answer) -> String {
         Some(sizing) => {
             sections.extend([summary(answer, sizing), phases(sizing), operations(sizing)]);
         }
-        None => sections.push(vec![format!("{}: {}", answer.plan, fleet(answer))]),
+        None => {
+            let mut lines = vec![format!("{}: {}", answer.plan, fleet(answer))];
+            lines.extend(warnings(&answer.findings));
+            sections.push(lines);
+        }
     }
     sections.push(tiers(answer));
     sections.push(figures(answer));
     let text: Vec<String> = sections.into_iter().map(|lines| lines.join("\n") + "\n").collect();
     text.join("\n")
+}
+
+fn warnings(findings: &[String]) -> impl Iterator<Item = String> {
+    findings.iter().flat_map(|finding| say("warning", finding))
 }
 
 fn say(head: &str, text: &str) -> Vec<String> {
@@ -53,7 +58,7 @@ fn summary(answer: &Answer, sizing: &Sizing) -> Vec<String> {
         "{} in the long run, by {}; the plan wants {}",
         updates(sizing.updates_per_s),
         sizing.binding.name(),
-        updates(answer.own_updates_per_s)
+        answer.own_updates_per_s.map_or_else(|| "as many as there can be".to_owned(), updates)
     );
     lines.extend(say("hub bears", &bears));
     let messages = sizing.messages;
@@ -73,7 +78,7 @@ fn summary(answer: &Answer, sizing: &Sizing) -> Vec<String> {
     if let Some(deadline_s) = answer.deadline_s {
         lines.extend(say("deadline", &deadline(sizing, deadline_s)));
     }
-    lines.extend(sizing.findings.iter().flat_map(|finding| say("warning", finding)));
+    lines.extend(warnings(&answer.findings).chain(warnings(&sizing.findings)));
     lines
 }
 
@@ -101,7 +106,7 @@ fn deadline(sizing: &Sizing, deadline_s: f64) -> String {
         format!("{text}: met")
     } else if !sizing.fits {
         format!("{text}: missed, as the hub cannot have so many devices")
-    } else if sizing.at_least_s <= deadline_s {
+    } else if sizing.at_least_s <= deadline_s && sizing.bound != Bound::Quota {
         format!(
             "{text}: missed by {} at the limits' rates; what passes at once may save it",
             time(sizing.takes_s - deadline_s)
@@ -184,9 +189,10 @@ fn brief(size: &Brief) -> Vec<String> {
 
 /// Which hubs are enough.
 fn enough(answer: &Answer) -> Vec<String> {
-    let of = match answer.deadline_s {
-        Some(deadline_s) => format!("For a deadline of {}", time(deadline_s)),
-        None => format!("To keep up with the plan's own {}", updates(answer.own_updates_per_s)),
+    let of = match (answer.deadline_s, answer.own_updates_per_s) {
+        (Some(deadline_s), _) => format!("For a deadline of {}", time(deadline_s)),
+        (None, Some(rate)) => format!("To keep up with the plan's own {}", updates(rate)),
+        (None, None) => "For its devices, and its messages within a day".to_owned(),
     };
     let rows = answer.tiers.iter().map(|row| match row.enough_units {
         Some(units) => format!("{} x {units}", row.tier.name()),
@@ -195,11 +201,24 @@ fn enough(answer: &Answer) -> Vec<String> {
     let rows: Vec<String> = rows.collect();
     let text = match answer.smallest {
         Some(smallest) => {
-            format!("{of}: {}; the smallest is {} x {}.", rows.join(", "), smallest.tier.name(), smallest.units)
+            format!(
+                "{of}: {}; the smallest tier is {} x {}. Prices are not known here: fewer units of a higher tier may cost less.",
+                rows.join(", "),
+                smallest.tier.name(),
+                smallest.units
+            )
         }
         None => format!("{of}: no hub is enough."),
     };
-    paragraph("  ", text.split(' '), " ")
+    let mut lines = paragraph("  ", text.split(' '), " ");
+    // Of the hub that was asked for they have been told.
+    let asked = answer.hub.as_ref().map(|sizing| Enough { tier: sizing.tier, units: sizing.units });
+    if let Some(smallest) = answer.smallest.filter(|smallest| asked != Some(*smallest)) {
+        let of = answer.tiers.iter().filter(|row| row.tier == smallest.tier).flat_map(|row| &row.findings);
+        let told = of.flat_map(|finding| paragraph("  warning  ", finding.split(' '), " "));
+        lines.extend(told);
+    }
+    lines
 }
 
 fn figures(answer: &Answer) -> Vec<String> {
@@ -208,7 +227,12 @@ fn figures(answer: &Answer) -> Vec<String> {
         let from = source.page.map_or_else(String::new, |page| format!("{page}, "));
         lines.extend(paragraph("  ", format!("{from}{}: {}", source.date, source.of).split(' '), " "));
     }
-    lines.extend(paragraph("  counted: ", COUNTED.split(' '), " "));
+    let shards = match answer.shards {
+        1 => "one shard, which observes".to_owned(),
+        several => format!("{several} shards, each of which observes"),
+    };
+    let counted = format!("one hub; {shards}; a device's delays by their means");
+    lines.extend(paragraph("  counted: ", counted.split(' '), " "));
     lines.extend(paragraph("  not counted: ", NOT_COUNTED.split(' '), " "));
     lines
 }
@@ -242,7 +266,7 @@ fn count(value: f64) -> String {
     }
 }
 
-/// Seconds as `12.3 s`, `4 m 05 s`, `3 h 20 m` or `2 d 03 h`.
+/// Seconds as `12.3 s`, `4 m 05 s`, `3 h 20 m` or `2 d 03 h 10 m`.
 fn time(seconds: f64) -> String {
     // As far as an answer goes, beyond a year is beyond a year.
     let whole = seconds.round().clamp(0.0, 1e12) as u64;
@@ -250,6 +274,6 @@ fn time(seconds: f64) -> String {
         0..60 if seconds < 59.95 => format!("{seconds:.1} s"),
         0..3600 => format!("{} m {:02} s", whole / 60, whole % 60),
         3600..86_400 => format!("{} h {:02} m", whole / 3600, whole % 3600 / 60),
-        _ => format!("{} d {:02} h", whole / 86_400, whole % 86_400 / 3600),
+        _ => format!("{} d {:02} h {:02} m", whole / 86_400, whole % 86_400 / 3600, whole % 3600 / 60),
     }
 }
