@@ -13,11 +13,13 @@ const MEAN: Duration = Duration::from_millis(20);
 const OBJECTIVE: Duration = Duration::from_millis(150);
 /// How long the load is measured, in seconds.
 const MEASURED_S: f64 = 40.0;
-/// How far a quantile may be from the formula's.
+/// How far a quantile may be from the formula's. Calls and services are those of the profile's seed, the same each time; of
+/// simulated runs of this length with other seeds, nine in ten are as near.
 const TOLERANCE: f64 = 0.15;
 
 /// Calls at the knee. The p99 itself is not asked for: so near to the capacity the queue takes a second or two to forget
-/// how long it was, so that the slowest 1 % of a single run are a handful of bursts, and no two seeds agree on them.
+/// how long it was, so that the slowest 1 % of a single run are a handful of bursts: it is 20 % less with one seed and twice
+/// as much with another.
 pub(crate) fn quantiles_are_the_formula_s() {
     let queue = MmcQueue::new(SERVERS, MEAN).unwrap();
     let rate = queue.highest_rate(0.99, OBJECTIVE).unwrap();
