@@ -1,5 +1,7 @@
 //! What `twinstorm hub` allows, and how long it takes for what it is asked.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::arguments::CommandError;
@@ -59,20 +61,27 @@ impl LimitFlags {
     /// The flags as keys of a profile.
     fn overrides(&self) -> Result<Vec<Override>, CommandError> {
         let mut overrides = Vec::new();
+        let mut given = BTreeSet::new();
+        let mut add = |flag: &str, key: String, value: &str| {
+            overrides.push(Override::of_argument(flag, &key, value));
+            if given.contains(&key) {
+                let way_out = "give each kind once, as KIND=RATE, and each of its other keys once";
+                return Err(CommandError::usage(format!("{flag}: `{key}` has a value already: {way_out}")));
+            }
+            given.insert(key);
+            Ok(())
+        };
         for argument in &self.throttle {
             let flag = format!("--throttle {argument}");
             let mut parts = parts(&flag, argument)?.into_iter();
             let Some((kind, rate)) = parts.next() else { continue };
-            overrides.push(Override::of_argument(&flag, &format!("hub.throttle.{kind}.rate"), rate));
-            overrides.extend(
-                parts.map(|(key, value)| Override::of_argument(&flag, &format!("hub.throttle.{kind}.{key}"), value)),
-            );
+            add(&flag, format!("hub.throttle.{kind}.rate"), rate)?;
+            parts.try_for_each(|(key, value)| add(&flag, format!("hub.throttle.{kind}.{key}"), value))?;
         }
         if let Some(argument) = &self.service {
             let flag = format!("--service {argument}");
-            let parts = parts(&flag, argument)?.into_iter();
-            overrides
-                .extend(parts.map(|(key, value)| Override::of_argument(&flag, &format!("hub.service.{key}"), value)));
+            let mut parts = parts(&flag, argument)?.into_iter();
+            parts.try_for_each(|(key, value)| add(&flag, format!("hub.service.{key}"), value))?;
         }
         Ok(overrides)
     }
@@ -127,6 +136,14 @@ mod tests {
             (&["methods"][..], None, "--throttle methods: `methods` is no KEY=VALUE"),
             (&["methods=0"], None, "--throttle methods=0: `hub.throttle.methods.rate` must be from 0.001/s"),
             (&["jobs=4"], None, "unknown key `jobs` in `hub.throttle`: allowed are methods, twin_writes"),
+            (
+                &["methods=40,rate=3"],
+                None,
+                "--throttle methods=40,rate=3: `hub.throttle.methods.rate` has a value already",
+            ),
+            (&["methods=40", "methods=50"], None, "--throttle methods=50: `hub.throttle.methods.rate` has a value"),
+            (&["methods=40,queue=1s,queue=2s"], None, "`hub.throttle.methods.queue` has a value already"),
+            (&[], Some("methods=5ms,methods=6ms"), "`hub.service.methods` has a value already: give each kind once"),
             (&["methods=4,bust=3"], None, "unknown key `bust` in `hub.throttle.methods`"),
             (&[], Some("servers=4"), "needs the time of at least one of `methods`"),
             (

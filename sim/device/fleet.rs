@@ -104,7 +104,8 @@ impl Fleet {
     /// Tells all devices when the load starts (it may lie ahead): the times of faults, their `at` and `for`, count from
     /// there. A fleet that runs alone knows nothing of the load that others put on its devices: its faults' clock
     /// starts at the moment told here, whenever the calls come. Until a fleet is told, only faults without a time are
-    /// active, and they last. What devices report from then until `measured_from` is in no figure.
+    /// active, and they last. What devices report, ping and download from then until
+    /// `measured_from` is in no figure.
     pub async fn load_starts(&self, at: Nanos, measured_from: Nanos) {
         for worker in &self.workers {
             // A worker that has ended shows up in the next sample.

@@ -1,6 +1,7 @@
 //! The task around one session: it owns the socket and one timer, moves bytes and time, and decides nothing.
 
 mod download;
+mod notes;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -13,14 +14,12 @@ use tokio::task::spawn_local;
 use tokio::time::{Sleep, timeout};
 
 use super::Session;
-use super::event::{Event, Input, Output};
-use super::failures::Failure;
+use super::event::{Input, Output};
 use super::open::{self, Opened};
 use super::workers::{Alive, Buffers, Worker};
 use crate::dialect::DeviceDialect;
-use crate::measure::{Invariant, Violation};
 use crate::mqtt::Connection;
-use crate::policy::{FaultKind, FirmwareStatus, Place, Series};
+use crate::policy::FirmwareStatus;
 use crate::time::Nanos;
 
 /// How long a socket that takes nothing is kept open for the last bytes, DISCONNECT among them.
@@ -65,13 +64,7 @@ enum Link {
 
 /// Runs device number `device` until it is stopped or gives up.
 pub(super) fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32) -> impl Future<Output = ()> {
-    let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
-    let session = Session::new(Rc::clone(&worker.settings), device, traced);
-    let link = Link::Closed;
-    let (armed, told, shows) = (Nanos::MAX, 0, None);
-    let (reporting, downloading) = (false, false);
-    let worker = Alive::new(worker);
-    let mut task = Task { worker, session, device, link, armed, told, shows, reporting, downloading };
+    let mut task = Task::new(worker, device);
     // The block uses what was made before it: what an `async fn` moves on from its arguments would be kept twice.
     async move {
         let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
@@ -85,6 +78,21 @@ pub(super) fn run<D: DeviceDialect + 'static>(worker: Rc<Worker<D>>, device: u32
 }
 
 impl<D: DeviceDialect + 'static> Task<D> {
+    fn new(worker: Rc<Worker<D>>, device: u32) -> Self {
+        let traced = worker.tracer.as_ref().is_some_and(|tracer| tracer.follows(device));
+        Self {
+            session: Session::new(Rc::clone(&worker.settings), device, traced),
+            worker: Alive::new(worker),
+            device,
+            link: Link::Closed,
+            armed: Nanos::MAX,
+            told: 0,
+            shows: None,
+            reporting: false,
+            downloading: false,
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<()> {
         let worker = Rc::clone(self.worker.worker());
         let buffers = &mut *worker.buffers.borrow_mut();
@@ -264,136 +272,6 @@ impl<D: DeviceDialect + 'static> Task<D> {
         if std::mem::replace(&mut self.reporting, reporting) != reporting {
             let gauge = &mut self.worker.worker().books.borrow_mut().gauges.reporting;
             *gauge = if reporting { *gauge + 1 } else { gauge.saturating_sub(1) };
-        }
-    }
-
-    /// Enters an event into the worker's books, the truth and the trace.
-    fn note(&mut self, now: Nanos, event: Event) {
-        let (worker, device) = (&**self.worker.worker(), self.device);
-        let truth = worker.truth.as_deref();
-        let books = &mut *worker.books.borrow_mut();
-        let cohort = worker.settings.fleet.retry_connect.cohort(device);
-        let counts = self.told & SETTLES == 0;
-        let connect_counts = now >= worker.connects_measured_from;
-        match event {
-            Event::Attempted | Event::ConnectRetry(_) | Event::ConnectThrottled if !connect_counts => {}
-            Event::Sample(Series::Connect | Series::ConnectError, duration)
-                if now - duration < worker.connects_measured_from => {}
-            Event::ReportRetry(_) | Event::ReportThrottled | Event::ReportDropped if !counts => {}
-            Event::Sample(Series::TwinAck(_) | Series::ImageDownload | Series::ImageDownloadError, _) if !counts => {}
-            Event::ConnectThrottled => books.recorder.retries().connect(cohort).throttled += 1,
-            Event::ReportThrottled => books.recorder.retries().twin.throttled += 1,
-            Event::Attempted => books.recorder.retries().connect(cohort).attempts += 1,
-            Event::Connected => {
-                books.gauges.connected += 1;
-                if let Link::Open(_, permit) = &mut self.link {
-                    *permit = None;
-                }
-            }
-            Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
-            Event::Lost => books.recorder.retries().connect(cohort).lost += 1,
-            Event::Back(after) => books.recorder.retries().back(cohort, after),
-            Event::Ready => books.gauges.ready += 1,
-            Event::GaveUp => {
-                books.gauges.gave_up += 1;
-                books.recorder.retries().connect(cohort).give_ups += u64::from(connect_counts);
-            }
-            Event::Gone => books.gauges.gone += 1,
-            Event::ConnectRetry(wait) => books.recorder.retries().connect(cohort).retry(wait),
-            Event::ReportRetry(wait) => books.recorder.retries().twin.retry(wait),
-            Event::ReportDropped => {
-                books.recorder.counters().reports_dropped += 1;
-                books.recorder.retries().twin.give_ups += 1;
-            }
-            Event::Failed(text) => books.failures.note(Failure { text, count: 1, local: false }),
-            Event::Starved(text) => books.failures.note(Failure { text: text.to_owned(), count: 1, local: true }),
-            Event::Sample(series, duration) => {
-                if let Series::Connect | Series::ConnectError = series {
-                    worker.pace.borrow_mut().ended(now, duration, series == Series::Connect);
-                }
-                books.recorder.record(series, duration);
-            }
-            Event::Published { status, present } => {
-                books.recorder.retries().twin.attempts += u64::from(counts);
-                if let Some(before) = self.shows.replace(status) {
-                    let stage = &mut books.gauges.stages[before as usize];
-                    *stage = stage.saturating_sub(1);
-                }
-                books.gauges.stages[status as usize] += 1;
-                // An earlier update's report must not enter the slot of the present one.
-                if let Some(truth) = truth.filter(|_| present) {
-                    truth.published(device, status, now);
-                }
-            }
-            Event::Received { update_id } => {
-                self.told = if worker.is_settling(now) { self.told | SETTLES } else { self.told & !SETTLES };
-                if let Some(truth) = truth {
-                    truth.received(device, &update_id, now);
-                }
-            }
-            Event::Chose(delay) => {
-                if let Some(truth) = truth {
-                    truth.chose(device, delay);
-                }
-            }
-            Event::Accepted => {
-                if truth.is_some_and(|truth| truth.accepted(device)) {
-                    let device = worker.settings.ids.id(device);
-                    let transition = "accepted while the device was still at another update".to_owned();
-                    let example = Violation { device, update: String::new(), transition };
-                    books.recorder.invariants().violated(Invariant::OneAtATime, 1, example);
-                }
-            }
-            Event::Done => {
-                if let Some(truth) = truth {
-                    truth.done(device);
-                }
-            }
-            Event::FailedItself => {
-                if let Some(truth) = truth {
-                    truth.failed_itself(device);
-                }
-            }
-            Event::Injected(fault) => {
-                // What afflicts a device struck it when that began, and lets its update go on once it is over.
-                let kind = worker.settings.faults.get(fault).map(|fault| &fault.kind);
-                let strikes =
-                    kind.is_some_and(|kind| matches!(kind.place(), Place::Call | Place::Device | Place::Report));
-                let terminal = strikes && kind.is_some_and(FaultKind::is_terminal);
-                let counts = truth.is_none_or(|truth| truth.injected(device, fault, terminal));
-                if strikes {
-                    books.recorder.strike(fault);
-                    if !counts {
-                        books.recorder.too_late(fault);
-                    }
-                }
-            }
-            Event::Downloaded { bytes, resumes, failed } => {
-                let images = &mut books.recorder.counters().images;
-                images.downloads += 1;
-                images.bytes += bytes;
-                images.resumes += u64::from(resumes);
-                images.failed += u64::from(failed);
-            }
-            Event::Afflicted(fault) => {
-                books.recorder.strike(fault);
-                if let Some(truth) = truth {
-                    truth.afflicted(device, fault);
-                }
-            }
-            Event::Relieved(fault, after) => {
-                books.recorder.recovery(fault, after);
-                if let Some(truth) = truth {
-                    truth.relieved(device, fault);
-                }
-            }
-            Event::Found(fault, after) => books.recorder.found(fault, after),
-            Event::LostUnexplained => books.recorder.counters().losses_unexplained += 1,
-            Event::Trace(event) => {
-                if let Some(tracer) = &worker.tracer {
-                    tracer.note(device, now, || event);
-                }
-            }
         }
     }
 }

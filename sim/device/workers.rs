@@ -77,7 +77,7 @@ pub(super) struct Worker<D> {
     pub(super) load_start: Cell<Option<Nanos>>,
     /// Connections that were asked for before are in no figure.
     pub(super) connects_measured_from: Nanos,
-    /// What is reported before, and after the load has started, is in no figure.
+    /// What is reported, pinged and downloaded before, and after the load has started, is in no figure.
     pub(super) measured_from: Cell<Nanos>,
     /// Whether all faults are over for good.
     pub(super) healed: Cell<bool>,

@@ -1,35 +1,32 @@
 //! The hub's threads. Each has a runtime of its own and one partition of the devices; nothing else is shared.
 
+mod seat;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::spawn_local;
 
+pub(super) use self::seat::WorkerSeat;
 use super::breaker::Breaker;
 use super::config::{DoorLimits, HubDelays};
 use super::endpoint::{self, Outbox};
 use super::entrance::Entrance;
-use super::identity::HubIdentity;
-use super::jobs::{self, JobBook, JobDesk, JobInbox};
 use super::partition::{CallId, ConnectionId, Effect, MethodOutcome, MethodRequest, Partition, Refusal};
 use super::peers::{Message, Peers, stopping};
 use super::ports::{Port, Ports};
-use super::rest;
-use super::service::{Servers, ServiceDesk};
+use super::service::ServiceDesk;
 use super::telemetry::TelemetryFile;
 use super::throttle::{Operation, Throttles};
-use super::tracking::TrackingIds;
 use super::warning::Warning;
 use crate::measure::ServiceCount;
-use crate::mqtt::{ClientAuthorities, Packet, Scratch, ServerTls};
+use crate::mqtt::{ClientAuthorities, Packet, Scratch};
 use crate::time::{Clock, Nanos};
 
 /// What keeps a client out.
@@ -43,123 +40,6 @@ pub(super) enum Complaint {
     NotHttp,
     /// Its CONNECT is larger than is read of a stranger.
     LargeConnect,
-}
-
-/// Everything that a worker starts with.
-pub(super) struct WorkerSeat {
-    /// Its place among its peers.
-    pub(super) index: usize,
-    pub(super) ports: Ports<Port>,
-    /// Spoken at those ports that are for it.
-    pub(super) tls: Option<ServerTls>,
-    pub(super) mailbox: mpsc::Receiver<Message>,
-    pub(super) peers: Peers,
-    pub(super) jobs: JobDesk,
-    /// What the clerk of jobs is asked, on the worker that he is on.
-    pub(super) job_inbox: Option<JobInbox>,
-    pub(super) identity: Arc<HubIdentity>,
-    pub(super) delays: HubDelays,
-    pub(super) client_ca: Option<ClientAuthorities>,
-    /// Where messages to the cloud go, beside being counted.
-    pub(super) telemetry: Option<TelemetryFile>,
-    pub(super) throttles: Arc<Throttles>,
-    /// Those of the hub, where it has a service-time model.
-    pub(super) servers: Option<Arc<Servers>>,
-    pub(super) door: DoorLimits,
-    pub(super) clock: Clock,
-    pub(super) stopped: watch::Receiver<bool>,
-}
-
-impl WorkerSeat {
-    /// Works until the hub is stopped. What is still connected then is closed. Tells `started` how it began.
-    pub(super) fn run(self, started: &SyncSender<io::Result<()>>) {
-        // Such a runtime stays on the thread that made it.
-        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
-            Ok(runtime) => runtime,
-            Err(error) => return drop(started.send(Err(error))),
-        };
-        // All work is in tasks of the runtime: to wake the future that it blocks on (as a `LocalSet` would be) costs
-        // two system calls each time.
-        let work = runtime.spawn_local(self.work(started.clone()));
-        if let Err(error) = runtime.block_on(work)
-            && let Ok(panic) = error.try_into_panic()
-        {
-            // Whoever waits for the thread is to know.
-            std::panic::resume_unwind(panic);
-        }
-    }
-
-    async fn work(self, started: SyncSender<io::Result<()>>) {
-        let Self {
-            index,
-            ports,
-            tls,
-            mailbox,
-            peers,
-            jobs,
-            job_inbox,
-            identity,
-            delays,
-            client_ca,
-            telemetry,
-            throttles,
-            servers,
-            door,
-            clock,
-            stopped,
-        } = self;
-        let wall = clock.wall();
-        let mut partition = Partition::new(Arc::clone(&identity), delays, wall, TrackingIds::new(2 * index));
-        partition.throttled_by(throttles.clone());
-        if telemetry.is_some() {
-            partition.keep_telemetry();
-        }
-        let service = match servers.map(|servers| (Arc::clone(&servers), ServiceDesk::new(servers))) {
-            None => None,
-            Some((_, Err(error))) => return drop(started.send(Err(error))),
-            Some((servers, Ok(desk))) => {
-                partition.served_by(servers);
-                Some(desk)
-            }
-        };
-        let worker = Rc::new(Worker {
-            index,
-            partition: RefCell::new(partition),
-            throttles,
-            service,
-            breaker: Rc::default(),
-            is_down: Cell::new(false),
-            is_up_again: Notify::new(),
-            scratch: RefCell::default(),
-            inbound: RefCell::default(),
-            outboxes: RefCell::default(),
-            replies: RefCell::default(),
-            connections: Cell::new(0),
-            complaints: <[Warning; 4]>::default(),
-            armed: Cell::new(Nanos::ZERO),
-            alarm: Notify::new(),
-            client_ca,
-            telemetry,
-            peers,
-            door,
-            clock,
-        });
-        let service = rest::Service::new(Rc::clone(&worker), jobs, identity, clock, TrackingIds::new(2 * index + 1));
-        let entrance = Entrance { worker: Rc::clone(&worker), service: Rc::new(service), tls };
-        let listening = entrance.open(ports);
-        let is_listening = listening.is_ok();
-        // Whoever starts the hub waits for it.
-        let _ = started.send(listening);
-        if let Some(inbox) = job_inbox {
-            let active = worker.throttles.concurrent_jobs();
-            let book = JobBook::new(clock.wall(), active);
-            spawn_local(jobs::serve(Rc::clone(&worker), book, inbox));
-        }
-        if is_listening {
-            Rc::clone(&worker).serve(mailbox, stopped, &entrance).await;
-        }
-        tracing::debug!(telemetry = worker.partition.borrow().counters().telemetry, "hub worker stopped");
-    }
 }
 
 /// One thread's share of the hub.

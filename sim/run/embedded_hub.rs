@@ -25,13 +25,13 @@ pub(super) enum EmbeddedHub {
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedHubError {
     /// The program could not be started.
-    #[error("cannot start the embedded hub: {0}")]
+    #[error("cannot start the hub: {0}")]
     Spawn(#[from] io::Error),
     /// It started, but cannot listen.
-    #[error("the embedded hub cannot start: {0}")]
+    #[error("the hub cannot start: {0}")]
     Failed(String),
     /// It said nothing, or nonsense.
-    #[error("the embedded hub did not say that it listens ({0})")]
+    #[error("the hub did not say that it listens ({0})")]
     Silent(String),
 }
 

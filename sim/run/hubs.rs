@@ -22,6 +22,8 @@ const END: Duration = Duration::from_millis(300);
 #[derive(Debug)]
 pub(super) struct Hubs {
     hubs: Vec<Embedded>,
+    /// What they are, in words.
+    name: &'static str,
     /// Whether they have limits, of their own or by a fault, or a service-time model.
     limited: bool,
     faults: Vec<HubFault>,
@@ -73,13 +75,14 @@ impl Hubs {
         let hubs = started.into_iter().map(|embedded| Embedded { embedded, died: false, stopped: 0 }).collect();
         let throttles = |fault: &HubFault| matches!(fault.effect, HubEffect::Throttle(_));
         let limited = config.limits.is_some() || config.service.is_some() || faults.iter().any(throttles);
-        Ok(Self { hubs, limited, faults, news })
+        let name = if config.acknowledge_only { "null hub" } else { "embedded hub" };
+        Ok(Self { hubs, name, limited, faults, news })
     }
 
     /// None.
     pub(super) fn none() -> Self {
         let (_, news) = mpsc::channel(1);
-        Self { hubs: Vec::new(), limited: false, faults: Vec::new(), news }
+        Self { hubs: Vec::new(), name: "hub", limited: false, faults: Vec::new(), news }
     }
 
     /// Where hub number `hub` listens, and what opens it.
@@ -126,8 +129,8 @@ impl Hubs {
 
     fn name(&self, hub: usize) -> String {
         match self.hubs.len() {
-            1 => "the embedded hub".to_owned(),
-            count => format!("the embedded hub {hub} of {count}"),
+            1 => format!("the {}", self.name),
+            count => format!("the {} {hub} of {count}", self.name),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::device::Image;
 use crate::policy::{DeviceRange, Load};
-use crate::profile::Plan;
+use crate::profile::{HubPlan, Plan};
 use crate::shard::Roles;
 
 /// Descriptors of a process beside devices and method calls: runtimes, pipes, files, listeners, and the connections by
@@ -178,7 +178,8 @@ impl Sizes<'_> {
 
     fn check(&self, placement: &Placement, limit: u64) -> Result<(), Impossible> {
         let shards = (0..placement.shards.len()).map(|n| (placement.shard_needs(self.plan, self.roles, n), "a shard"));
-        let hubs = (0..placement.hubs).map(|n| (placement.hub_needs(self.plan, self.roles, n), "an embedded hub"));
+        let hub = if matches!(self.plan.hub, HubPlan::Null { .. }) { "a null hub" } else { "an embedded hub" };
+        let hubs = (0..placement.hubs).map(|n| (placement.hub_needs(self.plan, self.roles, n), hub));
         // Both ends of the pipes to a child are the coordinator's until it has started.
         let children = (placement.shards.len() + placement.hubs) as u64;
         let coordinator = (BASE + 4 * children, "the coordinator");
@@ -256,6 +257,7 @@ mod tests {
                 "fleet.max_descriptors",
             ),
             (&["fleet.devices=30000", "hub.instances=1"], 20_000, "in an embedded hub"),
+            (&["fleet.devices=30000", "hub.kind=null", "hub.instances=1"], 20_000, "in a null hub"),
             (&["fleet.devices=30000", "fleet.shards=9000"], 20_000, "in the coordinator"),
             (&["fleet.shards=2", "hub.instances=3"], 20_000, "there are 2 shards"),
         ] {

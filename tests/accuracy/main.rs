@@ -7,6 +7,7 @@ mod capacity;
 #[expect(clippy::expect_used, reason = "it ends where something is missing, as the bench that shares it does")]
 #[allow(dead_code, reason = "the bench needs the rest")]
 mod honesty;
+mod service;
 #[allow(dead_code, reason = "other tests need the rest")]
 #[path = "../it/support.rs"]
 mod support;
@@ -185,4 +186,10 @@ fn a_hub_that_is_slower_by_a_fifth_is_told_from_its_like_and_its_like_is_not() {
 fn a_hub_s_limit_is_found_with_five_seeds_of_five() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     capacity::limits_are_found();
+}
+
+#[test]
+fn a_hub_with_servers_is_as_slow_as_the_formula_says() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    service::quantiles_are_the_formula_s();
 }

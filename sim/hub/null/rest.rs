@@ -1,6 +1,7 @@
 //! The REST side: what a driver asks for, and no more.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
@@ -8,7 +9,6 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::HeaderMap;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
@@ -23,7 +23,7 @@ use crate::dialect::azure::rest::{CONTINUATION, DeltaQuery};
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::partition::{MethodRefusal, MethodRequest, Refusal, call_packet, no_answer, not_online};
 use crate::hub::peers::stopping;
-use crate::hub::rest::{Answer, Failure, MAX_UNSENT, page_of, page_size, read_body, read_call};
+use crate::hub::rest::{Answer, Failure, page_of, page_size, read_body, read_call, server};
 use crate::mqtt::ByteStream;
 
 /// Accepts connections for as long as the worker runs.
@@ -33,15 +33,17 @@ pub(super) async fn accept(worker: Rc<Worker>, listener: Listener) {
     }
 }
 
-/// Who comes here is let in as he is, so that he is no stranger for long.
+/// The client is a stranger until its first request: nobody is asked who he is here.
 async fn serve(worker: Rc<Worker>, stranger: Stranger) {
-    let stream = match stranger.greet(&worker.scratch, worker.door.greeting).await {
-        Ok((connection, _)) => ByteStream::from(connection),
+    let (stream, place) = match stranger.greet(&worker.scratch, worker.door.greeting).await {
+        Ok((connection, place)) => (ByteStream::from(connection), Cell::new(Some(place))),
         Err(error) => return tracing::debug!(%error, "a connection ended before its first request"),
     };
-    let answer = service_fn(|request| respond(&worker, request));
-    let served = http1::Builder::new().max_buf_size(MAX_UNSENT).serve_connection(TokioIo::new(stream), answer).await;
-    if let Err(error) = served {
+    let answer = service_fn(|request| {
+        drop(place.take());
+        respond(&worker, request)
+    });
+    if let Err(error) = server(worker.door).serve_connection(TokioIo::new(stream), answer).await {
         tracing::debug!(%error, "HTTP connection ended");
     }
 }

@@ -22,13 +22,14 @@ use crate::time::Clock;
 
 /// What `config` asks for that a hub which only acknowledges has not, in words.
 pub(in crate::hub) fn lacks(config: &HubConfig) -> Option<&'static str> {
-    let HubConfig { acknowledge_only, https, client_ca, telemetry, slow, limits, .. } = config;
+    let HubConfig { acknowledge_only, https, client_ca, telemetry, slow, limits, service, .. } = config;
     let asked = [
         (https.is_some(), "HTTPS"),
         (client_ca.is_some(), "certificates of devices"),
         (telemetry.is_some(), "file for telemetry"),
         (*slow != HubDelays::default(), "delays"),
         (limits.is_some(), "limits"),
+        (service.is_some(), "service-time model"),
     ];
     asked.into_iter().find(|(is_asked, _)| *acknowledge_only && *is_asked).map(|(_, what)| what)
 }
@@ -137,8 +138,11 @@ fn open(worker: &Rc<Worker>, ports: Ports<Port>, tls: Option<ServerTls>) -> io::
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::hub::Hub;
+    use crate::policy::{Delay, ServiceModel};
 
     #[test]
     fn what_it_has_not_is_refused_by_name() {
@@ -149,6 +153,16 @@ mod tests {
         assert_eq!(lacks(&HubConfig { acknowledge_only: false, ..limited.clone() }), None);
         let error = Hub::bind(limited).unwrap_err().to_string();
         assert!(error.contains("only acknowledges has no limits"), "{error}");
-        assert_eq!(lacks(&HubConfig { telemetry: Some("t".into()), ..config }), Some("file for telemetry"));
+        let telemetry = HubConfig { telemetry: Some("t".into()), ..config.clone() };
+        assert_eq!(lacks(&telemetry), Some("file for telemetry"));
+        let model = ServiceModel {
+            methods: Some(Delay::Fixed(Duration::from_millis(5))),
+            twin_writes: None,
+            twin_reads: None,
+            queries: None,
+            servers: 1,
+            queue: Duration::ZERO,
+        };
+        assert_eq!(lacks(&HubConfig { service: Some(model), ..config }), Some("service-time model"));
     }
 }

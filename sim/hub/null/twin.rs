@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use crate::hub::json::write_text;
 use crate::time::rfc3339;
 
-/// The largest patch, in bytes: what a twin's reported properties may have in all (3.3).
-const MAX_PATCH: usize = 32 * 1024;
+/// Bytes that the keys and values of a device may have in all (3.3), and a patch alone.
+const MAX_BYTES: usize = 32 * 1024;
 /// Keys that a device may have.
 const MAX_KEYS: usize = 100;
 
@@ -76,13 +76,11 @@ impl Reported {
 
     /// Keeps what `patch` says, and gives `$version`; why not, if it is of no use.
     pub(super) fn merge(&mut self, patch: &[u8], at: i64) -> Result<u64, &'static str> {
-        if patch.len() > MAX_PATCH {
+        if patch.len() > MAX_BYTES {
             return Err("the patch has more than 32 KiB");
         }
         let Patch(patch) = serde_json::from_slice(patch).map_err(|_| "the patch is no JSON object")?;
-        if self.entries.len() + patch.len() > MAX_KEYS {
-            return Err("there are more than 100 keys");
-        }
+        self.has_room(&patch)?;
         for (key, value) in patch {
             let value = value.get();
             let place = self.entries.iter().position(|entry| *entry.key == *key);
@@ -101,6 +99,20 @@ impl Reported {
         self.version += 1;
         self.updated = at;
         Ok(self.version)
+    }
+
+    /// Whether there is room for what `patch` adds to those keys that it says nothing of. A key that it names twice counts
+    /// twice.
+    fn has_room(&self, patch: &[(Cow<'_, str>, &RawValue)]) -> Result<(), &'static str> {
+        let stays = |entry: &&Entry| patch.iter().all(|(key, _)| **key != *entry.key);
+        let kept = self.entries.iter().filter(stays).map(|entry| entry.key.len() + entry.value.len());
+        let added = patch.iter().filter(|(_, value)| value.get() != "null");
+        let sizes = kept.chain(added.map(|(key, value)| key.len() + value.get().len()));
+        match sizes.fold((0, 0), |(keys, bytes), size| (keys + 1, bytes + size)) {
+            (keys, _) if keys > MAX_KEYS => Err("there are more than 100 keys"),
+            (_, bytes) if bytes > MAX_BYTES => Err("keys and values have more than 32 KiB"),
+            _ => Ok(()),
+        }
     }
 
     /// Writes them as a service reads them (3.2).
@@ -194,10 +206,33 @@ mod tests {
         let mut reported = Reported::new(0);
         let keys: Vec<String> = (0..=MAX_KEYS).map(|key| format!("\"{key}\":1")).collect();
         let many = format!("{{{}}}", keys.join(","));
-        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_PATCH));
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_BYTES));
         for patch in ["", "[]", "{", "{\"a\":}", "null", &many, &long] {
             assert!(reported.merge(patch.as_bytes(), 1).is_err(), "{patch}");
         }
         assert_eq!((reported.version, reported.updated(), reported.entries.len()), (1, 0, 0));
+    }
+
+    #[test]
+    fn only_new_keys_count_and_all_values_together_have_a_bound() {
+        let keys = |keys: std::ops::Range<usize>, value: &str| {
+            let keys: Vec<String> = keys.map(|key| format!("\"{key:03}\":{value}")).collect();
+            format!("{{{}}}", keys.join(","))
+        };
+        let mut reported = Reported::new(0);
+        assert_eq!(reported.merge(keys(0..MAX_KEYS, "1").as_bytes(), 1), Ok(2));
+        assert_eq!(reported.merge(keys(0..MAX_KEYS, "2").as_bytes(), 2), Ok(3), "there is no new one");
+        assert_eq!(reported.merge(br#"{"new":1}"#, 3), Err("there are more than 100 keys"));
+        assert_eq!(reported.merge(br#"{"new":1,"000":null,"never":null}"#, 3), Ok(4), "it takes the place of another");
+
+        let mut reported = Reported::new(0);
+        let half = format!("\"{}\"", "x".repeat(MAX_BYTES / 2));
+        assert_eq!(reported.merge(keys(0..1, &half).as_bytes(), 1), Ok(2));
+        assert!(reported.merge(keys(1..2, &half).as_bytes(), 2).is_err(), "together they have more");
+        assert_eq!(reported.merge(keys(0..1, &half).as_bytes(), 3), Ok(3), "it replaces the other");
+        assert_eq!(reported.merge(format!(r#"{{"000":null,"001":{half}}}"#).as_bytes(), 4), Ok(4));
+        assert_eq!((reported.entries.len(), reported.updated()), (1, 4));
+        let name = "k".repeat(MAX_BYTES / 2);
+        assert!(reported.merge(format!(r#"{{"{name}":1}}"#).as_bytes(), 5).is_err(), "keys have a length too");
     }
 }

@@ -26,7 +26,8 @@ const MAX_BYTES: usize = 64 * 1024 * 1024;
 pub(super) struct Held {
     packets: BTreeMap<(Nanos, u64), HeldPacket>,
     /// Of each device whose packets are with the servers: when the last is done, and how many there are. What one device
-    /// says goes on in the order in which it was said, whichever server is quicker.
+    /// asks of its twin goes on in the order in which it was asked, whichever server is quicker, and whether or not it needs
+    /// one.
     served: HashMap<Arc<str>, (Nanos, usize)>,
     bytes: usize,
     last: u64,
@@ -40,7 +41,7 @@ struct HeldPacket {
     /// Tells it from a later one of the same id, which has said nothing of this.
     generation: u64,
     publish: Publish,
-    /// Whether it is with the servers. What waits for a throttle comes to them afterwards.
+    /// Whether it is with the servers, or behind another that is. What waits for a throttle comes to them afterwards.
     served: bool,
 }
 
@@ -62,6 +63,11 @@ impl Held {
 
     fn has_room(&self, bytes: usize) -> bool {
         self.packets.len() < MAX_PACKETS && self.bytes + bytes <= MAX_BYTES
+    }
+
+    /// Whether something of this device is with the servers.
+    fn is_served(&self, device: &str) -> bool {
+        self.served.contains_key(device)
     }
 
     /// Keeps a packet until `at`; `false` if there is no room for it.
@@ -87,11 +93,11 @@ impl Held {
         self.bytes = 0;
     }
 
-    /// Lets go what waits for a throttle at `now`, in order; what is with the servers stays there.
+    /// Lets go what waits for a throttle at `now`, in order of arrival; what is with the servers stays there.
     fn let_go(&mut self, now: Nanos) {
         let packets = std::mem::take(&mut self.packets);
-        let due = |(key, packet): ((Nanos, u64), HeldPacket), n| (if packet.served { key } else { (now, n) }, packet);
-        self.packets = packets.into_iter().zip(1..).map(|(entry, n)| due(entry, n)).collect();
+        let due = |((at, n), packet): ((Nanos, u64), HeldPacket)| ((if packet.served { at } else { now }, n), packet);
+        self.packets = packets.into_iter().map(due).collect();
     }
 
     fn take_due(&mut self, now: Nanos) -> Option<HeldPacket> {
@@ -136,11 +142,10 @@ impl Partition {
             self.close_full(now, connection, device);
             return true;
         }
-        let verdict =
-            self.throttles.in_force().map_or(Verdict::Pass, |throttles| verdict(throttles, now, topic, publish));
+        let verdict = self.throttles.in_force().map_or(Verdict::Pass, |throttles| verdict(throttles, now, topic));
         match verdict {
             Verdict::Pass => return self.is_to_be_served(now, connection, device, publish),
-            Verdict::Hold(wait) => self.hold(now, now + wait, connection, device, publish, false),
+            Verdict::Hold(wait) => _ = self.hold(now, now + wait, connection, device, publish, false),
             Verdict::Refuse(operation) => {
                 self.refuse_held(now, connection, device, &Refusal::throttled(operation), topic, publish);
             }
@@ -153,26 +158,35 @@ impl Partition {
     }
 
     /// Whether a packet that the throttles let through waits for a server of the hub, or is refused because too much does.
+    /// If it is not refused, it is billed.
     fn is_to_be_served(&mut self, now: Nanos, connection: ConnectionId, device: &Arc<str>, publish: &Publish) -> bool {
-        let Some(servers) = &self.servers else { return false };
         let Some(topic) = FromDevice::parse(&publish.topic) else { return false };
-        let turn = match topic {
+        let turn = match (&self.servers, topic) {
             // Nobody refuses it, as with a throttle.
-            FromDevice::TwinGet { .. } => servers.serve_patiently(now, Operation::TwinRead),
-            FromDevice::ReportedPatch { .. } => servers.serve(now, Operation::TwinUpdate),
+            (Some(servers), FromDevice::TwinGet { .. }) => servers.serve_patiently(now, Operation::TwinRead),
+            (Some(servers), FromDevice::ReportedPatch { .. }) => servers.serve(now, Operation::TwinUpdate),
             _ => Turn::Unserved,
         };
-        match turn {
-            Turn::Unserved => return false,
-            Turn::Until(at) => self.hold(now, at, connection, device, publish, true),
+        let asks_the_twin = matches!(topic, FromDevice::TwinGet { .. } | FromDevice::ReportedPatch { .. });
+        let (waits, goes_on) = match turn {
             Turn::Refused => {
                 self.refuse_held(now, connection, device, &Refusal::busy(Operation::TwinUpdate), topic, publish);
+                (true, false)
             }
+            Turn::Until(at) => (true, self.hold(now, at, connection, device, publish, true)),
+            // What the same device asked before is to be done by then.
+            Turn::Unserved if asks_the_twin && self.held.is_served(device) => {
+                (true, self.hold(now, now, connection, device, publish, true))
+            }
+            Turn::Unserved => (false, true),
+        };
+        if goes_on && let Some(bytes) = billed(topic, publish) {
+            self.bill(now, bytes);
         }
-        true
+        waits
     }
 
-    /// Keeps a packet until `at`, or closes its connection if there is no room.
+    /// Keeps a packet until `at`, or closes its connection if there is no room: whether it is kept.
     fn hold(
         &mut self,
         now: Nanos,
@@ -181,7 +195,7 @@ impl Partition {
         device: &Arc<str>,
         publish: &Publish,
         served: bool,
-    ) {
+    ) -> bool {
         let mut publish = publish.clone();
         if let Some(FromDevice::TwinGet { .. }) = FromDevice::parse(&publish.topic) {
             // Nobody reads it.
@@ -189,12 +203,14 @@ impl Partition {
         }
         let generation = self.devices.named(device).map_or(0, |device| device.identity.generation);
         let packet = HeldPacket { connection, device: Arc::clone(device), generation, publish, served };
-        if !self.held.keep(at, packet) {
+        let is_kept = self.held.keep(at, packet);
+        if !is_kept {
             self.close_full(now, connection, device);
         }
+        is_kept
     }
 
-    /// Bills what a device was sent.
+    /// Bills so many bytes of what a device has sent or was sent.
     pub(super) fn bill(&self, now: Nanos, bytes: usize) {
         self.throttles.bill(now, bytes);
     }
@@ -251,12 +267,12 @@ impl Partition {
     }
 }
 
-fn verdict(throttles: &Throttles, now: Nanos, topic: FromDevice<'_>, publish: &Publish) -> Verdict {
-    let (operation, bytes) = match topic {
-        FromDevice::TwinGet { .. } => (Operation::TwinRead, 0),
-        FromDevice::ReportedPatch { .. } => (Operation::TwinUpdate, publish.payload.len()),
-        FromDevice::Telemetry { properties, .. } => (Operation::Telemetry, publish.payload.len() + properties.len()),
-        // Billed and throttled with its request.
+fn verdict(throttles: &Throttles, now: Nanos, topic: FromDevice<'_>) -> Verdict {
+    let operation = match topic {
+        FromDevice::TwinGet { .. } => Operation::TwinRead,
+        FromDevice::ReportedPatch { .. } => Operation::TwinUpdate,
+        FromDevice::Telemetry { .. } => Operation::Telemetry,
+        // Throttled with its request.
         _ => return Verdict::Pass,
     };
     if !throttles.has_quota(now) {
@@ -272,10 +288,18 @@ fn verdict(throttles: &Throttles, now: Nanos, topic: FromDevice<'_>, publish: &P
         throttles.admit(now, operation, 1)
     };
     match admission {
-        Admission::Refuse { .. } => return Verdict::Refuse(operation),
-        // A twin's answer is billed when it is sent, by its size.
-        _ if operation == Operation::TwinRead => {}
-        _ => throttles.bill(now, bytes),
+        Admission::Refuse { .. } => Verdict::Refuse(operation),
+        Admission::Delay(wait) => Verdict::Hold(wait),
+        Admission::Now => Verdict::Pass,
     }
-    if let Admission::Delay(wait) = admission { Verdict::Hold(wait) } else { Verdict::Pass }
+}
+
+/// Bytes of a packet that are billed; `None` if it is free itself.
+fn billed(topic: FromDevice<'_>, publish: &Publish) -> Option<usize> {
+    match topic {
+        FromDevice::ReportedPatch { .. } => Some(publish.payload.len()),
+        FromDevice::Telemetry { properties, .. } => Some(publish.payload.len() + properties.len()),
+        // A twin's answer is billed when it is sent, by its size, and a method's with its request.
+        FromDevice::TwinGet { .. } | FromDevice::MethodResponse { .. } => None,
+    }
 }

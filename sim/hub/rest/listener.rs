@@ -19,6 +19,7 @@ use super::router::Service;
 use super::throttling::operation_of;
 use super::websocket;
 use crate::dialect::azure::ErrorCode;
+use crate::hub::config::DoorLimits;
 use crate::hub::endpoint;
 use crate::hub::listener::{Listener, Stranger};
 use crate::hub::lobby::Place;
@@ -30,7 +31,7 @@ use crate::mqtt::ByteStream;
 const MAX_BODY: usize = 1024 * 1024;
 
 /// What is sent of an answer before its client has taken it, in bytes; the head of a request may be as long.
-pub(in crate::hub) const MAX_UNSENT: usize = 64 * 1024;
+const MAX_UNSENT: usize = 64 * 1024;
 
 /// The body of an answer: whole, or made as it is sent.
 type Reply = Either<Full<Bytes>, ImageBody>;
@@ -49,13 +50,8 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
         Err(error) => return endpoint::turned_away(&service.worker, &error),
     };
     let answer = service_fn(|request| respond(&service, request, &place));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(service.worker.door.head)
-        .max_buf_size(MAX_UNSENT)
-        .serve_connection(TokioIo::new(stream), answer)
-        .with_upgrades();
-    match connection.await {
+    let connection = server(service.worker.door).serve_connection(TokioIo::new(stream), answer);
+    match connection.with_upgrades().await {
         Err(error) if error.is_parse() => {
             let why = format_args!("{error}; TLS is spoken at the port of --https, and MQTT at others");
             service.worker.complain(Complaint::NotHttp, &why);
@@ -63,6 +59,13 @@ async fn serve(service: Rc<Service>, stranger: Stranger) {
         Err(error) => tracing::debug!(%error, "HTTP connection ended"),
         Ok(()) => {}
     }
+}
+
+/// What speaks HTTP to a client, within the limits of `door`.
+pub(in crate::hub) fn server(door: DoorLimits) -> http1::Builder {
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(door.head).max_buf_size(MAX_UNSENT);
+    server
 }
 
 async fn respond(

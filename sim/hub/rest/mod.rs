@@ -24,7 +24,7 @@ mod twins;
 mod websocket;
 
 pub(super) use answer::{Answer, Failure};
-pub(super) use listener::{MAX_UNSENT, accept, read as read_body};
+pub(super) use listener::{accept, read as read_body, server};
 pub(super) use methods::read as read_call;
 pub(super) use queries::{page_of, page_size};
 pub(super) use router::Service;

@@ -31,8 +31,16 @@ pub(super) struct Reach {
 
 /// A hub in this process with short limits.
 pub(super) fn hub(limits: DoorLimits) -> (Hub, HubIdentity, Reach) {
-    let free = HubConfig::default().mqtt;
-    let bound = Hub::bind(HubConfig { workers: 2, mqtts: free, door: limits, ..HubConfig::default() }).unwrap();
+    started(HubConfig { door: limits, ..HubConfig::default() })
+}
+
+/// A hub in this process that only acknowledges, with short limits.
+pub(super) fn null_hub(limits: DoorLimits) -> (Hub, HubIdentity, Reach) {
+    started(HubConfig { door: limits, acknowledge_only: true, ..HubConfig::default() })
+}
+
+fn started(config: HubConfig) -> (Hub, HubIdentity, Reach) {
+    let bound = Hub::bind(HubConfig { workers: 2, mqtts: config.mqtt, ..config }).unwrap();
     let identity = bound.generate_identity().unwrap();
     let hub = bound.start(identity.clone()).unwrap();
     let reach = Reach {

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use twinstorm::dialect::azure::Key;
 use twinstorm::hub::DoorLimits;
 
-use super::reach::{Client, hub};
+use super::reach::{Client, hub, null_hub};
 
 const SHORT: Duration = Duration::from_millis(300);
 const DRIP: Duration = Duration::from_millis(20);
@@ -120,6 +120,33 @@ async fn many_who_say_nothing_keep_nobody_out() {
     // Those who were turned away for it.
     let first = silent.remove(0);
     first.closed().await;
+    witness.abort();
+}
+
+#[tokio::test]
+async fn a_hub_that_only_acknowledges_keeps_nobody_for_ever_who_says_nothing() {
+    let (_hub, _, reach) = null_hub(impatient());
+    let witness = reach.witness().await;
+    for address in [reach.mqtt, reach.http] {
+        Client::open(address).await.closed().await;
+    }
+    let mut client = Client::open(reach.http).await;
+    client.write(b"GET /twins/witness HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
+    // The answer, and the end, as nothing more is asked for.
+    let answer = client.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    reach.is_undisturbed().await;
+    witness.abort();
+
+    let (_hub, _, reach) = null_hub(DoorLimits { strangers: 10, ..DoorLimits::default() });
+    let witness = reach.witness().await;
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(Client::open(reach.http).await);
+    }
+    reach.is_undisturbed().await;
+    // The one that was turned away for it.
+    silent.remove(0).closed().await;
     witness.abort();
 }
 

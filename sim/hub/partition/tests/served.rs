@@ -42,7 +42,8 @@ fn reports_are_done_one_by_one_as_a_server_is_free_and_what_needs_none_passes() 
     bench.online(2, "e");
     bench.reports(1, 3);
     bench.reports(2, 2);
-    bench.publish(1, FromDevice::TwinGet { rid: "get" }, "");
+    bench.online(3, "f");
+    bench.publish(3, FromDevice::TwinGet { rid: "get" }, "");
     assert_eq!((bench.answered(204).len(), bench.answered(200).len()), (0, 1));
     let mut done = Vec::new();
     for _ in 0..4 {
@@ -68,6 +69,64 @@ fn what_one_device_says_is_not_overtaken_by_what_it_says_next() {
     bench.reports(1, 1);
     bench.pass(2 * SECOND);
     assert_eq!(bench.answered(204).len(), 41, "nothing is left of those before");
+}
+
+#[test]
+fn a_device_reads_what_it_has_written_though_reading_needs_no_server() {
+    let mut bench = served(2, "1s", 60 * SECOND);
+    bench.online(1, "d");
+    bench.reports(1, 1);
+    for rid in ["a", "b"] {
+        bench.publish(1, FromDevice::TwinGet { rid }, "");
+    }
+    assert_eq!(bench.answered(200).len(), 0);
+    bench.pass(SECOND);
+    assert_eq!(bench.answered(200), ["$iothub/twin/res/200/?$rid=a", "$iothub/twin/res/200/?$rid=b"]);
+    let read = bench.published().into_iter().find(|(topic, _)| topic.contains("/200/")).unwrap().1;
+    assert_eq!(read["reported"]["n"], 0);
+    bench.publish(1, FromDevice::TwinGet { rid: "c" }, "");
+    assert_eq!(bench.answered(200).len(), 3, "there is nothing before it any more");
+}
+
+#[test]
+fn a_report_is_billed_once_a_server_takes_it_and_not_if_none_does() {
+    let mut bench = served(1, "1s", Duration::ZERO);
+    let limit = Limit { rate: 1.0, burst: 3.0, queue: 60 * SECOND };
+    let throttles = [(Operation::TwinUpdate, limit)].into();
+    let limits = HubLimits { throttles, messages_per_day: Some(100), ..HubLimits::none() };
+    let throttles = Arc::new(Throttles::new(Some(limits), bench.partition.wall));
+    bench.partition.throttled_by(Arc::clone(&throttles));
+    let billed = |bench: &Bench| {
+        let counts = throttles.counts(bench.now);
+        counts.iter().find(|count| count.operation == "daily_messages").unwrap().admitted
+    };
+    bench.online(1, "d");
+    bench.reports(1, 3);
+    assert_eq!((bench.answered(503).len(), billed(&bench)), (2, 1));
+    // The throttle holds it until the server is free again.
+    bench.reports(1, 1);
+    assert_eq!((bench.partition.held(), billed(&bench)), (2, 1));
+    bench.pass(2 * SECOND);
+    assert_eq!((bench.answered(204).len(), bench.answered(503).len(), billed(&bench)), (2, 2, 2));
+}
+
+#[test]
+fn a_limit_that_is_lifted_loses_nothing_that_is_with_the_servers() {
+    let mut bench = served(1, "1s", 60 * SECOND);
+    let limit = Limit { rate: 1.0, burst: 2.0, queue: 60 * SECOND };
+    let limits = HubLimits { throttles: [(Operation::TwinUpdate, limit)].into(), ..HubLimits::none() };
+    bench.partition.throttled_by(Arc::new(Throttles::new(Some(limits), bench.partition.wall)));
+    bench.online(1, "d");
+    bench.online(2, "e");
+    // With the server until 1 s and 2 s; the others wait for the throttle.
+    bench.reports(1, 1);
+    bench.reports(2, 3);
+    // The second is done at the very moment at which the limit is lifted.
+    bench.now = bench.now + 2 * SECOND;
+    bench.partition.release_all(bench.now);
+    bench.drain();
+    bench.pass(2 * SECOND);
+    assert_eq!((bench.answered(204).len(), bench.partition.held()), (4, 0));
 }
 
 #[test]
