@@ -1,7 +1,7 @@
 //! How much load a hub can take: found by runs, and told by tables.
 //!
 //! [`find`] makes the runs of a search one after another, [`Search`] decides which come next, and what each of them showed is
-//! told by [`judge`]. What the tables of a tier allow without any run is [`Sizing`].
+//! told by [`judge()`]. What the tables of a tier allow without any run is [`Sizing`].
 
 mod blame;
 mod calibration;
