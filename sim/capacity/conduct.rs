@@ -116,7 +116,7 @@ impl Conduct {
     fn go(&mut self, tell: &mut impl FnMut(News<'_>)) -> Result<Ending, CapacityError> {
         loop {
             let (load, full, purpose) = match self.search.next() {
-                Next::Done { found } => return Ok(Ending { found, notes: Vec::new() }),
+                Next::Done { found } => return Ok(self.done(found)),
                 Next::Try { load, full, purpose } => (load, full, purpose),
             };
             if self.options.stop.is_stopped() {
@@ -139,6 +139,20 @@ impl Conduct {
             // Whatever happens next, this is kept.
             self.keep_so_far()?;
         }
+    }
+
+    /// Nothing more is to be learnt.
+    fn done(&self, found: bool) -> Ending {
+        let (steps, unit) = (self.search.trials(), self.options.plan.capacity.of.unit());
+        let least = steps.iter().map(|trial| trial.load).fold(f64::INFINITY, f64::min);
+        let note = match self.search.low() {
+            _ if found => None,
+            Some(_) => Some(format!("{} steps contradicted one another too much to come to an end", steps.len())),
+            None => {
+                Some(format!("nothing was kept down to {least} {unit}: are the thresholds what such a hub can keep?"))
+            }
+        };
+        Ending { found, notes: note.into_iter().collect() }
     }
 
     fn stopped(&self) -> Result<Ending, CapacityError> {

@@ -4,15 +4,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::conduct::Conduct;
 use super::options::CapacityError;
+use super::search::Next;
 use super::step::StepPlan;
-use crate::measure::RunResult;
+use crate::measure::{CapacityStep, RunResult};
 use crate::report::RESULTS;
 use crate::run::{self, Output, OutputError};
-use crate::verdict::IRRELEVANT;
+use crate::verdict::compare::{Difference, plan_differences};
 
 impl Conduct {
     /// Goes on with what lies in the folder, or makes sure that nothing is lost by beginning anew.
@@ -23,7 +22,7 @@ impl Conduct {
         let earlier = if file.is_file() { Some(run::read_results(&file)) } else { None };
         if !self.options.resume {
             if let Some(Ok(RunResult { capacity: Some(capacity), .. })) = &earlier
-                && !capacity.finished
+                && self.would_go_on(&capacity.steps)
             {
                 return Err(CapacityError::Unfinished(folder, capacity.steps.len()));
             }
@@ -40,7 +39,8 @@ impl Conduct {
                 let theirs = theirs.map_err(|error| nothing(&error.to_string()))?.plan;
                 let ours = StepPlan::new(&self.options.plan, step.load, trial.full).plan;
                 let ours = serde_json::to_value(ours).map_err(io::Error::from)?;
-                if let Some(difference) = difference(&theirs, &ours) {
+                if let Some(Difference { key, base, new }) = plan_differences(&theirs, &ours).into_iter().next() {
+                    let difference = format!("`{key}` was {base} and is {new}");
                     return Err(CapacityError::AnotherPlan { folder, difference });
                 }
             }
@@ -49,31 +49,13 @@ impl Conduct {
         (self.steps, self.before) = (capacity.steps, capacity.took_s);
         Ok(())
     }
-}
 
-/// The first key in which two plans of a step differ, with both values.
-fn difference(theirs: &Value, ours: &Value) -> Option<String> {
-    let (theirs, ours) = (theirs.as_object()?, ours.as_object()?);
-    let told = ours.iter().filter(|(key, _)| !IRRELEVANT.contains(&key.as_str()));
-    for (key, value) in told {
-        let other = theirs.get(key).unwrap_or(&Value::Null);
-        if other != value {
-            return Some(first_below(key, other, value));
-        }
+    /// Whether there is more to be learnt after these steps.
+    fn would_go_on(&self, steps: &[CapacityStep]) -> bool {
+        let mut search = self.search.clone();
+        steps.iter().for_each(|step| search.note(self.trial(step)));
+        matches!(search.next(), Next::Try { .. })
     }
-    None
-}
-
-fn first_below(path: &str, theirs: &Value, ours: &Value) -> String {
-    if let (Some(one), Some(other)) = (theirs.as_object(), ours.as_object()) {
-        for (key, value) in other {
-            let before = one.get(key).unwrap_or(&Value::Null);
-            if before != value {
-                return first_below(&format!("{path}.{key}"), before, value);
-            }
-        }
-    }
-    format!("`{path}` was {theirs} and is {ours}")
 }
 
 /// Removes the results of an earlier search's steps: one that takes fewer must not end in steps of another. What else lies

@@ -25,7 +25,7 @@ impl Conduct {
         let capacity = self.capacity(ending);
         let mut result = self.representative()?;
         result.command.clone_from(&self.options.command);
-        let exit = if self.options.stop.is_stopped() {
+        let exit = if self.options.stop.is_stopped() && !ending.found {
             (Verdict::Aborted, ExitCode::Aborted)
         } else {
             match (capacity.low, capacity.cause) {

@@ -59,6 +59,9 @@ pub(super) fn headline(capacity: &CapacityResult) -> String {
     };
     match (capacity.low, capacity.high) {
         (Some(_), Some(_)) => format!("{words}; more {more}{detail}"),
+        (Some(_), None) if capacity.steps.iter().any(|step| !step.kept) => {
+            format!("{words}; above it steps contradicted one another: what broke was kept once more")
+        }
         (Some(_), None) => format!("{words}; no load that was tried was too much"),
         (None, Some(_)) => format!("{words}; even the least load that was tried {more}{detail}"),
         (None, None) => format!("{words}; no step came to an end"),
@@ -186,6 +189,10 @@ mod tests {
                  16 at 47.6 calls/s",
             ),
             (samples::nothing_broken(), "at least 40 calls/s; no load that was tried was too much"),
+            (
+                CapacityResult { high: None, width: None, ..samples::capacity() },
+                "at least 40 calls/s; above it steps contradicted one another: what broke was kept once more",
+            ),
             (CapacityResult::default(), "not known; no step came to an end"),
         ] {
             assert_eq!(headline(&capacity), words);

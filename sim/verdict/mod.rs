@@ -12,7 +12,6 @@ pub mod statistics;
 mod truth;
 mod validity;
 
-pub(crate) use compare::IRRELEVANT;
 pub use conclusion::{Ending, conclude};
 pub use exit::ExitCode;
 pub use judge::judge;

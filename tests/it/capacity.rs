@@ -88,6 +88,17 @@ fn a_search_that_was_stopped_is_gone_on_with_and_comes_to_its_end() {
 }
 
 #[test]
+fn a_search_in_which_nothing_is_kept_says_so_and_is_over() {
+    let quick = QuickRun::new();
+    // A condition that no load can keep.
+    let mut command = search(&quick, &["--start", "8/s", "--threshold", "census.completed.pct < 50"], &[]);
+    command.args(["--set", "capacity.measure=1s", "--set", "capacity.settle={ over = \"100ms\" }"]);
+    let ended = Running::start(command).wait().expect(99);
+    assert!(ended.stdout.contains("nothing was kept down to"), "{}", ended.stdout);
+    assert_eq!((&capacity(&quick)["low"], &capacity(&quick)["cause"]), (&Value::Null, &"slo".into()));
+}
+
+#[test]
 fn devices_are_looked_for_up_to_a_bound() {
     let quick = QuickRun::new();
     let mut command = quick.command(&["capacity", "capacity-devices", "--start", "20", "--limit", "70"], &[]);

@@ -14,6 +14,5 @@ pub use comparing::{Candidate, CompareOptions, compare};
 pub use error::CompareError;
 pub use evidence::value;
 pub use judge::runs_needed;
-pub use plans::Difference;
-pub(crate) use plans::IRRELEVANT;
+pub use plans::{Difference, plan_differences};
 pub use result::{Change, ComparisonResult, Interval, MetricRow, RunRow, SeriesRow};

@@ -11,7 +11,7 @@ use crate::profile::{Plan, ReportPlan};
 /// Keys of a plan that say nothing of what was asked of the hub: what it is called, how its capacity is looked for, how it is
 /// judged by comparisons, and
 /// where its results went.
-pub(crate) const IRRELEVANT: [&str; 5] = ["name", "description", "capacity", "compare", "report"];
+const IRRELEVANT: [&str; 5] = ["name", "description", "capacity", "compare", "report"];
 /// The hub under test.
 const HUB: &str = "hub";
 
@@ -65,6 +65,16 @@ impl Parts {
         }
         Self { hub, rest }
     }
+}
+
+/// Every key in which two plans, as results hold them, ask something else of a hub, or ask another hub, in alphabetical order.
+#[must_use]
+pub fn plan_differences(base: &Value, new: &Value) -> Vec<Difference> {
+    let [base, new] = [base, new].map(Parts::of);
+    let mut found = differences(HUB, &base.hub, &new.hub);
+    found.extend(differences("", &base.rest, &new.rest));
+    found.sort_by(|one, other| one.key.cmp(&other.key));
+    found
 }
 
 /// Every key below `path` whose values are not the same, in alphabetical order. What is missing and what is null are the
