@@ -52,7 +52,7 @@ impl StepPlan {
         let measure = if full { measure } else { (measure / SHORT_PART).max(Duration::from_secs(1)) };
         let settle = match base.capacity.settle {
             Settling::Auto => settle(&base.hub, of, 0),
-            Settling::Fixed(settle) => settle,
+            Settling::Fixed(settle) => Settle { pause: settle.pause.max(breath(load)), ..settle },
         };
         let window = Window { phase: "running", lead: Duration::ZERO, measure, end: Duration::ZERO };
         let mut step = Self { plan: base.clone(), sets: Vec::new(), window };
@@ -230,8 +230,13 @@ pub fn settle(hub: &HubPlan, of: CapacityOf, devices: u32) -> Settle {
     let spent = if operation == Operation::TwinUpdate { f64::from(devices) } else { 0.0 };
     // A whole second more: what has been used up already costs little, and what has not been spoils the step.
     let over = (burst - spent).max(0.0) / rate * TO_SPARE / (factor - 1.0) + 1.0;
-    // One that has nothing left at all would refuse the first call that is measured, just for being the first.
-    Settle { over: in_millis(over), factor, pause: queue + in_millis(2.0 / rate) }
+    Settle { over: in_millis(over), factor, pause: queue + breath(rate) }
+}
+
+/// The least pause at such a rate: a limit that has nothing left at all would refuse the first call that is measured, just for
+/// being the first, and what it saves up in a longer one lets more pass than it allows.
+fn breath(rate: f64) -> Duration {
+    in_millis(2.0 / rate)
 }
 
 /// Whole milliseconds, as `--set` says them; an hour at most.
