@@ -55,12 +55,12 @@ fn online(hub: &HubProcess, device: &AzureDevice, n: usize) -> Result<TcpStream,
     let expires = clock.wall().at(clock.now() + Duration::from_secs(3600));
     let mut stream = TcpStream::connect(hub.mqtt)?;
     stream.set_nodelay(true)?;
-    let mut subscribe = Subscribe::new_many(device.subscriptions());
+    let mut subscribe = Subscribe::new_many(device.subscriptions(""));
     subscribe.pkid = 1;
     for (packet, answers) in [
         (Packet::Connect(device.connect(u32::try_from(n)?, &format!("sim-{n:07}"), expires)), 1),
         (Packet::Subscribe(subscribe), 1),
-        (device.report("1", 2, Bytes::from_static(STAND_BY)), 2),
+        (device.report("", "1", Bytes::from_static(STAND_BY)).packet(2), 2),
     ] {
         let mut bytes = BytesMut::new();
         packet.write(&mut bytes, MAX_PACKET).map_err(|error| format!("cannot write a packet: {error:?}"))?;

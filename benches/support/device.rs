@@ -36,14 +36,14 @@ impl PeerDevice {
 
     /// Connects, subscribes, reports, and has seen the twin's answer.
     pub(crate) async fn come_online(&mut self, dialect: &AzureDevice) {
-        let is_answer = |publish: &Publish| matches!(dialect.read(publish), Some(ToDevice::TwinAnswer { .. }));
+        let is_answer = |publish: &Publish| matches!(dialect.read("", publish), Some(ToDevice::TwinAnswer { .. }));
         loop {
             match self.events.poll().await.expect("a connection that lasts") {
                 rumqttc::Event::Incoming(Packet::ConnAck(_)) => {
-                    self.client.try_subscribe_many(dialect.subscriptions()).expect("room");
+                    self.client.try_subscribe_many(dialect.subscriptions("")).expect("room");
                 }
                 rumqttc::Event::Incoming(Packet::SubAck(_)) => {
-                    if let Packet::Publish(report) = dialect.report("1", 1, Bytes::from_static(REPORT)) {
+                    if let Packet::Publish(report) = dialect.report("", "1", Bytes::from_static(REPORT)).packet(1) {
                         let (topic, payload) = (report.topic, report.payload.to_vec());
                         self.client.try_publish(topic, QoS::AtLeastOnce, false, payload).expect("room");
                     }

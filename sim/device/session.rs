@@ -203,8 +203,8 @@ impl<D: DeviceDialect> Session<D> {
             }
             // Packet identifiers run from 1 to 65535 (MQTT 2.3.1).
             let pkid = (sending.number % u32::from(u16::MAX)) as u16 + 1;
-            let packet = self.settings.dialect.report(&sending.number.to_string(), pkid, sending.document);
-            self.send(now, packet, out);
+            let report = self.settings.dialect.report(&self.id(), &sending.number.to_string(), sending.document);
+            self.send(now, report.packet(pkid), out);
         }
     }
 
@@ -232,7 +232,7 @@ impl<D: DeviceDialect> Session<D> {
         if publish.qos == QoS::AtLeastOnce {
             self.send(now, Packet::PubAck(PubAck::new(publish.pkid)), out);
         }
-        match self.settings.dialect.read(publish) {
+        match self.settings.dialect.read(&self.id(), publish) {
             Some(ToDevice::Method { rid, name, payload }) => self.method(now, &rid, &name, &payload, out),
             Some(ToDevice::TwinAnswer { rid, status }) => self.twin_answered(now, &rid, status, out),
             Some(ToDevice::Desired { .. }) | None => {}
@@ -305,6 +305,10 @@ impl<D: DeviceDialect> Session<D> {
             out.push(Output::Event(Event::Injected(fault)));
         }
         self.decide(out, || format!("fault {fault} of the plan strikes"));
+    }
+
+    fn id(&self) -> String {
+        self.settings.ids.id(self.device)
     }
 
     /// The start of the load, once known.

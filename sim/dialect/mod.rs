@@ -2,7 +2,18 @@
 
 pub mod azure;
 mod device;
+mod message;
+mod observed;
 mod operator;
+pub mod plain;
 
-pub use device::{DeviceDialect, ToDevice};
-pub use operator::{MethodAnswer, ReportedError, TwinReport};
+pub use device::{AnyDevice, DeviceDialect, ToDevice};
+pub use message::Message;
+pub use observed::ObservedTwin;
+pub use operator::{AnyOperator, FromFleet, MethodAnswer, OperatorDialect, ReportedError, Scope, TwinReport};
+
+/// The direct method that starts an update.
+pub const FIRMWARE_UPDATE: &str = "firmwareUpdate";
+
+/// The direct method that restarts a device.
+pub const REBOOT: &str = "reboot";

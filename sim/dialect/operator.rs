@@ -1,11 +1,89 @@
-//! What a fleet's operator sees through a dialect: answers to method calls and reports in the twin.
+//! What a fleet's operator sees through a dialect, answers to method calls and reports in the twin, and how one speaks who
+//! is an MQTT client.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::Message;
+use crate::mqtt::{Connect, Publish, SubscribeFilter};
 use crate::policy::FirmwareStatus;
+
+/// How an operator who is an MQTT client talks with devices.
+pub trait OperatorDialect {
+    /// The packet that opens a connection of this client, whose session the hub keeps unless it is to be `clean`.
+    fn connect(&self, client: &str, clean: bool) -> Connect;
+
+    /// What to subscribe to for all that the devices of a scope say: answers and reports, and their `telemetry`, if wanted.
+    fn subscriptions(&self, scope: Scope<'_>, telemetry: bool) -> Vec<SubscribeFilter>;
+
+    /// What to subscribe to for their presence, where the dialect has such a thing. It is retained, and no hub hands out
+    /// what is retained to a group.
+    fn presence(&self, scope: Scope<'_>) -> Option<SubscribeFilter>;
+
+    /// A method call that is named `rid`.
+    fn request(&self, device: &str, method: &str, rid: &str, payload: Bytes) -> Message;
+
+    /// Reads a message; `None` if it is of no known kind.
+    fn read<'a>(&self, publish: &'a Publish) -> Option<FromFleet<'a>>;
+
+    /// A subscription as the group `name`, and a message for it: whether it arrives tells whether the hub has groups.
+    fn probe(&self, name: &str) -> (SubscribeFilter, Message);
+}
+
+/// An operator's dialect that is chosen as the program runs.
+pub type AnyOperator = Arc<dyn OperatorDialect + Send + Sync>;
+
+/// Whose messages are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// All devices'.
+    All,
+    /// All devices', shared among the clients of this group: each message goes to one of them.
+    Group(&'a str),
+    /// This device's.
+    Device(&'a str),
+}
+
+/// A message of a device, read by an operator.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FromFleet<'a> {
+    /// The answer to a method call.
+    Response {
+        /// The device.
+        device: &'a str,
+        /// Names the call.
+        rid: &'a str,
+        /// Its status.
+        status: i64,
+        /// Its payload.
+        payload: Value,
+    },
+    /// Reported properties.
+    Reported {
+        /// The device.
+        device: &'a str,
+        /// The patch, JSON as the device wrote it.
+        patch: &'a Bytes,
+    },
+    /// Whether a device is connected.
+    Presence {
+        /// The device.
+        device: &'a str,
+        /// Whether it is.
+        online: bool,
+    },
+    /// Telemetry.
+    Telemetry {
+        /// The device.
+        device: &'a str,
+        /// What it says.
+        payload: &'a Bytes,
+    },
+}
 
 /// The answer to one method call.
 #[derive(Debug, Clone, PartialEq)]

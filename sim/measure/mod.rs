@@ -13,6 +13,7 @@ mod invariants;
 mod judged;
 mod machine;
 mod machine_description;
+mod messages;
 mod process;
 mod recorder;
 mod result;
@@ -37,6 +38,7 @@ pub use invariants::{Invariant, InvariantRow, Invariants, Violation};
 pub use judged::{Judged, OffDiagonal};
 pub use machine::Machine;
 pub use machine_description::{Build, MachineDescription};
+pub use messages::{MessageCounts, MessageKind, Messages};
 pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor_limit};
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::wave::joined;
 use super::{
-    Census, Events, FaultCounts, ImageCounts, Invariants, Judged, OffDiagonal, PhaseData, RetryTally, SeriesData,
-    Settled, WaveCount,
+    Census, Events, FaultCounts, ImageCounts, Invariants, Judged, MessageCounts, MessageKind, Messages, OffDiagonal,
+    PhaseData, RetryTally, SeriesData, Settled, WaveCount,
 };
 use crate::policy::{DrillPhase, FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
@@ -46,6 +46,8 @@ pub struct Measurements {
     pub retries: RetryTally,
     /// The waves of a roll-out, by number from 0; empty without one.
     pub waves: BTreeMap<u32, WaveCount>,
+    /// What became of messages, where their arrival is counted.
+    pub messages: Messages,
     /// The updates that came before those that are measured, and are in no figure above.
     pub settled: Settled,
     /// Everything that happened to updates, where somebody wants to know. They go where they are wanted before the rest is
@@ -130,6 +132,11 @@ impl Recorder {
     /// Counts the outcome of `count` updates into which no fault was injected.
     pub fn outcomes(&mut self, outcome: Outcome, detail: &str, count: u64) {
         self.measurements.census.add(outcome, detail, count);
+    }
+
+    /// What became of messages of a kind, to add to.
+    pub fn messages(&mut self, kind: MessageKind) -> &mut MessageCounts {
+        self.measurements.messages.of(kind)
     }
 
     /// What belongs to the updates of a phase of a drill, to add to.
@@ -252,6 +259,7 @@ impl Measurements {
         for (wave, count) in &other.waves {
             self.waves.entry(*wave).or_default().merge(count);
         }
+        self.messages.merge(&other.messages);
         self.settled.merge(&other.settled);
         if !other.events.is_empty() {
             self.events.absorb(other.events.clone());

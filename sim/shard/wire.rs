@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::message::Credentials;
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
 use crate::measure::{
-    Census, Counters, Events, FaultCounts, Invariants, Judged, LoopLag, Measurements, OffDiagonal, PhaseData,
+    Census, Counters, Events, FaultCounts, Invariants, Judged, LoopLag, Measurements, Messages, OffDiagonal, PhaseData,
     RetryCounts, RetryTally, SeriesData, Settled, WaveCount,
 };
 use crate::policy::{Arena, DrillPhase, Hit, Outcome, Series};
@@ -41,6 +41,8 @@ struct Packed {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     waves: BTreeMap<u32, WaveCount>,
     retries: PackedRetries,
+    #[serde(default, skip_serializing_if = "Messages::is_empty")]
+    messages: Messages,
     #[serde(default)]
     settled: Settled,
     #[serde(default, skip_serializing_if = "Events::is_empty")]
@@ -188,6 +190,7 @@ pub(super) mod measurements {
                 .collect::<Result<_, S::Error>>()?,
             retries: PackedRetries::pack(&from.retries)?,
             waves: from.waves.clone(),
+            messages: from.messages.clone(),
             settled: from.settled.clone(),
             events: from.events.clone(),
         }
@@ -220,6 +223,7 @@ pub(super) mod measurements {
             phases: phases.map(|(phase, data)| Ok((phase, data.unpack()?))).collect::<Result<_, D::Error>>()?,
             retries: packed.retries.unpack()?,
             waves: packed.waves,
+            messages: packed.messages,
             settled: packed.settled,
             events: packed.events,
         })

@@ -109,7 +109,7 @@ impl<D: DeviceDialect> Session<D> {
         }
         self.connection(out, || "CONNACK: accepted".to_owned());
         // On every connection, whatever the hub remembers: 1.7 warns of SDKs that trust it to.
-        let mut subscribe = Subscribe::new_many(self.settings.dialect.subscriptions());
+        let mut subscribe = Subscribe::new_many(self.settings.dialect.subscriptions(&self.id()));
         subscribe.pkid = SUBSCRIBE_ID;
         self.send(now, Packet::Subscribe(subscribe), out);
     }

@@ -9,7 +9,7 @@ use super::Session;
 use crate::device::event::{Event, Output};
 use crate::device::{Delays, Request, Script};
 use crate::dialect::DeviceDialect;
-use crate::dialect::azure::{FIRMWARE_UPDATE, REBOOT};
+use crate::dialect::{FIRMWARE_UPDATE, REBOOT};
 use crate::measure::TraceEvent;
 use crate::policy::{Fault, FaultKind, Reject};
 use crate::random::{Domain, Stream};
@@ -135,8 +135,8 @@ impl<D: DeviceDialect> Session<D> {
             status,
             payload: String::from_utf8_lossy(&payload).into_owned(),
         });
-        let packet = self.settings.dialect.method_response(rid, status, payload);
-        self.send(now, packet, out);
+        let answer = self.settings.dialect.method_response(&self.id(), rid, status, payload);
+        self.send(now, answer.packet(0), out);
     }
 }
 

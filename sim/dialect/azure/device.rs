@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::{DeviceSecrets, FromDevice, FromHub, Key, SasToken};
-use crate::dialect::{DeviceDialect, ToDevice};
-use crate::mqtt::{Connect, Packet, Publish, QoS, SubscribeFilter, publish};
+use crate::dialect::{DeviceDialect, Message, ToDevice};
+use crate::mqtt::{Connect, Publish, QoS, SubscribeFilter};
 
 /// The api-version that devices name (1.2).
 const API_VERSION: &str = "2021-04-12";
@@ -51,13 +51,17 @@ impl DeviceDialect for AzureDevice {
         self.connect_by(wrong.as_ref(), id, expires)
     }
 
-    fn subscriptions(&self) -> Vec<SubscribeFilter> {
+    fn has_tokens(&self) -> bool {
+        true
+    }
+
+    fn subscriptions(&self, _id: &str) -> Vec<SubscribeFilter> {
         [FromHub::TWIN_RESPONSE_FILTER, FromHub::METHOD_FILTER]
             .map(|filter| SubscribeFilter::new(filter.to_owned(), QoS::AtMostOnce))
             .into()
     }
 
-    fn read(&self, publish: &Publish) -> Option<ToDevice> {
+    fn read(&self, _id: &str, publish: &Publish) -> Option<ToDevice> {
         Some(match FromHub::parse(&publish.topic)? {
             FromHub::Method { name, rid } => ToDevice::Method {
                 rid: rid.to_owned(),
@@ -69,13 +73,26 @@ impl DeviceDialect for AzureDevice {
         })
     }
 
-    fn method_response(&self, rid: &str, status: u16, payload: Bytes) -> Packet {
+    fn method_response(&self, _id: &str, rid: &str, status: u16, payload: Bytes) -> Message {
         // 2.1: Node and C answer at QoS 0; the hub has an answer for the caller or a timeout in either case.
         let topic = FromDevice::MethodResponse { status: i64::from(status), rid };
-        publish(topic.to_string(), QoS::AtMostOnce, 0, payload)
+        Message::new(topic.to_string(), QoS::AtMostOnce, payload)
     }
 
-    fn report(&self, rid: &str, pkid: u16, document: Bytes) -> Packet {
-        publish(FromDevice::ReportedPatch { rid }.to_string(), QoS::AtLeastOnce, pkid, document)
+    fn report(&self, _id: &str, rid: &str, document: Bytes) -> Message {
+        Message::new(FromDevice::ReportedPatch { rid }.to_string(), QoS::AtLeastOnce, document)
+    }
+
+    fn answers_reports(&self) -> bool {
+        true
+    }
+
+    fn telemetry(&self, id: &str, qos: QoS, payload: Bytes) -> Message {
+        Message::new(FromDevice::Telemetry { device: id, module: None, properties: "" }.to_string(), qos, payload)
+    }
+
+    fn presence(&self, _id: &str, _online: bool) -> Option<Message> {
+        // The hub itself knows who is connected.
+        None
     }
 }

@@ -27,9 +27,3 @@ pub use topic::{FromDevice, FromHub};
 pub use twin::read_report;
 pub use username::{Username, UsernameError, is_device_id};
 pub use websocket::WEBSOCKET_PATH;
-
-/// The direct method that starts an update.
-pub const FIRMWARE_UPDATE: &str = "firmwareUpdate";
-
-/// The direct method that restarts a device.
-pub const REBOOT: &str = "reboot";

@@ -1,6 +1,8 @@
 //! Workers that end, and devices with a bug.
 
 use super::*;
+use crate::dialect::Message;
+use crate::mqtt::QoS;
 
 /// A dialect with a bug.
 #[derive(Clone)]
@@ -15,20 +17,36 @@ impl DeviceDialect for Buggy {
         panic!("a bug in a device")
     }
 
-    fn subscriptions(&self) -> Vec<crate::mqtt::SubscribeFilter> {
+    fn has_tokens(&self) -> bool {
+        false
+    }
+
+    fn subscriptions(&self, _: &str) -> Vec<crate::mqtt::SubscribeFilter> {
         Vec::new()
     }
 
-    fn read(&self, _: &crate::mqtt::Publish) -> Option<crate::dialect::ToDevice> {
+    fn read(&self, _: &str, _: &crate::mqtt::Publish) -> Option<crate::dialect::ToDevice> {
         None
     }
 
-    fn method_response(&self, _: &str, _: u16, _: Bytes) -> Packet {
-        Packet::Disconnect
+    fn method_response(&self, _: &str, _: &str, _: u16, payload: Bytes) -> Message {
+        Message::new(String::new(), QoS::AtMostOnce, payload)
     }
 
-    fn report(&self, _: &str, _: u16, _: Bytes) -> Packet {
-        Packet::Disconnect
+    fn report(&self, _: &str, _: &str, document: Bytes) -> Message {
+        Message::new(String::new(), QoS::AtMostOnce, document)
+    }
+
+    fn answers_reports(&self) -> bool {
+        true
+    }
+
+    fn telemetry(&self, _: &str, qos: QoS, payload: Bytes) -> Message {
+        Message::new(String::new(), qos, payload)
+    }
+
+    fn presence(&self, _: &str, _: bool) -> Option<Message> {
+        None
     }
 }
 

@@ -1,0 +1,111 @@
+//! What became of messages: of each kind how many were published, acknowledged, given up, and received by the driver.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageKind {
+    /// A method call, from the driver.
+    Request,
+    /// The answer to one.
+    Response,
+    /// Reported properties.
+    Report,
+    /// Whether a device is connected.
+    Presence,
+    /// Telemetry.
+    Telemetry,
+}
+
+impl MessageKind {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Request, Self::Response, Self::Report, Self::Presence, Self::Telemetry];
+
+    /// The name in results and thresholds.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+            Self::Report => "report",
+            Self::Presence => "presence",
+            Self::Telemetry => "telemetry",
+        }
+    }
+}
+
+/// What became of the messages of one kind. In the end `sent` is the sum of `acknowledged`, `lost` and `unconfirmed`; as long
+/// as some are under way it is more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MessageCounts {
+    /// Messages that were published, each once.
+    pub sent: u64,
+    /// Times that one of them was published again.
+    #[serde(default)]
+    pub resent: u64,
+    /// Those that the hub acknowledged: by PUBACK at QoS 1, PUBCOMP at QoS 2.
+    pub acknowledged: u64,
+    /// Those that were given up before any acknowledgement: whether they arrived is not known to who published them.
+    pub lost: u64,
+    /// Those at QoS 0, which nobody acknowledges.
+    #[serde(default)]
+    pub unconfirmed: u64,
+    /// Those that the driver received, each once.
+    #[serde(default)]
+    pub delivered: u64,
+    /// Times that it received one of them again.
+    #[serde(default)]
+    pub duplicates: u64,
+    /// Those that were acknowledged, or not acknowledged but not given up either (QoS 0), and that the driver never received.
+    #[serde(default)]
+    pub undelivered: u64,
+}
+
+impl MessageCounts {
+    /// Adds another part's.
+    pub const fn merge(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.resent += other.resent;
+        self.acknowledged += other.acknowledged;
+        self.lost += other.lost;
+        self.unconfirmed += other.unconfirmed;
+        self.delivered += other.delivered;
+        self.duplicates += other.duplicates;
+        self.undelivered += other.undelivered;
+    }
+
+    /// Those of which nothing is known yet; 0 in the end.
+    #[must_use]
+    pub const fn under_way(&self) -> i64 {
+        self.sent as i64 - (self.acknowledged + self.lost + self.unconfirmed) as i64
+    }
+}
+
+/// What became of messages, by what they say; a kind of which there were none is not there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Messages(pub BTreeMap<MessageKind, MessageCounts>);
+
+impl Messages {
+    /// Whether there were none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of a kind, to add to.
+    pub fn of(&mut self, kind: MessageKind) -> &mut MessageCounts {
+        self.0.entry(kind).or_default()
+    }
+
+    /// Adds another part's.
+    pub fn merge(&mut self, other: &Self) {
+        for (kind, counts) in &other.0 {
+            self.of(*kind).merge(counts);
+        }
+    }
+}
