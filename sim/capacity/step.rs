@@ -211,6 +211,7 @@ fn in_toml(settle: &Settle) -> String {
 pub fn settle(hub: &HubPlan, of: CapacityOf, devices: u32) -> Settle {
     let limits = match hub {
         HubPlan::Azure => return ELSEWHERE,
+        HubPlan::Mqtt(_) => return WARM_UP,
         other => other.limits(),
     };
     // How often one of what is counted draws on each.

@@ -74,7 +74,7 @@ impl PlanCommand {
     fn hub(&self, plan: &Plan) -> Result<Option<(Tier, u32)>, CommandError> {
         let own = match plan.hub {
             HubPlan::Embedded { tier, units, .. } => tier.map(|tier| (tier, units)),
-            HubPlan::Null { .. } | HubPlan::Azure => None,
+            HubPlan::Null { .. } | HubPlan::Azure | HubPlan::Mqtt(_) => None,
         };
         let (tier, units) = match (self.tier, self.units, own) {
             (Some(tier), units, _) => (tier, units.unwrap_or(1)),

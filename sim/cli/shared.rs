@@ -24,8 +24,8 @@ pub(super) struct DeviceOptions {
     /// Devices in the fleet (fleet.devices)
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     devices: Option<String>,
-    /// The hub: `embedded`, `azure` for the one that the environment names, or `null` for one that only acknowledges
-    /// (hub.kind)
+    /// The hub: `embedded`, `azure` for the one that the environment names, `null` for one that only acknowledges (hub.kind),
+    /// or the address of a plain MQTT broker, `mqtt://host:port`, `mqtts://...`, `ws://...`, `wss://...` (hub.url)
     #[arg(long, value_name = "HUB")]
     pub(super) hub: Option<String>,
     /// Set a value of the profile, e.g. `--set load.rate=200` (a TOML value or bare text); lists are reached into by number
@@ -106,7 +106,14 @@ impl DeviceOptions {
         last: &[Override],
     ) -> Result<Plan, CommandError> {
         let mut overrides = Override::from_environment(std::env::vars());
-        let own = [("--devices", "fleet.devices", &self.devices), ("--hub", "hub.kind", &self.hub)];
+        // An address is that of a plain broker.
+        let is_address = self.hub.as_ref().is_some_and(|hub| hub.contains("://"));
+        let (kind, url) = match is_address {
+            true => (Some("mqtt".to_owned()), self.hub.clone()),
+            false => (self.hub.clone(), None),
+        };
+        let own =
+            [("--devices", "fleet.devices", &self.devices), ("--hub", "hub.kind", &kind), ("--hub", "hub.url", &url)];
         for (flag, key, value) in own.iter().chain(more) {
             if let Some(value) = value {
                 overrides.push(Override::flag(flag, key, value));

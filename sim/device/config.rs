@@ -76,6 +76,8 @@ pub enum Transport {
     Tcp,
     /// TLS over TCP.
     Tls,
+    /// WebSocket over plain TCP.
+    Ws,
     /// WebSocket over TLS over TCP.
     Wss,
 }
@@ -85,6 +87,12 @@ impl Transport {
     #[must_use]
     pub const fn is_secure(self) -> bool {
         matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Whether it goes over WebSocket.
+    #[must_use]
+    pub const fn is_websocket(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
     }
 }
 

@@ -114,6 +114,39 @@ pub struct ObserveConfig {
     pub stage_deadline: Duration,
 }
 
+/// The connections of a driver that is an MQTT client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineConfig {
+    /// How many, in each shard.
+    pub connections: u32,
+    /// How they share what devices say.
+    pub share: LineShare,
+    /// Whether the broker keeps for them what it could not deliver, as long as a connection is lost.
+    pub keep_session: bool,
+}
+
+impl Default for LineConfig {
+    fn default() -> Self {
+        Self { connections: 1, share: LineShare::Auto, keep_session: false }
+    }
+}
+
+/// How several connections of a driver, and the drivers of several shards, share what devices say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineShare {
+    /// As suits: all messages where there is one connection in one shard; as a group where a single shard has several and
+    /// the broker has groups; else each connection subscribes to devices of its own.
+    #[default]
+    Auto,
+    /// Each connection gets everything.
+    All,
+    /// A shared subscription: each message goes to one of the connections.
+    Group,
+    /// Each connection subscribes to the topics of some devices, one by one.
+    Devices,
+}
+
 /// The means of observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -122,6 +155,8 @@ pub enum ObserveKind {
     Query,
     /// Every device that is updating, each in its turn.
     Poll,
+    /// Every report as the broker delivers it.
+    Subscribe,
 }
 
 impl std::fmt::Display for ObserveKind {
@@ -129,6 +164,7 @@ impl std::fmt::Display for ObserveKind {
         f.write_str(match self {
             Self::Query => "query",
             Self::Poll => "poll",
+            Self::Subscribe => "subscribe",
         })
     }
 }

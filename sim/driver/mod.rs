@@ -34,7 +34,7 @@ mod tests;
 
 pub use cleanup::{Cleaned, cleanup};
 pub use client::{Client, ClientError, RestSettings};
-pub use config::{DriverConfig, ObserveConfig, ObserveKind, Via};
+pub use config::{DriverConfig, LineConfig, LineShare, ObserveConfig, ObserveKind, Via};
 pub use driver::{Driver, DriverError, DriverPlan, Sample};
 pub use online::{GreetError, OnlineError, greet, wait_online};
 pub use phases::PhasePlan;

@@ -94,6 +94,8 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
                 let observer = match shared.config.observe.kind {
                     ObserveKind::Query => spawn_local(query::run(Rc::clone(&shared), at, cursor.get())),
                     ObserveKind::Poll => spawn_local(poll::run(Rc::clone(&shared))),
+                    // Whoever is told of everything does not look.
+                    ObserveKind::Subscribe => spawn_local(std::future::ready(())),
                 };
                 observers = vec![observer.abort_handle(), spawn_local(probe(Rc::clone(&shared))).abort_handle()];
             }

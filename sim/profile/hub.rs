@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::Problem;
 use super::reader::{Field, Section};
-use super::{limit, service};
+use super::{BrokerPlan, broker, limit, service};
 use crate::device::Transport;
 use crate::driver::Via;
 use crate::hub::{HubConfig, HubDelays, HubLimits, Tier};
@@ -48,6 +48,8 @@ pub enum HubPlan {
     /// An IoT hub that is already there. Its endpoints and keys come from the environment: they are no part of a
     /// plan.
     Azure,
+    /// A plain MQTT broker that is already there.
+    Mqtt(Box<BrokerPlan>),
 }
 
 impl HubPlan {
@@ -59,7 +61,7 @@ impl HubPlan {
                 tier.is_none() && throttle.is_empty() && service.is_none()
             }
             Self::Null { .. } => true,
-            Self::Azure => false,
+            Self::Azure | Self::Mqtt(_) => false,
         }
     }
 
@@ -71,7 +73,7 @@ impl HubPlan {
             Self::Embedded { tier, units, throttle, .. } => {
                 HubLimits::effective(tier.map(|tier| (tier, *units)), throttle)
             }
-            Self::Null { .. } | Self::Azure => None,
+            Self::Null { .. } | Self::Azure | Self::Mqtt(_) => None,
         }
     }
 
@@ -86,7 +88,16 @@ impl HubPlan {
     pub const fn instances(&self) -> Option<u32> {
         match self {
             Self::Embedded { instances, .. } | Self::Null { instances, .. } => *instances,
-            Self::Azure => None,
+            Self::Azure | Self::Mqtt(_) => None,
+        }
+    }
+
+    /// The broker, if it is one.
+    #[must_use]
+    pub fn broker(&self) -> Option<&BrokerPlan> {
+        match self {
+            Self::Mqtt(broker) => Some(broker),
+            _ => None,
         }
     }
 
@@ -95,7 +106,7 @@ impl HubPlan {
     pub const fn workers(&self) -> usize {
         match self {
             Self::Embedded { workers, .. } | Self::Null { workers, .. } => *workers,
-            Self::Azure => 0,
+            Self::Azure | Self::Mqtt(_) => 0,
         }
     }
 
@@ -124,7 +135,7 @@ impl HubPlan {
                 acknowledge_only: true,
                 ..HubConfig::default()
             }),
-            Self::Azure => None,
+            Self::Azure | Self::Mqtt(_) => None,
         }
     }
 }
@@ -134,18 +145,26 @@ enum Kind {
     Embedded,
     Null,
     Azure,
+    Mqtt,
 }
 
+/// The keys of `[hub]` that say something of a hub of ours.
+const OURS: [&str; 7] = ["instances", "workers", "tier", "units", "throttle", "service", "slow"];
+
 pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
-    let section = field.section(&["kind", "instances", "workers", "tier", "units", "throttle", "service", "slow"])?;
+    let section = field.section(&[&["kind"], &OURS[..], &broker::KEYS].concat())?;
     let kind = section.required("kind")?;
-    let text = kind.text()?;
-    if text == "mqtt" || text.contains("://") {
-        return Err(
-            kind.problem(format_args!("`{text}` is not supported yet: allowed are `embedded`, `azure` and `null`"))
-        );
+    if kind.text()?.contains("://") {
+        return Err(kind.problem("cannot be an address: take `kind = \"mqtt\"`, and `url` for the address"));
     }
-    let plan = match kind.choice(&[("embedded", Kind::Embedded), ("azure", Kind::Azure), ("null", Kind::Null)])? {
+    let kinds = [("embedded", Kind::Embedded), ("azure", Kind::Azure), ("null", Kind::Null), ("mqtt", Kind::Mqtt)];
+    let choice = kind.choice(&kinds)?;
+    if !matches!(choice, Kind::Mqtt) {
+        for key in broker::KEYS {
+            section.meaningless(key, &kind, "for a hub that is no plain broker (`kind = \"mqtt\"`)")?;
+        }
+    }
+    let plan = match choice {
         Kind::Embedded => {
             let instances = section.required("instances")?.automatic(1..=10_000_u32)?;
             let workers = section.required("workers")?.integer(1..=256_u32)? as usize;
@@ -165,13 +184,31 @@ pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
             HubPlan::Null { instances, workers }
         }
         Kind::Azure => {
-            for key in ["instances", "workers", "slow", "tier", "units", "throttle", "service"] {
-                section.meaningless(key, &kind, "for a hub that is not embedded")?;
-            }
+            not_ours(&section, &kind)?;
             HubPlan::Azure
+        }
+        Kind::Mqtt => {
+            not_ours(&section, &kind)?;
+            HubPlan::Mqtt(Box::new(broker::read(&section)?))
         }
     };
     Ok(plan)
+}
+
+/// Refuses what only a hub of ours can be told.
+fn not_ours(section: &Section<'_>, kind: &Field<'_>) -> Result<(), Problem> {
+    OURS.iter().try_for_each(|key| section.meaningless(key, kind, "for a hub that is not embedded"))
+}
+
+/// Refuses what a plain broker cannot be asked for.
+pub(super) fn suits_broker(root: &Section<'_>, via: Via) -> Result<(), Problem> {
+    if matches!(via, Via::Job { .. }) {
+        let load = root.required("load")?;
+        return Err(load.table_entry("via").unwrap_or(load).problem(
+            "cannot be `job` with `hub.kind = \"mqtt\"`: a plain broker has no jobs. Take `via = \"calls\"`",
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses what a hub that only acknowledges cannot be asked for.

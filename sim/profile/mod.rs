@@ -3,6 +3,7 @@
 //! A profile is a document laid over quickstart's, whose values are the defaults; overrides are laid over both. The
 //! sections are then read key by key, each in its own file, from values that know where they come from.
 
+mod broker;
 mod capacity;
 mod compare;
 mod document;
@@ -30,6 +31,7 @@ mod settle;
 mod tests;
 mod threshold;
 
+pub use broker::{BrokerPlan, BrokerTls, BrokerUrl};
 pub use compare::ComparePlan;
 pub use error::{Invalid, Place, ProfileError};
 pub use hub::HubPlan;

@@ -95,10 +95,17 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let seed = Seed(root.required("seed")?.integer(0..=u64::MAX)?);
     let hub = hub::read(&root.required("hub")?)?;
     let retries = retry::read(&root.required("retry")?)?;
-    let FleetSection { fleet, shards, max_descriptors } = fleet::read(&root.required("fleet")?, &retries)?;
+    let FleetSection { mut fleet, shards, max_descriptors } = fleet::read(&root.required("fleet")?, &retries)?;
+    if let Some(broker) = hub.broker() {
+        // The address says it, whatever the profile says for other hubs.
+        fleet.transport = broker.url.transport;
+    }
     let mut firmware = firmware::read(&root.required("firmware")?)?;
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
     let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
+    if hub.broker().is_some() {
+        hub::suits_broker(root, load.via)?;
+    }
     if matches!(hub, HubPlan::Null { .. }) {
         hub::suits_null(root, fleet.transport, load.via)?;
     }
@@ -109,7 +116,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         let why = "needs the embedded hub, which alone serves images: name the image's `url` and `sha256` instead";
         return Err(image.problem(format_args!("with `serve = true` {why}")));
     }
-    let observe = observe::read(&root.required("observe")?, &firmware.config)?;
+    let observe = observe::read(&root.required("observe")?, &firmware.config, &root.required("hub")?)?;
     if let Some(image) = &mut firmware.config.image {
         image::limit(image, observe.stage_deadline);
     }
@@ -191,7 +198,9 @@ impl Plan {
     /// The same plan for a hub that is there already.
     #[must_use]
     pub fn without_embedded_hub(mut self) -> Self {
-        self.hub = HubPlan::Azure;
+        if self.hub.is_ours() {
+            self.hub = HubPlan::Azure;
+        }
         self
     }
 
@@ -262,6 +271,7 @@ impl Plan {
             rates.push(match self.driver.observe.kind {
                 ObserveKind::Query => format!("{looks} queries/s"),
                 ObserveKind::Poll => format!("{looks} twin reads/s for each update in progress"),
+                ObserveKind::Subscribe => "every message to a subscriber".to_owned(),
             });
         }
         rates.extend(self.downloads_in_words());
@@ -293,10 +303,11 @@ impl Plan {
     /// The plan in a sentence.
     #[must_use]
     pub fn summary(&self) -> String {
-        let hub = match self.hub {
-            HubPlan::Embedded { .. } => "an embedded hub",
-            HubPlan::Null { .. } => "a null hub (acknowledges only)",
-            HubPlan::Azure => "the hub that the environment names",
+        let hub = match &self.hub {
+            HubPlan::Embedded { .. } => "an embedded hub".to_owned(),
+            HubPlan::Null { .. } => "a null hub (acknowledges only)".to_owned(),
+            HubPlan::Azure => "the hub that the environment names".to_owned(),
+            HubPlan::Mqtt(broker) => format!("the broker at {}", broker.url),
         };
         format!(
             "{} devices on {hub}, {}, {} faults, {} thresholds, about {} s",

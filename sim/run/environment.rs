@@ -4,8 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use super::address::Address;
 use crate::device::{Auth, FleetConfig, Transport};
-use crate::dialect::azure::{ConnectionString, Key};
-use crate::shard::{Credentials, Endpoints, HubProof, Roles};
+use crate::dialect::azure::{ConnectionString, Key, WEBSOCKET_PATH};
+use crate::shard::{BrokerSecrets, Credentials, Endpoints, HubProof, Roles};
 
 /// The service's connection string.
 pub const CONNECTION_STRING: &str = "IOTHUB_CONNECTION_STRING";
@@ -90,7 +90,7 @@ pub fn read(
     let mut endpoints = Endpoints {
         mqtt: None,
         tls: None,
-        websocket: false,
+        websocket: None,
         rest_authority: authority.clone().filter(|_| rest.starts_with("https://")),
         images: Some(rest.clone()),
         rest: Some(rest),
@@ -115,13 +115,13 @@ pub fn read(
         }
         mqtt = resolve(&address, said_by)?;
         endpoints.mqtt = mqtt.first().copied();
-        endpoints.websocket = transport == Transport::Wss;
+        endpoints.websocket = (transport == Transport::Wss).then(|| WEBSOCKET_PATH.to_owned());
         endpoints.tls = transport.is_secure().then_some(HubProof { host: address.host, authority });
         if fleet.devices_file.is_none() {
             devices = Some(fleet_key(&variable)?.into());
         }
     }
-    let credentials = Credentials { service: Some(service), devices };
+    let credentials = Credentials { service: Some(service), devices, broker: BrokerSecrets::default() };
     Ok(Elsewhere { endpoints, mqtt, rest: rest_addresses, credentials })
 }
 
@@ -162,6 +162,7 @@ const fn port(transport: Transport) -> u16 {
     match transport {
         Transport::Tcp => MQTT,
         Transport::Tls => MQTTS,
+        Transport::Ws => HTTP,
         Transport::Wss => HTTPS,
     }
 }
@@ -187,7 +188,7 @@ fn mqtt_address(text: &str, transport: Transport) -> Result<(Address, Transport)
 }
 
 /// Every address behind a name.
-fn resolve(address: &Address, variable: &'static str) -> Result<Vec<SocketAddr>, EnvironmentError> {
+pub(super) fn resolve(address: &Address, variable: &'static str) -> Result<Vec<SocketAddr>, EnvironmentError> {
     let unusable = |why: &dyn std::fmt::Display| EnvironmentError::Unusable {
         variable,
         why: format!("`{}` cannot be resolved ({why}); name a host that this machine knows", address.host),
@@ -197,7 +198,6 @@ fn resolve(address: &Address, variable: &'static str) -> Result<Vec<SocketAddr>,
     if found.is_empty() { Err(unusable(&"it has no address")) } else { Ok(found) }
 }
 
-/// Certificates in PEM, from the text itself or from the file that it names.
 /// The certificates that `variable` says: the text itself, or a file with it.
 pub(super) fn authority(variable: &'static str, text: &str) -> Result<String, EnvironmentError> {
     if text.trim_start().starts_with("-----BEGIN") {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dialect::azure::{ConnectionString, Key};
+use crate::dialect::azure::{ConnectionString, Key, WEBSOCKET_PATH};
 use crate::hub::{Hub, HubConfig, HubError, HubIdentity};
-use crate::shard::{Credentials, Endpoints, HubProof};
+use crate::shard::{BrokerSecrets, Credentials, Endpoints, HubProof};
 
 /// Where a hub listens, and what opens it. It travels through pipes that only parent and child hold.
 #[derive(Serialize, Deserialize)]
@@ -63,7 +63,7 @@ impl Listening {
         let endpoints = Endpoints {
             mqtt: secure.or(self.mqtt),
             tls: secure.zip(self.authority).map(proof),
-            websocket: self.mqtts.is_none() && self.https.is_some(),
+            websocket: (self.mqtts.is_none() && self.https.is_some()).then(|| WEBSOCKET_PATH.to_owned()),
             rest: self.http.map(|address| format!("http://{address}")),
             rest_authority: None,
             images: match (self.https, self.http) {
@@ -72,6 +72,8 @@ impl Listening {
             },
             host: service.host.clone(),
         };
-        Ok((endpoints, Credentials { service: Some(service), devices: Some(fleet_key.into()) }))
+        let credentials =
+            Credentials { service: Some(service), devices: Some(fleet_key.into()), broker: BrokerSecrets::default() };
+        Ok((endpoints, credentials))
     }
 }

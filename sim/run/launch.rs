@@ -20,7 +20,7 @@ use super::rate::schedule_spans;
 use super::rollout::Rollout;
 use super::tally::Tally;
 use super::thresholds::Watch;
-use super::{devices_file, doctor, environment, images};
+use super::{broker, devices_file, doctor, environment, images};
 use crate::measure::Usage;
 use crate::policy::{DeviceIds, HubFault, ReportFormat};
 use crate::profile::HubPlan;
@@ -44,9 +44,10 @@ pub(super) async fn launch(
     let plan = &options.plan;
     preflight::faults(plan)?;
     let placement = preflight::placement(plan, options.roles, options.program.is_none())?;
-    let mut elsewhere = match plan.hub {
+    let mut elsewhere = match &plan.hub {
         HubPlan::Embedded { .. } | HubPlan::Null { .. } => None,
         HubPlan::Azure => Some(environment::read(options.roles, &plan.fleet, |name| std::env::var(name).ok())?),
+        HubPlan::Mqtt(broker) => Some(broker::read(plan, broker, |name| std::env::var(name).ok())?),
     };
     let mut ids = DeviceIds::new(plan.fleet.id_prefix.as_str());
     let mut warning = None;

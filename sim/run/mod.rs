@@ -5,6 +5,7 @@
 
 mod address;
 mod assemble;
+mod broker;
 mod carrier;
 mod checks;
 mod child;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::wire;
 use crate::device::Transport;
 use crate::dialect::azure::{ConnectionString, DeviceSecrets};
+use crate::dialect::plain::Password;
 use crate::measure::{Gauges, Measurements, TraceEvent, Usage};
 use crate::policy::{DeviceIds, DeviceRange};
 use crate::profile::Plan;
@@ -133,8 +134,8 @@ pub struct Endpoints {
     pub mqtt: Option<SocketAddr>,
     /// By what the hub proves itself, if devices speak TLS with it; `None` for plain TCP.
     pub tls: Option<HubProof>,
-    /// Whether MQTT goes over WebSocket.
-    pub websocket: bool,
+    /// Where a WebSocket is asked for, if MQTT goes over that.
+    pub websocket: Option<String>,
     /// Base URL of the REST interface; `None` if nothing is to be asked of it.
     pub rest: Option<String>,
     /// The certificates of those who may have signed that of the REST interface, in PEM; `None` for those whom this
@@ -150,10 +151,11 @@ impl Endpoints {
     /// What MQTT goes over.
     #[must_use]
     pub const fn transport(&self) -> Transport {
-        match (&self.tls, self.websocket) {
-            (Some(_), true) => Transport::Wss,
-            (Some(_), false) => Transport::Tls,
-            (None, _) => Transport::Tcp,
+        match (&self.tls, &self.websocket) {
+            (Some(_), Some(_)) => Transport::Wss,
+            (Some(_), None) => Transport::Tls,
+            (None, Some(_)) => Transport::Ws,
+            (None, None) => Transport::Tcp,
         }
     }
 }
@@ -174,6 +176,19 @@ pub struct Credentials {
     pub service: Option<ConnectionString>,
     /// The devices'; needed by a fleet.
     pub devices: Option<DeviceSecrets>,
+    /// Those of a plain broker.
+    pub broker: BrokerSecrets,
+}
+
+/// What opens a plain broker, where it asks for anything.
+#[derive(Debug, Clone, Default)]
+pub struct BrokerSecrets {
+    /// The devices' password.
+    pub devices: Option<Password>,
+    /// The driver's.
+    pub driver: Option<Password>,
+    /// A certificate and the key to it, in PEM, for driver and devices.
+    pub client: Option<(String, Password)>,
 }
 
 /// Why a run stops.
@@ -301,7 +316,7 @@ mod tests {
                 endpoints: Endpoints {
                     mqtt: None,
                     tls: Some(HubProof { host: "h".into(), authority: Some("PEM".into()) }),
-                    websocket: true,
+                    websocket: Some("/path".into()),
                     rest: Some("http://h".into()),
                     rest_authority: None,
                     images: None,
@@ -311,6 +326,7 @@ mod tests {
                 credentials: Credentials {
                     service: Some(ConnectionString::parse(service).unwrap()),
                     devices: Some(Key::from_bytes([7; 32]).into()),
+                    broker: BrokerSecrets { driver: Some(Password::new("p".into())), ..BrokerSecrets::default() },
                 },
                 run_id: "r".to_owned(),
                 trace: Some(5),
@@ -322,6 +338,7 @@ mod tests {
                 (assignment.plan, assignment.range, assignment.endpoints)
             );
             assert_eq!(arrived.credentials.service.as_ref().map(ConnectionString::reveal).as_deref(), Some(service));
+            assert_eq!(arrived.credentials.broker.driver, assignment.credentials.broker.driver);
             let key = |credentials: Credentials| credentials.devices.and_then(|devices| devices.key(5, "a"));
             assert_eq!(key(arrived.credentials), key(assignment.credentials));
         }

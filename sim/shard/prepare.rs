@@ -8,16 +8,14 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::identities;
 use super::message::{Assignment, FromShard, HubProof, ImageOffer, Progress, ToShard};
 use super::serve::{LOOK, Word, Work, in_words};
+use super::{dialects, identities};
 use crate::device::{Fleet, FleetPlan, ImageSource, ImageUrl};
-use crate::dialect::azure::{AzureDevice, WEBSOCKET_PATH};
 use crate::driver::{self, OnlineError};
 use crate::measure::Gauges;
-use crate::mqtt::{ClientTls, WebSocketClient};
+use crate::mqtt::{ClientIdentity, ClientTls, WebSocketClient};
 use crate::policy::ConnectPace;
-use crate::profile::HubPlan;
 
 /// What devices get beyond the connect ramp to come online.
 const CONNECT_GRACE: Duration = Duration::from_secs(60);
@@ -62,7 +60,7 @@ impl Work {
     /// Whether the hub's REST side is there; an embedded hub has been seen to be.
     async fn greet(&self) -> Result<(), String> {
         match &self.rest {
-            Some(rest) if self.assignment.plan.hub == HubPlan::Azure => driver::greet(rest).await.map_err(in_words),
+            Some(rest) if !self.assignment.plan.hub.is_ours() => driver::greet(rest).await.map_err(in_words),
             _ => Ok(()),
         }
     }
@@ -90,14 +88,11 @@ impl Work {
 
     fn start_fleet(&self) -> Result<Fleet, String> {
         let Assignment { plan, range, endpoints, credentials, image, .. } = &self.assignment;
-        let (Some(hub), Some(secrets)) = (endpoints.mqtt, &credentials.devices) else {
-            return Err("a fleet needs the hub's MQTT address and the devices' keys".to_owned());
-        };
+        let hub = endpoints.mqtt.ok_or("a fleet needs the hub's MQTT address")?;
         let resumption = plan.fleet.tls_resumption;
-        let tls = endpoints.tls.as_ref().map(|proof| client_tls(proof, resumption)).transpose()?;
-        let websocket = endpoints.websocket.then(|| WebSocketClient::new(&endpoints.host, WEBSOCKET_PATH));
-        // The profile holds it below 1,178 s.
-        let keep_alive = u16::try_from(plan.fleet.keep_alive.as_secs()).unwrap_or(u16::MAX);
+        let tls = tls(&self.assignment, resumption)?;
+        let secrets = credentials.devices.as_ref();
+        let websocket = endpoints.websocket.as_ref().map(|path| WebSocketClient::new(&endpoints.host, path));
         Fleet::start(FleetPlan {
             config: plan.fleet.clone(),
             firmware: plan.firmware.clone(),
@@ -107,10 +102,10 @@ impl Work {
             ids: self.ids.clone(),
             hub,
             tls,
-            identities: identities::read(*range, secrets)?,
+            identities: secrets.map_or(Ok(None), |secrets| identities::read(*range, secrets))?,
             websocket,
             images: image.as_ref().map(image_source).transpose()?,
-            dialect: AzureDevice::new(&endpoints.host, secrets.clone(), keep_alive),
+            dialect: dialects::of_devices(&self.assignment)?,
             clock: self.clock,
             truth: self.truth.clone(),
             tracer: self.tracer.clone(),
@@ -167,6 +162,19 @@ impl Work {
         let reasons: Vec<String> = failures.into_iter().map(|failure| failure.text).collect();
         format!("none of {devices} devices came online: {}", reasons.join("; "))
     }
+}
+
+/// How TLS is spoken with the hub of `assignment`, if it is: with what all clients of it show, where they show the same.
+pub(super) fn tls(assignment: &Assignment, resumption: bool) -> Result<Option<ClientTls>, String> {
+    let Some(proof) = &assignment.endpoints.tls else { return Ok(None) };
+    let tls = client_tls(proof, resumption)?;
+    Ok(Some(match &assignment.credentials.broker.client {
+        Some((certificate, key)) => {
+            let identity = ClientIdentity::from_pem(certificate, key.reveal());
+            tls.presenting(&identity.map_err(|error| format!("hub.tls.certificate and private_key: {error}"))?)
+        }
+        None => tls,
+    }))
 }
 
 /// How devices check the hub's certificate.

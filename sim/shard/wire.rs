@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::message::Credentials;
+use super::message::{BrokerSecrets, Credentials};
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
+use crate::dialect::plain::Password;
 use crate::measure::{
     Census, Counters, Events, FaultCounts, Invariants, Judged, LoopLag, Measurements, Messages, OffDiagonal, PhaseData,
     RetryCounts, RetryTally, SeriesData, Settled, WaveCount,
@@ -239,6 +240,34 @@ fn named<E: serde::de::Error>(name: &str) -> Result<Series, E> {
 struct Revealed {
     service: Option<String>,
     devices: Option<RevealedDevices>,
+    broker: RevealedBroker,
+}
+
+/// The same of a plain broker.
+#[derive(Serialize, Deserialize)]
+struct RevealedBroker {
+    devices: Option<String>,
+    driver: Option<String>,
+    client: Option<(String, String)>,
+}
+
+impl RevealedBroker {
+    fn of(secrets: &BrokerSecrets) -> Self {
+        let text = |password: &Password| password.reveal().to_owned();
+        Self {
+            devices: secrets.devices.as_ref().map(text),
+            driver: secrets.driver.as_ref().map(text),
+            client: secrets.client.as_ref().map(|(certificate, key)| (certificate.clone(), text(key))),
+        }
+    }
+
+    fn hide(self) -> BrokerSecrets {
+        BrokerSecrets {
+            devices: self.devices.map(Password::new),
+            driver: self.driver.map(Password::new),
+            client: self.client.map(|(certificate, key)| (certificate, Password::new(key))),
+        }
+    }
 }
 
 /// The same of devices: keys in base64, each numbered list with the number of its first.
@@ -284,24 +313,26 @@ impl RevealedDevices {
 /// For `#[serde(with)]`: credentials.
 pub(super) mod credentials {
     use super::{
-        ConnectionString, Credentials, Deserialize, Deserializer, Revealed, RevealedDevices, Serialize, Serializer,
+        ConnectionString, Credentials, Deserialize, Deserializer, Revealed, RevealedBroker, RevealedDevices, Serialize,
+        Serializer,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Credentials, serializer: S) -> Result<S::Ok, S::Error> {
         Revealed {
             service: from.service.as_ref().map(ConnectionString::reveal),
             devices: from.devices.as_ref().map(RevealedDevices::of),
+            broker: RevealedBroker::of(&from.broker),
         }
         .serialize(serializer)
     }
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Credentials, D::Error> {
         use serde::de::Error as _;
-        let Revealed { service, devices } = Revealed::deserialize(deserializer)?;
+        let Revealed { service, devices, broker } = Revealed::deserialize(deserializer)?;
         // Neither error quotes the text.
         let service = service.map(|text| ConnectionString::parse(&text)).transpose().map_err(D::Error::custom)?;
         let devices = devices.map(RevealedDevices::hide).transpose().map_err(D::Error::custom)?;
-        Ok(Credentials { service, devices })
+        Ok(Credentials { service, devices, broker: broker.hide() })
     }
 }
 
