@@ -1,6 +1,5 @@
 //! Opening a device's connection, TLS and WebSocket included, and why it could not be opened.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -9,11 +8,11 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::event::Input;
 use super::workers::Worker;
-use crate::mqtt::{self, Connection, ConnectionError, OpenError, TlsError, WebSocketError};
+use crate::mqtt::{Connection, ConnectionError, OpenError};
 use crate::time::Nanos;
 
 /// How long TCP, TLS and WebSocket may take to connect, all together; the kernel alone would try for two minutes.
@@ -43,23 +42,11 @@ pub(super) async fn try_open<D>(
     until: Instant,
     again: bool,
 ) -> Result<Connection, ConnectionError> {
-    let connect = mqtt::connect_from(worker.sources.of(device), worker.hub);
-    let stream = timeout_at(until, connect).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    let mut connection = match &worker.tls {
-        Some(tls) => match worker.identities.as_ref().and_then(|identities| identities.of(device)) {
-            Some(identity) => Connection::client(stream, &tls.presenting(&identity), again)?,
-            None => Connection::client(stream, tls, again)?,
-        },
-        None => Connection::new(stream),
-    };
-    let handshake = poll_fn(|cx| connection.poll_handshake(cx, &mut worker.handshakes.borrow_mut()));
-    timeout_at(until, handshake).await.map_err(|_| TlsError::TimedOut)??;
-    if let Some(websocket) = &worker.websocket {
-        let upgrade = connection.ask_for_websocket(&mut worker.handshakes.borrow_mut(), websocket)?;
-        let opened = poll_fn(|cx| connection.poll_upgrade(cx, &mut worker.handshakes.borrow_mut(), &upgrade));
-        timeout_at(until, opened).await.map_err(|_| WebSocketError::NoUpgrade("the answer took too long"))??;
-    }
-    Ok(connection)
+    let identity = worker.identities.as_ref().and_then(|identities| identities.of(device));
+    let own = identity.and_then(|identity| Some(worker.tls.as_ref()?.presenting(&identity)));
+    let tls = own.as_ref().or(worker.tls.as_ref()).map(|tls| (tls, again));
+    let source = worker.sources.of(device);
+    Connection::open(source, worker.hub, tls, worker.websocket.as_ref(), &worker.handshakes, until).await
 }
 
 /// What the session is told of an attempt that failed.

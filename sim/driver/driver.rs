@@ -5,9 +5,11 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::client::{Client, ClientError, RestSettings};
+use super::broker::LineError;
+use super::client::ClientError;
 use super::config::DriverConfig;
 use super::phases::PhasePlan;
+use super::service::{Service, ServiceSettings};
 use super::workers;
 use crate::measure::{Gauges, Measurements, Tracer, Truth};
 use crate::policy::{DeviceIds, DeviceRange, Diagonal, Outcome};
@@ -32,8 +34,8 @@ pub struct DriverPlan {
     pub ids: DeviceIds,
     /// Names this run: update `n` has the id `{run_id}-{n}`, which no other run may use.
     pub run_id: String,
-    /// The hub's REST side.
-    pub rest: RestSettings,
+    /// By what devices are reached.
+    pub service: ServiceSettings,
     /// The process's clock; the same that the fleet has, if there is a fleet.
     pub clock: Clock,
     /// What the devices did, where they run in this process. A call without an id is looked up there under an empty
@@ -58,6 +60,9 @@ pub enum DriverError {
     /// The hub's address is unusable.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A broker that does not let the driver in.
+    #[error(transparent)]
+    Line(#[from] LineError),
     /// The first look at the twins failed.
     #[error("cannot read the devices' twins: {0}")]
     Prime(String),
@@ -86,8 +91,12 @@ pub struct Sample {
 /// What the thread is told.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Take the first look.
-    Prime(oneshot::Sender<Result<(), DriverError>>),
+    /// Open what has to be open before devices come.
+    Open(oneshot::Sender<Result<(), DriverError>>),
+    /// Take the first look; so many devices are known to be connected.
+    Prime(u32, oneshot::Sender<Result<(), DriverError>>),
+    /// Wait for what is on its way.
+    Settle(oneshot::Sender<Sample>),
     /// Start the load.
     StartAt(Nanos),
     /// Release a further wave.
@@ -112,20 +121,39 @@ impl Driver {
     /// # Errors
     /// The hub's address is unusable, or there can be no thread.
     pub fn start(plan: DriverPlan) -> Result<Self, DriverError> {
-        let client = Client::new(&plan.rest, plan.clock)?;
+        let service = Service::new(&plan.service, plan.range, &plan.run_id, plan.clock)?;
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (sender, finished) = watch::channel(false);
-        let thread = workers::spawn(plan, client, inbox, sender).map_err(DriverError::Thread)?;
+        let thread = workers::spawn(plan, service, inbox, sender).map_err(DriverError::Thread)?;
         Ok(Self { commands: Some(commands), finished, thread: Some(thread) })
     }
 
+    /// Opens what has to be open before devices come: the lines to a broker, which tell of them as they come. Over REST
+    /// there is nothing to open.
+    ///
+    /// # Errors
+    /// The broker cannot be reached, or does not let the driver in.
+    pub async fn open(&self) -> Result<(), DriverError> {
+        self.ask(Command::Open).await?
+    }
+
     /// Takes the first look at all twins: what they show now belongs to no update of this run. A driver that is not
-    /// primed takes every device for a new one.
+    /// primed takes every device for a new one. Where devices tell of themselves, this waits until the driver has heard of
+    /// as many as are `connected`, or of no more for a while.
     ///
     /// # Errors
     /// The hub does not answer, or not with twins.
-    pub async fn prime(&self) -> Result<(), DriverError> {
-        self.ask(Command::Prime).await?
+    pub async fn prime(&self, connected: u32) -> Result<(), DriverError> {
+        self.ask(|reply| Command::Prime(connected, reply)).await?
+    }
+
+    /// Waits until what devices have published has arrived, or no more comes; to be called once they publish no more. Hands
+    /// over what was measured since the last sample, with what never arrived.
+    ///
+    /// # Errors
+    /// The driver's thread has ended.
+    pub async fn settle(&self) -> Result<Sample, DriverError> {
+        self.ask(Command::Settle).await
     }
 
     /// Starts the load at `at`. Only the first start counts.

@@ -50,7 +50,7 @@ impl Shared {
         loop {
             attempts += 1;
             let sent = self.clock.now();
-            let answer = match self.client.send(request.clone(), READ_LIMIT).await {
+            let answer = match self.send(request.clone(), READ_LIMIT).await {
                 Ok(response) if response.status == 200 => return Ok(()),
                 // An earlier attempt got through, and its answer was lost.
                 Ok(response) if attempts > 1 && jobs::is_there_already(&response) => return Ok(()),

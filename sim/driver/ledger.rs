@@ -189,6 +189,12 @@ impl Ledger {
         Ok(())
     }
 
+    /// A device says whether it is connected.
+    pub(super) fn present(&mut self, device: u32, online: bool) {
+        // No version is older than every other.
+        self.board.glance(device, Some(online), 0, None);
+    }
+
     /// The observer received `report` at `now`.
     pub(super) fn look(&mut self, now: Nanos, report: &TwinReport) {
         let Some(device) = self.ids.device(&report.device_id) else { return };

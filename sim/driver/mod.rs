@@ -2,6 +2,7 @@
 
 mod answer;
 mod board;
+mod broker;
 mod cleanup;
 mod client;
 mod config;
@@ -22,6 +23,7 @@ mod query;
 mod registry;
 mod schedule;
 mod scribe;
+mod service;
 mod shared;
 mod sighting;
 mod update;
@@ -32,6 +34,7 @@ mod scripted;
 #[cfg(test)]
 mod tests;
 
+pub use broker::{BrokerSettings, LineError};
 pub use cleanup::{Cleaned, cleanup};
 pub use client::{Client, ClientError, RestSettings};
 pub use config::{DriverConfig, LineConfig, LineShare, ObserveConfig, ObserveKind, Via};
@@ -40,3 +43,4 @@ pub use online::{GreetError, OnlineError, greet, wait_online};
 pub use phases::PhasePlan;
 pub use provision::{Provisioned, provision};
 pub use registry::{Enrol, RegistryError, RegistryProgress, Roll};
+pub use service::ServiceSettings;

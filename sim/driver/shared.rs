@@ -2,20 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::{Notify, Semaphore};
 
+use super::broker::Broker;
 use super::client::{Client, ClientError};
 use super::config::DriverConfig;
 use super::ledger::Ledger;
 use super::part::Action;
+use super::service::Service;
 use super::sighting::UpdateIds;
 use crate::dialect::azure::ServiceError;
 use crate::dialect::azure::rest::{self, MethodCall};
 use crate::dialect::{FIRMWARE_UPDATE, MethodAnswer, TwinReport};
-use crate::measure::TraceEvent;
+use crate::measure::{MessageCounts, MessageKind, TraceEvent, Truth};
 use crate::policy::{DeviceIds, DeviceRange};
 use crate::random::Seed;
 use crate::time::{Clock, Nanos};
@@ -32,7 +35,9 @@ const MARGIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) ledger: RefCell<Ledger>,
-    pub(super) client: Client,
+    pub(super) service: Service,
+    /// What the devices did, where that is known.
+    pub(super) truth: Option<Arc<Truth>>,
     pub(super) clock: Clock,
     pub(super) config: DriverConfig,
     pub(super) ids: DeviceIds,
@@ -122,14 +127,26 @@ impl Shared {
     /// Calls `firmwareUpdate` on `device`.
     async fn call(self: Rc<Self>, device: u32) {
         let number = self.ledger.borrow().number(device);
-        let request = rest::invoke_method(&self.ids.id(device), &self.method_call(number));
-        let limit = self.config.response_timeout + self.config.connect_timeout + MARGIN;
-        if !self.apply(|ledger| ledger.sent(self.clock.now(), device)) {
-            return;
-        }
-        let answer = match self.client.send(request, limit).await {
-            Ok(response) => rest::method_answer(&response),
-            Err(error) => unanswered(error),
+        let answer = match &self.service {
+            Service::Rest(client) => {
+                let request = rest::invoke_method(&self.ids.id(device), &self.method_call(number));
+                let limit = self.config.response_timeout + self.config.connect_timeout + MARGIN;
+                if !self.apply(|ledger| ledger.sent(self.clock.now(), device)) {
+                    return;
+                }
+                match client.send(request, limit).await {
+                    Ok(response) => rest::method_answer(&response),
+                    Err(error) => unanswered(error),
+                }
+            }
+            Service::Broker(broker) => {
+                // Texts cannot fail to become JSON.
+                let payload = serde_json::to_vec(&self.payload(number)).unwrap_or_default();
+                if !self.apply(|ledger| ledger.sent(self.clock.now(), device)) {
+                    return;
+                }
+                broker.call(&self, device, payload).await
+            }
         };
         let now = self.clock.now();
         self.apply(|ledger| ledger.answered(now, device, &answer));
@@ -137,14 +154,44 @@ impl Shared {
 
     /// The call for update `number`: the tutorial's payload, and what this run adds to it.
     pub(super) fn method_call(&self, number: Option<u64>) -> MethodCall<Payload<'_>> {
+        MethodCall {
+            method_name: FIRMWARE_UPDATE.to_owned(),
+            payload: self.payload(number),
+            response_timeout_in_seconds: self.config.response_timeout.as_secs(),
+            connect_timeout_in_seconds: self.config.connect_timeout.as_secs(),
+        }
+    }
+
+    fn payload(&self, number: Option<u64>) -> Payload<'_> {
         let update_id = self.update_ids.as_ref().and_then(|ids| Some(ids.id(number?)));
         let DriverConfig { package_uri: fw_package_uri, package_check, version, .. } = &self.config;
         let (fw_package_check_value, fw_version) = (package_check.as_deref(), version.as_deref());
-        MethodCall {
-            method_name: FIRMWARE_UPDATE.to_owned(),
-            payload: Payload { fw_package_uri, fw_package_check_value, update_id, fw_version },
-            response_timeout_in_seconds: self.config.response_timeout.as_secs(),
-            connect_timeout_in_seconds: self.config.connect_timeout.as_secs(),
+        Payload { fw_package_uri, fw_package_check_value, update_id, fw_version }
+    }
+
+    /// The broker, if devices are reached over one.
+    pub(super) fn broker(&self) -> Option<&Broker> {
+        match &self.service {
+            Service::Broker(broker) => Some(broker),
+            Service::Rest(_) => None,
+        }
+    }
+
+    /// Counts what became of messages.
+    pub(super) fn messages(&self, kind: MessageKind, count: impl FnOnce(&mut MessageCounts)) {
+        count(self.ledger.borrow_mut().scribe().recorder().messages(kind));
+    }
+
+    /// A broker took so long to answer the line of this name, behind all that it had to deliver over it.
+    pub(super) fn line_lag(&self, name: &str, lag: Duration) {
+        let _ = (name, lag);
+    }
+
+    /// Sends a request to the hub's REST side.
+    pub(super) async fn send(&self, request: rest::Request, limit: Duration) -> Result<rest::Response, ClientError> {
+        match &self.service {
+            Service::Rest(client) => client.send(request, limit).await,
+            Service::Broker(_) => Err(ClientError::Address("a plain broker has none")),
         }
     }
 
@@ -160,6 +207,9 @@ impl Shared {
 
     /// Reads the twin of `device`; `None` if that fails, which is counted.
     pub(super) async fn twin(&self, device: u32) -> Option<TwinReport> {
+        if let Some(broker) = self.broker() {
+            return broker.twin(device, &self.ids);
+        }
         let response = self.observe(rest::get_twin(&self.ids.id(device))).await.ok()?;
         let now = self.clock.now();
         if self.ledger.borrow_mut().scribe().follows(device) {
@@ -177,7 +227,10 @@ impl Shared {
 
     /// Sends one of the observer's own requests and counts how it went.
     pub(super) async fn observe(&self, request: rest::Request) -> Result<rest::Response, ReadError> {
-        let answer = fetch(&self.client, request).await;
+        let answer = match &self.service {
+            Service::Rest(client) => fetch(client, request).await,
+            Service::Broker(_) => self.send(request, READ_LIMIT).await.map_err(ReadError::Client),
+        };
         let mut ledger = self.ledger.borrow_mut();
         let counters = ledger.scribe().recorder().counters();
         counters.observer_requests += 1;

@@ -48,7 +48,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
         range: DeviceRange { start: 0, end: devices },
         ids: DeviceIds::new("sim-"),
         run_id: "run".to_owned(),
-        rest,
+        service: ServiceSettings::Rest(rest),
         clock: Clock::start(),
         truth: None,
         diagonal: Diagonal::default(),
@@ -64,7 +64,7 @@ async fn play(plan: DriverPlan) -> Measurements {
     let clock = plan.clock;
     let driver = Driver::start(plan).unwrap();
     let run = async {
-        driver.prime().await.unwrap();
+        driver.prime(0).await.unwrap();
         driver.start_at(clock.now()).await.unwrap();
         driver.finished().await.unwrap();
         driver.stop(Outcome::Aborted).await.unwrap()
@@ -236,7 +236,7 @@ async fn a_hub_that_is_gone_ends_every_update_and_nothing_hangs() {
     drop(hub);
     let clock = Clock::start();
     let driver = Driver::start(DriverPlan { clock, ..plan(settings(&url), 10) }).unwrap();
-    let error = driver.prime().await.unwrap_err().to_string();
+    let error = driver.prime(0).await.unwrap_err().to_string();
     assert!(error.contains(&url["http://".len()..]), "{error}");
     driver.start_at(clock.now()).await.unwrap();
     driver.finished().await.unwrap();
@@ -253,7 +253,7 @@ async fn a_stop_ends_what_is_left_and_a_range_without_devices_is_finished() {
     })
     .await;
     let driver = Driver::start(plan(hub.settings(), 10)).unwrap();
-    driver.prime().await.unwrap();
+    driver.prime(0).await.unwrap();
     assert!(!driver.is_finished());
     let sample = driver.stop(Outcome::Aborted).await.unwrap();
     assert_eq!(sample.measurements.census.details[&Outcome::Aborted]["not_called"], 10);

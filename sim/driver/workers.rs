@@ -10,7 +10,6 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, spawn_local};
 
-use super::client::Client;
 use super::config::ObserveKind;
 use super::driver::{Command, DriverError, DriverPlan, Sample};
 use super::event::Rules;
@@ -18,6 +17,7 @@ use super::ledger::Ledger;
 use super::part::Part;
 use super::query::Cursor;
 use super::scribe::{Scribe, Sources};
+use super::service::Service;
 use super::shared::Shared;
 use super::sighting::UpdateIds;
 use super::{poll, query};
@@ -29,11 +29,13 @@ use crate::time::Nanos;
 const NAME: &str = "driver";
 /// How often the event loop's lateness is measured.
 const PROBE: Duration = Duration::from_millis(50);
+/// How long lines may take to say good-bye.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Starts the thread. It ends when `inbox` is closed.
 pub(super) fn spawn(
     plan: DriverPlan,
-    client: Client,
+    service: Service,
     inbox: mpsc::Receiver<Command>,
     finished: watch::Sender<bool>,
 ) -> io::Result<JoinHandle<()>> {
@@ -47,7 +49,7 @@ pub(super) fn spawn(
         drop(tell);
         // All work is in tasks of the runtime: to wake the future that it blocks on (as a `LocalSet` would be) costs
         // two system calls each time.
-        let work = runtime.spawn_local(work(plan, client, inbox, finished));
+        let work = runtime.spawn_local(work(plan, service, inbox, finished));
         let _ = runtime.block_on(work);
         // A name that is still being looked up must not hold up the end.
         runtime.shutdown_background();
@@ -55,8 +57,8 @@ pub(super) fn spawn(
     made.recv().map_or(Ok(thread), Err)
 }
 
-async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Command>, finished: watch::Sender<bool>) {
-    let shared = Rc::new(share(plan, client, finished));
+async fn work(plan: DriverPlan, service: Service, mut inbox: mpsc::Receiver<Command>, finished: watch::Sender<bool>) {
+    let shared = Rc::new(share(plan, service, finished));
     // A range without devices is finished before it starts.
     shared.apply(|_| ());
     let cursor = Rc::new(Cell::new(Cursor::default()));
@@ -74,8 +76,43 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
             }
         };
         match command {
-            None => return,
-            Some(Command::Prime(reply)) => {
+            None => {
+                if let Some(broker) = shared.broker() {
+                    // A broker that does not answer is not waited for.
+                    let _ = tokio::time::timeout(FAREWELL, broker.close()).await;
+                }
+                return;
+            }
+            Some(Command::Open(reply)) => {
+                let shared = Rc::clone(&shared);
+                spawn_local(async move {
+                    let opened = match shared.broker() {
+                        Some(broker) => broker.open(&shared).await.map_err(DriverError::Line),
+                        None => Ok(()),
+                    };
+                    // Whoever asked may be gone.
+                    let _ = reply.send(opened);
+                });
+            }
+            Some(Command::Settle(reply)) => {
+                let shared = Rc::clone(&shared);
+                spawn_local(async move {
+                    if let Some(broker) = shared.broker() {
+                        broker.settle(&shared).await;
+                    }
+                    hand_over(&shared, reply);
+                });
+            }
+            Some(Command::Prime(connected, reply)) if shared.broker().is_some() => {
+                let shared = Rc::clone(&shared);
+                spawn_local(async move {
+                    if let Some(broker) = shared.broker() {
+                        broker.hear_of(&shared, connected).await;
+                    }
+                    let _ = reply.send(Ok(()));
+                });
+            }
+            Some(Command::Prime(_, reply)) => {
                 let (shared, cursor) = (Rc::clone(&shared), Rc::clone(&cursor));
                 spawn_local(async move {
                     let mut first = cursor.get();
@@ -112,7 +149,7 @@ async fn work(plan: DriverPlan, client: Client, mut inbox: mpsc::Receiver<Comman
     }
 }
 
-fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Shared {
+fn share(plan: DriverPlan, service: Service, finished: watch::Sender<bool>) -> Shared {
     let DriverPlan {
         config,
         seed,
@@ -129,6 +166,7 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
         swallow_outcomes,
         ..
     } = plan;
+    let lines_truth = truth.clone();
     let update_ids = UpdateIds::new(&run_id);
     let carried = config.update_id.then(|| update_ids.clone());
     let by_job = config.via.job_devices().is_some();
@@ -168,7 +206,8 @@ fn share(plan: DriverPlan, client: Client, finished: watch::Sender<bool>) -> Sha
     let ledger = Ledger::new(rules, part, scribe);
     Shared {
         ledger: RefCell::new(ledger),
-        client,
+        service,
+        truth: lines_truth,
         clock,
         config,
         ids,

@@ -20,6 +20,7 @@ mod error;
 mod impairment;
 mod layers;
 mod line;
+mod open;
 mod scratch;
 mod stream;
 mod upgrade;

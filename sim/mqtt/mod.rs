@@ -13,8 +13,9 @@ mod websocket;
 pub use connection::{ByteStream, Connection, ConnectionError, Detached, Impairment, Latency, Scratch};
 pub use greeting::MAX_CONNECT;
 pub use packet::{
-    ConnAck, Connect, ConnectReturnCode, LastWill, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, Publish,
-    QoS, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe, kind, publish,
+    ConnAck, Connect, ConnectReturnCode, LastWill, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, PubComp,
+    PubRec, PubRel, Publish, QoS, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe, kind,
+    publish,
 };
 pub use source::{
     AddressBlock, BlockError, MAX_ADDRESSES, OpenError, SourceAddresses, SourceError, Sources, connect_from,

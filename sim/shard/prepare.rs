@@ -17,6 +17,8 @@ use crate::measure::Gauges;
 use crate::mqtt::{ClientIdentity, ClientTls, WebSocketClient};
 use crate::policy::ConnectPace;
 
+/// Once devices of another process come online, the rest is given up if none has come for so long.
+const QUIET: Duration = Duration::from_secs(10);
 /// What devices get beyond the connect ramp to come online.
 const CONNECT_GRACE: Duration = Duration::from_secs(60);
 
@@ -28,9 +30,23 @@ impl Work {
         if let Err(word) = unless_told(orders, &beat, self.greet()).await? {
             return Ok(word);
         }
+        let open = async {
+            match &self.driver {
+                Some(driver) => driver.open().await.map_err(in_words),
+                None => Ok(()),
+            }
+        };
+        if let Err(word) = unless_told(orders, &beat, open).await? {
+            return Ok(word);
+        }
         if self.assignment.roles.fleet {
             self.fleet = Some(self.start_fleet()?);
             match self.connect(orders).await? {
+                Word::Go => {}
+                word => return Ok(word),
+            }
+        } else if self.assignment.plan.hub.broker().is_some() {
+            match self.wait_present(orders).await? {
                 Word::Go => {}
                 word => return Ok(word),
             }
@@ -50,7 +66,7 @@ impl Work {
         beat.gauges.set(self.pending.gauges);
         let prime = async {
             match &self.driver {
-                Some(driver) => driver.prime().await.map_err(in_words),
+                Some(driver) => driver.prime(self.pending.gauges.connected).await.map_err(in_words),
                 None => Ok(()),
             }
         };
@@ -73,6 +89,50 @@ impl Work {
         match driver::wait_online(rest, &self.ids, range, limit, self.clock, tell).await {
             Err(OnlineError::Nobody { devices, .. }) if !self.is_whole() => Ok(devices),
             other => other.map_err(in_words),
+        }
+    }
+
+    /// Waits until devices of another process have said that they are connected, or no further one has for a while.
+    async fn wait_present(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
+        let broker = self.assignment.plan.hub.broker();
+        if broker.is_none_or(|broker| broker.dialect.topics.presence.is_none()) {
+            self.pending.warnings.push("devices without presence: which of them are online is not known".to_owned());
+            return Ok(Word::Go);
+        }
+        let devices = self.assignment.range.len();
+        let until = self.clock.now() + self.connect_limit();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = (0, self.clock.now());
+        loop {
+            tokio::select! {
+                order = orders.recv() => return Ok(Word::of(order)),
+                _ = look.tick() => {}
+            }
+            self.look().await?;
+            let (connected, now) = (self.pending.gauges.connected, self.clock.now());
+            if connected != last.0 {
+                last = (connected, now);
+            }
+            if self.progress_is_due() {
+                self.report_progress().await;
+            }
+            if connected >= devices {
+                return Ok(Word::Go);
+            }
+            let over = now >= until || (connected > 0 && now.since(last.1) >= QUIET);
+            if over && connected == 0 && self.is_whole() {
+                return Err(format!(
+                    "none of {devices} devices has said that it is connected, the first is `{}`: start the fleet first, or say \
+                     `hub.topics.presence = \"\"` if yours do not say so",
+                    self.ids.id(self.assignment.range.start)
+                ));
+            }
+            if over {
+                let warning = self.named(format!("{} of {devices} devices are not online", devices - connected));
+                self.pending.warnings.push(warning);
+                return Ok(Word::Go);
+            }
         }
     }
 

@@ -6,10 +6,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::time::{Interval, interval, sleep_until};
 
+use super::dialects;
 use super::message::{Assignment, FromShard, Progress, StopReason, ToShard};
+use super::prepare::tls;
 use crate::device::Fleet;
-use crate::driver::{Client, Driver, DriverPlan, PhasePlan, RestSettings};
+use crate::driver::{BrokerSettings, Client, Driver, DriverPlan, PhasePlan, RestSettings, ServiceSettings};
 use crate::measure::{Gauges, Tracer, Truth, Usage, descriptor_limit};
+use crate::mqtt::WebSocketClient;
 use crate::policy::{DeviceIds, Diagonal, Outcome, ReportFormat};
 use crate::time::{Clock, Nanos};
 
@@ -21,6 +24,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const REST_CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long the answers to the devices' last reports are waited for.
 const LAST_ANSWERS: Duration = Duration::from_secs(30);
+/// MQTT keep-alive of a driver's connections to a broker, in seconds: they ask it much more often.
+const LINE_KEEP_ALIVE: u16 = 30;
 /// How long devices may take to disconnect.
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
@@ -88,8 +93,12 @@ impl Work {
             connect_timeout: REST_CONNECT_LIMIT,
         });
         let rest = settings.as_ref().map(|settings| Client::new(settings, clock)).transpose().map_err(in_words)?;
-        let driver = match settings {
-            Some(rest) if roles.driver => {
+        let service = match service(&assignment)? {
+            Some(broker) => Some(ServiceSettings::Broker(broker)),
+            None => settings.map(ServiceSettings::Rest),
+        };
+        let driver = match service {
+            Some(service) if roles.driver => {
                 let mut config = plan.driver.clone();
                 if let Some(image) = &assignment.image {
                     config.package_uri.clone_from(&image.url);
@@ -111,7 +120,7 @@ impl Work {
                     range: *range,
                     ids: ids.clone(),
                     run_id: assignment.run_id.clone(),
-                    rest,
+                    service,
                     clock,
                     truth: truth.clone(),
                     diagonal: Diagonal::new(&plan.faults, !plan.hub.is_ideal()),
@@ -327,8 +336,31 @@ impl Work {
             closing.loop_lag.clear();
             self.pending.measurements.absorb(closing);
         }
+        if let Some(driver) = &self.driver {
+            // What the devices said last may still be on its way.
+            let mut settled = driver.settle().await.map_err(in_words)?.measurements;
+            settled.loop_lag.clear();
+            self.pending.measurements.absorb(settled);
+        }
         Ok(self.take_pending())
     }
+}
+
+/// The broker that the driver is to be a client of, if there is one.
+fn service(assignment: &Assignment) -> Result<Option<BrokerSettings>, String> {
+    let Assignment { plan, range, endpoints, .. } = assignment;
+    let Some((broker, dialect)) = plan.hub.broker().zip(dialects::of_operator(assignment, LINE_KEEP_ALIVE)?) else {
+        return Ok(None);
+    };
+    Ok(Some(BrokerSettings {
+        address: endpoints.mqtt.ok_or("a driver needs the broker's address")?,
+        tls: tls(assignment, false)?,
+        websocket: endpoints.websocket.as_ref().map(|path| WebSocketClient::new(&endpoints.host, path)),
+        dialect,
+        lines: broker.lines,
+        has_others: range.len() < plan.fleet.devices,
+        telemetry: false,
+    }))
 }
 
 /// What is next for a shard.

@@ -1,0 +1,217 @@
+//! What the lines of a driver share: who is called and waits for an answer, and what is known of each device.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{sleep_until, timeout};
+
+use super::calls::Calls;
+use super::deliveries::Deliveries;
+use super::line::{self, Line};
+use super::open::{self, LineError};
+use super::settings::BrokerSettings;
+use super::share::{Sharing, before_asking};
+use crate::dialect::{FIRMWARE_UPDATE, MethodAnswer, ObservedTwin, Scope, TwinReport};
+use crate::driver::LineShare;
+use crate::driver::shared::Shared;
+use crate::measure::MessageKind;
+use crate::mqtt::Scratch;
+use crate::policy::{DeviceIds, DeviceRange};
+
+/// How often it is looked whether something has come, and after how long without anything no more is expected.
+const LOOK: Duration = Duration::from_millis(20);
+const QUIET: Duration = Duration::from_secs(3);
+
+/// A broker as a driver knows it.
+#[derive(Debug)]
+pub(in crate::driver) struct Broker {
+    pub(super) settings: BrokerSettings,
+    pub(super) range: DeviceRange,
+    pub(super) lines: Vec<Line>,
+    pub(super) calls: RefCell<Calls>,
+    /// One for each device of the range.
+    pub(super) twins: RefCell<Vec<ObservedTwin>>,
+    /// Of telemetry; one for each device of the range, where any is wanted.
+    pub(super) deliveries: RefCell<Vec<Deliveries>>,
+    /// Who waits for which device to come online.
+    arrivals: RefCell<HashMap<u32, Vec<oneshot::Sender<()>>>>,
+    pub(super) sharing: Cell<Sharing>,
+    pub(super) scratch: RefCell<Scratch>,
+    /// Whether the lines are to say good-bye.
+    pub(super) closing: Cell<bool>,
+}
+
+impl Broker {
+    /// One that no line leads to yet, for the devices of `range`; `run_id` names the run.
+    pub(in crate::driver) fn new(settings: BrokerSettings, range: DeviceRange, run_id: &str) -> Self {
+        let name = format!("{run_id}-{}", range.start);
+        let lines = (0..settings.lines.connections.max(1)).map(|number| Line::new(&name, number)).collect();
+        let twins = range.iter().map(|_| ObservedTwin::default()).collect();
+        let deliveries = range.iter().filter(|_| settings.telemetry).map(|_| Deliveries::default()).collect();
+        Self {
+            range,
+            lines,
+            calls: RefCell::new(Calls::new(format!("{name}-"))),
+            twins: RefCell::new(twins),
+            deliveries: RefCell::new(deliveries),
+            arrivals: RefCell::default(),
+            sharing: Cell::new(Sharing::All),
+            scratch: RefCell::default(),
+            closing: Cell::new(false),
+            settings,
+        }
+    }
+
+    /// Opens all lines, and waits until each is subscribed to what it is to hear.
+    pub(in crate::driver) async fn open(&self, shared: &Rc<Shared>) -> Result<(), LineError> {
+        let sharing = match before_asking(self.settings.lines, self.settings.has_others) {
+            Some(sharing) => sharing,
+            None if open::has_groups(self, &shared.clock).await? => Sharing::Group,
+            None if self.settings.lines.share == LineShare::Group => return Err(LineError::NoGroups),
+            None => Sharing::Devices,
+        };
+        self.sharing.set(sharing);
+        let mut opening = Vec::new();
+        for number in 0..self.lines.len() {
+            let (tell, told) = oneshot::channel();
+            tokio::task::spawn_local(line::run(Rc::clone(shared), number, tell));
+            opening.push(told);
+        }
+        for told in opening {
+            told.await.unwrap_or(Err(LineError::Ended))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the driver has heard of as many devices as are `connected`, or of no more for a while.
+    pub(in crate::driver) async fn hear_of(&self, shared: &Shared, connected: u32) {
+        if !self.has_presence() {
+            return;
+        }
+        let heard = || shared.ledger.borrow_mut().seen().connected;
+        let mut last = (heard(), shared.clock.now());
+        while heard() < connected && shared.clock.now().since(last.1) < QUIET {
+            sleep_until(shared.clock.instant(shared.clock.now() + LOOK)).await;
+            if heard() != last.0 {
+                last = (heard(), shared.clock.now());
+            }
+        }
+    }
+
+    /// Waits until what devices have published has arrived, or no more comes.
+    pub(in crate::driver) async fn settle(&self, shared: &Shared) {
+        let _ = shared;
+    }
+
+    /// Lets the lines say good-bye, and waits for that.
+    pub(in crate::driver) async fn close(&self) {
+        self.closing.set(true);
+        for line in &self.lines {
+            line.wake.notify_one();
+        }
+        for line in &self.lines {
+            line.ended().await;
+        }
+    }
+
+    /// The filters of line number `line`.
+    pub(super) fn filters(&self, line: usize, ids: &DeviceIds) -> Vec<crate::mqtt::SubscribeFilter> {
+        let BrokerSettings { dialect, telemetry, .. } = &self.settings;
+        let own = self.range.iter().filter(|device| self.line_of(*device) == line);
+        match self.sharing.get() {
+            Sharing::Devices => {
+                let mut filters = Vec::new();
+                for device in own {
+                    let id = ids.id(device);
+                    filters.extend(dialect.presence(Scope::Device(&id)));
+                    filters.extend(dialect.subscriptions(Scope::Device(&id), *telemetry));
+                }
+                filters
+            }
+            sharing => {
+                let group = self.group();
+                let scope = if sharing == Sharing::Group { Scope::Group(&group) } else { Scope::All };
+                // What is retained goes to no group: one line takes the presence of all.
+                let presence = (line == 0).then(|| dialect.presence(Scope::All)).flatten();
+                presence.into_iter().chain(dialect.subscriptions(scope, *telemetry)).collect()
+            }
+        }
+    }
+
+    /// The name of this driver's group.
+    fn group(&self) -> String {
+        self.lines.first().map(|line| line.group.clone()).unwrap_or_default()
+    }
+
+    fn line_of(&self, device: u32) -> usize {
+        device as usize % self.lines.len().max(1)
+    }
+
+    /// Calls `firmwareUpdate` on `device`: what came of it.
+    pub(in crate::driver) async fn call(&self, shared: &Shared, device: u32, payload: Vec<u8>) -> MethodAnswer {
+        if !self.is_reachable(device, shared.config.connect_timeout).await {
+            return MethodAnswer::NotOnline;
+        }
+        let line = self.line_of(device);
+        let (number, name, answer) = self.calls.borrow_mut().open(device, line);
+        let id = shared.ids.id(device);
+        let request = self.settings.dialect.request(&id, FIRMWARE_UPDATE, &name, payload.into());
+        if let Err(reason) = self.lines[line].publish(MessageKind::Request, request) {
+            self.calls.borrow_mut().close(number);
+            return MethodAnswer::Unreachable { reason };
+        }
+        match timeout(shared.config.response_timeout, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => MethodAnswer::Broken { reason: "the driver's connection has ended".to_owned() },
+            Err(_) => {
+                self.calls.borrow_mut().close(number);
+                MethodAnswer::NoResponse
+            }
+        }
+    }
+
+    /// Whether devices say of themselves whether they are connected.
+    pub(super) fn has_presence(&self) -> bool {
+        self.settings.dialect.presence(Scope::All).is_some()
+    }
+
+    /// Whether `device` is connected, or comes within `patience`; where nobody says so, it may be.
+    async fn is_reachable(&self, device: u32, patience: Duration) -> bool {
+        if !self.has_presence() || self.is_online(device) {
+            return true;
+        }
+        if patience.is_zero() {
+            return false;
+        }
+        let (tell, told) = oneshot::channel();
+        self.arrivals.borrow_mut().entry(device).or_default().push(tell);
+        timeout(patience, told).await.is_ok()
+    }
+
+    fn is_online(&self, device: u32) -> bool {
+        let twins = self.twins.borrow();
+        self.index(device).and_then(|index| twins.get(index)).is_some_and(|twin| twin.online() == Some(true))
+    }
+
+    /// `device` has come online.
+    pub(super) fn has_come(&self, device: u32) {
+        for waiting in self.arrivals.borrow_mut().remove(&device).unwrap_or_default() {
+            // Its patience may be at an end.
+            let _ = waiting.send(());
+        }
+    }
+
+    /// The place of `device` in the lists of the range.
+    pub(super) fn index(&self, device: u32) -> Option<usize> {
+        self.range.contains(device).then(|| (device - self.range.start) as usize)
+    }
+
+    /// What is known of the twin of `device`.
+    pub(in crate::driver) fn twin(&self, device: u32, ids: &DeviceIds) -> Option<TwinReport> {
+        let twins = self.twins.borrow();
+        Some(twins.get(self.index(device)?)?.report(&ids.id(device), None))
+    }
+}

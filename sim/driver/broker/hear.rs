@@ -1,0 +1,119 @@
+//! What devices say, handed on to those whom it concerns.
+
+use std::rc::Rc;
+
+use super::calls::Answered;
+use super::deliveries::Arrived;
+use super::hall::Broker;
+use super::share::Sharing;
+use crate::dialect::{FromFleet, MethodAnswer, ObservedTwin, TwinReport};
+use crate::driver::shared::Shared;
+use crate::measure::{DeviceTimes, MessageCounts, MessageKind};
+use crate::mqtt::Publish;
+use crate::policy::FirmwareStatus::{self, Applying, Downloading};
+use crate::time::Nanos;
+
+/// Takes a message that came at `now`; those of devices that are not of this driver's are left alone.
+pub(super) fn hear(shared: &Rc<Shared>, broker: &Broker, now: Nanos, publish: &Publish) {
+    let Some(said) = broker.settings.dialect.read(publish) else { return };
+    let (FromFleet::Response { device: id, .. }
+    | FromFleet::Reported { device: id, .. }
+    | FromFleet::Presence { device: id, .. }
+    | FromFleet::Telemetry { device: id, .. }) = said;
+    let Some(device) = shared.ids.device(id) else { return };
+    let Some(index) = broker.index(device) else { return };
+    match said {
+        FromFleet::Response { rid, status, payload, .. } => {
+            let answered = broker.calls.borrow_mut().answered(device, rid, MethodAnswer::Device { status, payload });
+            shared.messages(MessageKind::Response, |counts| match answered {
+                // A late one is delivered all the same; that it came before is known of a message that says so itself.
+                Answered::Unawaited if publish.dup => counts.duplicates += 1,
+                Answered::Awaited | Answered::Unawaited => counts.delivered += 1,
+                Answered::Foreign => {}
+            });
+        }
+        FromFleet::Reported { patch, .. } => reported(shared, broker, now, (device, index), id, patch),
+        FromFleet::Presence { online, .. } => {
+            shared.messages(MessageKind::Presence, |counts| counts.delivered += 1);
+            if broker.twins.borrow_mut()[index].says(online) {
+                shared.apply(|ledger| ledger.present(device, online));
+            }
+            if online {
+                broker.has_come(device);
+            }
+        }
+        FromFleet::Telemetry { payload, .. } => shared.telemetry(broker, now, index, payload),
+    }
+}
+
+fn reported(shared: &Rc<Shared>, broker: &Broker, now: Nanos, device: (u32, usize), id: &str, patch: &[u8]) {
+    let (device, index) = device;
+    let at = shared.clock.wall().at(now);
+    let mut twins = broker.twins.borrow_mut();
+    let twin = &mut twins[index];
+    let before = twin.report(id, None);
+    // Messages of one device that different lines receive may overtake one another.
+    if broker.sharing.get() == Sharing::Group && is_overtaken(twin, id, patch, |report| shared.times(device, report)) {
+        return shared.messages(MessageKind::Report, |counts| counts.delivered += 1);
+    }
+    let mut report = twin.merge(id, patch, at);
+    drop(twins);
+    let again = report.status.is_some() && report.unreadable.is_none() && same(&before, &report);
+    shared.messages(MessageKind::Report, |counts: &mut MessageCounts| match again {
+        true => counts.duplicates += 1,
+        false => counts.delivered += 1,
+    });
+    // What a broker did not deliver has been reported all the same: nobody may take the device for a liar.
+    if let Some(times) = shared.times(device, &report) {
+        for stage in [Downloading, Applying] {
+            if times.published[stage as usize].is_some() && comes_before(stage, &report) {
+                report.key_times[stage as usize] = Some(at);
+            }
+        }
+    }
+    shared.apply(|ledger| ledger.look(now, &report));
+}
+
+fn same(before: &TwinReport, after: &TwinReport) -> bool {
+    before.status == after.status && before.update_id == after.update_id && before.error == after.error
+}
+
+fn comes_before(stage: FirmwareStatus, report: &TwinReport) -> bool {
+    matches!(report.status, Some(Ok(status)) if (stage as u8) < (status as u8))
+}
+
+/// Whether `patch` is of a stage before the one that the twin shows already, though the device reported it earlier, as far as
+/// is known.
+fn is_overtaken(
+    twin: &ObservedTwin,
+    id: &str,
+    patch: &[u8],
+    times: impl Fn(&TwinReport) -> Option<DeviceTimes>,
+) -> bool {
+    let shown = twin.report(id, None);
+    let report = twin.clone().merge(id, patch, jiff::Timestamp::UNIX_EPOCH);
+    let (Some(Ok(new)), Some(Ok(old))) = (&report.status, &shown.status) else { return false };
+    if report.update_id != shown.update_id || (*new as u8) >= (*old as u8) || report.unreadable.is_some() {
+        return false;
+    }
+    times(&report).is_none_or(|times| times.published[*new as usize] < times.published[*old as usize])
+}
+
+impl Shared {
+    /// What the device really did in the update that `report` is of, where that is known.
+    fn times(&self, device: u32, report: &TwinReport) -> Option<DeviceTimes> {
+        self.truth.as_ref()?.of(device, report.update_id.as_deref().unwrap_or_default())
+    }
+
+    /// Telemetry of the device at place `index` of the range.
+    fn telemetry(&self, broker: &Broker, now: Nanos, index: usize, payload: &[u8]) {
+        let _ = (now, payload);
+        let mut deliveries = broker.deliveries.borrow_mut();
+        let Some(deliveries) = deliveries.get_mut(index) else { return };
+        let arrived = deliveries.arrived(0);
+        self.messages(MessageKind::Telemetry, |counts| match arrived {
+            Arrived::New => counts.delivered += 1,
+            Arrived::Again => counts.duplicates += 1,
+        });
+    }
+}

@@ -1,0 +1,318 @@
+//! A line: a connection to the broker that is kept up, over which calls go out and everything subscribed to comes in.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::sleep_until;
+
+use super::hall::Broker;
+use super::hear::hear;
+use super::open::{self, LineError};
+use super::outgoing::{Arrival, Flow};
+use crate::dialect::Message;
+use crate::driver::shared::Shared;
+use crate::measure::{MessageCounts, MessageKind};
+use crate::mqtt::{Connection, Packet, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode};
+use crate::time::Nanos;
+
+/// Filters of one SUBSCRIBE, and how many of these may wait for their answers: a broker is not to be flooded.
+const FILTERS: usize = 100;
+const UNDER_WAY: usize = 8;
+/// How often a line asks the broker for an answer: how long that takes tells how far behind the line is.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// A broker that takes longer is gone.
+const PONG_LIMIT: Duration = Duration::from_secs(20);
+/// How long one SUBACK may take.
+const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(30);
+/// The wait before a line that was lost is opened again, at first and at most; it doubles.
+const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// What others know of a line.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// The client id.
+    pub(super) client: String,
+    /// The name of the driver's group.
+    pub(super) group: String,
+    /// Its name in results.
+    pub(super) name: String,
+    queue: RefCell<Vec<(MessageKind, Message)>>,
+    pub(super) wake: Notify,
+    up: Cell<bool>,
+    why_down: RefCell<String>,
+    over: Cell<bool>,
+    ended: Notify,
+}
+
+impl Line {
+    /// Line `number` of the driver `name`.
+    pub(super) fn new(name: &str, number: u32) -> Self {
+        Self {
+            client: format!("twinstorm-{name}-{number}"),
+            group: format!("twinstorm-{name}"),
+            name: format!("{name}-{number}"),
+            queue: RefCell::default(),
+            wake: Notify::new(),
+            up: Cell::new(false),
+            why_down: RefCell::new("it is not open yet".to_owned()),
+            over: Cell::new(true),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Puts a message in line; it leaves with whatever else is ready. There are never more than calls in flight.
+    ///
+    /// # Errors
+    /// The line is down: why.
+    pub(super) fn publish(&self, kind: MessageKind, message: Message) -> Result<(), String> {
+        if !self.up.get() {
+            return Err(self.why_down.borrow().clone());
+        }
+        self.queue.borrow_mut().push((kind, message));
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Waits until its task has ended.
+    pub(super) async fn ended(&self) {
+        while !self.over.get() {
+            self.ended.notified().await;
+        }
+    }
+}
+
+/// Keeps line `number` up until the driver closes. `first` is told how it came up at first; if it did not, that was all.
+pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sender<Result<(), LineError>>) {
+    let Some(broker) = shared.broker() else { return };
+    let line = &broker.lines[number];
+    line.over.set(false);
+    let mut first = Some(first);
+    let mut wait = WAIT.0;
+    let mut again = false;
+    loop {
+        let ended = Serving::new(&shared, broker, number).serve(again, &mut first).await;
+        let was_up = line.up.replace(false);
+        line.queue.borrow_mut().clear();
+        let Err(error) = ended else { break };
+        if let Some(first) = first.take() {
+            let _ = first.send(Err(error));
+            break;
+        }
+        *line.why_down.borrow_mut() = error.to_string();
+        if !broker.settings.lines.keep_session {
+            broker.calls.borrow_mut().line_lost(number, &error.to_string());
+        }
+        if broker.closing.get() {
+            break;
+        }
+        wait = if was_up { WAIT.0 } else { (wait * 2).min(WAIT.1) };
+        again = true;
+        let pause = sleep_until(shared.clock.instant(shared.clock.now() + wait));
+        tokio::select! {
+            () = pause => {}
+            () = line.wake.notified() => {}
+        }
+        if broker.closing.get() {
+            break;
+        }
+    }
+    line.over.set(true);
+    line.ended.notify_one();
+}
+
+/// One connection of a line.
+struct Serving<'a> {
+    shared: &'a Rc<Shared>,
+    broker: &'a Broker,
+    number: usize,
+    flow: Flow,
+    /// What is still to be subscribed to, and what was asked for.
+    filters: VecDeque<SubscribeFilter>,
+    asked: VecDeque<(u16, Vec<String>)>,
+    subscribed_by: Nanos,
+    ping_at: Nanos,
+    /// When the ping was sent that is not answered.
+    pinged: Option<Nanos>,
+}
+
+impl<'a> Serving<'a> {
+    fn new(shared: &'a Rc<Shared>, broker: &'a Broker, number: usize) -> Self {
+        let filters = broker.filters(number, &shared.ids).into();
+        Self {
+            shared,
+            broker,
+            number,
+            flow: Flow::default(),
+            filters,
+            asked: VecDeque::new(),
+            subscribed_by: Nanos::MAX,
+            ping_at: Nanos::MAX,
+            pinged: None,
+        }
+    }
+
+    fn line(&self) -> &'a Line {
+        &self.broker.lines[self.number]
+    }
+
+    /// Opens the connection and serves it to its end: an error, unless the driver closes.
+    async fn serve(
+        mut self,
+        again: bool,
+        first: &mut Option<oneshot::Sender<Result<(), LineError>>>,
+    ) -> Result<(), LineError> {
+        let clean = !self.broker.settings.lines.keep_session;
+        let mut packets = Vec::new();
+        let (clock, client) = (&self.shared.clock, &self.line().client);
+        let mut connection = open::open(self.broker, clock, client, clean, again, &mut packets).await?;
+        let served = self.go_on(&mut connection, packets, first).await;
+        let lost = |counts: &mut MessageCounts| self.flow.lost(counts);
+        self.shared.messages(MessageKind::Request, lost);
+        if served.is_ok() {
+            self.say_goodbye(connection).await;
+        }
+        served
+    }
+
+    /// Everything that happens on an open connection.
+    async fn go_on(
+        &mut self,
+        connection: &mut Connection,
+        mut packets: Vec<Packet>,
+        first: &mut Option<oneshot::Sender<Result<(), LineError>>>,
+    ) -> Result<(), LineError> {
+        let broker = self.broker;
+        let failed = |source| LineError::Connection { address: broker.settings.address, source };
+        self.ping_at = self.shared.clock.now() + PING_EVERY;
+        let mut out = Vec::new();
+        loop {
+            let now = self.shared.clock.now();
+            for packet in packets.drain(..) {
+                self.packet(now, packet, &mut out)?;
+            }
+            self.ask(now, &mut out);
+            if !self.line().up.get() && self.filters.is_empty() && self.asked.is_empty() {
+                self.line().up.set(true);
+                if let Some(first) = first.take() {
+                    let _ = first.send(Ok(()));
+                }
+            }
+            self.timers(now, &mut out)?;
+            self.take_queue(&mut out);
+            if !out.is_empty() {
+                let sent = connection.send(&mut broker.scratch.borrow_mut(), &out);
+                out.clear();
+                sent.map_err(failed)?;
+            }
+            if broker.closing.get() {
+                return Ok(());
+            }
+            let next = self.ping_at.min(self.subscribed_by);
+            tokio::select! {
+                received = open::receive(connection, broker, &mut packets) => received.map_err(failed)?,
+                () = self.line().wake.notified() => {}
+                () = sleep_until(self.shared.clock.instant(next)) => {}
+            }
+        }
+    }
+
+    fn packet(&mut self, now: Nanos, packet: Packet, out: &mut Vec<Packet>) -> Result<(), LineError> {
+        match packet {
+            Packet::Publish(publish) => {
+                let (arrival, answer) = self.flow.received(&publish);
+                if arrival == Arrival::New {
+                    hear(self.shared, self.broker, now, &publish);
+                }
+                out.extend(answer);
+            }
+            Packet::SubAck(answer) => self.subscribed(&answer)?,
+            Packet::PingResp => {
+                if let Some(pinged) = self.pinged.take() {
+                    self.shared.line_lag(&self.line().name, now.since(pinged));
+                }
+            }
+            packet => {
+                let flow = &mut self.flow;
+                let mut answer = None;
+                self.shared.messages(MessageKind::Request, |counts| answer = flow.acknowledged(&packet, counts));
+                out.extend(answer);
+            }
+        }
+        Ok(())
+    }
+
+    fn subscribed(&mut self, answer: &SubAck) -> Result<(), LineError> {
+        let Some(place) = self.asked.iter().position(|(pkid, _)| *pkid == answer.pkid) else { return Ok(()) };
+        let Some((_, filters)) = self.asked.remove(place) else { return Ok(()) };
+        let refused = answer.return_codes.iter().position(|code| *code == SubscribeReasonCode::Failure);
+        match refused.and_then(|place| filters.get(place)) {
+            Some(filter) => Err(LineError::Subscription { filter: filter.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for more subscriptions, as far as they may be under way.
+    fn ask(&mut self, now: Nanos, out: &mut Vec<Packet>) {
+        while !self.filters.is_empty() && self.asked.len() < UNDER_WAY {
+            let filters: Vec<SubscribeFilter> = self.filters.drain(..self.filters.len().min(FILTERS)).collect();
+            let paths = filters.iter().map(|filter| filter.path.clone()).collect();
+            let mut subscribe = Subscribe::new_many(filters);
+            // Of SUBSCRIBE alone; a PUBLISH of the same identifier is told from it by its answer.
+            subscribe.pkid = self.asked.back().map_or(1, |(last, _)| last % u16::MAX + 1);
+            self.asked.push_back((subscribe.pkid, paths));
+            self.subscribed_by = now + SUBSCRIBE_LIMIT;
+            out.push(Packet::Subscribe(subscribe));
+        }
+        if self.asked.is_empty() {
+            self.subscribed_by = Nanos::MAX;
+        }
+    }
+
+    fn timers(&mut self, now: Nanos, out: &mut Vec<Packet>) -> Result<(), LineError> {
+        if self.subscribed_by <= now {
+            return Err(LineError::Silent { what: "SUBSCRIBE", limit: SUBSCRIBE_LIMIT });
+        }
+        if self.ping_at > now {
+            return Ok(());
+        }
+        self.ping_at = now + PING_EVERY;
+        match self.pinged {
+            Some(pinged) if now.since(pinged) >= PONG_LIMIT => {
+                Err(LineError::Silent { what: "PINGREQ", limit: PONG_LIMIT })
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.pinged = Some(now);
+                out.push(Packet::PingReq);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes what is to be published.
+    fn take_queue(&mut self, out: &mut Vec<Packet>) {
+        let mut queue = self.line().queue.borrow_mut();
+        let flow = &mut self.flow;
+        for (kind, message) in queue.drain(..) {
+            self.shared.messages(kind, |counts| out.extend(flow.send(message, counts)));
+        }
+    }
+
+    /// Takes leave; a session that the broker kept is given back.
+    async fn say_goodbye(&self, mut connection: Connection) {
+        let farewell = |connection: &mut Connection| {
+            let _ = connection.send_last(&mut self.broker.scratch.borrow_mut(), &[Packet::Disconnect]);
+        };
+        farewell(&mut connection);
+        drop(connection);
+        if self.broker.settings.lines.keep_session {
+            let (clock, client) = (&self.shared.clock, &self.line().client);
+            if let Ok(mut connection) = open::open(self.broker, clock, client, true, true, &mut Vec::new()).await {
+                farewell(&mut connection);
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Reaching devices as a client of a plain MQTT broker: lines (connections) over which calls are published and everything
+//! that devices say is received.
+
+mod calls;
+mod deliveries;
+mod hall;
+mod hear;
+mod line;
+mod open;
+mod outgoing;
+mod settings;
+mod share;
+
+pub(super) use hall::Broker;
+pub use open::LineError;
+pub use settings::BrokerSettings;
