@@ -239,6 +239,15 @@ impl Ledger {
         self.backlog.clear();
     }
 
+    /// Nothing more is on its way: what never came has to be counted.
+    pub(super) fn settle(&mut self) {
+        for (device, slot) in self.range.iter().zip(&self.slots) {
+            if let Some(slot) = slot {
+                self.scribe.undelivered(device, &slot.update);
+            }
+        }
+    }
+
     /// The next thing to do.
     pub(super) fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -338,6 +347,9 @@ impl Ledger {
         };
         let update = Update::new(arrival.update, due).in_job(job.unwrap_or(arrival.update));
         self.scribe.tell_due(device, &update);
+        if let Some(before) = place {
+            self.scribe.undelivered(device, &before.update);
+        }
         let marks = place.as_ref().map(|slot| slot.marks.next()).unwrap_or_default();
         *place = Some(Box::new(Slot { update, marks }));
         self.in_progress += 1;

@@ -13,7 +13,8 @@ use super::phases::PhasePlan;
 use super::sighting::UpdateIds;
 use super::update::Update;
 use crate::measure::{
-    Answer, DeviceTimes, Happening, Invariant, Measurements, Recorder, Settled, TraceEvent, Tracer, Truth, WaveCount,
+    Answer, DeviceTimes, Happening, Invariant, Measurements, MessageKind, Recorder, Settled, TraceEvent, Tracer, Truth,
+    WaveCount,
 };
 use crate::policy::{Arrivals, DeviceIds, DeviceRange, Diagonal, FirmwareStatus, Hit, Outcome, Rollout, Series};
 use crate::time::Nanos;
@@ -37,6 +38,8 @@ pub(super) struct Scribe {
     load_start: Nanos,
     /// Where the run is a drill.
     phases: Option<PhasePlan>,
+    /// Whether each report is delivered by itself.
+    is_told: bool,
     swallow: u32,
     /// Whether somebody wants to know everything, and the answer that is being handled then.
     tells: bool,
@@ -62,6 +65,8 @@ pub(super) struct Sources {
     pub(super) by_job: bool,
     /// Where the run is a drill: what is written down by phase.
     pub(super) phases: Option<PhasePlan>,
+    /// Whether each report is delivered by itself, rather than looked for in twins.
+    pub(super) is_told: bool,
     /// Whether every event is told.
     pub(super) events: bool,
     /// The first so many outcomes are forgotten, to prove that the census tells.
@@ -71,7 +76,7 @@ pub(super) struct Sources {
 impl Scribe {
     /// A scribe.
     pub(super) fn new(sources: Sources) -> Self {
-        let Sources { truth, tracer, ids, devices, diagonal, by_job, phases, events, swallow } = sources;
+        let Sources { truth, tracer, ids, devices, diagonal, by_job, phases, is_told, events, swallow } = sources;
         let recorder = Recorder::default();
         Self {
             recorder,
@@ -86,6 +91,7 @@ impl Scribe {
             load_start: Nanos::ZERO,
             by_job,
             phases,
+            is_told,
             swallow,
             tells: events,
             answer: None,
@@ -344,6 +350,20 @@ impl Scribe {
         let settling = uncalled.saturating_sub(self.measured);
         self.settling.outcomes(outcome, detail, settling);
         settling
+    }
+
+    /// Counts the reports of `update` that the hub has acknowledged and never delivered, where each is to be delivered.
+    pub(super) fn undelivered(&mut self, device: u32, update: &Update) {
+        if !self.is_told || update.attempts() == 0 {
+            return;
+        }
+        // `standBy` is no part of an update.
+        let stages = !(1 << FirmwareStatus::StandBy as u8);
+        let acknowledged = self.of(device, update).map_or(0, |times| times.acknowledged & stages);
+        let missing = (acknowledged & !update.delivered()).count_ones();
+        if missing > 0 {
+            self.recorder.messages(MessageKind::Report).undelivered += u64::from(missing);
+        }
     }
 
     /// When the device published `status`, where that is known.

@@ -60,6 +60,8 @@ pub(super) struct Update {
     /// The latest `$version` that was looked at.
     version: u64,
     shown: Shown,
+    /// Bit n: a report of status n has come.
+    delivered: u8,
     /// Whether the device was seen to be at another update at the same time.
     overlapped: bool,
     /// When the latest stage was seen, or the call answered.
@@ -101,6 +103,11 @@ impl Update {
     /// When the latest attempt was sent.
     pub(super) const fn sent_at(&self) -> Nanos {
         self.sent_at
+    }
+
+    /// Bit n: a report of status n has come.
+    pub(super) const fn delivered(&self) -> u8 {
+        self.delivered
     }
 
     /// Whether its call has failed for good, and its twin is to show whether the device has started all the same.
@@ -234,6 +241,9 @@ impl Update {
         let owner = owner(report, self.named, &rules.ids, self.baseline);
         if owner == Owner::Other {
             return self.other(report, effects);
+        }
+        if let Some(Ok(status)) = report.status {
+            self.delivered |= 1 << status as u8;
         }
         if matches!(self.phase, Phase::Ended(_)) {
             return self.late(report, owner, effects);

@@ -99,6 +99,7 @@ async fn work(plan: DriverPlan, service: Service, mut inbox: mpsc::Receiver<Comm
                 spawn_local(async move {
                     if let Some(broker) = shared.broker() {
                         broker.settle(&shared).await;
+                        shared.ledger.borrow_mut().settle();
                     }
                     hand_over(&shared, reply);
                 });
@@ -188,6 +189,7 @@ fn share(plan: DriverPlan, service: Service, finished: watch::Sender<bool>) -> S
         diagonal,
         by_job,
         phases,
+        is_told: config.observe.kind == ObserveKind::Subscribe,
         events,
         swallow: swallow_outcomes,
     });

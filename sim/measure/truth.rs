@@ -24,6 +24,8 @@ struct Slot {
     update: AtomicU64,
     received: AtomicU64,
     published: [AtomicU64; FirmwareStatus::ALL.len()],
+    /// Bit n: a report of status n was acknowledged.
+    acknowledged: AtomicU8,
     chosen: AtomicU64,
     /// Bit n: fault n of the plan struck this update.
     injected: AtomicU64,
@@ -48,6 +50,8 @@ pub struct DeviceTimes {
     pub received: Option<Nanos>,
     /// When it first published each status, in the order of [`FirmwareStatus::ALL`].
     pub published: [Option<Nanos>; FirmwareStatus::ALL.len()],
+    /// Bit n: the hub has acknowledged its report of status n.
+    pub acknowledged: u8,
     /// The delays that it chose itself, added up.
     pub chosen: Duration,
     /// Bit n: fault n of the plan was injected into this update ([`Truth::MAX_FAULTS`] bits).
@@ -83,6 +87,7 @@ impl Truth {
         for published in &slot.published {
             published.store(0, Ordering::Relaxed);
         }
+        slot.acknowledged.store(0, Ordering::Relaxed);
         slot.chosen.store(0, Ordering::Relaxed);
         slot.injected.store(0, Ordering::Relaxed);
         slot.decisive.store(0, Ordering::Relaxed);
@@ -100,6 +105,13 @@ impl Truth {
         if let Some(slot) = self.slot(device) {
             let published = &slot.published[status as usize];
             let _ = published.compare_exchange(0, at.get(), Ordering::Release, Ordering::Relaxed);
+        }
+    }
+
+    /// The hub has acknowledged the device's report of `status`.
+    pub fn acknowledged(&self, device: u32, status: FirmwareStatus) {
+        if let Some(slot) = self.slot(device) {
+            slot.acknowledged.fetch_or(1 << status as u8, Ordering::Release);
         }
     }
 
@@ -204,6 +216,7 @@ impl Truth {
         Some(DeviceTimes {
             received: time(&slot.received),
             published: std::array::from_fn(|status| time(&slot.published[status])),
+            acknowledged: slot.acknowledged.load(Ordering::Acquire),
             chosen: Duration::from_nanos(slot.chosen.load(Ordering::Acquire)),
             injected: slot.injected.load(Ordering::SeqCst),
             decisive: usize::from(slot.decisive.load(Ordering::SeqCst)).checked_sub(1),

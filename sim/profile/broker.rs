@@ -10,9 +10,11 @@ use super::reader::{Field, Section};
 use crate::device::Transport;
 use crate::dialect::plain::{PlainQos, PlainSettings, Topics};
 use crate::driver::{LineConfig, LineShare};
+use crate::policy::OutageCommands;
 
 /// The keys of `[hub]` that say something of a broker.
-pub(super) const KEYS: [&str; 8] = ["url", "topics", "qos", "retain", "client_id", "username", "tls", "driver"];
+pub(super) const KEYS: [&str; 9] =
+    ["url", "topics", "qos", "retain", "client_id", "username", "tls", "driver", "outage"];
 
 /// Driver connections of a shard, at most.
 const MAX_CONNECTIONS: u32 = 64;
@@ -28,6 +30,9 @@ pub struct BrokerPlan {
     pub tls: BrokerTls,
     /// The driver's connections.
     pub lines: LineConfig,
+    /// How its operator takes it down and brings it back, for faults of the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage: Option<OutageCommands>,
 }
 
 /// Files in PEM for TLS with a broker.
@@ -162,7 +167,8 @@ pub(super) fn read(section: &Section<'_>) -> Result<BrokerPlan, Problem> {
     let (lines, driver_username) =
         section.optional("driver").map_or_else(|| Ok(Default::default()), |field| driver(&field))?;
     dialect.driver_username = driver_username.or_else(|| dialect.username.clone().filter(|name| !name.contains('{')));
-    Ok(BrokerPlan { url, dialect, tls, lines })
+    let outage = section.optional("outage").map(|field| outage(&field)).transpose()?;
+    Ok(BrokerPlan { url, dialect, tls, lines, outage })
 }
 
 fn topics(field: &Field<'_>) -> Result<Topics, Problem> {
@@ -224,6 +230,13 @@ fn name(field: &Field<'_>, distinct: bool) -> Result<String, Problem> {
         return Err(field.problem("must hold `{device}`: of two clients with one id a broker throws the first out"));
     }
     Ok(text.to_owned())
+}
+
+/// Commands of the operator's.
+fn outage(field: &Field<'_>) -> Result<OutageCommands, Problem> {
+    let section = field.section(&["down", "up"])?;
+    let command = |key: &str| section.required(key)?.text().map(str::to_owned);
+    Ok(OutageCommands { down: command("down")?, up: command("up")? })
 }
 
 fn tls(field: &Field<'_>, transport: Transport) -> Result<BrokerTls, Problem> {

@@ -51,7 +51,7 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
         None => unused(kind.name(), before),
     };
     let select = match kind.place() {
-        Place::Hub if !matches!(hub, HubPlan::Embedded { .. }) => {
+        Place::Hub if !hub.can_be_struck(&kind) => {
             return Err(section.required("kind")?.problem(format_args!(
                 "cannot be `{}` on a hub that is not embedded: nobody but the hub itself does that. Take `hub.kind = \
                  \"embedded\"`, or another fault",

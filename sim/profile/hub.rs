@@ -12,7 +12,7 @@ use super::{BrokerPlan, broker, limit, service};
 use crate::device::Transport;
 use crate::driver::Via;
 use crate::hub::{HubConfig, HubDelays, HubLimits, Tier};
-use crate::policy::{Limit, ServiceModel, ThrottledOperation};
+use crate::policy::{FaultKind, Limit, ServiceModel, ThrottledOperation};
 
 /// The hub under test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,16 @@ impl HubPlan {
         match self {
             Self::Embedded { instances, .. } | Self::Null { instances, .. } => *instances,
             Self::Azure | Self::Mqtt(_) => None,
+        }
+    }
+
+    /// Whether a fault of the hub can be done to it: to our own, and an outage to any whose operator has said how.
+    #[must_use]
+    pub fn can_be_struck(&self, kind: &FaultKind) -> bool {
+        match self {
+            Self::Embedded { .. } => true,
+            Self::Mqtt(broker) => broker.outage.is_some() && *kind == FaultKind::HubDown,
+            Self::Null { .. } | Self::Azure => false,
         }
     }
 

@@ -132,6 +132,7 @@ impl Coordinator {
                 _ = second.tick() => self.on_second(),
                 (hub, news) = self.hubs.hear() => match news {
                     HubNews::Fault(news) => self.on_hub_fault(hub, news),
+                    HubNews::Trouble(why) => self.on_hub_trouble(why),
                     HubNews::Gone => self.on_hub_gone(hub).await,
                 },
                 () = moment(turn_at) => self.on_turn(),
@@ -329,6 +330,7 @@ impl Coordinator {
         while let Some((hub, news)) = self.hubs.heard() {
             match news {
                 HubNews::Fault(news) => self.hub_faults.note(hub, news),
+                HubNews::Trouble(why) => self.reasons.push(why),
                 HubNews::Gone => self.hub_faults.note_death(hub),
             }
         }

@@ -36,10 +36,12 @@ pub enum EmbeddedHubError {
 }
 
 /// What a hub says, or shows, of itself.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum HubNews {
     /// What really becomes of a fault.
     Fault(HubFaultNews),
+    /// What was to be done to it could not be: why.
+    Trouble(String),
     /// It has ended.
     Gone,
 }

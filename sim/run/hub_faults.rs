@@ -79,6 +79,12 @@ impl Coordinator {
         self.live.say(&format!("fault {} {what}{}", fault.name, self.hubs.which(hub)));
         self.hub_faults.note(hub, news);
     }
+
+    /// What the plan does to a hub could not be done: whatever is measured is not what was planned.
+    pub(super) fn on_hub_trouble(&mut self, why: String) {
+        self.live.say(&why);
+        self.reasons.push(why);
+    }
 }
 
 #[cfg(test)]

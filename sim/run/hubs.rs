@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep};
 use super::embedded_hub::{EmbeddedHub, EmbeddedHubError, HubNews, NewsOfHub};
 use super::hub_process::StartingHub;
 use super::hub_threads::HubThreads;
+use super::outages::Outages;
 use crate::hub::HubConfig;
 use crate::measure::{HubCounts, Usage};
-use crate::policy::{HubEffect, HubFault};
+use crate::policy::{HubEffect, HubFault, OutageCommands};
 use crate::shard::{Credentials, Endpoints};
 
 /// How much later than its connections a hub's process may be known to have ended.
@@ -27,6 +28,8 @@ pub(super) struct Hubs {
     /// Whether they have limits, of their own or by a fault, or a service-time model.
     limited: bool,
     faults: Vec<HubFault>,
+    /// Where the hub is not ours, and its operator said how it is taken down.
+    outages: Option<Outages>,
     news: mpsc::Receiver<(usize, HubNews)>,
 }
 
@@ -76,13 +79,15 @@ impl Hubs {
         let throttles = |fault: &HubFault| matches!(fault.effect, HubEffect::Throttle(_));
         let limited = config.limits.is_some() || config.service.is_some() || faults.iter().any(throttles);
         let name = if config.acknowledge_only { "null hub" } else { "embedded hub" };
-        Ok(Self { hubs, name, limited, faults, news })
+        Ok(Self { hubs, name, limited, faults, outages: None, news })
     }
 
-    /// None.
-    pub(super) fn none() -> Self {
-        let (_, news) = mpsc::channel(1);
-        Self { hubs: Vec::new(), name: "hub", limited: false, faults: Vec::new(), news }
+    /// None of ours; `faults` are done to the one that there is by `outage`, where that is known.
+    pub(super) fn elsewhere(outage: Option<OutageCommands>, faults: Vec<HubFault>) -> Self {
+        // There is room for beginning, end and trouble of each.
+        let (tell, news) = mpsc::channel(4 * faults.len() + 1);
+        let outages = outage.map(|commands| Outages::new(commands, NewsOfHub { hub: 0, news: tell }));
+        Self { hubs: Vec::new(), name: "hub", limited: false, faults, outages, news }
     }
 
     /// Where hub number `hub` listens, and what opens it.
@@ -93,7 +98,10 @@ impl Hubs {
     /// The load starts at `at`: from then on their faults are done to them.
     pub(super) fn start_at(&mut self, at: Timestamp) {
         if !self.faults.is_empty() {
-            let Self { hubs, faults, .. } = self;
+            let Self { hubs, faults, outages, .. } = self;
+            if let Some(outages) = outages {
+                outages.start_at(at, faults.clone());
+            }
             hubs.iter_mut().for_each(|hub| hub.embedded.start_at(at, faults.clone()));
         }
     }
@@ -102,6 +110,9 @@ impl Hubs {
     pub(super) fn heal(&mut self) {
         if !self.faults.is_empty() {
             self.hubs.iter_mut().for_each(|hub| hub.embedded.heal());
+            if let Some(outages) = &self.outages {
+                outages.heal();
+            }
         }
     }
 
@@ -197,6 +208,7 @@ impl Hubs {
 
     /// Stops them all. Blocks until they have ended.
     pub(super) fn stop(&mut self) {
+        self.outages = None;
         EmbeddedHub::stop_all(self.hubs.drain(..).map(|hub| hub.embedded));
     }
 }

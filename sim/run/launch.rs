@@ -92,7 +92,10 @@ pub(super) async fn launch(
                 () = stop.come() => return Err(RunError::Interrupted),
             }
         }
-        None => Hubs::none(),
+        None => {
+            let outage = plan.hub.broker().and_then(|broker| broker.outage.clone());
+            Hubs::elsewhere(outage, HubFault::among(&plan.faults))
+        }
     };
     if let Some(hub) = elsewhere.as_ref().filter(|_| options.roles.fleet) {
         // Where the environment decides, the result still says what was done.

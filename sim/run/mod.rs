@@ -36,6 +36,7 @@ mod metrics_endpoint;
 mod narrate;
 mod needs;
 mod options;
+mod outages;
 mod output;
 mod peaks;
 mod placement;

@@ -12,7 +12,7 @@ use super::placement::{Impossible, Placement};
 use crate::dialect::azure::jobs;
 use crate::measure::{ProcessError, Usage, descriptor_limit};
 use crate::policy::{DeviceIds, Fault, Place};
-use crate::profile::{HubPlan, Plan};
+use crate::profile::Plan;
 use crate::shard::Roles;
 
 /// How long one of several addresses may take to take a connection.
@@ -159,7 +159,7 @@ pub fn shards_here(plan: &Plan) -> Result<u32, PreflightError> {
 pub(super) fn faults(plan: &Plan) -> Result<(), PreflightError> {
     let strikes_hub = |fault: &&Fault| fault.kind.place() == Place::Hub;
     match plan.faults.iter().find(strikes_hub) {
-        Some(fault) if !matches!(plan.hub, HubPlan::Embedded { .. }) => {
+        Some(fault) if !plan.hub.can_be_struck(&fault.kind) => {
             Err(PreflightError::HubFault { name: fault.name.clone(), kind: fault.kind.name() })
         }
         _ => Ok(()),

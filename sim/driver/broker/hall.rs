@@ -196,6 +196,17 @@ impl Broker {
         self.index(device).and_then(|index| twins.get(index)).is_some_and(|twin| twin.online() == Some(true))
     }
 
+    /// The line of this number is lost: what it told of who is connected may be so no longer. Gives those who were.
+    pub(super) fn forget_presence(&self, line: usize) -> Vec<u32> {
+        let is_told = |device: u32| match self.sharing.get() {
+            Sharing::Devices => self.line_of(device) == line,
+            Sharing::All | Sharing::Group => line == 0,
+        };
+        let mut twins = self.twins.borrow_mut();
+        let told = self.range.iter().zip(twins.iter_mut()).filter(|(device, _)| is_told(*device));
+        told.filter_map(|(device, twin)| (twin.online() == Some(true) && twin.says(false)).then_some(device)).collect()
+    }
+
     /// `device` has come online.
     pub(super) fn has_come(&self, device: u32) {
         for waiting in self.arrivals.borrow_mut().remove(&device).unwrap_or_default() {

@@ -102,6 +102,9 @@ pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sende
             break;
         }
         *line.why_down.borrow_mut() = error.to_string();
+        for device in broker.forget_presence(number) {
+            shared.apply(|ledger| ledger.present(device, false));
+        }
         if !broker.settings.lines.keep_session {
             broker.calls.borrow_mut().line_lost(number, &error.to_string());
         }

@@ -89,7 +89,7 @@ fn sources(truth: Option<Arc<Truth>>, by_job: bool, phases: Option<PhasePlan>) -
     let faults: Vec<Fault> = std::iter::repeat_n(Fault::new(FaultKind::Offline), 9).collect();
     let (ids, devices) = (Some(UpdateIds::new("run")), DeviceIds::new("sim-"));
     let diagonal = Diagonal::new(&faults, false);
-    Sources { truth, tracer: None, ids, devices, diagonal, by_job, phases, events: true, swallow: 0 }
+    Sources { truth, tracer: None, ids, devices, diagonal, by_job, phases, is_told: false, events: true, swallow: 0 }
 }
 
 fn open() -> Load {

@@ -31,6 +31,7 @@ fn judged() -> (Ledger, Arc<Truth>) {
         diagonal: Diagonal::new(&faults, false),
         by_job: false,
         phases: None,
+        is_told: false,
         events: false,
         swallow: 0,
     });
