@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::wave::joined;
 use super::{
-    Census, Events, FaultCounts, ImageCounts, Invariants, Judged, MessageCounts, MessageKind, Messages, OffDiagonal,
-    PhaseData, RetryTally, SeriesData, Settled, WaveCount,
+    Census, Events, FaultCounts, ImageCounts, Invariants, Judged, LineHealth, MessageCounts, MessageKind, Messages,
+    OffDiagonal, PhaseData, RetryTally, SeriesData, Settled, WaveCount,
 };
 use crate::policy::{DrillPhase, FirmwareStatus, Outcome, Series};
 use crate::time::Nanos;
@@ -48,6 +48,8 @@ pub struct Measurements {
     pub waves: BTreeMap<u32, WaveCount>,
     /// What became of messages, where their arrival is counted.
     pub messages: Messages,
+    /// The driver's connections to a broker, by name; empty where it has none.
+    pub lines: BTreeMap<String, LineHealth>,
     /// The updates that came before those that are measured, and are in no figure above.
     pub settled: Settled,
     /// Everything that happened to updates, where somebody wants to know. They go where they are wanted before the rest is
@@ -137,6 +139,11 @@ impl Recorder {
     /// What became of messages of a kind, to add to.
     pub fn messages(&mut self, kind: MessageKind) -> &mut MessageCounts {
         self.measurements.messages.of(kind)
+    }
+
+    /// A connection of the driver to a broker, by its name, to add to.
+    pub fn line(&mut self, name: &str) -> &mut LineHealth {
+        self.measurements.lines.entry(name.to_owned()).or_default()
     }
 
     /// What belongs to the updates of a phase of a drill, to add to.
@@ -260,6 +267,9 @@ impl Measurements {
             self.waves.entry(*wave).or_default().merge(count);
         }
         self.messages.merge(&other.messages);
+        for (name, line) in &other.lines {
+            self.lines.entry(name.clone()).or_default().merge(line);
+        }
         self.settled.merge(&other.settled);
         if !other.events.is_empty() {
             self.events.absorb(other.events.clone());
@@ -350,6 +360,8 @@ mod tests {
         recorder.judged().add(Hit::One(1), Outcome::Failed, 1);
         recorder.invariants().checked(Invariant::OneOutcome);
         recorder.wave(2).call(Nanos::new(5));
+        recorder.line("driver-0").sent += 1;
+        recorder.line("driver-0").lag.record(Duration::from_millis(1));
         let first = recorder.take();
         recorder.take_back(&first);
         assert_eq!(recorder.take(), first, "what was taken back is handed over again");
@@ -373,6 +385,8 @@ mod tests {
         assert_eq!(whole.invariants.rows()[0].checked, 2);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
         assert_eq!(whole.phases[&DrillPhase::During].census.planned, 2);
+        let line = &whole.lines["driver-0"];
+        assert_eq!((line.sent, line.received, line.lag.count()), (2, 0, 2));
     }
 
     #[test]

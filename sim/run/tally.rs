@@ -84,9 +84,12 @@ impl Tally {
     pub(super) fn add(&mut self, shard: usize, progress: Progress) {
         let Progress { from, until, mut measurements, gauges, usage, descriptors, .. } = progress;
         if self.parts.len() > 1 {
-            // Workers of different shards have the same names.
-            let named = std::mem::take(&mut measurements.loop_lag).into_iter();
-            measurements.loop_lag = named.map(|(name, lag)| (format!("shard-{shard}/{name}"), lag)).collect();
+            // Workers of different shards have the same names, and so have their drivers' connections.
+            let named = |name: String| format!("shard-{shard}/{name}");
+            let lags = std::mem::take(&mut measurements.loop_lag).into_iter();
+            measurements.loop_lag = lags.map(|(name, lag)| (named(name), lag)).collect();
+            let lines = std::mem::take(&mut measurements.lines).into_iter();
+            measurements.lines = lines.map(|(name, line)| (named(name), line)).collect();
         }
         let part = &mut self.parts[shard];
         part.gauges = gauges;
@@ -365,10 +368,13 @@ mod tests {
         for shard in 0..2 {
             let mut progress = progress(0.0, 1.0, 0);
             progress.measurements.loop_lag.entry("driver".to_owned()).or_default();
+            progress.measurements.lines.entry("line-0".to_owned()).or_default();
             tally.add(shard, progress);
         }
         let names: Vec<_> = tally.total.loop_lag.keys().collect();
         assert_eq!(names, ["shard-0/driver", "shard-1/driver"]);
+        let names: Vec<_> = tally.total.lines.keys().collect();
+        assert_eq!(names, ["shard-0/line-0", "shard-1/line-0"]);
     }
 
     #[test]

@@ -236,7 +236,7 @@ mod tests {
 
     use super::*;
     use crate::dialect::azure::Key;
-    use crate::measure::{Answer, Event, Happening, Invariant, OffDiagonal, Violation};
+    use crate::measure::{Answer, Event, Happening, Invariant, MessageKind, OffDiagonal, Violation};
     use crate::policy::{DrillPhase, FirmwareStatus, Hit, Outcome, Series};
     use crate::profile::{self, Override};
     use crate::shard::lines::{read_line, write_line};
@@ -272,6 +272,12 @@ mod tests {
         measurements.judged.off_diagonal(OffDiagonal { device: "sim-1".to_owned(), ..OffDiagonal::default() });
         measurements.invariants.violated(Invariant::VersionGrows, 1, Violation::default());
         measurements.loop_lag.entry("driver".to_owned()).or_default().0.record(second);
+        measurements.messages.of(MessageKind::Report).acknowledged = 4;
+        for (name, samples) in [("driver-0", 2), ("driver-1", 0)] {
+            let line = measurements.lines.entry(name.to_owned()).or_default();
+            (line.share, line.received, line.sent, line.reconnects) = ("group".to_owned(), 3, 2, 1);
+            (0..samples).for_each(|_| line.lag.record(second));
+        }
         measurements.sent_span = Some((Nanos::ZERO + second, Nanos::ZERO + 2 * second));
         let phase = measurements.phases.entry(DrillPhase::After).or_default();
         phase.census.record(Outcome::Completed, "");

@@ -10,8 +10,8 @@ use super::message::{BrokerSecrets, Credentials};
 use crate::dialect::azure::{CertificateFiles, ConnectionString, DeviceSecrets, Key};
 use crate::dialect::plain::Password;
 use crate::measure::{
-    Census, Counters, Events, FaultCounts, Invariants, Judged, LoopLag, Measurements, Messages, OffDiagonal, PhaseData,
-    RetryCounts, RetryTally, SeriesData, Settled, WaveCount,
+    Census, Counters, Events, FaultCounts, Invariants, Judged, LineHealth, LoopLag, Measurements, Messages,
+    OffDiagonal, PhaseData, RetryCounts, RetryTally, SeriesData, Settled, WaveCount,
 };
 use crate::policy::{Arena, DrillPhase, Hit, Outcome, Series};
 use crate::report;
@@ -44,6 +44,8 @@ struct Packed {
     retries: PackedRetries,
     #[serde(default, skip_serializing_if = "Messages::is_empty")]
     messages: Messages,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    lines: BTreeMap<String, PackedLine>,
     #[serde(default)]
     settled: Settled,
     #[serde(default, skip_serializing_if = "Events::is_empty")]
@@ -75,6 +77,17 @@ struct PackedSeries {
     hdr: String,
     #[serde(default)]
     saturated: u64,
+}
+
+/// A connection of the driver.
+#[derive(Serialize, Deserialize)]
+struct PackedLine {
+    share: String,
+    received: u64,
+    sent: u64,
+    reconnects: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lag: Option<PackedSeries>,
 }
 
 /// What is counted of one fault.
@@ -113,6 +126,20 @@ impl PackedFault {
             recovery: unpack(self.recovery)?,
             found: unpack(self.found)?,
         })
+    }
+}
+
+impl PackedLine {
+    fn pack<E: serde::ser::Error>(line: &LineHealth) -> Result<Self, E> {
+        let LineHealth { share, received, sent, reconnects, lag } = line;
+        let lag = (lag.count() > 0).then(|| PackedSeries::pack(lag)).transpose()?;
+        Ok(Self { share: share.clone(), received: *received, sent: *sent, reconnects: *reconnects, lag })
+    }
+
+    fn unpack<E: serde::de::Error>(self) -> Result<LineHealth, E> {
+        let Self { share, received, sent, reconnects, lag } = self;
+        let lag = lag.map(|lag| lag.unpack()).transpose()?.unwrap_or_default();
+        Ok(LineHealth { share, received, sent, reconnects, lag })
     }
 }
 
@@ -162,8 +189,8 @@ impl PackedRetries {
 /// For `#[serde(with)]`: measurements.
 pub(super) mod measurements {
     use super::{
-        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedPhase, PackedRetries,
-        PackedSeries, Serialize, Serializer, pack, unpack,
+        Deserialize, Deserializer, Judged, LoopLag, Measurements, Packed, PackedFault, PackedLine, PackedPhase,
+        PackedRetries, PackedSeries, Serialize, Serializer, pack, unpack,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(from: &Measurements, serializer: S) -> Result<S::Ok, S::Error> {
@@ -192,6 +219,11 @@ pub(super) mod measurements {
             retries: PackedRetries::pack(&from.retries)?,
             waves: from.waves.clone(),
             messages: from.messages.clone(),
+            lines: from
+                .lines
+                .iter()
+                .map(|(name, line)| Ok((name.clone(), PackedLine::pack(line)?)))
+                .collect::<Result<_, S::Error>>()?,
             settled: from.settled.clone(),
             events: from.events.clone(),
         }
@@ -225,6 +257,11 @@ pub(super) mod measurements {
             retries: packed.retries.unpack()?,
             waves: packed.waves,
             messages: packed.messages,
+            lines: packed
+                .lines
+                .into_iter()
+                .map(|(name, line)| Ok((name, line.unpack()?)))
+                .collect::<Result<_, D::Error>>()?,
             settled: packed.settled,
             events: packed.events,
         })
