@@ -18,7 +18,7 @@ use super::sighting::UpdateIds;
 use crate::dialect::azure::ServiceError;
 use crate::dialect::azure::rest::{self, MethodCall};
 use crate::dialect::{FIRMWARE_UPDATE, MethodAnswer, TwinReport};
-use crate::measure::{MessageCounts, MessageKind, TraceEvent, Truth};
+use crate::measure::{LineHealth, MessageCounts, MessageKind, TraceEvent, Truth};
 use crate::policy::{DeviceIds, DeviceRange};
 use crate::random::Seed;
 use crate::time::{Clock, Nanos};
@@ -182,9 +182,9 @@ impl Shared {
         count(self.ledger.borrow_mut().scribe().recorder().messages(kind));
     }
 
-    /// A broker took so long to answer the line of this name, behind all that it had to deliver over it.
-    pub(super) fn line_lag(&self, name: &str, lag: Duration) {
-        let _ = (name, lag);
+    /// Notes what the line of this name did.
+    pub(super) fn line(&self, name: &str, note: impl FnOnce(&mut LineHealth)) {
+        note(self.ledger.borrow_mut().scribe().recorder().line(name));
     }
 
     /// Sends a request to the hub's REST side.

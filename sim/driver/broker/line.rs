@@ -113,6 +113,7 @@ pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sende
         }
         wait = if was_up { WAIT.0 } else { (wait * 2).min(WAIT.1) };
         again = true;
+        shared.line(&line.name, |line| line.reconnects += 1);
         let pause = sleep_until(shared.clock.instant(shared.clock.now() + wait));
         tokio::select! {
             () = pause => {}
@@ -193,12 +194,18 @@ impl<'a> Serving<'a> {
         let mut out = Vec::new();
         loop {
             let now = self.shared.clock.now();
+            let received = packets.iter().filter(|packet| matches!(packet, Packet::Publish(_))).count() as u64;
             for packet in packets.drain(..) {
                 self.packet(now, packet, &mut out)?;
+            }
+            if received > 0 {
+                self.shared.line(&self.line().name, |line| line.received += received);
             }
             self.ask(now, &mut out);
             if !self.line().up.get() && self.filters.is_empty() && self.asked.is_empty() {
                 self.line().up.set(true);
+                let share = self.broker.sharing.get().in_words();
+                self.shared.line(&self.line().name, |line| share.clone_into(&mut line.share));
                 if let Some(first) = first.take() {
                     let _ = first.send(Ok(()));
                 }
@@ -234,7 +241,7 @@ impl<'a> Serving<'a> {
             Packet::SubAck(answer) => self.subscribed(&answer)?,
             Packet::PingResp => {
                 if let Some(pinged) = self.pinged.take() {
-                    self.shared.line_lag(&self.line().name, now.since(pinged));
+                    self.shared.line(&self.line().name, |line| line.lag.record(now.since(pinged)));
                 }
             }
             packet => {
@@ -298,6 +305,10 @@ impl<'a> Serving<'a> {
     /// Takes what is to be published.
     fn take_queue(&mut self, out: &mut Vec<Packet>) {
         let mut queue = self.line().queue.borrow_mut();
+        if queue.is_empty() {
+            return;
+        }
+        self.shared.line(&self.line().name, |line| line.sent += queue.len() as u64);
         let flow = &mut self.flow;
         for (kind, message) in queue.drain(..) {
             self.shared.messages(kind, |counts| out.extend(flow.send(message, counts)));
