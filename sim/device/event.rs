@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Downloaded, Package};
-use crate::measure::TraceEvent;
+use crate::measure::{MessageKind, TraceEvent};
 use crate::mqtt::{Impairment, Packet};
 use crate::policy::{FirmwareStatus, Series};
 use crate::time::Nanos;
@@ -146,6 +146,25 @@ pub enum Event {
         /// Whether it belongs to the present update, not to one before.
         present: bool,
     },
+    /// What became of a message of this kind.
+    Message(MessageKind, Fate),
+    /// The hub has acknowledged a report of the present update, where no twin answers it.
+    ReportAcknowledged(FirmwareStatus),
     /// Something for the trace; only where the device is traced.
     Trace(TraceEvent),
+}
+
+/// What becomes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It was published.
+    Sent,
+    /// It was published again.
+    Resent,
+    /// The hub has acknowledged it.
+    Acknowledged,
+    /// It was given up before anybody acknowledged it.
+    Lost,
+    /// Nobody is going to acknowledge it.
+    Unconfirmed,
 }

@@ -22,7 +22,7 @@ mod workflow;
 
 pub use config::{Auth, FirmwareConfig, FleetConfig, Transport};
 pub use download::{Downloaded, ImageFailure, ImageSource, ImageUrl};
-pub use event::{Event, Input, Output};
+pub use event::{Event, Fate, Input, Output};
 pub use failures::Failure;
 pub use fleet::{Fleet, FleetError, FleetPlan, FleetSample};
 pub use identities::DeviceIdentities;

@@ -56,6 +56,8 @@ pub(super) struct Sending {
     pub(super) status: Option<FirmwareStatus>,
     pub(super) document: Bytes,
     pub(super) update: u32,
+    /// Whether it was sent before.
+    pub(super) again: bool,
     /// Whether the answer to the sending before did not come in time.
     pub(super) overdue: bool,
 }
@@ -63,8 +65,8 @@ pub(super) struct Sending {
 /// What became of a report.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answered {
-    /// The twin has it, so long after it was first sent.
-    Done { status: Option<FirmwareStatus>, after: Duration },
+    /// The twin has it, so long after it was first sent; the update that it belongs to.
+    Done { status: Option<FirmwareStatus>, after: Duration, update: u32 },
     /// It goes out again after this wait.
     Again { status: Option<FirmwareStatus>, wait: Duration },
     /// It was refused for good.
@@ -116,6 +118,13 @@ impl Outbox {
         }
     }
 
+    /// The device is never going to send anything any more. Whether a report had been sent and not been answered.
+    pub(super) fn give_up(&mut self) -> bool {
+        let was_sent = self.pending.first().is_some_and(|front| front.first_sent.is_some());
+        self.pending = Vec::new();
+        was_sent
+    }
+
     /// Whether no report waits to be sent or answered.
     pub(super) fn is_empty(&self) -> bool {
         self.pending.is_empty()
@@ -134,9 +143,11 @@ impl Outbox {
         let overdue = front.awaited.is_some();
         let from = front.awaited.map_or(number, |awaited| awaited.from);
         front.awaited = Some(Awaited { from, until: now + ANSWER_LIMIT });
+        let again = front.first_sent.is_some();
         front.first_sent.get_or_insert(now);
         front.sent = now;
-        Some(Sending { number, status: front.status, document: front.document.clone(), update: front.update, overdue })
+        let (status, update) = (front.status, front.update);
+        Some(Sending { number, status, document: front.document.clone(), update, again, overdue })
     }
 
     /// The twin answered sending number `number` with `code`; `None` if that is not awaited (any more).
@@ -165,13 +176,13 @@ impl Outbox {
                 return Some(Answered::Again { status, wait });
             }
         }
-        let after = now.since(front.first_sent.unwrap_or(now));
+        let (after, update) = (now.since(front.first_sent.unwrap_or(now)), front.update);
         self.pending.remove(0);
         if self.pending.is_empty() {
             // An idle device owns no buffer.
             self.pending = Vec::new();
         }
-        Some(if why.is_none() { Answered::Done { status, after } } else { Answered::Dropped { status } })
+        Some(if why.is_none() { Answered::Done { status, after, update } } else { Answered::Dropped { status } })
     }
 }
 
@@ -212,7 +223,10 @@ mod tests {
         let again = outbox.next(at(5)).unwrap();
         assert_eq!((again.number, &again.document[..]), (2, &b"1"[..]));
         assert_eq!(answer(&mut outbox, at(6), 1, 204), None, "the answer to the lost sending");
-        assert_eq!(answer(&mut outbox, at(6), 2, 204), Some(Answered::Done { status: first, after: 5 * SECOND }));
+        assert_eq!(
+            answer(&mut outbox, at(6), 2, 204),
+            Some(Answered::Done { status: first, after: 5 * SECOND, update: 0 })
+        );
         assert_eq!(outbox.next(at(6)).unwrap().status, second);
     }
 
@@ -227,7 +241,7 @@ mod tests {
         let again = outbox.next(outbox.wake_at()).unwrap();
         assert_eq!((again.number, &again.document[..], again.overdue), (2, &b"1"[..], true));
         assert_eq!((outbox.next(at(61)), outbox.wake_at()), (None, at(121)));
-        assert_eq!(answer(&mut outbox, at(71), 1, 204), Some(Answered::Done { status, after: 70 * SECOND }));
+        assert_eq!(answer(&mut outbox, at(71), 1, 204), Some(Answered::Done { status, after: 70 * SECOND, update: 0 }));
         assert_eq!(outbox.next(at(71)).unwrap().number, 3);
         assert_eq!(answer(&mut outbox, at(72), 2, 204), None, "the other answer to the report before");
         assert!(!outbox.is_empty() && answer(&mut outbox, at(72), 3, 204).is_some() && outbox.is_empty());

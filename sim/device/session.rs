@@ -5,6 +5,7 @@ mod aside;
 mod connecting;
 mod download;
 mod late_reply;
+mod messages;
 mod method;
 mod restart;
 
@@ -12,14 +13,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use self::aside::Aside;
+use self::messages::{ARRIVED, Sent};
 use super::affliction::Afflictions;
-use super::event::{Event, Input, Output};
+use super::event::{Event, Fate, Input, Output};
 use super::link::{Due, Link, State};
 use super::outbox::{ANSWER_LIMIT, Answered, Outbox};
 use super::{Deed, FirmwareConfig, FleetConfig, Report, Stamp, Workflow};
 use crate::dialect::{DeviceDialect, ToDevice};
-use crate::measure::{TraceEvent, Truth};
-use crate::mqtt::{Packet, PubAck, Publish, QoS};
+use crate::measure::{MessageKind, TraceEvent, Truth};
+use crate::mqtt::{Flow, Packet, Publish, QoS};
 use crate::policy::{DeviceIds, FaultPlan, FirmwareStatus, Series};
 use crate::random::{Domain, Seed};
 use crate::time::{Nanos, WallClock};
@@ -64,6 +66,8 @@ pub struct Session<D> {
     link: Link,
     workflow: Workflow,
     outbox: Outbox,
+    /// What the hub has yet to acknowledge; in a box of its own, as there is nothing mostly.
+    flow: Option<Box<Flow<Sent>>>,
     aside: Option<Box<Aside>>,
     /// What acts on its connection, and when that may change next; in a box of its own, as it is rare.
     afflictions: Option<Box<Afflictions>>,
@@ -91,6 +95,7 @@ impl<D: DeviceDialect> Session<D> {
             link: Link::new(),
             workflow: Workflow::new(Rc::clone(&settings.version)),
             outbox: Outbox::default(),
+            flow: None,
             aside: None,
             afflictions: Afflictions::of(&settings.faults, settings.seed, device),
             affliction_changes: Nanos::MAX,
@@ -201,9 +206,21 @@ impl<D: DeviceDialect> Session<D> {
                 let document = || String::from_utf8_lossy(&sending.document).into_owned();
                 self.trace(out, || TraceEvent::Published { status, document: document() });
             }
-            // Packet identifiers run from 1 to 65535 (MQTT 2.3.1).
-            let pkid = (sending.number % u32::from(u16::MAX)) as u16 + 1;
-            let report = self.settings.dialect.report(&self.id(), &sending.number.to_string(), sending.document);
+            let number = sending.number;
+            let report = self.settings.dialect.report(&self.id(), &number.to_string(), sending.document);
+            if self.settings.dialect.answers_reports() {
+                // Packet identifiers run from 1 to 65535 (MQTT 2.3.1). What counts is the twin's answer.
+                let pkid = (number % u32::from(u16::MAX)) as u16 + 1;
+                return self.send(now, report.packet(pkid), out);
+            }
+            let fate = if sending.again { Fate::Resent } else { Fate::Sent };
+            self.count(MessageKind::Report, fate, out);
+            if report.qos == QoS::AtMostOnce {
+                self.send(now, report.packet(0), out);
+                return self.report_answered(now, number, ARRIVED, Some(Fate::Unconfirmed), out);
+            }
+            // One report is under way at a time, so that there is an identifier for it.
+            let pkid = self.flow.get_or_insert_default().claim(Sent::Report(number)).unwrap_or(u16::MAX);
             self.send(now, report.packet(pkid), out);
         }
     }
@@ -220,7 +237,10 @@ impl<D: DeviceDialect> Session<D> {
                 out.extend(self.link.pong(now).map(sample));
             }
             Packet::Publish(publish) => self.published_by_hub(now, &publish, out),
-            // A PUBACK says that a report arrived; only the twin's answer says that it was merged.
+            // With a twin, a PUBACK says that a report arrived; only the twin's answer says that it was merged.
+            packet if self.flow.is_some() || matches!(packet, Packet::PubRel(_)) => {
+                self.acknowledged(now, &packet, out)
+            }
             _ => {}
         }
         if self.afflictions.is_some() {
@@ -229,8 +249,8 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     fn published_by_hub(&mut self, now: Nanos, publish: &Publish, out: &mut Vec<Output>) {
-        if publish.qos == QoS::AtLeastOnce {
-            self.send(now, Packet::PubAck(PubAck::new(publish.pkid)), out);
+        if !self.is_new(now, publish, out) {
+            return;
         }
         match self.settings.dialect.read(&self.id(), publish) {
             Some(ToDevice::Method { rid, name, payload }) => self.method(now, &rid, &name, &payload, out),
@@ -240,7 +260,20 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     fn twin_answered(&mut self, now: Nanos, rid: &str, code: u16, out: &mut Vec<Output>) {
-        let Ok(number) = rid.parse() else { return };
+        if let Ok(number) = rid.parse() {
+            self.report_answered(now, number, code, None, out);
+        }
+    }
+
+    /// A report has come to its end: by the twin's answer, or by a hub's acknowledgement or none, which is its `fate` then.
+    pub(super) fn report_answered(
+        &mut self,
+        now: Nanos,
+        number: u32,
+        code: u16,
+        fate: Option<Fate>,
+        out: &mut Vec<Output>,
+    ) {
         let (seed, device) = (self.settings.seed, u64::from(self.device));
         let random = || seed.stream(Domain::TwinRetry, device, u64::from(number));
         let retry = &self.settings.fleet.retry_twin;
@@ -254,9 +287,15 @@ impl<D: DeviceDialect> Session<D> {
         }
         let name = name(status);
         match answered {
-            Answered::Done { after, .. } => {
-                if let Some(status) = status {
+            Answered::Done { after, update, .. } => {
+                if let Some(fate) = fate {
+                    self.count(MessageKind::Report, fate, out);
+                }
+                if let Some(status) = status.filter(|_| fate != Some(Fate::Unconfirmed)) {
                     out.push(Output::Event(Event::Sample(Series::TwinAck(status), after)));
+                    if update == self.updates && fate.is_some() {
+                        out.push(Output::Event(Event::ReportAcknowledged(status)));
+                    }
                 }
                 if status == Some(FirmwareStatus::StandBy) && !self.reported {
                     self.reported = true;

@@ -2,6 +2,7 @@
 //! that names the crates of MQTT, TLS and WebSocket.
 
 mod connection;
+mod flow;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod greeting;
@@ -11,6 +12,7 @@ mod tls;
 mod websocket;
 
 pub use connection::{ByteStream, Connection, ConnectionError, Detached, Impairment, Latency, Scratch};
+pub use flow::{Arrival, Flow};
 pub use greeting::MAX_CONNECT;
 pub use packet::{
     ConnAck, Connect, ConnectReturnCode, LastWill, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, PubComp,

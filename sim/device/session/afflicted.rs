@@ -73,7 +73,7 @@ impl<D: DeviceDialect> Session<D> {
                 out.push(Output::Cut { reset: true });
                 out.push(Output::Event(Event::Disconnected));
                 out.push(Output::Event(Event::Lost));
-                self.outbox.connection_lost();
+                self.connection_over(out);
                 self.retry(now, Failed::new(Failure::Transient, Duration::ZERO), out);
             }
             Way::DuplicateId => out.push(Output::Intruder(true)),

@@ -34,7 +34,10 @@ impl<D: DeviceDialect> Session<D> {
         // spreads it.
         let connection = u64::from(self.link.attempts());
         let mut random = settings.seed.stream(Domain::TokenRenewal, u64::from(self.device), connection);
-        let renew_at = now + life.mul_f64(random.random_range(0.75..0.90));
+        let renew_at = match settings.dialect.has_tokens() {
+            true => now + life.mul_f64(random.random_range(0.75..0.90)),
+            false => Nanos::MAX,
+        };
         let doomed = self.doomed_token(now);
         let expires = doomed.map_or(expires, |ends| self.settings.wall.at(ends));
         let renew_at = doomed.map_or(renew_at, |ends| ends + EXPIRY_PATIENCE);
@@ -76,8 +79,12 @@ impl<D: DeviceDialect> Session<D> {
             ConnectReturnCode::RefusedProtocolVersion => ("CONNACK: MQTT 3.1.1 refused", None),
             ConnectReturnCode::BadClientId => ("CONNACK: device id refused", None),
             ConnectReturnCode::BadUserNamePassword => ("CONNACK: bad user name or password", Some(Failure::Refused)),
-            ConnectReturnCode::NotAuthorized => (
+            ConnectReturnCode::NotAuthorized if self.settings.dialect.has_tokens() => (
                 "CONNACK: not authorized (a wrong key, or a device that `twinstorm provision` has yet to register?)",
+                Some(Failure::Refused),
+            ),
+            ConnectReturnCode::NotAuthorized => (
+                "CONNACK: not authorized (check hub.username and TWINSTORM_HUB_PASSWORD, or the certificate of hub.tls)",
                 Some(Failure::Refused),
             ),
         };
@@ -124,6 +131,7 @@ impl<D: DeviceDialect> Session<D> {
         }
         self.link.subscribed();
         self.connection(out, || "SUBACK: subscribed".to_owned());
+        self.say_online(now, out);
         if !std::mem::replace(&mut self.greeted, true) {
             let report = self.workflow.stand_by(now, self.stamp());
             self.report(&report);
@@ -144,7 +152,7 @@ impl<D: DeviceDialect> Session<D> {
                 out.push(Output::Event(Event::Failed(format!("connection lost: {reason}"))));
                 self.connection(out, || format!("lost: {reason}"));
                 self.explain_loss(now, out);
-                self.outbox.connection_lost();
+                self.connection_over(out);
                 Duration::ZERO
             }
             State::Down { .. } | State::Opening | State::Over => return,
@@ -173,6 +181,7 @@ impl<D: DeviceDialect> Session<D> {
 
     fn give_up(&mut self, out: &mut Vec<Output>) {
         self.end_afflictions(out);
+        self.give_up_reports(out);
         self.link.end();
         self.decide(out, || "gave up connecting".to_owned());
         out.push(Output::Event(Event::GaveUp));
@@ -184,15 +193,17 @@ impl<D: DeviceDialect> Session<D> {
     /// Closes an accepted connection the clean way.
     pub(super) fn hang_up(&mut self, now: Nanos, why: &str, out: &mut Vec<Output>) {
         self.connection(out, || format!("closed: {why}"));
+        self.say_offline(now, out);
         self.send(now, Packet::Disconnect, out);
         out.push(Output::Close);
         out.push(Output::Event(Event::Disconnected));
-        self.outbox.connection_lost();
+        self.connection_over(out);
     }
 
     pub(super) fn stop(&mut self, now: Nanos, out: &mut Vec<Output>) {
         self.end_afflictions(out);
         self.leave(now, "the fleet stops", out);
+        self.give_up_reports(out);
         self.link.end();
     }
 

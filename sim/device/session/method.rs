@@ -10,7 +10,7 @@ use crate::device::event::{Event, Output};
 use crate::device::{Delays, Request, Script};
 use crate::dialect::DeviceDialect;
 use crate::dialect::{FIRMWARE_UPDATE, REBOOT};
-use crate::measure::TraceEvent;
+use crate::measure::{MessageKind, TraceEvent};
 use crate::policy::{Fault, FaultKind, Reject};
 use crate::random::{Domain, Stream};
 use crate::time::Nanos;
@@ -136,7 +136,7 @@ impl<D: DeviceDialect> Session<D> {
             payload: String::from_utf8_lossy(&payload).into_owned(),
         });
         let answer = self.settings.dialect.method_response(&self.id(), rid, status, payload);
-        self.send(now, answer.packet(0), out);
+        self.publish(now, MessageKind::Response, answer, out);
     }
 }
 

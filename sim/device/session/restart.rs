@@ -73,6 +73,7 @@ impl<D: DeviceDialect> Session<D> {
         self.end_afflictions(out);
         self.cut("vanished by fault", out);
         self.end_afflictions(out);
+        self.give_up_reports(out);
         self.link.end();
         out.push(Output::Event(Event::Gone));
     }
@@ -83,7 +84,7 @@ impl<D: DeviceDialect> Session<D> {
             State::Subscribing { .. } | State::Up => {
                 out.push(Output::Cut { reset: false });
                 out.push(Output::Event(Event::Disconnected));
-                self.outbox.connection_lost();
+                self.connection_over(out);
             }
             State::Opening | State::Accepting { .. } => out.push(Output::Cut { reset: false }),
             State::Down { .. } | State::Over => {}

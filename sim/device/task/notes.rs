@@ -1,7 +1,7 @@
 //! What a device did, as it is entered into the books.
 
 use super::{Link, SETTLES, Task};
-use crate::device::event::Event;
+use crate::device::event::{Event, Fate};
 use crate::device::failures::Failure;
 use crate::dialect::DeviceDialect;
 use crate::measure::{Invariant, Violation};
@@ -69,6 +69,22 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 // An earlier update's report must not enter the slot of the present one.
                 if let Some(truth) = truth.filter(|_| present) {
                     truth.published(device, status, now);
+                }
+            }
+            Event::Message(kind, fate) => {
+                let counts = books.recorder.messages(kind);
+                let count = match fate {
+                    Fate::Sent => &mut counts.sent,
+                    Fate::Resent => &mut counts.resent,
+                    Fate::Acknowledged => &mut counts.acknowledged,
+                    Fate::Lost => &mut counts.lost,
+                    Fate::Unconfirmed => &mut counts.unconfirmed,
+                };
+                *count += 1;
+            }
+            Event::ReportAcknowledged(status) => {
+                if let Some(truth) = truth {
+                    truth.acknowledged(device, status);
                 }
             }
             Event::Received { update_id } => {

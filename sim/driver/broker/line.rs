@@ -11,11 +11,10 @@ use tokio::time::sleep_until;
 use super::hall::Broker;
 use super::hear::hear;
 use super::open::{self, LineError};
-use super::outgoing::{Arrival, Flow};
 use crate::dialect::Message;
 use crate::driver::shared::Shared;
-use crate::measure::{MessageCounts, MessageKind};
-use crate::mqtt::{Connection, Packet, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode};
+use crate::measure::MessageKind;
+use crate::mqtt::{Arrival, Connection, Flow, Packet, QoS, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode};
 use crate::time::Nanos;
 
 /// Filters of one SUBSCRIBE, and how many of these may wait for their answers: a broker is not to be flooded.
@@ -132,7 +131,7 @@ struct Serving<'a> {
     shared: &'a Rc<Shared>,
     broker: &'a Broker,
     number: usize,
-    flow: Flow,
+    flow: Flow<MessageKind>,
     /// What is still to be subscribed to, and what was asked for.
     filters: VecDeque<SubscribeFilter>,
     asked: VecDeque<(u16, Vec<String>)>,
@@ -173,8 +172,9 @@ impl<'a> Serving<'a> {
         let (clock, client) = (&self.shared.clock, &self.line().client);
         let mut connection = open::open(self.broker, clock, client, clean, again, &mut packets).await?;
         let served = self.go_on(&mut connection, packets, first).await;
-        let lost = |counts: &mut MessageCounts| self.flow.lost(counts);
-        self.shared.messages(MessageKind::Request, lost);
+        for kind in self.flow.take() {
+            self.shared.messages(kind, |counts| counts.lost += 1);
+        }
         if served.is_ok() {
             self.say_goodbye(connection).await;
         }
@@ -245,9 +245,10 @@ impl<'a> Serving<'a> {
                 }
             }
             packet => {
-                let flow = &mut self.flow;
-                let mut answer = None;
-                self.shared.messages(MessageKind::Request, |counts| answer = flow.acknowledged(&packet, counts));
+                let (sent, answer) = self.flow.acknowledged(&packet);
+                if let Some(kind) = sent {
+                    self.shared.messages(kind, |counts| counts.acknowledged += 1);
+                }
                 out.extend(answer);
             }
         }
@@ -309,9 +310,15 @@ impl<'a> Serving<'a> {
             return;
         }
         self.shared.line(&self.line().name, |line| line.sent += queue.len() as u64);
-        let flow = &mut self.flow;
         for (kind, message) in queue.drain(..) {
-            self.shared.messages(kind, |counts| out.extend(flow.send(message, counts)));
+            let is_confirmed = message.qos != QoS::AtMostOnce;
+            // There are never as many calls in flight as there are identifiers.
+            let pkid = if is_confirmed { self.flow.claim(kind).unwrap_or(u16::MAX) } else { 0 };
+            self.shared.messages(kind, |counts| {
+                counts.sent += 1;
+                counts.unconfirmed += u64::from(!is_confirmed);
+            });
+            out.push(message.packet(pkid));
         }
     }
 

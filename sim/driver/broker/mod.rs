@@ -7,7 +7,6 @@ mod hall;
 mod hear;
 mod line;
 mod open;
-mod outgoing;
 mod settings;
 mod share;
 
