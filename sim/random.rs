@@ -45,6 +45,10 @@ pub enum Domain {
     Bootstrap,
     /// How long a hub's servers take; numbers: the hub among those of the run, its n-th operation.
     ServiceTimes,
+    /// When in its interval a device publishes; number: device.
+    TelemetryPhase,
+    /// How long connections last, and are away; numbers: device, twice the n-th connection and one for away.
+    Churn,
 }
 
 /// The seed of a run.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DownloadConfig, Image};
 use crate::mqtt::SourceAddresses;
-use crate::policy::{ConnectPolicies, Delay, RetryPolicy, Settle, units};
+use crate::policy::{Churn, ConnectPolicies, Delay, RetryPolicy, Settle, Telemetry, units};
 use crate::time::TimestampFormat;
 
 /// The settings of a fleet.
@@ -52,6 +52,15 @@ pub struct FleetConfig {
     pub timestamps: TimestampFormat,
     /// Retries of a connection: one policy for all, or several that devices take in turn.
     pub retry_connect: ConnectPolicies,
+    /// What devices publish of their own while the load goes on; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<Telemetry>,
+    /// How connections come and go while the load goes on; `None`: they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub churn: Option<Churn>,
+    /// How long devices do these two, from the start of the load; zero: to its end.
+    #[serde(default, with = "units::duration", skip_serializing_if = "Duration::is_zero")]
+    pub spontaneous_for: Duration,
     /// Retries of a report that the hub answered with 429 or 5xx.
     pub retry_twin: RetryPolicy,
 }

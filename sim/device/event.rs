@@ -148,6 +148,8 @@ pub enum Event {
     },
     /// What became of a message of this kind.
     Message(MessageKind, Fate),
+    /// Telemetry of this number was given up before anybody acknowledged it.
+    TelemetryLost(u32),
     /// The hub has acknowledged a report of the present update, where no twin answers it.
     ReportAcknowledged(FirmwareStatus),
     /// Something for the trace; only where the device is traced.

@@ -32,6 +32,8 @@ pub(super) struct Link {
     pinged_at: Nanos,
     renew_at: Nanos,
     up_since: Nanos,
+    /// Whether the next connection is like a first one.
+    rejoins: bool,
     /// When the last good connection went; [`Nanos::MAX`] unless it went, and not on purpose.
     down_since: Nanos,
 }
@@ -75,6 +77,7 @@ impl Link {
             pinged_at: Nanos::MAX,
             renew_at: Nanos::MAX,
             up_since: Nanos::ZERO,
+            rejoins: false,
             down_since: Nanos::MAX,
         }
     }
@@ -174,7 +177,7 @@ impl Link {
         self.state = State::Subscribing { until: now + PATIENCE };
         self.up_since = now;
         let down_since = std::mem::replace(&mut self.down_since, Nanos::MAX);
-        if !std::mem::replace(&mut self.ever_up, true) {
+        if !std::mem::replace(&mut self.ever_up, true) | std::mem::take(&mut self.rejoins) {
             return Some((Series::Connect, now.since(since)));
         }
         (down_since < Nanos::MAX).then(|| (Series::Reconnect, now.since(down_since)))
@@ -261,6 +264,12 @@ impl Link {
     pub(super) fn away_until(&mut self, until: Nanos) {
         self.go_away();
         self.come_back(until);
+    }
+
+    /// The device goes, and joins anew at `until`.
+    pub(super) fn rejoin_at(&mut self, until: Nanos) {
+        self.away_until(until);
+        self.rejoins = true;
     }
 
     /// The fault is over.

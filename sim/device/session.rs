@@ -8,12 +8,14 @@ mod late_reply;
 mod messages;
 mod method;
 mod restart;
+mod spontaneous;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use self::aside::Aside;
 use self::messages::{ARRIVED, Sent};
+use self::spontaneous::Spontaneous;
 use super::affliction::Afflictions;
 use super::event::{Event, Fate, Input, Output};
 use super::link::{Due, Link, State};
@@ -68,6 +70,8 @@ pub struct Session<D> {
     outbox: Outbox,
     /// What the hub has yet to acknowledge; in a box of its own, as there is nothing mostly.
     flow: Option<Box<Flow<Sent>>>,
+    /// What it does without being called, if anything.
+    spontaneous: Option<Box<Spontaneous>>,
     aside: Option<Box<Aside>>,
     /// What acts on its connection, and when that may change next; in a box of its own, as it is rare.
     afflictions: Option<Box<Afflictions>>,
@@ -96,6 +100,7 @@ impl<D: DeviceDialect> Session<D> {
             workflow: Workflow::new(Rc::clone(&settings.version)),
             outbox: Outbox::default(),
             flow: None,
+            spontaneous: None,
             aside: None,
             afflictions: Afflictions::of(&settings.faults, settings.seed, device),
             affliction_changes: Nanos::MAX,
@@ -134,7 +139,8 @@ impl<D: DeviceDialect> Session<D> {
         if self.is_over() {
             return Nanos::MAX;
         }
-        let report = if self.link.state() == State::Up { self.outbox.wake_at() } else { Nanos::MAX };
+        let of_its_own = self.spontaneous.as_ref().map_or(Nanos::MAX, |spontaneous| spontaneous.wake_at());
+        let report = if self.link.state() == State::Up { self.outbox.wake_at().min(of_its_own) } else { Nanos::MAX };
         let aside = self.aside.as_ref().map_or(Nanos::MAX, |aside| aside.wake_at());
         self.link.wake_at().min(self.workflow.wake_at()).min(aside).min(report).min(self.affliction_changes)
     }
@@ -142,7 +148,10 @@ impl<D: DeviceDialect> Session<D> {
     /// Takes an input at `now`.
     pub fn handle(&mut self, now: Nanos, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::LoadStarts(at) => self.load_start = at,
+            Input::LoadStarts(at) => {
+                self.load_start = at;
+                self.begin_spontaneous(at);
+            }
             Input::Heal => {
                 self.healed = true;
                 self.heal(now, out);
@@ -190,6 +199,7 @@ impl<D: DeviceDialect> Session<D> {
             }
         }
         self.send_report(now, out);
+        self.act_spontaneously(now, out);
     }
 
     /// Sends the next report, if its turn has come.
@@ -210,7 +220,10 @@ impl<D: DeviceDialect> Session<D> {
             let report = self.settings.dialect.report(&self.id(), &number.to_string(), sending.document);
             if self.settings.dialect.answers_reports() {
                 // Packet identifiers run from 1 to 65535 (MQTT 2.3.1). What counts is the twin's answer.
-                let pkid = (number % u32::from(u16::MAX)) as u16 + 1;
+                let pkid = match self.settings.fleet.telemetry {
+                    None => (number % u32::from(u16::MAX)) as u16 + 1,
+                    Some(_) => self.flow.get_or_insert_default().claim(Sent::Unwatched).unwrap_or(u16::MAX),
+                };
                 return self.send(now, report.packet(pkid), out);
             }
             let fate = if sending.again { Fate::Resent } else { Fate::Sent };

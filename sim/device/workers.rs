@@ -202,7 +202,8 @@ where
                 worker.measured_from.set(measured_from);
                 // Whom nothing will befall learns of it when something else wakes him: waking all takes long where
                 // there are many, and just before their first calls.
-                if worker.settings.faults.strikes_links() {
+                let fleet = &worker.settings.fleet;
+                if worker.settings.faults.strikes_links() || fleet.telemetry.is_some() || fleet.churn.is_some() {
                     worker.wake_all();
                 }
             }

@@ -18,6 +18,9 @@ pub struct DriverConfig {
     /// What comes before these, to settle; `None`: nothing. Only in an open load that is no roll-out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<Settle>,
+    /// How long the load goes on at least, from its start: what devices do of their own goes on for so long.
+    #[serde(default, with = "units::duration", skip_serializing_if = "Duration::is_zero")]
+    pub lasts: Duration,
     /// How devices are called.
     pub via: Via,
     /// Method calls in flight at once, per shard; by jobs: devices of jobs that have not ended.

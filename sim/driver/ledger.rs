@@ -49,6 +49,10 @@ pub(super) struct Ledger {
     planned: u64,
     ended: u64,
     stopped: bool,
+    lasts: Duration,
+    /// When the load has lasted as long as it is to, once that is known; and whether it has.
+    lasts_until: Option<Nanos>,
+    has_lasted: bool,
     board: Board,
     /// Devices whose observation began since the last [`Ledger::next_observed`]; kept where twins are polled.
     observed: Option<VecDeque<u32>>,
@@ -60,7 +64,8 @@ pub(super) struct Ledger {
 impl Ledger {
     /// A ledger in which nothing has happened yet.
     pub(super) fn new(rules: Rules, part: Part, mut scribe: Scribe) -> Self {
-        let Part { ids, range, devices, updates, settle, load, rollout, max_in_flight, job_devices, polls } = part;
+        let Part { ids, range, devices, updates, settle, lasts, load, rollout, max_in_flight, job_devices, polls } =
+            part;
         let arrivals = Arrivals::new(rules.seed, &load, devices, updates, range);
         let arrivals = arrivals.settled_by(&load, settle.as_ref()).in_waves(rules.seed, &load, rollout.as_ref());
         let planned = scribe.plan(&arrivals, rollout);
@@ -91,6 +96,9 @@ impl Ledger {
             planned,
             ended: 0,
             stopped: false,
+            lasts,
+            lasts_until: None,
+            has_lasted: lasts.is_zero(),
             board: Board::new(range),
             observed: polls.then(VecDeque::new),
             actions: VecDeque::new(),
@@ -103,6 +111,7 @@ impl Ledger {
     pub(super) fn release_wave(&mut self, wave: u32, at: Nanos) {
         if self.schedule.release(wave, at) && wave == 0 {
             self.scribe.load_starts(at);
+            self.lasts_until = (!self.has_lasted).then(|| at + self.lasts);
         }
     }
 
@@ -113,11 +122,12 @@ impl Ledger {
             Load::Closed { .. } => self.schedule.release_of_next().filter(|_| self.has_room()),
         };
         let wake = self.wakes.first().map(|&(at, _)| at);
-        due.into_iter().chain(wake).min()
+        due.into_iter().chain(wake).chain(self.lasts_until).min()
     }
 
     /// Calls what is due and lets deadlines pass.
     pub(super) fn tick(&mut self, now: Nanos) {
+        self.has_lasted |= self.lasts_until.take_if(|until| *until <= now).is_some();
         while let Some(&(at, device)) = self.wakes.first()
             && at <= now
         {
@@ -276,7 +286,7 @@ impl Ledger {
     /// Whether every planned update has ended. An update may end by what its twin shows before its call is answered;
     /// that answer belongs to the measurement and is waited for, except after a stop.
     pub(super) const fn is_finished(&self) -> bool {
-        self.ended >= self.planned && (self.in_flight == 0 || self.stopped)
+        self.ended >= self.planned && ((self.in_flight == 0 && self.has_lasted) || self.stopped)
     }
 
     /// Calls in flight.

@@ -1,5 +1,7 @@
 //! What a [`Ledger`](super::ledger::Ledger) is given, and what it asks for.
 
+use std::time::Duration;
+
 use crate::policy::{DeviceIds, DeviceRange, Load, Rollout, Settle};
 
 /// What the edge is to do.
@@ -26,6 +28,8 @@ pub(super) struct Part {
     pub(super) updates: u64,
     /// What the first of these are there for, if they are not measured.
     pub(super) settle: Option<Settle>,
+    /// How long the load goes on at least.
+    pub(super) lasts: Duration,
     /// The whole fleet's load.
     pub(super) load: Load,
     /// In which waves devices are called; `None`: all in one.

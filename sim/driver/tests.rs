@@ -27,6 +27,7 @@ fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
             load: Load::Open { rate: 500.0, arrivals: ArrivalKind::Constant, ramp: None },
             updates: None,
             settle: None,
+            lasts: Duration::ZERO,
             via: Via::Calls,
             max_in_flight: 1000,
             response_timeout: Duration::from_secs(30),

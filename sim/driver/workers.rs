@@ -199,6 +199,7 @@ fn share(plan: DriverPlan, service: Service, finished: watch::Sender<bool>) -> S
         devices,
         updates: config.settling() + config.updates(devices),
         settle: config.settle,
+        lasts: config.lasts,
         load: config.load,
         rollout: config.rollout.clone(),
         max_in_flight: config.max_in_flight,

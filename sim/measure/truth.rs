@@ -4,8 +4,10 @@
 //! atomics: no message, no queue that could overflow, no lock. A device stores before it writes to its socket, so by
 //! the time an observer sees the effect, the cause stands here.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::policy::{DeviceRange, FirmwareStatus};
@@ -16,6 +18,16 @@ use crate::time::Nanos;
 pub struct Truth {
     range: DeviceRange,
     slots: Box<[Slot]>,
+    telemetry: Mutex<BTreeMap<u32, TelemetryTruth>>,
+}
+
+/// What a device published of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TelemetryTruth {
+    /// Messages, numbered from 0.
+    pub sent: u32,
+    /// The numbers of those that were given up before anybody acknowledged them, in order.
+    pub lost: Vec<u32>,
 }
 
 /// Times in nanoseconds since the run started; 0 means "not yet".
@@ -71,7 +83,8 @@ impl Truth {
     /// Empty slots for the devices of `range`.
     #[must_use]
     pub fn new(range: DeviceRange) -> Self {
-        Self { range, slots: range.iter().map(|_| Slot::default()).collect() }
+        let slots = range.iter().map(|_| Slot::default()).collect();
+        Self { range, slots, telemetry: Mutex::default() }
     }
 
     /// The device received the call that starts `update_id`. A repeated call changes nothing. Calls without an id all
@@ -113,6 +126,27 @@ impl Truth {
         if let Some(slot) = self.slot(device) {
             slot.acknowledged.fetch_or(1 << status as u8, Ordering::Release);
         }
+    }
+
+    /// The device published a further message of telemetry.
+    pub fn telemetry_sent(&self, device: u32) {
+        self.with_telemetry(|all| all.entry(device).or_default().sent += 1);
+    }
+
+    /// The device has given up telemetry of this number.
+    pub fn telemetry_lost(&self, device: u32, number: u32) {
+        self.with_telemetry(|all| all.entry(device).or_default().lost.push(number));
+    }
+
+    /// What `device` published of its own.
+    #[must_use]
+    pub fn telemetry(&self, device: u32) -> TelemetryTruth {
+        self.with_telemetry(|all| all.get(&device).cloned().unwrap_or_default())
+    }
+
+    fn with_telemetry<T>(&self, work: impl FnOnce(&mut BTreeMap<u32, TelemetryTruth>) -> T) -> T {
+        // Nothing in there can be half done.
+        work(&mut self.telemetry.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The device chose to wait so long in its present update.

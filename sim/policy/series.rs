@@ -41,6 +41,10 @@ pub enum Series {
     UpdateOverhead,
     /// Due time -> call really sent: the generator's own lateness.
     ScheduleLag,
+    /// Device published telemetry -> acknowledged by the hub.
+    TelemetryAck,
+    /// Device published telemetry -> received by the driver.
+    TelemetryDelivery,
     /// Download of an image started -> its hash verified.
     ImageDownload,
     /// Download of an image started -> given up.
@@ -49,7 +53,7 @@ pub enum Series {
 
 impl Series {
     /// Every series, in the order in which reports list them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Connect,
         Self::ConnectError,
         Self::Reconnect,
@@ -79,6 +83,8 @@ impl Series {
         Self::UpdateTotalError,
         Self::UpdateOverhead,
         Self::ScheduleLag,
+        Self::TelemetryAck,
+        Self::TelemetryDelivery,
         Self::ImageDownload,
         Self::ImageDownloadError,
     ];
@@ -118,6 +124,8 @@ impl Series {
             Self::UpdateTotalError => "update.total.error",
             Self::UpdateOverhead => "update.overhead",
             Self::ScheduleLag => "schedule.lag",
+            Self::TelemetryAck => "telemetry.ack",
+            Self::TelemetryDelivery => "telemetry.delivery",
             Self::ImageDownload => "image.download",
             Self::ImageDownloadError => "image.download.error",
         }
@@ -132,7 +140,7 @@ impl Series {
     /// Whether it needs the fleet and the driver in one run.
     #[must_use]
     pub const fn needs_both_ends(self) -> bool {
-        matches!(self, Self::MethodDelivery | Self::TwinVisible(_) | Self::UpdateOverhead)
+        matches!(self, Self::MethodDelivery | Self::TwinVisible(_) | Self::UpdateOverhead | Self::TelemetryDelivery)
     }
 
     /// Whether it needs calls that the driver itself makes: in a job the hub makes them, and tells of each no more than
@@ -154,7 +162,14 @@ impl Series {
     #[must_use]
     pub const fn needs_fleet(self) -> bool {
         matches!(self, Self::Connect | Self::ConnectError | Self::Reconnect | Self::Ping | Self::TwinAck(_))
+            || matches!(self, Self::TelemetryAck)
             || self.needs_images()
+    }
+
+    /// Whether it is about telemetry.
+    #[must_use]
+    pub const fn needs_telemetry(self) -> bool {
+        matches!(self, Self::TelemetryAck | Self::TelemetryDelivery)
     }
 
     /// Whether it is about images that devices really download.

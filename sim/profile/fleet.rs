@@ -8,7 +8,7 @@ use super::document::Value;
 use super::error::Problem;
 use super::reader::{Field, Section};
 use super::retry::Retries;
-use super::settle;
+use super::{settle, telemetry};
 use crate::device::{Auth, FleetConfig, Transport};
 use crate::mqtt::{AddressBlock, MAX_ADDRESSES, SourceAddresses};
 use crate::policy::{DeviceIds, units};
@@ -38,6 +38,7 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         "connect_in_flight",
         "connect_slow_down",
         "connect_settle",
+        "churn",
         "source_addresses",
         "transport",
         "tls_resumption",
@@ -75,6 +76,9 @@ pub(super) fn read(field: &Field<'_>, retries: &Retries) -> Result<FleetSection,
         timestamps: section
             .required("timestamps")?
             .choice(&[("local", TimestampFormat::Local), ("rfc3339", TimestampFormat::Rfc3339)])?,
+        telemetry: None,
+        churn: section.optional("churn").map(|field| telemetry::churn(&field)).transpose()?,
+        spontaneous_for: Duration::ZERO,
         retry_connect: retries.connect.clone(),
         retry_twin: retries.twin,
     };

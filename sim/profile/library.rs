@@ -11,7 +11,7 @@ use super::reader::Section;
 use super::{Invalid, ProfileError};
 
 /// Name and text of every profile that is compiled in. The first one is the base that others are laid over.
-const BUILT_IN: [(&str, &str); 22] = [
+const BUILT_IN: [(&str, &str); 25] = [
     ("quickstart", include_str!("../../profiles/quickstart.toml")),
     ("tutorial", include_str!("../../profiles/tutorial.toml")),
     ("first-faults", include_str!("../../profiles/first-faults.toml")),
@@ -20,6 +20,9 @@ const BUILT_IN: [(&str, &str); 22] = [
     ("capacity-s1", include_str!("../../profiles/capacity-s1.toml")),
     ("capacity-devices", include_str!("../../profiles/capacity-devices.toml")),
     ("capacity-connects", include_str!("../../profiles/capacity-connects.toml")),
+    ("broker-connect", include_str!("../../profiles/broker-connect.toml")),
+    ("broker-telemetry", include_str!("../../profiles/broker-telemetry.toml")),
+    ("broker-churn", include_str!("../../profiles/broker-churn.toml")),
     ("tier-s1", include_str!("../../profiles/tier-s1.toml")),
     ("reconnect-storm", include_str!("../../profiles/reconnect-storm.toml")),
     ("token-cliff", include_str!("../../profiles/token-cliff.toml")),

@@ -24,6 +24,7 @@ pub(super) struct LoadSection {
     pub(super) updates: Option<u64>,
     pub(super) settle: Option<Settle>,
     pub(super) hold: Duration,
+    pub(super) lasts: Duration,
     pub(super) via: Via,
     pub(super) max_in_flight: u32,
     pub(super) response_timeout: Duration,
@@ -48,6 +49,7 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, carries_ids: bool) ->
         "updates",
         "settle",
         "hold",
+        "lasts",
         "max_in_flight",
         "response_timeout",
         "connect_timeout",
@@ -59,6 +61,11 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, carries_ids: bool) ->
     };
     let updates = section.optional("updates").map(|field| updates(&field, fleet.devices, carries_ids)).transpose()?;
     let hold = section.required("hold")?.duration(Duration::ZERO..=Duration::from_secs(86_400))?;
+    let lasts = section.required("lasts")?.duration(Duration::ZERO..=Duration::from_secs(86_400))?;
+    if updates == Some(0) && hold.is_zero() && lasts.is_zero() {
+        let field = section.required("updates")?;
+        return Err(field.problem("can be 0 only with a `load.hold` or a `load.lasts`: there would be nothing to run"));
+    }
     let max_in_flight = section.required("max_in_flight")?.integer(1..=1_000_000_u32)?;
     let via = via(&section, &load, updates, fleet, max_in_flight)?;
     // 2.2: the hub takes 5 to 300 s for the response timeout and 0 to 300 s for the connect timeout.
@@ -73,7 +80,7 @@ pub(super) fn read(field: &Field<'_>, fleet: &FleetConfig, carries_ids: bool) ->
         );
     }
     let settle = section.optional("settle").map(|field| settle(&field, &load, via, carries_ids)).transpose()?;
-    Ok(LoadSection { load, updates, settle, hold, via, max_in_flight, response_timeout, connect_timeout })
+    Ok(LoadSection { load, updates, settle, hold, lasts, via, max_in_flight, response_timeout, connect_timeout })
 }
 
 /// Load before the load: that of an open one that has one rate from beginning to end.
@@ -162,7 +169,7 @@ fn closed(section: &Section<'_>, kind: &Field<'_>) -> Result<Load, Problem> {
 /// More updates than devices call devices again, which only an id makes another update: without one, devices and
 /// observers could take it for the same.
 fn updates(field: &Field<'_>, devices: u32, carries_ids: bool) -> Result<u64, Problem> {
-    let updates = field.integer(1..=MAX_UPDATES)?;
+    let updates = field.integer(0..=MAX_UPDATES)?;
     if updates > u64::from(devices) && !carries_ids {
         return Err(field.problem(format_args!(
             "must not exceed `fleet.devices`, {devices}, while `firmware.update_id` is false: a device's updates could \

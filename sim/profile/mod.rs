@@ -27,6 +27,7 @@ mod retry;
 mod rollout;
 mod service;
 mod settle;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod threshold;

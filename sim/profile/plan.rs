@@ -11,7 +11,7 @@ use super::metric::Scene;
 use super::reader::{Field, Section};
 use super::{
     ComparePlan, HubPlan, ReportPlan, capacity, compare, drill, fault, firmware, fleet, hub, image, load, observe,
-    report, retry, rollout, threshold,
+    report, retry, rollout, telemetry, threshold,
 };
 use crate::device::{FirmwareConfig, FleetConfig, Image, ImageUrl};
 use crate::driver::{DriverConfig, ObserveKind, Via};
@@ -63,7 +63,7 @@ pub struct Plan {
 }
 
 /// The keys of a document.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 17] = [
     "name",
     "description",
     "seed",
@@ -72,6 +72,7 @@ pub(super) const KEYS: [&str; 16] = [
     "fleet",
     "firmware",
     "load",
+    "telemetry",
     "rollout",
     "observe",
     "fault",
@@ -102,6 +103,8 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     }
     let mut firmware = firmware::read(&root.required("firmware")?)?;
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
+    fleet.telemetry = root.optional("telemetry").map(|field| telemetry::read(&field, &hub)).transpose()?;
+    fleet.spontaneous_for = load.lasts;
     let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
     if hub.broker().is_some() {
         hub::suits_broker(root, load.via)?;
@@ -129,6 +132,11 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         hold: load.hold,
     };
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, targets))?;
+    if let Some(churn) = root.optional("fleet").and_then(|field| field.table_entry("churn"))
+        && !faults.is_empty()
+    {
+        return Err(churn.problem("cannot go with a [[fault]]: who was away by which of the two could not be told"));
+    }
     let scene = Scene { via: load.via, faults: &faults, connect: &fleet.retry_connect, rollout: rollout.is_some() };
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
     let schedule = Schedule { seed, devices: fleet.devices, load: &load };
@@ -149,6 +157,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         rollout,
         updates: load.updates,
         settle: load.settle,
+        lasts: load.lasts,
         via: load.via,
         max_in_flight: load.max_in_flight,
         response_timeout: load.response_timeout,
@@ -338,7 +347,7 @@ impl Plan {
     pub fn estimated_load(&self) -> Duration {
         let load = &self.driver.load;
         let Some(rollout) = &self.driver.rollout else {
-            return self.estimated_wave(load, self.updates()) + Duration::from_secs(1);
+            return self.estimated_wave(load, self.updates()).max(self.driver.lasts) + Duration::from_secs(1);
         };
         // That a wave is over is known a second later at most.
         let waves = (0..rollout.len()).map(|wave| {

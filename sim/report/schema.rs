@@ -59,7 +59,7 @@ impl JsonSchema for SeriesName {
         json_schema!({
             "type": "string",
             "description": "The name of a series of durations.",
-            "enum": Series::ALL.map(Series::name),
+            "enum": Series::ALL.map(Series::name).to_vec(),
         })
     }
 }

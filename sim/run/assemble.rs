@@ -196,9 +196,16 @@ pub(super) fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
             if *series == Series::ScheduleLag && driver.load.rate().is_none() {
                 // A closed load has no due times.
                 true
-            } else if series.needs_images() && plan.firmware.downloads().is_none() {
+            } else if (series.needs_images() && plan.firmware.downloads().is_none())
+                || (series.needs_telemetry() && plan.fleet.telemetry.is_none())
+            {
                 // Nobody expects it.
                 false
+            } else if *series == Series::TelemetryDelivery && plan.hub.broker().is_none() {
+                // An IoT hub hands telemetry on to others than the driver.
+                true
+            } else if *series == Series::TelemetryAck && plan.fleet.telemetry.is_some_and(|it| it.qos == 0) {
+                true
             } else if series.needs_calls() && driver.via != Via::Calls {
                 true
             } else if series.needs_both_ends() {

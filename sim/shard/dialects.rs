@@ -37,6 +37,11 @@ pub(super) fn of_operator(assignment: &Assignment, keep_alive: u16) -> Result<Op
     let Assignment { plan, credentials: super::Credentials { broker: BrokerSecrets { driver, .. }, .. }, .. } =
         assignment;
     let HubPlan::Mqtt(broker) = &plan.hub else { return Ok(None) };
-    let operator = PlainOperator::new(broker.dialect.clone(), driver.clone(), keep_alive, 0);
+    let operator = PlainOperator::new(
+        broker.dialect.clone(),
+        driver.clone(),
+        keep_alive,
+        plan.fleet.telemetry.map_or(0, |telemetry| telemetry.qos),
+    );
     Ok(Some(Arc::new(operator.map_err(|error| format!("hub.topics.{}: {error}", error.which()))?)))
 }

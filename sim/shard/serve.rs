@@ -359,7 +359,7 @@ fn service(assignment: &Assignment) -> Result<Option<BrokerSettings>, String> {
         dialect,
         lines: broker.lines,
         has_others: range.len() < plan.fleet.devices,
-        telemetry: false,
+        telemetry: plan.fleet.telemetry.is_some(),
     }))
 }
 

@@ -132,6 +132,9 @@ impl<D: DeviceDialect> Session<D> {
         self.link.subscribed();
         self.connection(out, || "SUBACK: subscribed".to_owned());
         self.say_online(now, out);
+        if self.load_start < Nanos::MAX {
+            self.stay_for_a_while(now.max(self.load_start));
+        }
         if !std::mem::replace(&mut self.greeted, true) {
             let report = self.workflow.stand_by(now, self.stamp());
             self.report(&report);

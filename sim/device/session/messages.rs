@@ -14,6 +14,10 @@ pub(super) enum Sent {
     Report(u32),
     /// A message that is given up with its connection.
     Once(MessageKind),
+    /// Telemetry of this number, sent then; it, too, is given up with its connection.
+    Telemetry(u32, Nanos),
+    /// Something whose acknowledgement says nothing.
+    Unwatched,
 }
 
 impl<D: DeviceDialect> Session<D> {
@@ -45,7 +49,7 @@ impl<D: DeviceDialect> Session<D> {
     fn publish_last(&mut self, now: Nanos, kind: MessageKind, message: Message, out: &mut Vec<Output>) {
         let pkid = match message.qos {
             QoS::AtMostOnce => Some(0),
-            _ => self.flow.get_or_insert_default().claim(Sent::Report(0)),
+            _ => self.flow.get_or_insert_default().claim(Sent::Unwatched),
         };
         if let Some(pkid) = pkid {
             self.count(kind, Fate::Sent, out);
@@ -80,7 +84,8 @@ impl<D: DeviceDialect> Session<D> {
             self.send(now, answer, out);
         }
         match sent {
-            Some(Sent::Report(0)) | None => {}
+            Some(Sent::Telemetry(_, sent)) => self.telemetry_acknowledged(now, sent, out),
+            Some(Sent::Unwatched) | None => {}
             Some(Sent::Report(number)) => {
                 self.report_answered(now, number, ARRIVED, Some(Fate::Acknowledged), out);
             }
@@ -103,10 +108,16 @@ impl<D: DeviceDialect> Session<D> {
     /// The connection is over: what was not acknowledged is given up, but for reports, which go out again.
     pub(super) fn connection_over(&mut self, out: &mut Vec<Output>) {
         self.outbox.connection_lost();
+        self.stay_no_longer();
         let Some(mut flow) = self.flow.take() else { return };
         for sent in flow.take() {
-            if let Sent::Once(kind) = sent {
-                self.count(kind, Fate::Lost, out);
+            match sent {
+                Sent::Once(kind) => self.count(kind, Fate::Lost, out),
+                Sent::Telemetry(seq, _) => {
+                    out.push(Output::Event(Event::TelemetryLost(seq)));
+                    self.count(MessageKind::Telemetry, Fate::Lost, out);
+                }
+                Sent::Report(_) | Sent::Unwatched => {}
             }
         }
     }

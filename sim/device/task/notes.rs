@@ -4,7 +4,7 @@ use super::{Link, SETTLES, Task};
 use crate::device::event::{Event, Fate};
 use crate::device::failures::Failure;
 use crate::dialect::DeviceDialect;
-use crate::measure::{Invariant, Violation};
+use crate::measure::{Invariant, MessageKind, Violation};
 use crate::policy::{FaultKind, Place, Series};
 use crate::time::Nanos;
 
@@ -81,6 +81,14 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     Fate::Unconfirmed => &mut counts.unconfirmed,
                 };
                 *count += 1;
+                if let (MessageKind::Telemetry, Fate::Sent, Some(truth)) = (kind, fate, truth) {
+                    truth.telemetry_sent(device);
+                }
+            }
+            Event::TelemetryLost(seq) => {
+                if let Some(truth) = truth {
+                    truth.telemetry_lost(device, seq);
+                }
             }
             Event::ReportAcknowledged(status) => {
                 if let Some(truth) = truth {

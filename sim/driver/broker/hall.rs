@@ -103,7 +103,29 @@ impl Broker {
 
     /// Waits until what devices have published has arrived, or no more comes.
     pub(in crate::driver) async fn settle(&self, shared: &Shared) {
-        let _ = shared;
+        if !self.settings.telemetry {
+            return;
+        }
+        let mut last = (self.undelivered(shared), shared.clock.now());
+        while last.0 > 0 && shared.clock.now().since(last.1) < QUIET {
+            sleep_until(shared.clock.instant(shared.clock.now() + LOOK)).await;
+            let undelivered = self.undelivered(shared);
+            if undelivered != last.0 {
+                last = (undelivered, shared.clock.now());
+            }
+        }
+        shared.messages(MessageKind::Telemetry, |counts| counts.undelivered += last.0);
+    }
+
+    /// Messages of telemetry that have not arrived, though their devices have not given them up. Where devices are of
+    /// another process, only those are known that others have overtaken.
+    fn undelivered(&self, shared: &Shared) -> u64 {
+        let deliveries = self.deliveries.borrow();
+        let missing = self.range.iter().zip(deliveries.iter()).map(|(device, deliveries)| {
+            let truth = shared.truth.as_ref().map(|truth| truth.telemetry(device)).unwrap_or_default();
+            deliveries.undelivered(truth.sent, &truth.lost)
+        });
+        missing.sum()
     }
 
     /// Lets the lines say good-bye, and waits for that.

@@ -11,6 +11,7 @@ use crate::driver::shared::Shared;
 use crate::measure::{DeviceTimes, MessageCounts, MessageKind};
 use crate::mqtt::Publish;
 use crate::policy::FirmwareStatus::{self, Applying, Downloading};
+use crate::policy::{Series, Telemetry};
 use crate::time::Nanos;
 
 /// Takes a message that came at `now`; those of devices that are not of this driver's are left alone.
@@ -107,13 +108,18 @@ impl Shared {
 
     /// Telemetry of the device at place `index` of the range.
     fn telemetry(&self, broker: &Broker, now: Nanos, index: usize, payload: &[u8]) {
-        let _ = (now, payload);
+        // What is not of ours has neither number nor time.
+        let Some((seq, at)) = Telemetry::read(payload) else { return };
         let mut deliveries = broker.deliveries.borrow_mut();
         let Some(deliveries) = deliveries.get_mut(index) else { return };
-        let arrived = deliveries.arrived(0);
+        let arrived = deliveries.arrived(seq);
         self.messages(MessageKind::Telemetry, |counts| match arrived {
             Arrived::New => counts.delivered += 1,
             Arrived::Again => counts.duplicates += 1,
         });
+        // Another process has another clock.
+        if arrived == Arrived::New && self.truth.is_some() {
+            self.ledger.borrow_mut().scribe().recorder().record(Series::TelemetryDelivery, now.since(at));
+        }
     }
 }

@@ -27,7 +27,7 @@ const PONG_LIMIT: Duration = Duration::from_secs(20);
 /// How long one SUBACK may take.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(30);
 /// The wait before a line that was lost is opened again, at first and at most; it doubles.
-const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
 /// What others know of a line.
 #[derive(Debug)]

@@ -67,6 +67,7 @@ fn many(
         rollout: None,
         updates,
         settle: None,
+        lasts: Duration::ZERO,
         max_in_flight,
         job_devices: None,
         polls: false,

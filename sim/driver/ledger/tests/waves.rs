@@ -20,6 +20,7 @@ fn in_waves(seed: u64, load: Load, rollout: &Rollout, range: DeviceRange, job_de
         load,
         updates: rollout.updates(),
         settle: None,
+        lasts: Duration::ZERO,
         rollout: Some(rollout.clone()),
         max_in_flight: 1000,
         job_devices,
