@@ -20,7 +20,7 @@ const DEVICES: u64 = 50;
 
 /// Late generators are no concern here.
 const ALL_FAIL: &str =
-    "threshold=[{ expr = \"census.failed.pct >= 100\" }, { expr = \"image.download.error.max < 1h\" }]";
+    "threshold=[{ expr = \"census.failed.pct >= 100\" }, { expr = \"method.response.max < 1h\" }]";
 
 /// A run of 50 devices with this image, and `more`.
 fn started(quick: &QuickRun, image: &str, more: &[&str]) -> Running {
