@@ -104,7 +104,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let load = load::read(&root.required("load")?, &fleet, firmware.update_id)?;
     let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
     if hub.broker().is_some() {
-        hub::suits_broker(root, load.via)?;
+        hub::suits_broker(root, &fleet, load.via)?;
     }
     if matches!(hub, HubPlan::Null { .. }) {
         hub::suits_null(root, fleet.transport, load.via)?;
@@ -129,7 +129,14 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         hold: load.hold,
     };
     let faults = root.optional("fault").map_or(Ok(Vec::new()), |field| fault::read(&field, targets))?;
-    let scene = Scene { via: load.via, faults: &faults, connect: &fleet.retry_connect, rollout: rollout.is_some() };
+    let scene = Scene {
+        via: load.via,
+        faults: &faults,
+        connect: &fleet.retry_connect,
+        rollout: rollout.is_some(),
+        presence: hub.tells_presence(),
+        messages: hub.broker().is_some(),
+    };
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
     let schedule = Schedule { seed, devices: fleet.devices, load: &load };
     let drill = root.optional("drill").map(|field| drill::read(&field, scene, &schedule)).transpose()?;
@@ -262,7 +269,8 @@ impl Plan {
             rates.push(format!("{} devices, {connects} connections/s", self.fleet.devices));
             // One report of each device that comes online, three of each that is updated.
             let reports = self.driver.peak_rate().map_or(connects, |rate| connects.max(3.0 * rate));
-            rates.push(format!("{reports} twin updates/s"));
+            let what = if self.hub.broker().is_some() { "reports" } else { "twin updates" };
+            rates.push(format!("{reports} {what}/s"));
         }
         if driver {
             rates.push(self.load_in_words());
