@@ -57,6 +57,13 @@ enum Format {
 impl PlanCommand {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
         let plan = self.options.plan(&self.profile)?;
+        if let Some(broker) = plan.hub.broker() {
+            return Err(CommandError::usage(format!(
+                "`plan` sizes IoT hubs by the tables of Azure's tiers, and {} is a plain broker (hub.kind = \"mqtt\"), which \
+                 has none: `twinstorm capacity` measures what it can bear, and `--hub azure` sizes a hub for this profile",
+                broker.url
+            )));
+        }
         let hub = self.hub(&plan)?;
         // As a run does before it is cut into processes. What cannot run here has the shards that it asks for, or one.
         raise_descriptor_limit().map_err(CommandError::other)?;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SeriesData;
+use crate::policy::Statistic;
 
 /// What one connection of a driver did; what is told of different stretches of time adds up.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -42,6 +43,21 @@ pub struct LineRow {
 }
 
 impl LineHealth {
+    /// It as a row of the result, under this name.
+    #[must_use]
+    pub fn row(&self, name: &str) -> LineRow {
+        let micros = |seconds: f64| (seconds * 1e6).round() as u64;
+        LineRow {
+            name: name.to_owned(),
+            share: self.share.clone(),
+            received: self.received,
+            sent: self.sent,
+            reconnects: self.reconnects,
+            lag_p99_us: self.lag.cautious_p99().map(micros),
+            lag_max_us: self.lag.statistic(Statistic::Max).map(micros),
+        }
+    }
+
     /// Adds what is told of another stretch of time.
     pub fn merge(&mut self, other: &Self) {
         if !other.share.is_empty() {

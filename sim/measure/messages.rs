@@ -5,38 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a message says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageKind {
-    /// A method call, from the driver.
-    Request,
-    /// The answer to one.
-    Response,
-    /// Reported properties.
-    Report,
-    /// Whether a device is connected.
-    Presence,
-    /// Telemetry.
-    Telemetry,
-}
+use crate::policy::MessageFigure;
 
-impl MessageKind {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::Request, Self::Response, Self::Report, Self::Presence, Self::Telemetry];
-
-    /// The name in results and thresholds.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Response => "response",
-            Self::Report => "report",
-            Self::Presence => "presence",
-            Self::Telemetry => "telemetry",
-        }
-    }
-}
+pub use crate::policy::MessageKind;
 
 /// What became of the messages of one kind. In the end `sent` is the sum of `acknowledged`, `lost` and `unconfirmed`; as long
 /// as some are under way it is more.
@@ -78,6 +49,21 @@ impl MessageCounts {
         self.undelivered += other.undelivered;
     }
 
+    /// This figure of them.
+    #[must_use]
+    pub const fn figure(&self, figure: MessageFigure) -> u64 {
+        match figure {
+            MessageFigure::Sent => self.sent,
+            MessageFigure::Resent => self.resent,
+            MessageFigure::Acknowledged => self.acknowledged,
+            MessageFigure::Lost => self.lost,
+            MessageFigure::Unconfirmed => self.unconfirmed,
+            MessageFigure::Delivered => self.delivered,
+            MessageFigure::Duplicates => self.duplicates,
+            MessageFigure::Undelivered => self.undelivered,
+        }
+    }
+
     /// Those of which nothing is known yet; 0 in the end.
     #[must_use]
     pub const fn under_way(&self) -> i64 {
@@ -86,7 +72,7 @@ impl MessageCounts {
 }
 
 /// What became of messages, by what they say; a kind of which there were none is not there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Messages(pub BTreeMap<MessageKind, MessageCounts>);
 
@@ -100,6 +86,16 @@ impl Messages {
     /// Those of a kind, to add to.
     pub fn of(&mut self, kind: MessageKind) -> &mut MessageCounts {
         self.0.entry(kind).or_default()
+    }
+
+    /// Those of this kind, or of all kinds together.
+    #[must_use]
+    pub fn counts(&self, kind: Option<MessageKind>) -> MessageCounts {
+        let mut sum = MessageCounts::default();
+        for (_, counts) in self.0.iter().filter(|(of, _)| kind.is_none_or(|kind| kind == **of)) {
+            sum.merge(counts);
+        }
+        sum
     }
 
     /// Adds another part's.

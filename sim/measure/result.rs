@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    CapacityResult, Census, DrillResult, EventCounts, FaultRow, ImageCounts, InvariantRow, MatrixRow, OffDiagonal,
-    RolloutResult, SeriesData, ServiceCount, SettledResult, ThrottleCount,
+    CapacityResult, Census, DrillResult, EventCounts, FaultRow, ImageCounts, InvariantRow, LineRow, MatrixRow,
+    Messages, OffDiagonal, RolloutResult, SeriesData, ServiceCount, SettledResult, ThrottleCount,
 };
 use crate::policy::Series;
 
@@ -76,6 +76,8 @@ pub struct RunResult {
     pub rollout: Option<RolloutResult>,
     /// What devices downloaded; `None` where they really downloaded nothing, or were none of ours.
     pub images: Option<ImageCounts>,
+    /// What became of messages, by what they say; empty where that was not counted.
+    pub messages: Messages,
     /// Connections that were lost while no fault explains it.
     pub losses_unexplained: u64,
     /// From the start of the load to the end of its last update; `None` if it never started.
@@ -95,6 +97,13 @@ impl RunResult {
     #[must_use]
     pub fn is_against_null_hub(&self) -> bool {
         self.plan["hub"]["kind"] == "null"
+    }
+
+    /// The address of the plain broker that it was run against, if it was one.
+    #[must_use]
+    pub fn broker(&self) -> Option<&str> {
+        let hub = &self.plan["hub"];
+        hub["url"].as_str().filter(|_| hub["kind"] == "mqtt")
     }
 
     /// Whether the embedded hub ran in the generator's own process: what the generator used of the machine is then what
@@ -204,6 +213,9 @@ pub struct GeneratorHealth {
     pub hub_on_same_machine: bool,
     /// 99th percentile, however few the samples, of how late each worker's event loop was.
     pub loop_lag_p99_us: BTreeMap<String, u64>,
+    /// The driver's own connections to a plain broker; missing where it has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<LineRow>,
 }
 
 /// The embedded hubs.
@@ -269,9 +281,10 @@ pub struct ShardResult {
 pub struct ObserverHealth {
     /// `query`, `poll` or `subscribe`.
     pub kind: String,
-    /// Time between two looks, in milliseconds.
+    /// Time between two looks, in milliseconds; 0 for `subscribe`, which does not look but is told.
     pub interval_ms: u64,
-    /// What a transition's time is uncertain by, in microseconds.
+    /// What a transition's time is uncertain by, in microseconds; 0 for `subscribe`, where it is that of the report's own
+    /// arrival at the driver, the broker's delivery included.
     pub resolution_us: u64,
     /// Stages that came and went between two looks.
     pub seen_late: u64,
@@ -285,6 +298,19 @@ pub struct ObserverHealth {
     pub requests: u64,
     /// Looks left out because as many as allowed were under way.
     pub left_out: u64,
+    /// With a plain broker: whether devices tell that they are connected. Where they do not, one that is not connected cannot
+    /// be told from one that does not answer: the first ends as `no_response` or `stuck` too, never as `not_online` or
+    /// `lost_device`. Missing where the hub itself tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub presence: Option<bool>,
+}
+
+impl ObserverHealth {
+    /// Whether it is told by subscription, and does not look at intervals.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.kind == "subscribe"
+    }
 }
 
 /// What was tried, and tried again.

@@ -79,6 +79,7 @@ impl Expected {
 pub struct Diagonal {
     faults: Arc<[Fault]>,
     lenient: bool,
+    presence_unknown: bool,
 }
 
 impl Diagonal {
@@ -86,7 +87,15 @@ impl Diagonal {
     /// those elsewhere.
     #[must_use]
     pub fn new(faults: &[Fault], lenient: bool) -> Self {
-        Self { faults: faults.into(), lenient }
+        Self { faults: faults.into(), lenient, presence_unknown: false }
+    }
+
+    /// The same for a hub that does not tell whether devices are connected, if that is `unknown`: one that is not, and should
+    /// end an update as such, ends it as one does that says nothing.
+    #[must_use]
+    pub fn where_presence_is(mut self, unknown: bool) -> Self {
+        self.presence_unknown = unknown;
+        self
     }
 
     /// Whether there is nothing to judge by.
@@ -176,6 +185,10 @@ impl Diagonal {
         if self.lenient {
             outcomes.extend(THE_HUBS_OWN);
         }
+        if self.presence_unknown {
+            let taken_for: Vec<Outcome> = outcomes.iter().filter_map(|outcome| outcome.without_presence()).collect();
+            outcomes.extend(taken_for);
+        }
         // Every kind that decides a detail has one outcome. How far a device came cannot be seen where its reports did not
         // get through.
         let cut_off = || self.lenient || self.bits(hits.faults).any(|(_, fault)| is_lasting(fault));
@@ -228,7 +241,7 @@ impl Hit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Fail, FaultStage, Reject, Slow, Slowness, Stall};
+    use crate::policy::{Fail, FaultStage, Reject, Slow, Slowness, Stall, Vanish};
 
     const NO_REPLY: usize = 0;
     const FAIL: usize = 1;
@@ -340,6 +353,37 @@ mod tests {
             (&fail, Completed, false),
         ] {
             assert_eq!(holds(true, hits, outcome, ""), expected, "{outcome}");
+        }
+    }
+
+    #[test]
+    fn where_nobody_tells_presence_silence_is_accepted_for_being_away() {
+        use Outcome::{Completed, LostDevice, NoResponse, NotOnline, Stuck};
+        let offline = hits(&[OFFLINE], None, false);
+        let reset = hits(&[RESET], None, true);
+        let stall = hits(&[STALL], Some(STALL), true);
+        let vanish = [Fault::new(FaultKind::Vanish(Vanish { stage: FaultStage::Applying }))];
+        let vanished = |unknown, outcome, detail| {
+            let diagonal = Diagonal::new(&vanish, false).where_presence_is(unknown);
+            diagonal.judge(&hits(&[0], Some(0), true), outcome, detail).unwrap().off_diagonal.is_none()
+        };
+        for (hits, outcome, detail, expected) in [
+            (&offline, NotOnline, "", true),
+            (&offline, NoResponse, "", true),
+            (&offline, Completed, "", false),
+            (&reset, LostDevice, "applying", true),
+            (&reset, Stuck, "applying", true),
+            (&stall, Stuck, "applying", true),
+            (&stall, LostDevice, "applying", false),
+            (&stall, NoResponse, "", false),
+        ] {
+            let judged = diagonal(false).where_presence_is(true).judge(hits, outcome, detail).unwrap();
+            assert_eq!(judged.off_diagonal.is_none(), expected, "{hits:?} {outcome}");
+        }
+        for (unknown, outcome, expected) in
+            [(false, LostDevice, true), (false, Stuck, false), (true, LostDevice, true), (true, Stuck, true)]
+        {
+            assert_eq!(vanished(unknown, outcome, "applying"), expected, "{unknown} {outcome}");
         }
     }
 

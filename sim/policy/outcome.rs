@@ -17,9 +17,9 @@ pub enum Outcome {
     RolledBack,
     /// The device answered the method with a status other than 200.
     Rejected,
-    /// The method call's final answer was 404103: the device was not connected.
+    /// The method call's final answer was 404103, or a plain broker's device had said that it is away: it was not connected.
     NotOnline,
-    /// The method call's final answer was 504101: the device did not answer in time.
+    /// The method call's final answer was 504101, or over a plain broker none came: the device did not answer in time.
     NoResponse,
     /// The method call's final answer was 429.
     Throttled,
@@ -76,6 +76,16 @@ impl Outcome {
             Self::NotSent => "not_sent",
             Self::Aborted => "aborted",
             Self::LostShard => "lost_shard",
+        }
+    }
+
+    /// What it is taken for where nobody can tell whether a device is connected; `None` where that makes no difference.
+    #[must_use]
+    pub const fn without_presence(self) -> Option<Self> {
+        match self {
+            Self::NotOnline => Some(Self::NoResponse),
+            Self::LostDevice => Some(Self::Stuck),
+            _ => None,
         }
     }
 

@@ -5,12 +5,13 @@ mod select;
 
 use std::time::Duration;
 
+use super::BrokerPlan;
 use super::error::Problem;
 use super::hub::HubPlan;
 use super::reader::Field;
 use crate::device::{Auth, FleetConfig};
 use crate::measure::Truth;
-use crate::policy::{Fault, FaultKind, FaultStage, Place, Select, Slow, Slowness};
+use crate::policy::{Fault, FaultKind, FaultStage, Malformation, Malformed, Place, Select, Slow, Slowness};
 
 /// What it takes at least from being told of a token's end to that end: half of it for devices to take it one by one, and
 /// what a token has to last.
@@ -50,6 +51,10 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
         Some(field) => name(&field, before)?,
         None => unused(kind.name(), before),
     };
+    if let Some(why) = hub.broker().and_then(|broker| beyond_broker(&kind, broker)) {
+        let place = section.optional("form").filter(|_| matches!(kind, FaultKind::Malformed(_)));
+        return Err(place.map_or_else(|| section.required("kind"), Ok)?.problem(why));
+    }
     let select = match kind.place() {
         Place::Hub if !hub.can_be_struck(&kind) => {
             return Err(section.required("kind")?.problem(format_args!(
@@ -72,7 +77,11 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
             kind.name()
         )));
     }
-    if fleet.auth == Auth::X509 && matches!(kind, FaultKind::WrongKey | FaultKind::TokenExpiry(_)) {
+    // A broker's password is asked for whatever certificate there is.
+    if fleet.auth == Auth::X509
+        && hub.broker().is_none()
+        && matches!(kind, FaultKind::WrongKey | FaultKind::TokenExpiry(_))
+    {
         return Err(section.required("kind")?.problem(format_args!(
             "cannot be `{}` for devices that prove themselves by certificates, which have neither keys nor tokens: \
              take `fleet.auth = \"sas\"`, or another fault",
@@ -104,6 +113,41 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
         }
     }
     Ok(fault)
+}
+
+/// Why this cannot go wrong with a plain broker, and what to take instead; `None` where it can.
+fn beyond_broker(kind: &FaultKind, broker: &BrokerPlan) -> Option<String> {
+    let name = kind.name();
+    let why = match kind {
+        FaultKind::HubDown => {
+            "nobody but the broker itself does that. Restart it yourself while the run goes on, or take `reset`, which \
+             breaks the devices' connections"
+        }
+        FaultKind::HubSlow(_) => {
+            "nobody but the broker itself does that. Take `latency`, which makes the way to it longer"
+        }
+        FaultKind::Throttle(_) => {
+            "nobody but the broker itself does that. Limit it by its own configuration, or take `bandwidth`, which limits \
+             each device's connection"
+        }
+        FaultKind::TokenExpiry(_) => {
+            "its devices have passwords or certificates, and no tokens that could end. Take `reset`, which breaks their \
+             connections"
+        }
+        FaultKind::WrongKey if broker.dialect.username.is_none() => {
+            "without a user's name its devices prove themselves by nothing that could be wrong. Name `hub.username`, or \
+             take another fault"
+        }
+        FaultKind::Malformed(Malformed { form: Malformation::TooLarge, .. }) => {
+            return Some(
+                "cannot be `too_large` with `hub.kind = \"mqtt\"`: a plain broker keeps no twins, whose limit a report \
+                 could exceed. Take `bad_json` or `wrong_type`"
+                    .to_owned(),
+            );
+        }
+        _ => return None,
+    };
+    Some(format!("cannot be `{name}` with `hub.kind = \"mqtt\"`: {why}"))
 }
 
 /// From when until when the tokens end that `fault` lets end.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::Problem;
 use super::reader::{Field, Section};
 use super::{BrokerPlan, broker, limit, service};
-use crate::device::Transport;
+use crate::device::{Auth, FleetConfig, Transport};
 use crate::driver::Via;
 use crate::hub::{HubConfig, HubDelays, HubLimits, Tier};
 use crate::policy::{FaultKind, Limit, ServiceModel, ThrottledOperation};
@@ -109,6 +109,13 @@ impl HubPlan {
             Self::Mqtt(broker) => Some(broker),
             _ => None,
         }
+    }
+
+    /// Whether anybody can tell a device that is not connected from one that does not answer: an IoT hub says so itself,
+    /// with a plain broker the devices' presence topics do.
+    #[must_use]
+    pub fn tells_presence(&self) -> bool {
+        self.broker().is_none_or(|broker| broker.dialect.topics.presence.is_some())
     }
 
     /// Threads of each process of one of ours.
@@ -211,7 +218,15 @@ fn not_ours(section: &Section<'_>, kind: &Field<'_>) -> Result<(), Problem> {
 }
 
 /// Refuses what a plain broker cannot be asked for.
-pub(super) fn suits_broker(root: &Section<'_>, via: Via) -> Result<(), Problem> {
+pub(super) fn suits_broker(root: &Section<'_>, fleet: &FleetConfig, via: Via) -> Result<(), Problem> {
+    if fleet.devices_file.is_some() && fleet.auth == Auth::Sas {
+        let section = root.required("fleet")?;
+        return Err(section.table_entry("devices_file").unwrap_or(section).problem(
+            "holds keys, which an IoT hub knows and a plain broker does not (`hub.kind = \"mqtt\"`): take a file of \
+             certificates with `fleet.auth = \"x509\"`, or leave it out, name `hub.username`, and set \
+             TWINSTORM_HUB_PASSWORD",
+        ));
+    }
     if matches!(via, Via::Job { .. }) {
         let load = root.required("load")?;
         return Err(load.table_entry("via").unwrap_or(load).problem(

@@ -4,7 +4,7 @@ use super::error::Problem;
 use super::reader::Field;
 use crate::driver::Via;
 use crate::hub::Operation;
-use crate::policy::{ConnectPolicies, Fault, Metric, Threshold};
+use crate::policy::{ConnectPolicies, Fault, FaultFigure, Metric, Outcome, Threshold};
 
 /// What the expressions of a plan may name.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,10 @@ pub(super) struct Scene<'a> {
     pub(super) connect: &'a ConnectPolicies,
     /// Whether the fleet is called in waves.
     pub(super) rollout: bool,
+    /// Whether a device that is not connected can be told from one that does not answer.
+    pub(super) presence: bool,
+    /// Whether it is counted what becomes of messages.
+    pub(super) messages: bool,
 }
 
 impl Scene<'_> {
@@ -35,6 +39,18 @@ impl Scene<'_> {
         if matches!(metric, Metric::Rollout(_)) && !self.rollout {
             return Err(field.problem(format_args!("cannot be judged without a [rollout]: there is no `{metric}`")));
         }
+        if let Some((outcome, instead)) = of_presence(metric).filter(|_| !self.presence) {
+            return Err(field.problem(format_args!(
+                "cannot be judged while `hub.topics.presence` is off: nobody can tell `{outcome}` from `{instead}`, and all \
+                 count as that. Name a topic for presence, or judge `{instead}`"
+            )));
+        }
+        if matches!(metric, Metric::Messages(..)) && !self.messages {
+            return Err(field.problem(format_args!(
+                "cannot be judged: what becomes of messages is counted with a plain broker (`hub.kind = \"mqtt\"`), and \
+                 there is no `{metric}` here"
+            )));
+        }
         let faults: Vec<&str> = self.faults.iter().map(|fault| fault.name.as_str()).collect();
         known(field, "fault", metric.fault(), &faults)?;
         let policies = self.connect.names();
@@ -42,6 +58,17 @@ impl Scene<'_> {
         known(field, "policy of `retry.connect`", metric.connect_policy(), &policies)?;
         known(field, "operation", metric.operation(), &Operation::ALL.map(Operation::name))
     }
+}
+
+/// The outcome that `metric` counts and only presence tells, and what it is taken for without.
+fn of_presence(metric: &Metric) -> Option<(Outcome, Outcome)> {
+    let (Metric::Census(outcome)
+    | Metric::CensusPercent(outcome)
+    | Metric::Fault(_, FaultFigure::OutcomePercent(outcome))) = metric
+    else {
+        return None;
+    };
+    outcome.without_presence().map(|instead| (*outcome, instead))
 }
 
 fn known(field: &Field<'_>, what: &str, name: Option<&str>, names: &[&str]) -> Result<(), Problem> {

@@ -107,7 +107,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     fleet.spontaneous_for = load.lasts;
     let rollout = root.optional("rollout").map(|field| rollout::read(&field, &fleet, &load)).transpose()?;
     if hub.broker().is_some() {
-        hub::suits_broker(root, load.via)?;
+        hub::suits_broker(root, &fleet, load.via)?;
     }
     if matches!(hub, HubPlan::Null { .. }) {
         hub::suits_null(root, fleet.transport, load.via)?;
@@ -137,7 +137,14 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     {
         return Err(churn.problem("cannot go with a [[fault]]: who was away by which of the two could not be told"));
     }
-    let scene = Scene { via: load.via, faults: &faults, connect: &fleet.retry_connect, rollout: rollout.is_some() };
+    let scene = Scene {
+        via: load.via,
+        faults: &faults,
+        connect: &fleet.retry_connect,
+        rollout: rollout.is_some(),
+        presence: hub.tells_presence(),
+        messages: hub.broker().is_some() || fleet.telemetry.is_some(),
+    };
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
     let schedule = Schedule { seed, devices: fleet.devices, load: &load };
     let drill = root.optional("drill").map(|field| drill::read(&field, scene, &schedule)).transpose()?;
@@ -271,7 +278,8 @@ impl Plan {
             rates.push(format!("{} devices, {connects} connections/s", self.fleet.devices));
             // One report of each device that comes online, three of each that is updated.
             let reports = self.driver.peak_rate().map_or(connects, |rate| connects.max(3.0 * rate));
-            rates.push(format!("{reports} twin updates/s"));
+            let what = if self.hub.broker().is_some() { "reports" } else { "twin updates" };
+            rates.push(format!("{reports} {what}/s"));
         }
         if driver {
             rates.push(self.load_in_words());

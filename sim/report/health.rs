@@ -1,6 +1,7 @@
 //! The lines at the end of the table: how generator, observer and hub fared.
 
 use super::human::{percent, three_digits};
+use super::messages::lines;
 use super::table::paragraph;
 use super::{EVENTS_FILE, human_bytes, human_duration};
 use crate::measure::{EventCounts, GeneratorHealth, ImageCounts, ObserverHealth, RunResult, ThrottleCount};
@@ -33,9 +34,12 @@ pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
         "Generator",
         [processes(result.shards.len(), "shard"), generator(&result.generator), Vec::from_iter(both)].concat(),
     );
+    if !result.generator.lines.is_empty() {
+        say("Driver", lines(&result.generator.lines));
+    }
     let place = if result.generator.hub_on_same_machine { "on the same machine" } else { "on another machine" };
     let hub = result.hub.as_ref().map_or_else(
-        || vec!["not ours".to_owned()],
+        || vec![result.broker().map_or_else(|| "not ours".to_owned(), |url| format!("the broker at {url}"))],
         |hub| {
             let used = match (hub.cpu_seconds, hub.rss_peak_bytes) {
                 (None, _) => vec!["within the generator's process".to_owned()],
@@ -125,6 +129,15 @@ fn rate(result: &RunResult) -> Vec<String> {
 }
 
 fn observer(observer: &ObserverHealth) -> Vec<String> {
+    if observer.is_told() {
+        let presence = (observer.presence == Some(false)).then(|| "presence off".to_owned());
+        let told = [
+            "subscribe: each report as the broker delivers it".to_owned(),
+            format!("{} stages seen late", observer.seen_late),
+            format!("{} after their update's end", observer.late),
+        ];
+        return told.into_iter().chain(presence).collect();
+    }
     let mut items = vec![
         format!("{} every {}", observer.kind, human_duration(observer.interval_ms as f64 / 1e3)),
         format!("resolution {}", micros(observer.resolution_us)),

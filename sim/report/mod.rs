@@ -17,6 +17,7 @@ mod html;
 mod human;
 mod junit;
 mod markdown;
+mod messages;
 mod openmetrics;
 mod repeats;
 mod results_json;

@@ -40,7 +40,10 @@
 //! | `twinstorm_rollout_aborted` | gauge | 1 if the roll-out was |
 //! | `twinstorm_image_downloads` | counter: `result` | `ok` or `failed` |
 //! | `twinstorm_image_bytes` | counter | bytes that came with them |
-//! | `twinstorm_observer_requests` | counter: `result` | `ok`, `throttled` or `failed` |
+//! | `twinstorm_messages_sent`, `twinstorm_messages_received` | counter: `kind`, `result` | times that messages were published, and that the driver received them: `first` or `again`; only of messages that are counted |
+//! | `twinstorm_messages_ended` | counter: `kind`, `result` | `acknowledged`, `lost` or `unconfirmed` (QoS 0): all that were sent, in the end |
+//! | `twinstorm_messages_undelivered` | counter: `kind`, `result` | not lost, and never received by the driver |
+//! | `twinstorm_observer_requests` | counter: `result` | `ok`, `throttled` or `failed`; absent, as the next and the interval, where reports come by subscription |
 //! | `twinstorm_observer_looks_left_out` | counter | as many as allowed were under way |
 //! | `twinstorm_observer_stages` | counter: `seen` | `late`: between two looks; `after_end`: after the update had ended |
 //! | `twinstorm_observer_interval_seconds` | gauge | time between two looks |
@@ -48,6 +51,9 @@
 //! | `twinstorm_generator_cpu_ratio`, `twinstorm_generator_cores`, `twinstorm_generator_memory_peak_bytes`, `twinstorm_generator_descriptors_peak` | gauge | the same |
 //! | `twinstorm_generator_schedule_lag_p99_seconds` | gauge | however few the samples |
 //! | `twinstorm_generator_loop_lag_p99_seconds` | gauge: `worker` | the same of each event loop |
+//! | `twinstorm_driver_connection_messages` | counter: `connection`, `direction` | the driver's connections to a plain broker: `in` or `out` |
+//! | `twinstorm_driver_connection_reconnects` | counter: `connection` | lost, and came back |
+//! | `twinstorm_driver_connection_lag_p99_seconds` | gauge: `connection` | how long its own ping took, however few the samples |
 //! | `twinstorm_shards`, `twinstorm_shards_lost` | gauge | processes that share the devices |
 //! | `twinstorm_embedded_hubs`, `twinstorm_embedded_hubs_memory_peak_bytes` | gauge | absent where the hub is not ours |
 //! | `twinstorm_embedded_hubs_cpu_seconds` | counter | the same |
@@ -57,6 +63,7 @@
 mod actors;
 mod capacity;
 mod figures;
+mod traffic;
 mod trouble;
 
 use super::{ReportError, Reporter};
@@ -100,8 +107,10 @@ pub fn metrics(result: &RunResult, moment: Option<&Moment>, form: Exposition) ->
     trouble::invariants(&mut text, result);
     actors::rollout(&mut text, result);
     actors::images(&mut text, result);
+    traffic::messages(&mut text, result);
     actors::observer(&mut text, result);
     actors::generator(&mut text, result);
+    traffic::lines(&mut text, result);
     actors::hubs(&mut text, result);
     actors::events(&mut text, result);
     text.finish()

@@ -13,8 +13,8 @@ use super::drill_json::DrillJson;
 use super::{ReportError, Reporter};
 use crate::measure::{
     CapacityResult, Census, EventCounts, FaultRow, GeneratorHealth, HubHealth, ImageCounts, Interval, InvariantRow,
-    LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult, SeriesData,
-    SettledResult, ShardResult, ThresholdAbort, ThresholdResult, Verdict,
+    LoadSpan, MatrixRow, Messages, ObserverHealth, OffDiagonal, RateResult, Retries, RolloutResult, RunResult,
+    SeriesData, SettledResult, ShardResult, ThresholdAbort, ThresholdResult, Verdict,
 };
 use crate::policy::{Outcome, Series};
 
@@ -142,6 +142,10 @@ pub(super) struct Document {
     /// What devices downloaded; missing where they downloaded nothing, or were none of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     images: Option<ImageCounts>,
+    /// What became of messages, by what they say: of each kind `sent` is the sum of `acknowledged`, `lost` and `unconfirmed` in a
+    /// valid result. Missing where that was not counted.
+    #[serde(default, skip_serializing_if = "Messages::is_empty")]
+    messages: Messages,
     /// Connections that were lost while no fault explains it.
     #[serde(default)]
     losses_unexplained: u64,
@@ -210,6 +214,7 @@ impl Document {
             invariants: result.invariants.clone(),
             rollout: result.rollout.clone(),
             images: result.images,
+            messages: result.messages.clone(),
             losses_unexplained: result.losses_unexplained,
             load: result.load,
             drill: result.drill.as_ref().map(DrillJson::from_drill),
@@ -251,6 +256,7 @@ impl Document {
             invariants: self.invariants,
             rollout: self.rollout,
             images: self.images,
+            messages: self.messages,
             losses_unexplained: self.losses_unexplained,
             load: self.load,
             drill: self.drill.map(DrillJson::into_drill),
@@ -316,7 +322,7 @@ impl<'de> Deserialize<'de> for SeriesName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::{capacity, sample};
+    use crate::report::sample::{broker, capacity, sample};
 
     #[test]
     fn a_result_survives_writing_and_reading() {
@@ -329,6 +335,8 @@ mod tests {
             let result = capacity::with(found);
             assert_eq!(from_json(&ResultsJson.render(&result).unwrap()).unwrap(), result);
         }
+        let over_broker = broker();
+        assert_eq!(from_json(&ResultsJson.render(&over_broker).unwrap()).unwrap(), over_broker);
         let empty = RunResult::default();
         assert_eq!(from_json(&ResultsJson.render(&empty).unwrap()).unwrap(), empty);
     }

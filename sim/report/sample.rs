@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::encode;
 use crate::measure::{
     Census, Distribution, DrillResult, EventCounts, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth,
-    ImageCounts, Interval, Invariant, InvariantRow, LoadSpan, MatrixRow, ObserverHealth, OffDiagonal, PhaseData,
-    PhaseResult, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult, RunResult, SeriesData, ShardResult,
-    SteadyResult, ThresholdAbort, ThresholdResult, Verdict, WaveResult,
+    ImageCounts, Interval, Invariant, InvariantRow, LineRow, LoadSpan, MatrixRow, MessageCounts, MessageKind, Messages,
+    ObserverHealth, OffDiagonal, PhaseData, PhaseResult, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult,
+    RunResult, SeriesData, ShardResult, SteadyResult, ThresholdAbort, ThresholdResult, Verdict, WaveResult,
 };
 use crate::policy::{DrillPhase, Outcome, Place, Series};
 
@@ -99,6 +99,7 @@ pub(super) fn sample() -> RunResult {
             dropped: 0,
             hub_on_same_machine: true,
             loop_lag_p99_us: BTreeMap::from([("fleet-0".to_owned(), 1100), ("driver".to_owned(), 900)]),
+            lines: Vec::new(),
         },
         hub: Some(HubHealth {
             instances: 1,
@@ -128,6 +129,7 @@ pub(super) fn sample() -> RunResult {
             errors: 0,
             requests: 93,
             left_out: 3,
+            presence: None,
         },
         faults: vec![
             fault("fail", Place::Device, Outcome::Failed, &[(Outcome::Failed, 20)]),
@@ -171,6 +173,7 @@ pub(super) fn sample() -> RunResult {
             }),
         }),
         images: Some(ImageCounts { downloads: 978, bytes: 256_901_120, resumes: 3, failed: 20 }),
+        messages: Messages::default(),
         retries: retries(),
         matrix: vec![
             row("none", &[(Outcome::Completed, 956)]),
@@ -200,6 +203,39 @@ pub(super) fn sample() -> RunResult {
         settled: None,
         capacity: None,
     }
+}
+
+/// The same over a plain broker, whose devices do not tell whether they are connected.
+pub(super) fn broker() -> RunResult {
+    let mut result = sample();
+    result.plan["hub"] = serde_json::json!({ "kind": "mqtt", "url": "mqtt://127.0.0.1:1884" });
+    result.hub = None;
+    let ObserverHealth { seen_late, late, .. } = result.observer;
+    result.observer =
+        ObserverHealth { kind: "subscribe".to_owned(), seen_late, late, presence: Some(false), ..Default::default() };
+    let counts = |sent, lost| MessageCounts { sent, acknowledged: sent - lost, lost, ..MessageCounts::default() };
+    *result.messages.of(MessageKind::Request) = counts(1000, 0);
+    *result.messages.of(MessageKind::Report) =
+        MessageCounts { resent: 5, delivered: 3997, duplicates: 3, undelivered: 1, ..counts(4000, 2) };
+    let line = LineRow {
+        name: "line-0".to_owned(),
+        share: "group".to_owned(),
+        received: 3000,
+        sent: 500,
+        reconnects: 0,
+        lag_p99_us: Some(1250),
+        lag_max_us: Some(4000),
+    };
+    let other = LineRow {
+        name: "line-1".to_owned(),
+        received: 2999,
+        reconnects: 2,
+        lag_p99_us: None,
+        lag_max_us: None,
+        ..line.clone()
+    };
+    result.generator.lines = vec![line, other];
+    result
 }
 
 /// The same, whose figures do not count.

@@ -4,6 +4,7 @@ mod capacity;
 
 use super::health::{has_driver, health};
 use super::human::{human_value, percent};
+use super::messages::{messages, presence_note};
 use super::retries::retries;
 use super::rollout::rollout;
 use super::table::{Align, columns, paragraph};
@@ -37,6 +38,7 @@ impl Reporter for Terminal {
             if has_driver(result) { census(result) } else { Vec::new() },
             series(result),
             self.faults(result),
+            messages(result),
             retries(result),
             matrix(result),
             off_diagonal(result),
@@ -123,8 +125,8 @@ pub(super) const fn verdict_word(verdict: Verdict) -> (&'static str, Tone) {
 }
 
 /// Whether so many of the observer's requests failed that it is to be told near the top.
-pub(super) const fn is_half_blind(observer: &ObserverHealth) -> bool {
-    observer.errors > observer.requests / 10
+pub(super) fn is_half_blind(observer: &ObserverHealth) -> bool {
+    !observer.is_told() && observer.errors > observer.requests / 10
 }
 
 pub(super) fn titled(title: &str, lines: Vec<String>) -> Vec<String> {
@@ -181,6 +183,7 @@ fn census(result: &RunResult) -> Vec<String> {
             lines.splice(index + 1..=index + 1, paragraph(&head, details, ", "));
         }
     }
+    lines.extend(presence_note(result).into_iter().flat_map(|note| paragraph("  ", note.split(' '), " ")));
     titled("Updates", lines)
 }
 

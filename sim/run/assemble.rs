@@ -10,7 +10,7 @@ use super::placement::Placement;
 use super::rate::rate;
 use super::rollout::{self, Waves};
 use super::tally::{Part, Tally, cautious_p99_us};
-use crate::driver::{DriverConfig, Via};
+use crate::driver::{DriverConfig, ObserveKind, Via};
 use crate::measure::{
     DrillResult, EventCounts, GeneratorHealth, HubCounts, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts,
     RetryRow, RunResult, SeriesData, SettledResult, ShardResult, ThresholdAbort, Usage, Verdict, cores,
@@ -96,6 +96,7 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         faults: hub_faults.complete(&plan, faults::rows(&plan, roles, &tally, |_| true)),
         rollout: rollout::result(&plan, roles, &tally, &waves),
         images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(counters.images),
+        messages: total.messages.clone(),
         thresholds: Vec::new(),
         abort,
         retries: retries(&plan, &tally),
@@ -128,6 +129,7 @@ pub(super) fn generator(tally: &Tally, own: Usage, duration_s: f64, hub_on_same_
         dropped: total.counters.dropped,
         hub_on_same_machine,
         loop_lag_p99_us: lags.filter_map(|(worker, lag)| Some((worker.clone(), cautious_p99_us(&lag.0)?))).collect(),
+        lines: total.lines.iter().map(|(name, line)| line.row(name)).collect(),
     }
 }
 
@@ -146,17 +148,20 @@ pub(super) fn cpu_percent(own: Usage, tally: &Tally, duration_s: f64) -> f64 {
 /// How the observer of `plan` fared.
 pub(super) fn observer(plan: &Plan, tally: &Tally) -> ObserverHealth {
     let (observe, counters) = (&plan.driver.observe, tally.total.counters);
+    // Who is told by subscription looks at no interval: a stage's time is that of its report's arrival.
+    let interval = if observe.kind == ObserveKind::Subscribe { Duration::ZERO } else { observe.interval };
     ObserverHealth {
         kind: observe.kind.to_string(),
-        interval_ms: u64::try_from(observe.interval.as_millis()).unwrap_or(u64::MAX),
+        interval_ms: u64::try_from(interval.as_millis()).unwrap_or(u64::MAX),
         // What is there at one look came at any time since the look before.
-        resolution_us: u64::try_from(observe.interval.as_micros()).unwrap_or(u64::MAX),
+        resolution_us: u64::try_from(interval.as_micros()).unwrap_or(u64::MAX),
         seen_late: counters.seen_late,
         late: counters.late,
         throttled: counters.observer_throttled,
         errors: counters.observer_errors,
         requests: counters.observer_requests,
         left_out: counters.observer_left_out,
+        presence: plan.hub.broker().map(|_| plan.hub.tells_presence()),
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) async fn launch(
         let hub = elsewhere.as_mut().ok_or(PreflightError::DevicesFile)?;
         let roster = devices_file::read(path, plan.fleet.devices, plan.fleet.auth)?;
         (ids, warning) = (roster.ids, roster.warning);
+        preflight::topics(plan, &ids)?;
         if options.roles.driver {
             preflight::jobs(plan, &ids)?;
         }

@@ -57,8 +57,31 @@ pub enum PreflightError {
     #[error("this machine cannot carry the plan: {0}; see `twinstorm doctor`")]
     Machine(String),
     /// Devices of a file on a hub that knows none of them.
-    #[error("fleet.devices_file names devices of a hub elsewhere, not of an embedded one: take --hub azure")]
+    #[error(
+        "fleet.devices_file names devices of a hub elsewhere, not of an embedded one: take --hub azure, or the address of a \
+         plain broker"
+    )]
     DevicesFile,
+    /// An id that no topic may hold.
+    #[error(
+        "fleet.devices_file names the device `{id}`, whose `{character}` means something else in topics: a plain broker cannot \
+         have it. Name it otherwise, or leave it out"
+    )]
+    TopicId {
+        /// The id.
+        id: String,
+        /// What it must not hold.
+        character: char,
+    },
+    /// Devices to create or delete, and no registry.
+    #[error(
+        "{broker} is a plain broker (hub.kind = \"mqtt\"), which has no registry of devices: make its users by its own tools, \
+         and name them by `hub.username` and TWINSTORM_HUB_PASSWORD, or by certificates in `fleet.devices_file`"
+    )]
+    NoRegistry {
+        /// Its address.
+        broker: String,
+    },
     /// A fault of the hub, and no hub of ours.
     #[error(
         "the fault `{name}` (kind `{kind}`) strikes the hub itself, which only an embedded one lets us do: take --hub \
@@ -166,6 +189,22 @@ pub(super) fn faults(plan: &Plan) -> Result<(), PreflightError> {
     }
 }
 
+/// Refuses ids of `plan`'s devices that a plain broker's topics cannot hold.
+pub(super) fn topics(plan: &Plan, ids: &DeviceIds) -> Result<(), PreflightError> {
+    if plan.hub.broker().is_none() {
+        return Ok(());
+    }
+    let forbidden = |id: &String| id.chars().find(|c| matches!(c, '+' | '#' | '/'));
+    let wrong = (0..plan.fleet.devices).map(|device| ids.id(device)).find_map(|id| Some((forbidden(&id)?, id)));
+    wrong.map_or(Ok(()), |(character, id)| Err(PreflightError::TopicId { id, character }))
+}
+
+/// Refuses to create or delete devices where there is no registry.
+pub(super) fn registry(plan: &Plan) -> Result<(), PreflightError> {
+    let broker = plan.hub.broker().map(|broker| broker.url.to_string());
+    broker.map_or(Ok(()), |broker| Err(PreflightError::NoRegistry { broker }))
+}
+
 /// Refuses jobs whose condition would be too long, whichever of `plan`'s devices, which have these `ids`, came together.
 pub(super) fn jobs(plan: &Plan, ids: &DeviceIds) -> Result<(), PreflightError> {
     let Some(together) = plan.driver.via.job_devices() else { return Ok(()) };
@@ -241,6 +280,27 @@ mod tests {
             assert_eq!(refused.is_some(), says.is_some(), "{sets:?}");
             assert!(refused.zip(says).is_none_or(|(refused, says)| refused.starts_with(&says)), "{sets:?}");
         }
+    }
+
+    #[test]
+    fn a_plain_broker_has_topics_for_ids_and_no_registry() {
+        let plan = |sets: &[&str]| {
+            let sets: Vec<_> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
+            profile::load("quickstart", &sets).unwrap()
+        };
+        let devices = "fleet.devices=2";
+        let broker = plan(&[devices, "hub.kind=mqtt", "hub.url=mqtt://127.0.0.1"]);
+        let ids = |second: &str| DeviceIds::listed(["dev-1".to_owned(), second.to_owned()].into_iter()).unwrap();
+        for (id, character) in [("dev-2", None), ("dev#2", Some("`#`")), ("dev+2", Some("`+`")), ("dev$2", None)] {
+            let refused = topics(&broker, &ids(id)).err().map(|error| error.to_string());
+            assert_eq!(refused.is_some(), character.is_some(), "{id}");
+            let says = |refused: &String| refused.contains(id) && character.is_some_and(|part| refused.contains(part));
+            assert!(refused.iter().all(says), "{refused:?}");
+            assert!(topics(&plan(&[devices]), &ids(id)).is_ok());
+        }
+        let refused = registry(&broker).unwrap_err().to_string();
+        assert!(refused.starts_with("mqtt://127.0.0.1:1883 is a plain broker"), "{refused}");
+        assert!(refused.contains("TWINSTORM_HUB_PASSWORD") && registry(&plan(&[])).is_ok(), "{refused}");
     }
 
     #[test]

@@ -46,6 +46,7 @@ impl Coordinator {
             faults: self.hub_faults.complete(plan, faults::rows(plan, roles, tally, |_| true)),
             rollout: rollout::result(plan, roles, tally, self.rollout.as_ref().map_or(&none, |rollout| &rollout.waves)),
             images: (roles.fleet && plan.firmware.downloads().is_some()).then_some(total.counters.images),
+            messages: total.messages.clone(),
             thresholds: self.watch.lights.iter().map(judged_so_far).collect(),
             retries: assemble::retries(plan, tally),
             // An update that has not ended yet breaks none.

@@ -161,6 +161,7 @@ impl Work {
     fn new(options: &RegistryOptions, creates: bool) -> Result<Self, RunError> {
         let variable = |name: &str| std::env::var(name).ok();
         let plan = &options.plan;
+        preflight::registry(plan)?;
         let mut hub = environment::read(Roles::DRIVER, &plan.fleet, variable)?;
         let load = match options.rate {
             Some(rate) => format!("{} devices, {rate} registry operations/s", plan.fleet.devices),

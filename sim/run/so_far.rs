@@ -106,6 +106,9 @@ impl Asked {
         if self.any(tried) {
             so_far.retries = retries(plan, tally);
         }
+        if self.any(|metric| matches!(metric, Metric::Messages(..))) {
+            so_far.messages = total.messages.clone();
+        }
         if let Some(waves) = waves.filter(|_| self.any(|metric| matches!(metric, Metric::Rollout(_)))) {
             so_far.rollout = rollout::result(plan, self.roles, tally, waves);
         }
@@ -143,7 +146,7 @@ mod tests {
 
     use super::*;
     use crate::measure::Measurements;
-    use crate::policy::Outcome;
+    use crate::policy::{MessageKind, Outcome};
     use crate::profile::{self, Override};
     use crate::shard::Progress;
     use crate::verdict::{LightState, light};
@@ -165,6 +168,7 @@ mod tests {
         measurements.sent_span = Some((at(1.0), at(5.9)));
         measurements.series.entry(Series::UpdateTotal).or_default().record(Duration::from_secs(2));
         measurements.retries.twin.give_ups = 3;
+        measurements.messages.of(MessageKind::Report).lost = 2;
         measurements.faults.entry(0).or_default().strikes = 5;
         let mut tally = Tally::new(1, 1);
         let mut progress = Progress { from: at(5.0), until: at(6.0), measurements, ..Progress::default() };
@@ -207,6 +211,9 @@ mod tests {
             ("invariants.violations == 0", Holding),
             ("connections.lost.unexplained == 0", Holding),
             ("rate.achieved >= 9/s", Holding),
+            ("messages.report.lost < 2", Broken),
+            ("messages.lost <= 2", Holding),
+            ("messages.response.lost == 0", Holding),
         ];
         let states = stand(&[fault], 50, &table.map(|(text, _)| text));
         for ((text, expected), state) in table.into_iter().zip(states) {

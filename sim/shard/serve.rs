@@ -123,7 +123,8 @@ impl Work {
                     service,
                     clock,
                     truth: truth.clone(),
-                    diagonal: Diagonal::new(&plan.faults, !plan.hub.is_ideal()),
+                    diagonal: Diagonal::new(&plan.faults, !plan.hub.is_ideal())
+                        .where_presence_is(!plan.hub.tells_presence()),
                     tracer: tracer.clone(),
                     phases,
                     events: wants_events,

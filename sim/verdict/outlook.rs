@@ -93,7 +93,8 @@ pub(super) fn outlook(threshold: &Threshold, value: f64, so_far: &RunResult) -> 
         | Metric::LossesUnexplained
         | Metric::ReportsDropped
         | Metric::InvariantViolations
-        | Metric::OffDiagonal => Outlook::grows(value),
+        | Metric::OffDiagonal
+        | Metric::Messages(..) => Outlook::grows(value),
         Metric::Goodput(_) => Outlook::OPEN,
     }
 }

@@ -31,6 +31,12 @@ pub(super) fn of_run(metric: &Metric, comparison: Comparison, result: &RunResult
         }
         Metric::Rollout(figure) => result.rollout.as_ref().map(|rollout| of_rollout(rollout, *figure)),
         Metric::Goodput(operation) => goodput(result, operation),
+        Metric::Messages(_, figure) if figure.needs_driver() && result.absent.contains(&Series::UpdateTotal) => None,
+        Metric::Messages(kind, figure) => {
+            // Of a kind there may be none; where there are none at all, nobody counted.
+            let counted = !result.messages.is_empty();
+            counted.then(|| result.messages.counts(*kind).figure(*figure) as f64)
+        }
         _ => None,
     };
     (value, None)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::measure::{InvariantRow, OffDiagonal, RunResult, ThresholdResult, Violation};
+use crate::measure::{InvariantRow, MessageCounts, MessageKind, OffDiagonal, RunResult, ThresholdResult, Violation};
 use crate::policy::{Comparison, Metric, Outcome, Series, Threshold, Unit};
 
 /// How the reason begins that a threshold cannot be judged.
@@ -38,6 +38,9 @@ pub fn validity(thresholds: &[Threshold], judged: &[ThresholdResult], result: &R
         reasons.push(format!("{lost} of the updates that the fault `{}` struck have no outcome", fault.name));
     }
     reasons.extend(result.invariants.iter().filter_map(broken));
+    if lost == 0 && result.shards.iter().all(|shard| !shard.lost) {
+        reasons.extend(result.messages.0.iter().filter_map(|(kind, counts)| unbalanced(*kind, counts)));
+    }
     for threshold in judged.iter().filter(|threshold| threshold.ok.is_none()) {
         reasons.push(format!("{NOTHING_MEASURED} `{}` could be judged by", threshold.expr));
     }
@@ -69,6 +72,21 @@ fn broken(row: &InvariantRow) -> Option<String> {
     let Violation { device, update, transition } = row.examples.first()?;
     let update = if update.is_empty() { String::new() } else { format!(" in {update}") };
     Some(format!("{} was broken {} times; the first is {device}{update}: {transition}", row.name, row.violations))
+}
+
+/// Messages of a kind of which not every one, or more than every one, came to an end.
+fn unbalanced(kind: MessageKind, counts: &MessageCounts) -> Option<String> {
+    let MessageCounts { sent, acknowledged, lost, unconfirmed, .. } = *counts;
+    let open = counts.under_way();
+    (open != 0).then(|| {
+        let name = kind.name();
+        let what = if open > 0 { "without an end" } else { "too many ends" };
+        format!(
+            "the messages do not add up: of kind `{name}` {sent} were sent, {acknowledged} acknowledged, {lost} lost and \
+             {unconfirmed} unconfirmed, {} {what}",
+            open.unsigned_abs()
+        )
+    })
 }
 
 /// The generator's own lateness against what it measures.
@@ -106,7 +124,7 @@ fn calls(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::{FaultRow, Invariant};
+    use crate::measure::{FaultRow, Invariant, ShardResult};
     use crate::policy::Place;
     use crate::verdict::judge;
 
@@ -159,6 +177,28 @@ mod tests {
             ["the census does not add up: 1 of the planned updates have no outcome"]
         );
         assert_eq!(reasons(&[], planned(3, 4)), ["the census does not add up: 1 outcomes too many"]);
+    }
+
+    #[test]
+    fn messages_that_do_not_add_up_are_invalid_unless_their_shard_was_lost() {
+        let counted = |sent, lost, shard_lost| {
+            move |result: &mut RunResult| {
+                let ends = MessageCounts { sent: 9, acknowledged: 9, ..MessageCounts::default() };
+                *result.messages.of(MessageKind::Request) = ends;
+                let counts = MessageCounts { sent, acknowledged: 5, lost, unconfirmed: 1, ..MessageCounts::default() };
+                *result.messages.of(MessageKind::Report) = counts;
+                result.shards.push(ShardResult { lost: shard_lost, ..ShardResult::default() });
+            }
+        };
+        assert!(reasons(&[], counted(8, 2, false)).is_empty());
+        assert!(reasons(&[], counted(9, 2, true)).is_empty());
+        assert_eq!(
+            reasons(&[], counted(9, 2, false)),
+            [
+                "the messages do not add up: of kind `report` 9 were sent, 5 acknowledged, 2 lost and 1 unconfirmed, 1 without an end"
+            ]
+        );
+        assert!(reasons(&[], counted(7, 2, false))[0].ends_with("1 too many ends"));
     }
 
     #[test]

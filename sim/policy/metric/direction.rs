@@ -1,7 +1,7 @@
 //! Which way a figure gets better.
 
 use super::{FaultFigure, Metric, RolloutFigure, Statistic};
-use crate::policy::{Outcome, Series};
+use crate::policy::{MessageFigure, Outcome, Series};
 
 /// The better side of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -24,6 +24,7 @@ impl Metric {
             Self::Fault(_, figure) => of_fault(*figure),
             Self::Rollout(RolloutFigure::Aborted) => Some(Better::Smaller),
             Self::Rollout(_) => None,
+            Self::Messages(_, figure) => of_messages(*figure),
             Self::Series(..)
             | Self::GeneratorCpu
             | Self::LossesUnexplained
@@ -50,6 +51,16 @@ fn of_count(series: Series) -> Option<Better> {
         return Some(Better::Smaller);
     }
     (series == Series::UpdateTotal).then_some(Better::Bigger)
+}
+
+const fn of_messages(figure: MessageFigure) -> Option<Better> {
+    match figure {
+        MessageFigure::Acknowledged | MessageFigure::Delivered => Some(Better::Bigger),
+        MessageFigure::Resent | MessageFigure::Lost | MessageFigure::Duplicates | MessageFigure::Undelivered => {
+            Some(Better::Smaller)
+        }
+        MessageFigure::Sent | MessageFigure::Unconfirmed => None,
+    }
 }
 
 const fn of_fault(figure: FaultFigure) -> Option<Better> {
@@ -81,6 +92,9 @@ mod tests {
             ("faults.stall.stuck.pct", Some(Better::Smaller)),
             ("retry.connect.fixed.back.p99", Some(Better::Smaller)),
             ("rollout.waves", None),
+            ("messages.report.lost", Some(Better::Smaller)),
+            ("messages.delivered", Some(Better::Bigger)),
+            ("messages.sent", None),
             ("throttle.twin_update.goodput.pct", Some(Better::Bigger)),
         ] {
             assert_eq!(metric.parse::<Metric>().unwrap().better(), better, "{metric}");

@@ -12,7 +12,7 @@ pub enum ThresholdError {
     #[error(
         "unknown metric `{0}`: allowed are `<series>.<statistic>`, `census.<outcome>`, `census.<outcome>.pct`, \
          `rate.achieved`, `generator.cpu`, `connected.pct`, `connections.lost.unexplained`, `reports.dropped`, \
-         `invariants.violations`, `faults.…`, `retry.…`, `rollout.…` and `throttle.<operation>.goodput.pct`"
+         `invariants.violations`, `faults.…`, `retry.…`, `rollout.…`, `messages.…` and `throttle.<operation>.goodput.pct`"
     )]
     Metric(String),
     /// An unknown phase of a drill.

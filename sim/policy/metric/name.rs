@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Statistic, ThresholdError, Unit};
-use crate::policy::{Outcome, Series};
+use crate::policy::{MessageFigure, MessageKind, Outcome, Series};
 
 /// What a threshold looks at. Names of faults, policies and operations are the plan's, which they are checked against.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ pub enum Metric {
     Rollout(RolloutFigure),
     /// Operations of this name that a limited hub let through, percent of what its limit allows.
     Goodput(String),
+    /// A figure of the messages of a kind, or of all together.
+    Messages(Option<MessageKind>, MessageFigure),
 }
 
 /// What is known of a fault.
@@ -119,6 +121,7 @@ impl Metric {
             | Self::ReportsDropped
             | Self::InvariantViolations
             | Self::OffDiagonal
+            | Self::Messages(..)
             | Self::Rollout(_) => Unit::Count,
         }
     }
@@ -268,6 +271,8 @@ impl fmt::Display for Metric {
             Self::ReportsDropped => f.write_str("reports.dropped"),
             Self::InvariantViolations => f.write_str("invariants.violations"),
             Self::OffDiagonal => f.write_str("faults.off_diagonal"),
+            Self::Messages(None, figure) => write!(f, "messages.{}", figure.name()),
+            Self::Messages(Some(kind), figure) => write!(f, "messages.{}.{}", kind.name(), figure.name()),
             Self::Fault(name, figure) => write!(f, "faults.{name}.{figure}"),
             Self::Retry(what, figure) => write!(f, "retry.{}.{}", what.name(), figure.name()),
             Self::ConnectPolicy(name, figure) => write!(f, "retry.connect.{name}.{}", figure.name()),

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::{FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Statistic, ThresholdError};
-use crate::policy::{Outcome, Series};
+use crate::policy::{MessageFigure, MessageKind, Outcome, Series};
 
 /// What may be asked of a fault.
 const OF_FAULT: &str =
@@ -11,6 +11,10 @@ const OF_FAULT: &str =
 /// What may be asked of retries.
 const OF_RETRIES: &str = "`retry.connect`, `retry.method` and `retry.twin`, each with `attempts`, `retries`, \
                           `give_ups`, `peak` or `peak.pct` (of the devices), and `retry.connect.<policy>` with these or `back.<statistic>`";
+/// What may be asked of messages.
+const OF_MESSAGES: &str = "`sent`, `resent`, `acknowledged`, `lost`, `unconfirmed`, `delivered`, `duplicates` and \
+                           `undelivered`, of all together or of `request`, `response`, `report`, `presence` or \
+                           `telemetry`, as in `messages.report.lost`";
 /// What may be asked of a roll-out.
 const OF_ROLLOUT: &str = "`exposed`, `exposed.pct`, `aborted` and `waves`";
 
@@ -34,6 +38,7 @@ impl FromStr for Metric {
             Some(("retry", rest)) => retry(metric, rest),
             Some(("rollout", rest)) => rollout(metric, rest),
             Some(("throttle", rest)) => goodput(metric, rest),
+            Some(("messages", rest)) => messages(metric, rest),
             _ => series(metric),
         }
     }
@@ -120,6 +125,20 @@ fn goodput(metric: &str, rest: &str) -> Result<Metric, ThresholdError> {
     }
 }
 
+fn messages(metric: &str, rest: &str) -> Result<Metric, ThresholdError> {
+    let unknown = |figure: &str| ThresholdError::Figure {
+        metric: metric.to_owned(),
+        figure: figure.to_owned(),
+        allowed: OF_MESSAGES,
+    };
+    let (kind, name) = match rest.split_once('.') {
+        Some((kind, name)) => (Some(MessageKind::parse(kind).ok_or_else(|| unknown(kind))?), name),
+        None => (None, rest),
+    };
+    let figure = MessageFigure::ALL.into_iter().find(|figure| figure.name() == name).ok_or_else(|| unknown(name))?;
+    Ok(Metric::Messages(kind, figure))
+}
+
 /// Series names hold dots and so may percentiles: the longest series name that fits decides.
 fn series(metric: &str) -> Result<Metric, ThresholdError> {
     let series = Series::ALL
@@ -177,6 +196,9 @@ mod tests {
             "rollout.aborted",
             "rollout.waves",
             "throttle.twin_update.goodput.pct",
+            "messages.lost",
+            "messages.report.undelivered",
+            "messages.telemetry.duplicates",
         ] {
             assert_eq!(text.parse::<Metric>().unwrap().to_string(), text);
         }
@@ -194,6 +216,9 @@ mod tests {
             ("retry.connect.fixed.speed", "unknown figure `speed`"),
             ("rollout.speed", "unknown figure `speed` in `rollout.speed`: allowed are `exposed`"),
             ("throttle.method", "unknown metric `throttle.method`"),
+            ("messages.speed", "unknown figure `speed` in `messages.speed`: allowed are `sent`, `resent`"),
+            ("messages.report", "unknown figure `report` in `messages.report`"),
+            ("messages.gossip.lost", "unknown figure `gossip` in `messages.gossip.lost`"),
             ("connected", "unknown metric `connected`"),
         ] {
             let error = text.parse::<Metric>().unwrap_err().to_string();

@@ -6,6 +6,7 @@ use crate::measure::RunResult;
 use crate::policy::Outcome;
 use crate::report::chart::ShareBar;
 use crate::report::health::has_driver;
+use crate::report::messages::presence_note;
 
 /// The section; none where nothing was driven.
 pub(super) fn census(result: &RunResult) -> Option<Section> {
@@ -36,6 +37,7 @@ pub(super) fn census(result: &RunResult) -> Option<Section> {
         let words = "The census does not add up: planned updates less all outcomes must be nothing.";
         parts.push(Part::Note(Tone::Bad, words.to_owned()));
     }
+    parts.extend(presence_note(result).map(|note| Part::Note(Tone::Doubt, note.to_owned())));
     if !census.details.is_empty() {
         let mut details =
             Table::new("What is known of each outcome beyond its name.", &["outcome", "detail", "#updates"]);

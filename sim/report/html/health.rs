@@ -2,7 +2,7 @@
 
 use super::blocks::{Cell, Part, Section, Table, Tone};
 use super::text;
-use crate::measure::{EventCounts, RunResult};
+use crate::measure::{EventCounts, ObserverHealth, RunResult};
 use crate::report::health::has_driver;
 use crate::report::human::percent;
 
@@ -27,13 +27,18 @@ pub(super) fn generator(result: &RunResult) -> Option<Section> {
         ("Calls dropped", text::count(generator.dropped)),
         ("Hub on", place.to_owned()),
     ];
-    let mut parts = vec![Part::Facts(facts.map(|(name, value)| (name.to_owned(), value)).into())];
+    let broker = result.broker().map(|url| ("Hub", format!("the broker at {url}")));
+    let facts = facts.into_iter().chain(broker);
+    let mut parts = vec![Part::Facts(facts.map(|(name, value)| (name.to_owned(), value)).collect())];
     if generator.dropped > 0 {
         let words = text::counted(generator.dropped, "call was dropped", "calls were dropped");
         parts.push(Part::Note(Tone::Bad, format!("{words}: the generator itself was too late for them.")));
     }
     if !generator.loop_lag_p99_us.is_empty() {
         parts.push(Part::Table(loops(result)));
+    }
+    if !generator.lines.is_empty() {
+        parts.push(Part::Table(lines(result)));
     }
     if result.shards.len() > 1 || result.shards.iter().any(|shard| shard.lost) {
         parts.push(Part::Table(shards(result)));
@@ -94,6 +99,28 @@ fn loops(result: &RunResult) -> Table {
     table
 }
 
+/// The driver's connections to a plain broker.
+fn lines(result: &RunResult) -> Table {
+    let caption = "Driver connections. Lag: how long the connection's own ping took, behind everything that the broker had \
+                   queued for it.";
+    let columns = ["connection", "share", "#received", "#sent", "#reconnects", "#lag p99", "#lag max"];
+    let mut table = Table::new(caption, &columns);
+    let lag = |micros: Option<u64>| micros.map_or_else(|| text::NONE.to_owned(), text::micros);
+    for line in &result.generator.lines {
+        let share = if line.share.is_empty() { text::NONE } else { &line.share };
+        table.row(vec![
+            Cell::code(line.name.as_str()),
+            share.into(),
+            text::count(line.received).into(),
+            text::count(line.sent).into(),
+            text::count(line.reconnects).into(),
+            lag(line.lag_p99_us).into(),
+            lag(line.lag_max_us).into(),
+        ]);
+    }
+    table
+}
+
 fn shards(result: &RunResult) -> Table {
     let columns = ["shard", "#hub", "#first device", "#devices", "#updates ended", "#CPU", "#memory", "state"];
     let mut table = Table::new("Shards: processes with a range of the devices each.", &columns);
@@ -123,6 +150,9 @@ pub(super) fn observer(result: &RunResult) -> Option<Section> {
     if !has_driver(result) || observer.kind.is_empty() {
         return None;
     }
+    if observer.is_told() {
+        return Some(Section::new("observer", "Observer", told(observer)));
+    }
     let mut facts = vec![
         ("Looks", format!("{} every {}", observer.kind, text::duration(observer.interval_ms as f64 / 1e3))),
         ("Resolution", text::micros(observer.resolution_us)),
@@ -143,4 +173,21 @@ pub(super) fn observer(result: &RunResult) -> Option<Section> {
         Part::Facts(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
     ];
     Some(Section::new("observer", "Observer", parts))
+}
+
+/// What is told of an observer that is told of each report.
+fn told(observer: &ObserverHealth) -> Vec<Part> {
+    let mut facts = vec![
+        ("Sees", "each report as the broker delivers it".to_owned()),
+        ("Stages seen late", text::count(observer.seen_late)),
+        ("After their update's end", text::count(observer.late)),
+    ];
+    if let Some(presence) = observer.presence {
+        facts.push(("Presence", if presence { "told by devices" } else { "off" }.to_owned()));
+    }
+    let words = "Observing by subscription has no interval: a stage's time is that at which its report reached the driver, the \
+                 broker's delivery included. A stage whose report came after a later one's, or never, counts as seen late, \
+                 without a sample.";
+    let facts = facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    vec![Part::text(words), Part::Facts(facts)]
 }

@@ -14,6 +14,7 @@ mod health;
 mod heat;
 mod invariants;
 mod judged;
+mod messages;
 mod page;
 mod percentiles;
 mod plan;

@@ -6,8 +6,8 @@ use super::blocks::Section;
 use super::headline::Headline;
 use super::timeline::Timeline;
 use super::{
-    attempts, capacity, census, drill, faults, health, heat, invariants, judged, percentiles, plan, retries, rollout,
-    spent, stages, text,
+    attempts, capacity, census, drill, faults, health, heat, invariants, judged, messages, percentiles, plan, retries,
+    rollout, spent, stages, text,
 };
 use crate::measure::RunResult;
 use crate::report::{ReportError, Reporter};
@@ -42,6 +42,7 @@ impl Reporter for Html {
             census::census(result),
             faults::faults(result),
             attempts::attempts(result, &timeline, &load),
+            messages::messages(result),
             retries::retries(result),
             rollout::rollout(result),
             invariants::invariants(result),

@@ -69,13 +69,16 @@ pub(super) fn spent(result: &RunResult) -> Option<Section> {
         is_wide: true,
         table: Some(table),
     };
-    let interval = text::duration(result.observer.interval_ms as f64 / 1e3);
-    let resolution = text::micros(result.observer.resolution_us);
     let mut parts = vec![Part::figure(figure)];
-    if !result.observer.kind.is_empty() {
+    let observer = &result.observer;
+    if observer.is_told() {
+        parts.push(Part::text("Seen by subscription: each report as the broker delivers it, its way there included."));
+    } else if !observer.kind.is_empty() {
         parts.push(Part::text(format!(
-            "Seen by {} every {interval}: each of these times is uncertain by {resolution}.",
-            result.observer.kind
+            "Seen by {} every {}: each of these times is uncertain by {}.",
+            observer.kind,
+            text::duration(observer.interval_ms as f64 / 1e3),
+            text::micros(observer.resolution_us)
         )));
     }
     Some(Section::new("spent", "How an update's time is spent", parts))

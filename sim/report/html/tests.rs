@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::measure::{Interval, LoadSpan, RunResult, SeriesData, Verdict};
 use crate::policy::Series;
-use crate::report::sample::{capacity, sample};
+use crate::report::sample::{broker, capacity, sample};
 use crate::report::{Reporter, ResultsJson, encode, from_json};
 
 fn render(result: &RunResult) -> String {
@@ -20,6 +20,7 @@ fn look_at_a_page() {
     let result = match from.as_str() {
         "empty" => RunResult::default(),
         "sample" => sample(),
+        "broker" => broker(),
         "capacity" => capacity::with(capacity::capacity()),
         "by_generator" => capacity::with(capacity::by_generator()),
         "nothing_kept" => capacity::with(capacity::nothing_kept()),
@@ -27,6 +28,23 @@ fn look_at_a_page() {
         file => from_json(&std::fs::read(file).unwrap()).unwrap(),
     };
     std::fs::write(to, render(&result)).unwrap();
+}
+
+#[test]
+fn a_broker_s_messages_connections_and_what_it_does_not_tell_are_shown() {
+    let page = render(&broker());
+    assert!(headings(&page).contains(&(2, "messages".to_owned())));
+    for words in [
+        "the broker at mqtt://127.0.0.1:1884",
+        "Driver connections.",
+        "Presence is off",
+        "each report as the broker delivers it",
+        "<code>report</code>",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("uncertain by"), "no interval, no uncertainty");
+    assert!(!render(&sample()).contains("id=\"messages\""));
 }
 
 /// The headings of a page, in order: level and anchor.

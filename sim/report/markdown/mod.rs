@@ -8,7 +8,7 @@ mod table;
 mod truth;
 
 use sections::{census, drill, durations, headline, repeat, rollout, thresholds, verdict};
-use truth::{faults, health, invariants, matrix, off_diagonal, retries};
+use truth::{faults, health, invariants, matrix, messages, off_diagonal, retries};
 
 use super::{ReportError, Reporter};
 use crate::measure::RunResult;
@@ -44,6 +44,7 @@ impl Markdown {
             matrix(result),
             off_diagonal(result),
             invariants(result),
+            messages(result),
             retries(result),
             rollout(result),
             health(result),

@@ -1,6 +1,7 @@
 //! The parts of a summary that tell what went wrong on purpose, what was tried again, and how everybody fared.
 
 use super::super::health::facts;
+use super::super::messages::{MEANING, message_rows};
 use super::super::retries::retry_rows;
 use super::super::table::Align;
 use super::super::terminal::Terminal;
@@ -80,6 +81,13 @@ pub(super) fn invariants(result: &RunResult) -> String {
         body.push_str(&format!("{gap}- {device} {update}: {seen}\n"));
     }
     titled("Invariants", &body)
+}
+
+pub(super) fn messages(result: &RunResult) -> String {
+    let rows = message_rows(result);
+    let columns = rows.first().map_or(0, Vec::len);
+    let body = table(&figures(columns.saturating_sub(1)), &rows);
+    if rows.is_empty() { String::new() } else { titled("Messages", &format!("{body}\n{MEANING}\n")) }
 }
 
 pub(super) fn retries(result: &RunResult) -> String {

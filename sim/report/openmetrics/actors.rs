@@ -38,18 +38,22 @@ pub(super) fn observer(text: &mut MetricsText, result: &RunResult) {
     if observer.kind.is_empty() {
         return;
     }
-    let failed = observer.throttled + observer.errors;
-    text.counter("twinstorm_observer_requests", "", "The observer's requests.")
-        .sample(&[("result", "ok")], observer.requests.saturating_sub(failed))
-        .sample(&[("result", "throttled")], observer.throttled)
-        .sample(&[("result", "failed")], observer.errors);
-    text.counter("twinstorm_observer_looks_left_out", "", "Looks left out as too many were under way.")
-        .sample(&[], observer.left_out);
+    if !observer.is_told() {
+        let failed = observer.throttled + observer.errors;
+        text.counter("twinstorm_observer_requests", "", "The observer's requests.")
+            .sample(&[("result", "ok")], observer.requests.saturating_sub(failed))
+            .sample(&[("result", "throttled")], observer.throttled)
+            .sample(&[("result", "failed")], observer.errors);
+        text.counter("twinstorm_observer_looks_left_out", "", "Looks left out as too many were under way.")
+            .sample(&[], observer.left_out);
+    }
     text.counter("twinstorm_observer_stages", "", "Stages seen too late to be measured.")
         .sample(&[("seen", "late")], observer.seen_late)
         .sample(&[("seen", "after_end")], observer.late);
-    text.gauge("twinstorm_observer_interval_seconds", "seconds", "Time between two looks.")
-        .sample(&[], to_micros(observer.interval_ms as f64 / 1e3));
+    if !observer.is_told() {
+        text.gauge("twinstorm_observer_interval_seconds", "seconds", "Time between two looks.")
+            .sample(&[], to_micros(observer.interval_ms as f64 / 1e3));
+    }
 }
 
 /// Fleet and driver.

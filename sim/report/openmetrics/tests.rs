@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::figures::{exact, measured, to_micros};
 use super::*;
 use crate::measure::{RunResult, ThresholdResult};
-use crate::report::sample::{capacity, sample};
+use crate::report::sample::{broker, capacity, sample};
 
 fn rendered(result: &RunResult) -> String {
     String::from_utf8(OpenMetrics.render(result).unwrap()).unwrap()
@@ -35,6 +35,26 @@ fn a_capacity_has_its_ends_and_its_cause() {
         ["twinstorm_capacity_low{of=\"calls\"} 40", "twinstorm_capacity_finished{of=\"calls\"} 0"]
     );
     assert!(!rendered(&sample()).contains("capacity"));
+}
+
+#[test]
+fn a_broker_has_messages_and_connections_and_no_looks() {
+    let text = rendered(&broker());
+    for line in [
+        "twinstorm_messages_sent_total{kind=\"report\",result=\"first\"} 4000",
+        "twinstorm_messages_ended_total{kind=\"report\",result=\"lost\"} 2",
+        "twinstorm_messages_received_total{kind=\"report\",result=\"again\"} 3",
+        "twinstorm_messages_undelivered_total{kind=\"report\",result=\"never\"} 1",
+        "twinstorm_driver_connection_messages_total{connection=\"line-0\",direction=\"in\"} 3000",
+        "twinstorm_driver_connection_reconnects_total{connection=\"line-1\"} 2",
+        "twinstorm_driver_connection_lag_p99_seconds{connection=\"line-0\"} 0.00125",
+    ] {
+        assert!(text.contains(&format!("{line}\n")), "{line}\n{text}");
+    }
+    assert!(!text.contains("observer_requests") && !text.contains("observer_interval"), "{text}");
+    for name in ["twinstorm_messages", "twinstorm_driver_connection"] {
+        assert!(!rendered(&sample()).contains(name), "{name}");
+    }
 }
 
 #[test]

@@ -1,0 +1,30 @@
+//! What became of messages.
+
+use super::blocks::{Cell, Part, Section, Table, Tone};
+use super::text;
+use crate::measure::{MessageCounts, MessageKind, RunResult};
+use crate::policy::MessageFigure;
+use crate::report::messages::MEANING;
+
+/// The section; none where nothing was counted.
+pub(super) fn messages(result: &RunResult) -> Option<Section> {
+    if result.messages.is_empty() {
+        return None;
+    }
+    let heads: Vec<String> = MessageFigure::ALL.iter().map(|figure| format!("#{}", figure.name())).collect();
+    let heads: Vec<&str> = ["kind"].into_iter().chain(heads.iter().map(String::as_str)).collect();
+    let mut table = Table::new("Messages by what they say.", &heads);
+    for (kind, counts) in &result.messages.0 {
+        table.row(cells(*kind, counts));
+    }
+    Some(Section::new("messages", "Messages", vec![Part::text(MEANING), Part::Table(table)]))
+}
+
+fn cells(kind: MessageKind, counts: &MessageCounts) -> Vec<Cell> {
+    let cell = |figure| {
+        let count = counts.figure(figure);
+        let is_bad = count > 0 && matches!(figure, MessageFigure::Lost | MessageFigure::Undelivered);
+        Cell::toned(if is_bad { Tone::Bad } else { Tone::Plain }, text::count(count))
+    };
+    [Cell::code(kind.name())].into_iter().chain(MessageFigure::ALL.map(cell)).collect()
+}
