@@ -21,7 +21,7 @@ pub(super) struct Link {
     state: State,
     /// In seconds. Zero: no pings.
     keep_alive: u16,
-    ever_up: bool,
+    been: Been,
     /// Whether the last good connection was lost, not given up for a new token.
     lost: bool,
     attempts: u32,
@@ -32,8 +32,6 @@ pub(super) struct Link {
     pinged_at: Nanos,
     renew_at: Nanos,
     up_since: Nanos,
-    /// Whether the next connection is like a first one.
-    rejoins: bool,
     /// When the last good connection went; [`Nanos::MAX`] unless it went, and not on purpose.
     down_since: Nanos,
 }
@@ -54,6 +52,17 @@ pub(super) enum State {
     Over,
 }
 
+/// What a device has been before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Been {
+    /// Never connected.
+    Nowhere,
+    /// Connected.
+    Connected,
+    /// Connected, and gone in order to join anew.
+    Away,
+}
+
 /// What is to be done now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -68,7 +77,7 @@ impl Link {
         Self {
             state: State::Down { open_at: Nanos::ZERO },
             keep_alive: 0,
-            ever_up: false,
+            been: Been::Nowhere,
             lost: false,
             attempts: 0,
             retrying: Retrying::default(),
@@ -77,7 +86,6 @@ impl Link {
             pinged_at: Nanos::MAX,
             renew_at: Nanos::MAX,
             up_since: Nanos::ZERO,
-            rejoins: false,
             down_since: Nanos::MAX,
         }
     }
@@ -98,7 +106,7 @@ impl Link {
 
     /// Whether the hub has ever accepted a connection.
     pub(super) const fn was_connected(&self) -> bool {
-        self.ever_up
+        !matches!(self.been, Been::Nowhere)
     }
 
     /// Connections tried so far.
@@ -177,7 +185,7 @@ impl Link {
         self.state = State::Subscribing { until: now + PATIENCE };
         self.up_since = now;
         let down_since = std::mem::replace(&mut self.down_since, Nanos::MAX);
-        if !std::mem::replace(&mut self.ever_up, true) | std::mem::take(&mut self.rejoins) {
+        if std::mem::replace(&mut self.been, Been::Connected) != Been::Connected {
             return Some((Series::Connect, now.since(since)));
         }
         (down_since < Nanos::MAX).then(|| (Series::Reconnect, now.since(down_since)))
@@ -269,7 +277,7 @@ impl Link {
     /// The device goes, and joins anew at `until`.
     pub(super) fn rejoin_at(&mut self, until: Nanos) {
         self.away_until(until);
-        self.rejoins = true;
+        self.been = Been::Away;
     }
 
     /// The fault is over.

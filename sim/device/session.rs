@@ -19,11 +19,11 @@ use self::spontaneous::Spontaneous;
 use super::affliction::Afflictions;
 use super::event::{Event, Fate, Input, Output};
 use super::link::{Due, Link, State};
-use super::outbox::{ANSWER_LIMIT, Answered, Outbox};
+use super::outbox::{ANSWER_LIMIT, Answered, Outbox, Sending};
 use super::{Deed, FirmwareConfig, FleetConfig, Report, Stamp, Workflow};
 use crate::dialect::{DeviceDialect, ToDevice};
 use crate::measure::{MessageKind, TraceEvent, Truth};
-use crate::mqtt::{Flow, Packet, Publish, QoS};
+use crate::mqtt::{Packet, Publish, QoS};
 use crate::policy::{DeviceIds, FaultPlan, FirmwareStatus, Series};
 use crate::random::{Domain, Seed};
 use crate::time::{Nanos, WallClock};
@@ -68,10 +68,6 @@ pub struct Session<D> {
     link: Link,
     workflow: Workflow,
     outbox: Outbox,
-    /// What the hub has yet to acknowledge; in a box of its own, as there is nothing mostly.
-    flow: Option<Box<Flow<Sent>>>,
-    /// What it does without being called, if anything.
-    spontaneous: Option<Box<Spontaneous>>,
     aside: Option<Box<Aside>>,
     /// What acts on its connection, and when that may change next; in a box of its own, as it is rare.
     afflictions: Option<Box<Afflictions>>,
@@ -99,8 +95,6 @@ impl<D: DeviceDialect> Session<D> {
             link: Link::new(),
             workflow: Workflow::new(Rc::clone(&settings.version)),
             outbox: Outbox::default(),
-            flow: None,
-            spontaneous: None,
             aside: None,
             afflictions: Afflictions::of(&settings.faults, settings.seed, device),
             affliction_changes: Nanos::MAX,
@@ -139,7 +133,7 @@ impl<D: DeviceDialect> Session<D> {
         if self.is_over() {
             return Nanos::MAX;
         }
-        let of_its_own = self.spontaneous.as_ref().map_or(Nanos::MAX, |spontaneous| spontaneous.wake_at());
+        let of_its_own = self.spontaneous().map_or(Nanos::MAX, Spontaneous::wake_at);
         let report = if self.link.state() == State::Up { self.outbox.wake_at().min(of_its_own) } else { Nanos::MAX };
         let aside = self.aside.as_ref().map_or(Nanos::MAX, |aside| aside.wake_at());
         self.link.wake_at().min(self.workflow.wake_at()).min(aside).min(report).min(self.affliction_changes)
@@ -174,6 +168,10 @@ impl<D: DeviceDialect> Session<D> {
         }
         self.check_afflictions(now, out);
         if self.aside.is_some() {
+            self.go_if_done(now, out);
+            if self.is_over() {
+                return;
+            }
             self.answer_those_due(now, out);
             self.go_on_restarting(now, out);
             self.aside.take_if(|aside| aside.is_empty());
@@ -202,9 +200,9 @@ impl<D: DeviceDialect> Session<D> {
         self.act_spontaneously(now, out);
     }
 
-    /// Sends the next report, if its turn has come.
+    /// Sends the next report, if its turn has come; where nobody acknowledges reports, all of them.
     fn send_report(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        if self.link.state() == State::Up
+        while self.link.state() == State::Up
             && let Some(sending) = self.outbox.next(now)
         {
             if sending.overdue {
@@ -216,26 +214,31 @@ impl<D: DeviceDialect> Session<D> {
                 let document = || String::from_utf8_lossy(&sending.document).into_owned();
                 self.trace(out, || TraceEvent::Published { status, document: document() });
             }
-            let number = sending.number;
-            let report = self.settings.dialect.report(&self.id(), &number.to_string(), sending.document);
-            if self.settings.dialect.answers_reports() {
-                // Packet identifiers run from 1 to 65535 (MQTT 2.3.1). What counts is the twin's answer.
-                let pkid = match self.settings.fleet.telemetry {
-                    None => (number % u32::from(u16::MAX)) as u16 + 1,
-                    Some(_) => self.flow.get_or_insert_default().claim(Sent::Unwatched).unwrap_or(u16::MAX),
-                };
-                return self.send(now, report.packet(pkid), out);
-            }
-            let fate = if sending.again { Fate::Resent } else { Fate::Sent };
-            self.count(MessageKind::Report, fate, out);
-            if report.qos == QoS::AtMostOnce {
-                self.send(now, report.packet(0), out);
-                return self.report_answered(now, number, ARRIVED, Some(Fate::Unconfirmed), out);
-            }
-            // One report is under way at a time, so that there is an identifier for it.
-            let pkid = self.flow.get_or_insert_default().claim(Sent::Report(number)).unwrap_or(u16::MAX);
-            self.send(now, report.packet(pkid), out);
+            self.publish_report(now, sending, out);
         }
+    }
+
+    fn publish_report(&mut self, now: Nanos, sending: Sending, out: &mut Vec<Output>) {
+        let number = sending.number;
+        let report = self.settings.dialect.report(&self.id(), &number.to_string(), sending.document);
+        if self.settings.dialect.answers_reports() {
+            // Packet identifiers run from 1 to 65535 (MQTT 2.3.1). What counts is the twin's answer.
+            let pkid = match self.settings.fleet.telemetry {
+                None => (number % u32::from(u16::MAX)) as u16 + 1,
+                // That of a message whose acknowledgement is waited for must be no other's.
+                Some(_) => self.flow().claim(Sent::Unwatched).unwrap_or(u16::MAX),
+            };
+            return self.send(now, report.packet(pkid), out);
+        }
+        let fate = if sending.again { Fate::Resent } else { Fate::Sent };
+        self.count(MessageKind::Report, fate, out);
+        if report.qos == QoS::AtMostOnce {
+            self.send(now, report.packet(0), out);
+            return self.report_answered(now, number, ARRIVED, Some(Fate::Unconfirmed), out);
+        }
+        // One report is under way at a time, so that there is an identifier for it.
+        let pkid = self.flow().claim(Sent::Report(number)).unwrap_or(u16::MAX);
+        self.send(now, report.packet(pkid), out);
     }
 
     /// A packet from the hub. What is left of a connection that was given up meanwhile is ignored.
@@ -251,7 +254,7 @@ impl<D: DeviceDialect> Session<D> {
             }
             Packet::Publish(publish) => self.published_by_hub(now, &publish, out),
             // With a twin, a PUBACK says that a report arrived; only the twin's answer says that it was merged.
-            packet if self.flow.is_some() || matches!(packet, Packet::PubRel(_)) => {
+            packet if self.aside.is_some() || matches!(packet, Packet::PubRel(_)) => {
                 self.acknowledged(now, &packet, out)
             }
             _ => {}

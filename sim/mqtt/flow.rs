@@ -80,6 +80,12 @@ impl<T> Flow<T> {
         }
     }
 
+    /// Whether something that was sent is not acknowledged yet.
+    #[must_use]
+    pub fn has_sent(&self) -> bool {
+        !self.sent.is_empty()
+    }
+
     /// Whether nothing is under way.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -84,7 +84,7 @@ fn an_error_shows_the_line_and_what_is_allowed() {
       | 	           ^
     ");
     insta::assert_snapshot!(error("[load]\nrat = \"200/s\"\n"), @r#"
-    my.toml:2: unknown key `rat` in `load`: allowed are kind, in_flight, rate, arrivals, ramp, via, job_devices, updates, settle, hold, max_in_flight, response_timeout, connect_timeout
+    my.toml:2: unknown key `rat` in `load`: allowed are kind, in_flight, rate, arrivals, ramp, via, job_devices, updates, settle, hold, lasts, max_in_flight, response_timeout, connect_timeout
       |
     2 | rat = "200/s"
       | ^^^
@@ -127,7 +127,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("seed = 'seven'", 1, "must be a whole number from 0"),
         ("[rollout]", 1, "the key `rollout.waves` is missing"),
         ("hub = 'embedded'", 1, "`hub` must be a table, not a text"),
-        ("[hub]\nkind = 'mqtt'", 2, "`mqtt` is not supported yet"),
+        ("[hub]\nkind = 'mqtt://127.0.0.1'", 2, "take `kind = \"mqtt\"`, and `url` for the address"),
         ("[hub]\nkind = 'aws'", 2, "allowed are `embedded`, `azure`"),
         ("[hub]\nkind = 'null'\ntier = 'S1'", 3, "`hub.tier` means nothing for a hub that only acknowledges"),
         ("[hub]\nkind = 'null'\n[fleet]\ntransport = 'wss'", 4, "cannot be `wss` with `hub.kind = \"null\"`"),

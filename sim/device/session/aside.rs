@@ -1,7 +1,10 @@
 //! What few devices have to remember at any moment, so that the others do not keep room for it.
 
 use super::late_reply::LateReply;
+use super::messages::Sent;
 use super::restart::Restart;
+use super::spontaneous::Spontaneous;
+use crate::mqtt::Flow;
 use crate::time::Nanos;
 
 /// It goes once all of it is done with.
@@ -13,17 +16,25 @@ pub(super) struct Aside {
     pub(super) late_reply: Option<LateReply>,
     /// The restart that was asked for.
     pub(super) restart: Option<Restart>,
+    /// The device goes for good once all is acknowledged, or at this moment.
+    pub(super) goes_by: Option<Nanos>,
+    /// What the hub has yet to acknowledge.
+    pub(super) flow: Flow<Sent>,
+    /// What it does without being called.
+    pub(super) spontaneous: Option<Spontaneous>,
 }
 
 impl Aside {
     /// Whether there is nothing to remember.
-    pub(super) const fn is_empty(&self) -> bool {
-        self.refused.is_none() && self.late_reply.is_none() && self.restart.is_none()
+    pub(super) fn is_empty(&self) -> bool {
+        let has_time = self.late_reply.is_some() || self.restart.is_some() || self.goes_by.is_some();
+        self.refused.is_none() && !has_time && self.flow.is_empty() && self.spontaneous.is_none()
     }
 
     /// When some of it is due.
     pub(super) fn wake_at(&self) -> Nanos {
         let late_reply = self.late_reply.as_ref().map_or(Nanos::MAX, LateReply::due);
-        late_reply.min(self.restart.as_ref().map_or(Nanos::MAX, Restart::due))
+        let restart = self.restart.as_ref().map_or(Nanos::MAX, Restart::due);
+        late_reply.min(restart).min(self.goes_by.unwrap_or(Nanos::MAX))
     }
 }

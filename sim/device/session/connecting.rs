@@ -15,6 +15,9 @@ use crate::policy::{Failed, Failure, Series};
 use crate::random::Domain;
 use crate::time::Nanos;
 
+/// How long a device that is told to go waits for what it has published to be acknowledged.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// The packet identifier of SUBSCRIBE: nothing else is under way on a connection then.
 const SUBSCRIBE_ID: u16 = 1;
 
@@ -203,7 +206,30 @@ impl<D: DeviceDialect> Session<D> {
         self.connection_over(out);
     }
 
+    /// The device goes for good, once what it has published is acknowledged.
     pub(super) fn stop(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        if let Some(aside) = &mut self.aside {
+            aside.spontaneous = None;
+        }
+        if self.link.state() == State::Up && self.awaits_acknowledgement() {
+            self.aside.get_or_insert_default().goes_by = Some(now + LAST_WORDS);
+        } else {
+            self.go(now, out);
+        }
+    }
+
+    /// Goes if it is time to: nothing is awaited any more, or has been for too long.
+    pub(super) fn go_if_done(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        let Some(goes_by) = self.aside.as_ref().and_then(|aside| aside.goes_by) else { return };
+        if now >= goes_by || self.link.state() != State::Up || !self.awaits_acknowledgement() {
+            self.go(now, out);
+        }
+    }
+
+    fn go(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        if let Some(aside) = &mut self.aside {
+            aside.goes_by = None;
+        }
         self.end_afflictions(out);
         self.leave(now, "the fleet stops", out);
         self.give_up_reports(out);

@@ -21,6 +21,11 @@ pub(super) enum Sent {
 }
 
 impl<D: DeviceDialect> Session<D> {
+    /// What the hub has yet to acknowledge, to add to.
+    pub(super) fn flow(&mut self) -> &mut Flow<Sent> {
+        &mut self.aside.get_or_insert_default().flow
+    }
+
     /// Whether what becomes of messages is counted: not where a twin answers, which says more.
     pub(super) fn counts_messages(&self) -> bool {
         !self.settings.dialect.answers_reports()
@@ -30,7 +35,7 @@ impl<D: DeviceDialect> Session<D> {
     pub(super) fn publish(&mut self, now: Nanos, kind: MessageKind, message: Message, out: &mut Vec<Output>) {
         let pkid = match message.qos {
             QoS::AtMostOnce => 0,
-            _ => match self.flow.get_or_insert_default().claim(Sent::Once(kind)) {
+            _ => match self.flow().claim(Sent::Once(kind)) {
                 Some(pkid) => pkid,
                 None => {
                     let text = format!("a {} was not sent: too many wait for the hub", kind.name());
@@ -45,11 +50,15 @@ impl<D: DeviceDialect> Session<D> {
         self.send(now, message.packet(pkid), out);
     }
 
-    /// Publishes the last word over a connection: nothing is heard of it any more.
-    fn publish_last(&mut self, now: Nanos, kind: MessageKind, message: Message, out: &mut Vec<Output>) {
+    /// Publishes the last word over a connection: nothing is heard of it any more. At QoS 2 a hub would wait in vain for the
+    /// second half, so that it goes at QoS 1 at most.
+    fn publish_last(&mut self, now: Nanos, kind: MessageKind, mut message: Message, out: &mut Vec<Output>) {
+        if message.qos == QoS::ExactlyOnce {
+            message.qos = QoS::AtLeastOnce;
+        }
         let pkid = match message.qos {
             QoS::AtMostOnce => Some(0),
-            _ => self.flow.get_or_insert_default().claim(Sent::Unwatched),
+            _ => self.flow().claim(Sent::Unwatched),
         };
         if let Some(pkid) = pkid {
             self.count(kind, Fate::Sent, out);
@@ -74,12 +83,11 @@ impl<D: DeviceDialect> Session<D> {
 
     /// The hub says something of a message's way.
     pub(super) fn acknowledged(&mut self, now: Nanos, packet: &Packet, out: &mut Vec<Output>) {
-        let (sent, answer) = match &mut self.flow {
-            Some(flow) => flow.acknowledged(packet),
+        let (sent, answer) = match &mut self.aside {
+            Some(aside) => aside.flow.acknowledged(packet),
             // The hub may have sent something at QoS 2 that was forgotten with an earlier connection.
             None => Flow::default().acknowledged(packet),
         };
-        self.flow.take_if(|flow| flow.is_empty());
         if let Some(answer) = answer {
             self.send(now, answer, out);
         }
@@ -96,7 +104,7 @@ impl<D: DeviceDialect> Session<D> {
     /// A message came; whether it is new.
     pub(super) fn is_new(&mut self, now: Nanos, publish: &Publish, out: &mut Vec<Output>) -> bool {
         let (arrival, answer) = match publish.qos {
-            QoS::ExactlyOnce => self.flow.get_or_insert_default().received(publish),
+            QoS::ExactlyOnce => self.flow().received(publish),
             _ => Flow::<Sent>::default().received(publish),
         };
         if let Some(answer) = answer {
@@ -109,8 +117,8 @@ impl<D: DeviceDialect> Session<D> {
     pub(super) fn connection_over(&mut self, out: &mut Vec<Output>) {
         self.outbox.connection_lost();
         self.stay_no_longer();
-        let Some(mut flow) = self.flow.take() else { return };
-        for sent in flow.take() {
+        let Some(aside) = &mut self.aside else { return };
+        for sent in aside.flow.take() {
             match sent {
                 Sent::Once(kind) => self.count(kind, Fate::Lost, out),
                 Sent::Telemetry(seq, _) => {
@@ -120,6 +128,11 @@ impl<D: DeviceDialect> Session<D> {
                 Sent::Report(_) | Sent::Unwatched => {}
             }
         }
+    }
+
+    /// Whether something that was published waits for its acknowledgement.
+    pub(super) fn awaits_acknowledgement(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.flow.has_sent())
     }
 
     /// The device goes for good: a report that was sent, and that nobody has acknowledged, never will be.

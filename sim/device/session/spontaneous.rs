@@ -12,7 +12,7 @@ use crate::time::Nanos;
 use super::Session;
 use super::messages::Sent;
 
-/// What is to come; only devices that have any of it own one.
+/// What is to come.
 #[derive(Debug)]
 pub(super) struct Spontaneous {
     /// When the next message is due; [`Nanos::MAX`] if none is.
@@ -48,15 +48,19 @@ impl<D: DeviceDialect> Session<D> {
             Nanos::new(at.get().saturating_add(phase))
         });
         let spontaneous = Spontaneous { message_at, messages: 0, leave_at: Nanos::MAX, left: 0, until };
-        self.spontaneous = Some(Box::new(spontaneous));
+        self.aside.get_or_insert_default().spontaneous = Some(spontaneous);
         if self.link.state() == State::Up {
             self.stay_for_a_while(at);
         }
     }
 
+    pub(super) fn spontaneous(&self) -> Option<&Spontaneous> {
+        self.aside.as_ref()?.spontaneous.as_ref()
+    }
+
     /// The connection is up since `now`: how long it is going to last, and which message is next.
     pub(super) fn stay_for_a_while(&mut self, now: Nanos) {
-        let Some(spontaneous) = &mut self.spontaneous else { return };
+        let Some(spontaneous) = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut()) else { return };
         let settings = &self.settings;
         if let Some(churn) = &settings.fleet.churn {
             let mut random =
@@ -73,7 +77,7 @@ impl<D: DeviceDialect> Session<D> {
 
     /// The connection is over: nothing is said, and nothing left.
     pub(super) fn stay_no_longer(&mut self) {
-        if let Some(spontaneous) = &mut self.spontaneous {
+        if let Some(spontaneous) = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut()) {
             spontaneous.leave_at = Nanos::MAX;
         }
     }
@@ -81,10 +85,8 @@ impl<D: DeviceDialect> Session<D> {
     /// Does what is due of its own.
     pub(super) fn act_spontaneously(&mut self, now: Nanos, out: &mut Vec<Output>) {
         let is_up = self.link.state() == State::Up;
-        let Some(spontaneous) = self.spontaneous.as_mut().filter(|spontaneous| is_up && spontaneous.wake_at() <= now)
-        else {
-            return;
-        };
+        let spontaneous = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut());
+        let Some(spontaneous) = spontaneous.filter(|spontaneous| is_up && spontaneous.wake_at() <= now) else { return };
         if now >= spontaneous.until {
             (spontaneous.message_at, spontaneous.leave_at) = (Nanos::MAX, Nanos::MAX);
             return;
@@ -92,15 +94,14 @@ impl<D: DeviceDialect> Session<D> {
         if spontaneous.message_at <= now {
             self.send_telemetry(now, out);
         }
-        if self.spontaneous.as_ref().is_some_and(|spontaneous| spontaneous.leave_at <= now) {
+        if self.spontaneous().is_some_and(|spontaneous| spontaneous.leave_at <= now) {
             self.leave_for_a_while(now, out);
         }
     }
 
     fn send_telemetry(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        let (Some(spontaneous), Some(telemetry)) = (&mut self.spontaneous, self.settings.fleet.telemetry) else {
-            return;
-        };
+        let spontaneous = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut());
+        let Some((spontaneous, telemetry)) = spontaneous.zip(self.settings.fleet.telemetry) else { return };
         let seq = spontaneous.messages;
         spontaneous.messages = seq.wrapping_add(1);
         spontaneous.message_at = spontaneous.message_at + telemetry.interval;
@@ -121,7 +122,7 @@ impl<D: DeviceDialect> Session<D> {
                 self.count(MessageKind::Telemetry, Fate::Unconfirmed, out);
                 0
             }
-            _ => match self.flow.get_or_insert_default().claim(Sent::Telemetry(seq, now)) {
+            _ => match self.flow().claim(Sent::Telemetry(seq, now)) {
                 Some(pkid) => pkid,
                 None => {
                     // Nobody has acknowledged any for so long that there is no name left for it.
@@ -141,7 +142,7 @@ impl<D: DeviceDialect> Session<D> {
 
     /// Says good-bye, and comes back later.
     fn leave_for_a_while(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        let Some(spontaneous) = &mut self.spontaneous else { return };
+        let Some(spontaneous) = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut()) else { return };
         let number = u64::from(spontaneous.left) * 2 + 1;
         spontaneous.left += 1;
         let Some(churn) = &self.settings.fleet.churn else { return };

@@ -24,7 +24,7 @@ fn what_one_says_the_other_understands() {
         prefix: "plant/7".to_owned(),
         request: "{prefix}/cmd/{device}/{rid}".to_owned(),
         response: "{prefix}/ack/{device}/{rid}".to_owned(),
-        desired: Some("{prefix}/want/{device}".to_owned()),
+        desired: Some("{prefix}/want/{device}/all".to_owned()),
         ..Topics::default()
     };
     for topics in [Topics::default(), other] {
