@@ -127,7 +127,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("seed = 'seven'", 1, "must be a whole number from 0"),
         ("[rollout]", 1, "the key `rollout.waves` is missing"),
         ("hub = 'embedded'", 1, "`hub` must be a table, not a text"),
-        ("[hub]\nkind = 'mqtt'", 2, "`mqtt` is not supported yet"),
+        ("[hub]\nkind = 'mqtt'", 2, "`hub.kind` is `mqtt` and needs `hub.url`, the broker's address"),
         ("[hub]\nkind = 'aws'", 2, "allowed are `embedded`, `azure`"),
         ("[hub]\nkind = 'null'\ntier = 'S1'", 3, "`hub.tier` means nothing for a hub that only acknowledges"),
         ("[hub]\nkind = 'null'\n[fleet]\ntransport = 'wss'", 4, "cannot be `wss` with `hub.kind = \"null\"`"),

@@ -85,7 +85,7 @@ mod tests {
     fn the_plan_says_where_and_the_environment_who() {
         let url = "hub.url=wss://127.0.0.1:9001";
         let passwords = [(HUB_PASSWORD, "d"), (DRIVER_PASSWORD, "o")];
-        let hub = with(&["hub.kind=mqtt", url, "hub.username={device}"], &passwords).unwrap();
+        let hub = with(&["hub.kind=mqtt", url, "hub.username='{device}'"], &passwords).unwrap();
         assert_eq!(
             (hub.endpoints.mqtt, hub.endpoints.websocket.as_deref()),
             (hub.mqtt.first().copied(), Some("/mqtt"))
