@@ -158,7 +158,7 @@ fn what_a_broker_cannot_have_is_refused_where_it_stands() {
         ("[load]\nvia = 'job'".to_owned(), "a plain broker has no jobs"),
         ("[firmware]\nimage = { serve = true, size = '256KiB' }".to_owned(), "needs the embedded hub"),
         ("[fleet]\ndevices_file = 'd.csv'".to_owned(), "`fleet.devices_file` holds keys"),
-        (of_hub("kind = 'hub_down'"), "cannot be `hub_down` with `hub.kind = \"mqtt\"`: nobody but the broker"),
+        (of_hub("kind = 'hub_down'"), "cannot be `hub_down` with `hub.kind = \"mqtt\"`: nobody but its operator"),
         (of_hub("kind = 'hub_slow'\nmethods = '1s'"), "Take `latency`"),
         (of_hub("kind = 'throttle'\nof = 'methods'\nrate = 9"), "by its own configuration"),
         (fault("kind = 'token_expiry'\nat = '9s'"), "no tokens that could end"),
@@ -207,7 +207,7 @@ fn every_built_in_profile_runs_over_a_broker_or_says_why_not() {
         let says = match name {
             "every-fault" => "no tokens that could end",
             "liars" => "a plain broker keeps no twins",
-            "reconnect-storm" => "Restart it yourself",
+            "reconnect-storm" => "`hub.outage = {",
             "scheduled-job" => "a plain broker has no jobs",
             "throttled-hub" => "by its own configuration",
             "token-cliff" => "no tokens that could end",
