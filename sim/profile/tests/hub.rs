@@ -195,6 +195,8 @@ fn what_nobody_can_tell_cannot_be_judged() {
         assert!(refused.contains(says) && refused.is_empty() == says.is_empty(), "{metric}: {refused}");
         assert!(parse("my.toml", &format!("{BROKER}{threshold}"), &[]).is_ok(), "{metric}");
     }
+    let own = format!("{BROKER}[[threshold]]\nexpr = 'messages.request.undelivered == 0'");
+    assert!(error(&own).contains("the driver sends requests"), "{}", error(&own));
     let messages = "[[threshold]]\nexpr = 'messages.lost == 0'";
     assert!(error(messages).contains("is counted with a plain broker"), "{}", error(messages));
 }
