@@ -201,7 +201,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[load]\nresponse_timeout = '4s'", 2, "must be whole seconds from 5s to 300s"),
         ("[load]\nresponse_timeout = '301s'", 2, "must be whole seconds from 5s to 300s"),
         ("[load]\nconnect_timeout = '31s'", 2, "must not exceed `load.response_timeout`, 30s"),
-        ("[observe]\nkind = 'subscribe'", 2, "`subscribe` is not supported yet"),
+        ("[observe]\nkind = 'subscribe'", 2, "can be `subscribe` only with `hub.kind = \"mqtt\"`"),
         ("[observe]\ninterval = '0s'", 2, "must be from 1ms"),
         ("[observe]\nstage_deadline = '0s'", 2, "must be from 1ms"),
         (

@@ -96,7 +96,9 @@ mod tests {
         assert_eq!(named.credentials.broker.driver.map(|password| password.reveal().to_owned()), Some("d".to_owned()));
         let wrong = with(&["hub.kind=mqtt", "hub.url=mqtt://nowhere.invalid"], &[]).unwrap_err();
         assert!(wrong.contains("hub.url is unusable") && wrong.contains("nowhere.invalid"), "{wrong}");
-        let x509 = with(&["hub.kind=mqtt", "hub.url=mqtt://127.0.0.1", "fleet.auth=x509"], &[]).unwrap_err();
+        let devices = ["fleet.auth=x509", "fleet.devices_file=devices.csv"];
+        let x509 = [&["hub.kind=mqtt", "hub.url=mqtt://127.0.0.1"][..], &devices].concat();
+        let x509 = with(&x509, &[]).unwrap_err();
         assert!(x509.contains("needs TLS"), "{x509}");
     }
 }
