@@ -120,8 +120,8 @@ fn beyond_broker(kind: &FaultKind, broker: &BrokerPlan) -> Option<String> {
     let name = kind.name();
     let why = match kind {
         FaultKind::HubDown => {
-            "nobody but the broker itself does that. Restart it yourself while the run goes on, or take `reset`, which \
-             breaks the devices' connections"
+            "nobody but its operator does that. Name the commands for it, `hub.outage = { down = COMMAND, up = COMMAND }`, \
+             or take `reset`, which breaks the devices' connections"
         }
         FaultKind::HubSlow(_) => {
             "nobody but the broker itself does that. Take `latency`, which makes the way to it longer"

@@ -206,6 +206,10 @@ pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
         }
         Kind::Mqtt => {
             not_ours(&section, &kind)?;
+            if section.optional("url").is_none() {
+                let why = "is `mqtt` and needs `hub.url`, the broker's address, like `mqtt://broker.example:1883`";
+                return Err(kind.problem(why));
+            }
             HubPlan::Mqtt(Box::new(broker::read(&section)?))
         }
     };

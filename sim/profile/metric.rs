@@ -4,7 +4,7 @@ use super::error::Problem;
 use super::reader::Field;
 use crate::driver::Via;
 use crate::hub::Operation;
-use crate::policy::{ConnectPolicies, Fault, FaultFigure, Metric, Outcome, Threshold};
+use crate::policy::{ConnectPolicies, Fault, FaultFigure, MessageKind, Metric, Outcome, Threshold};
 
 /// What the expressions of a plan may name.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,14 @@ impl Scene<'_> {
                 "cannot be judged: what becomes of messages is counted with a plain broker (`hub.kind = \"mqtt\"`), and \
                  there is no `{metric}` here"
             )));
+        }
+        if let Metric::Messages(Some(MessageKind::Request), figure) = metric
+            && figure.needs_driver()
+        {
+            return Err(field.problem(
+                "cannot be judged: the driver sends requests, and receives none. How calls ended is in the census, and in \
+                 `messages.response`",
+            ));
         }
         let faults: Vec<&str> = self.faults.iter().map(|fault| fault.name.as_str()).collect();
         known(field, "fault", metric.fault(), &faults)?;

@@ -128,6 +128,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[rollout]", 1, "the key `rollout.waves` is missing"),
         ("hub = 'embedded'", 1, "`hub` must be a table, not a text"),
         ("[hub]\nkind = 'mqtt://127.0.0.1'", 2, "take `kind = \"mqtt\"`, and `url` for the address"),
+        ("[hub]\nkind = 'mqtt'", 2, "`hub.kind` is `mqtt` and needs `hub.url`, the broker's address"),
         ("[hub]\nkind = 'aws'", 2, "allowed are `embedded`, `azure`"),
         ("[hub]\nkind = 'null'\ntier = 'S1'", 3, "`hub.tier` means nothing for a hub that only acknowledges"),
         ("[hub]\nkind = 'null'\n[fleet]\ntransport = 'wss'", 4, "cannot be `wss` with `hub.kind = \"null\"`"),
@@ -201,7 +202,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[load]\nresponse_timeout = '4s'", 2, "must be whole seconds from 5s to 300s"),
         ("[load]\nresponse_timeout = '301s'", 2, "must be whole seconds from 5s to 300s"),
         ("[load]\nconnect_timeout = '31s'", 2, "must not exceed `load.response_timeout`, 30s"),
-        ("[observe]\nkind = 'subscribe'", 2, "`subscribe` is not supported yet"),
+        ("[observe]\nkind = 'subscribe'", 2, "can be `subscribe` only with `hub.kind = \"mqtt\"`"),
         ("[observe]\ninterval = '0s'", 2, "must be from 1ms"),
         ("[observe]\nstage_deadline = '0s'", 2, "must be from 1ms"),
         (

@@ -1,8 +1,9 @@
 //! What became of messages, and what a plain broker leaves open, for people.
 
+use super::health::has_driver;
 use super::human_duration;
 use super::table::{Align, columns, paragraph};
-use crate::measure::{LineRow, RunResult};
+use crate::measure::{LineRow, MessageCounts, MessageKind, RunResult};
 use crate::policy::MessageFigure;
 
 /// What the columns mean, in sentences.
@@ -40,10 +41,24 @@ pub(super) fn message_rows(result: &RunResult) -> Vec<Vec<String>> {
     }
     let heads = ["kind"].into_iter().chain(MessageFigure::ALL.map(MessageFigure::name)).map(str::to_owned).collect();
     let rows = result.messages.0.iter().map(|(kind, counts)| {
-        let cells = MessageFigure::ALL.map(|figure| counts.figure(figure).to_string());
+        let count = |figure| counted(result, *kind, counts, figure);
+        let cells =
+            MessageFigure::ALL.map(|figure| count(figure).map_or_else(|| "-".to_owned(), |count| count.to_string()));
         [kind.name().to_owned()].into_iter().chain(cells).collect()
     });
     std::iter::once(heads).chain(rows).collect()
+}
+
+/// A figure of messages of a kind; `None` where it is not counted: what the driver receives, of its own requests and in a run
+/// without one.
+pub(super) fn counted(
+    result: &RunResult,
+    kind: MessageKind,
+    counts: &MessageCounts,
+    figure: MessageFigure,
+) -> Option<u64> {
+    let is_counted = !figure.needs_driver() || kind != MessageKind::Request && has_driver(result);
+    is_counted.then(|| counts.figure(figure))
 }
 
 /// The driver's connections, each in a few words: all of a few, of many those that were furthest behind.
@@ -89,6 +104,7 @@ mod tests {
         for words in [
             "\nMessages\n  kind",
             "\n  report   4000",
+            "  request  1000       0          1000     0            0          -           -            -\n",
             "Presence is off (hub.topics.presence)",
             "Observer   subscribe: each report as the broker delivers it, 12 stages seen late,\n",
             "Hub        the broker at mqtt://127.0.0.1:1884, on the same machine",

@@ -85,7 +85,7 @@ mod tests {
     fn the_plan_says_where_and_the_environment_who() {
         let url = "hub.url=wss://127.0.0.1:9001";
         let passwords = [(HUB_PASSWORD, "d"), (DRIVER_PASSWORD, "o")];
-        let hub = with(&["hub.kind=mqtt", url, "hub.username={device}"], &passwords).unwrap();
+        let hub = with(&["hub.kind=mqtt", url, "hub.username='{device}'"], &passwords).unwrap();
         assert_eq!(
             (hub.endpoints.mqtt, hub.endpoints.websocket.as_deref()),
             (hub.mqtt.first().copied(), Some("/mqtt"))
@@ -96,7 +96,9 @@ mod tests {
         assert_eq!(named.credentials.broker.driver.map(|password| password.reveal().to_owned()), Some("d".to_owned()));
         let wrong = with(&["hub.kind=mqtt", "hub.url=mqtt://nowhere.invalid"], &[]).unwrap_err();
         assert!(wrong.contains("hub.url is unusable") && wrong.contains("nowhere.invalid"), "{wrong}");
-        let x509 = with(&["hub.kind=mqtt", "hub.url=mqtt://127.0.0.1", "fleet.auth=x509"], &[]).unwrap_err();
+        let devices = ["fleet.auth=x509", "fleet.devices_file=devices.csv"];
+        let x509 = [&["hub.kind=mqtt", "hub.url=mqtt://127.0.0.1"][..], &devices].concat();
+        let x509 = with(&x509, &[]).unwrap_err();
         assert!(x509.contains("needs TLS"), "{x509}");
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::dialect::plain::PlainSettings;
+use crate::driver::{LineShare, ObserveKind};
 use crate::hub::Operation;
 use crate::policy::{Delay, Limit, ServiceModel, ThrottledOperation};
 
@@ -90,5 +92,135 @@ fn limits_and_times_that_cannot_be_are_refused_where_they_stand() {
     ] {
         let error = error(text);
         assert!(error.starts_with(&format!("my.toml:{line}: ")) && error.contains(says), "{text}\n{error}");
+    }
+}
+
+const BROKER: &str = "[hub]\nkind = 'mqtt'\nurl = 'mqtt://127.0.0.1'\n";
+
+fn broker(rest: &str) -> BrokerPlan {
+    plan(&format!("{BROKER}{rest}")).hub.broker().unwrap().clone()
+}
+
+#[test]
+fn a_broker_has_topics_logins_and_files() {
+    let plain = broker("");
+    assert_eq!((plain.dialect, plain.lines, plain.tls), Default::default());
+    let told = broker(
+        "qos = { request = 0, reported = 2 }\nretain = true\nclient_id = 'c-{device}'\nusername = 'u-{device}'\n\
+         driver = { connections = 4, share = 'group', keep_session = true, username = 'op' }\n\
+         topics = { prefix = 'p', presence = '', desired = '{prefix}/{device}/desired' }",
+    );
+    let qos = told.dialect.qos;
+    assert_eq!((qos.request, qos.response, qos.reported, qos.presence), (0, 1, 2, 1));
+    assert!(told.dialect.retain_reported && told.lines.keep_session);
+    assert_eq!((told.lines.connections, told.lines.share), (4, LineShare::Group));
+    let dialect = told.dialect;
+    let names = (dialect.client_id.as_str(), dialect.username.as_deref(), dialect.driver_username.as_deref());
+    assert_eq!(names, ("c-{device}", Some("u-{device}"), Some("op")));
+    assert_eq!((dialect.topics.presence.is_some(), dialect.topics.desired.is_some()), (false, true));
+    assert_eq!(broker("username = 'all'").dialect.driver_username.as_deref(), Some("all"), "the driver's too");
+    let tls = plan("[hub]\nkind = 'mqtt'\nurl = 'mqtts://h'\ntls = { ca = 'a', certificate = 'b', private_key = 'c' }");
+    let files = tls.hub.broker().unwrap().tls.clone();
+    assert_eq!((files.ca, files.client), (Some("a".into()), Some(("b".into(), "c".into()))));
+    assert_eq!((tls.fleet.transport, tls.driver.observe.kind), (Transport::Tls, ObserveKind::Subscribe));
+    assert!(tls.hub.tells_presence() && !plan(&format!("{BROKER}topics.presence = ''")).hub.tells_presence());
+}
+
+#[test]
+fn what_quickstart_shows_of_a_broker_are_its_defaults() {
+    let keys = ["url", "topics.", "qos", "retain", "client_id", "driver ="];
+    let shown = |line: &&str| keys.iter().any(|key| line.starts_with(key));
+    let text = source("quickstart").unwrap();
+    let (of_hub, _) = text.split_once("[fleet]").unwrap();
+    let lines: Vec<&str> = of_hub.lines().filter_map(|line| line.strip_prefix("# ")).filter(shown).collect();
+    assert_eq!(lines.len(), 12, "{lines:?}");
+    let told = plan(&format!("[hub]\nkind = 'mqtt'\n{}", lines.join("\n"))).hub.broker().unwrap().clone();
+    let dialect = PlainSettings { driver_username: Some("operator".to_owned()), ..PlainSettings::default() };
+    assert_eq!(told, BrokerPlan { dialect, url: told.url.clone(), ..broker("") });
+}
+
+#[test]
+fn what_a_broker_cannot_have_is_refused_where_it_stands() {
+    let fault = |fault: &str| format!("[[fault]]\nselect = 'all'\n{fault}");
+    let of_hub = |fault: &str| format!("[[fault]]\n{fault}");
+    for (rest, says) in [
+        ("qos = 3".to_owned(), "`hub.qos` must be 0, 1 or 2"),
+        ("qos = { telemetry = 1 }".to_owned(), "must be 0, 1 or 2"),
+        ("client_id = 'all'".to_owned(), "must hold `{device}`"),
+        ("username = 'u-{rid}'".to_owned(), "`{device}` may stand for"),
+        ("tls = { ca = 'a' }".to_owned(), "means nothing without TLS"),
+        ("driver = { connections = 0 }".to_owned(), "must be from 1 to 64"),
+        ("driver = { connections = 2, share = 'all' }".to_owned(), "cannot be `all` with several"),
+        ("topics = { request = '{prefix}/{device}' }".to_owned(), "`hub.topics.request`"),
+        ("topics = { reported = '{prefix}/{device}/presence' }".to_owned(), "cannot be told from"),
+        ("tier = 'S1'".to_owned(), "means nothing for a hub that is not embedded"),
+        ("[observe]\nkind = 'query'".to_owned(), "must be `subscribe`"),
+        ("[load]\nvia = 'job'".to_owned(), "a plain broker has no jobs"),
+        ("[firmware]\nimage = { serve = true, size = '256KiB' }".to_owned(), "needs the embedded hub"),
+        ("[fleet]\ndevices_file = 'd.csv'".to_owned(), "`fleet.devices_file` holds keys"),
+        (of_hub("kind = 'hub_down'"), "cannot be `hub_down` with `hub.kind = \"mqtt\"`: nobody but its operator"),
+        (of_hub("kind = 'hub_slow'\nmethods = '1s'"), "Take `latency`"),
+        (of_hub("kind = 'throttle'\nof = 'methods'\nrate = 9"), "by its own configuration"),
+        (fault("kind = 'token_expiry'\nat = '9s'"), "no tokens that could end"),
+        (fault("kind = 'wrong_key'"), "Name `hub.username`"),
+        (fault("kind = 'malformed'\nstage = 'applying'\nform = 'too_large'"), "`fault.0.form` cannot be `too_large`"),
+    ] {
+        let text = format!("{BROKER}{rest}");
+        let refused = parse("my.toml", &text, &[]).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.starts_with("my.toml:") && refused.contains(says), "{rest}\n{refused}");
+    }
+    for rest in [
+        fault("kind = 'malformed'\nstage = 'applying'\nform = 'bad_json'"),
+        format!("username = 'u'\n{}", fault("kind = 'wrong_key'")),
+        fault("kind = 'half_open'"),
+        "[[threshold]]\nexpr = 'messages.report.undelivered == 0'".to_owned(),
+    ] {
+        assert!(parse("my.toml", &format!("{BROKER}{rest}"), &[]).is_ok(), "{rest}");
+    }
+    let files = "url = 'mqtts://h'\n[fleet]\nauth = 'x509'\ndevices_file = 'd.csv'";
+    assert!(parse("my.toml", &format!("[hub]\nkind = 'mqtt'\n{files}"), &[]).is_ok());
+}
+
+#[test]
+fn what_nobody_can_tell_cannot_be_judged() {
+    for (metric, says) in [
+        ("census.not_online", "nobody can tell `not_online` from `no_response`"),
+        ("census.lost_device.pct", "nobody can tell `lost_device` from `stuck`"),
+        ("census.no_response", ""),
+        ("census.stuck.pct", ""),
+    ] {
+        let threshold = format!("[[threshold]]\nexpr = '{metric} == 0'");
+        let off = parse("my.toml", &format!("{BROKER}topics.presence = ''\n{threshold}"), &[]);
+        let refused = off.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains(says) && refused.is_empty() == says.is_empty(), "{metric}: {refused}");
+        assert!(parse("my.toml", &format!("{BROKER}{threshold}"), &[]).is_ok(), "{metric}");
+    }
+    let own = format!("{BROKER}[[threshold]]\nexpr = 'messages.request.undelivered == 0'");
+    assert!(error(&own).contains("the driver sends requests"), "{}", error(&own));
+    let messages = "[[threshold]]\nexpr = 'messages.lost == 0'";
+    assert!(error(messages).contains("is counted with a plain broker"), "{}", error(messages));
+}
+
+#[test]
+fn every_built_in_profile_runs_over_a_broker_or_says_why_not() {
+    let url = "mqtt://127.0.0.1:1884";
+    let overrides = [Override::flag("--hub", "hub.kind", "mqtt"), Override::flag("--hub", "hub.url", url)];
+    for (name, _) in list().unwrap() {
+        let says = match name {
+            "every-fault" => "no tokens that could end",
+            "liars" => "a plain broker keeps no twins",
+            "reconnect-storm" => "`hub.outage = {",
+            "scheduled-job" => "a plain broker has no jobs",
+            "throttled-hub" => "by its own configuration",
+            "token-cliff" => "no tokens that could end",
+            _ => "",
+        };
+        match load(name, &overrides) {
+            Ok(plan) => {
+                assert_eq!((plan.driver.observe.kind, says), (ObserveKind::Subscribe, ""), "{name}");
+                assert_eq!(plan.hub.broker().unwrap().url.to_string(), url);
+            }
+            Err(error) => assert!(!says.is_empty() && error.to_string().contains(says), "{name}: {error}"),
+        }
     }
 }

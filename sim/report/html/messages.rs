@@ -4,7 +4,7 @@ use super::blocks::{Cell, Part, Section, Table, Tone};
 use super::text;
 use crate::measure::{MessageCounts, MessageKind, RunResult};
 use crate::policy::MessageFigure;
-use crate::report::messages::MEANING;
+use crate::report::messages::{MEANING, counted};
 
 /// The section; none where nothing was counted.
 pub(super) fn messages(result: &RunResult) -> Option<Section> {
@@ -15,14 +15,14 @@ pub(super) fn messages(result: &RunResult) -> Option<Section> {
     let heads: Vec<&str> = ["kind"].into_iter().chain(heads.iter().map(String::as_str)).collect();
     let mut table = Table::new("Messages by what they say.", &heads);
     for (kind, counts) in &result.messages.0 {
-        table.row(cells(*kind, counts));
+        table.row(cells(result, *kind, counts));
     }
     Some(Section::new("messages", "Messages", vec![Part::text(MEANING), Part::Table(table)]))
 }
 
-fn cells(kind: MessageKind, counts: &MessageCounts) -> Vec<Cell> {
+fn cells(result: &RunResult, kind: MessageKind, counts: &MessageCounts) -> Vec<Cell> {
     let cell = |figure| {
-        let count = counts.figure(figure);
+        let Some(count) = counted(result, kind, counts, figure) else { return text::NONE.into() };
         let is_bad = count > 0 && matches!(figure, MessageFigure::Lost | MessageFigure::Undelivered);
         Cell::toned(if is_bad { Tone::Bad } else { Tone::Plain }, text::count(count))
     };

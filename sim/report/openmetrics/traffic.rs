@@ -3,6 +3,7 @@
 use super::measured;
 use crate::measure::{MetricsText, RunResult};
 use crate::policy::MessageFigure;
+use crate::report::messages::counted;
 
 /// A family of messages: name, help, and what its label `result` says of which figure; without any, the figure alone.
 type Family = (&'static str, &'static str, &'static [(&'static str, MessageFigure)]);
@@ -43,7 +44,9 @@ pub(super) fn messages(text: &mut MetricsText, result: &RunResult) {
         text.counter(name, "", help);
         for (kind, counts) in &result.messages.0 {
             for (label, figure) in figures {
-                text.sample(&[("kind", kind.name()), ("result", label)], counts.figure(*figure));
+                if let Some(count) = counted(result, *kind, counts, *figure) {
+                    text.sample(&[("kind", kind.name()), ("result", label)], count);
+                }
             }
         }
     }

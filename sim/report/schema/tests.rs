@@ -3,7 +3,7 @@ use std::path::Path;
 
 use jsonschema::Validator;
 
-use super::super::sample::{aborted, capacity, invalid, sample};
+use super::super::sample::{aborted, broker, capacity, invalid, sample};
 use super::super::{Reporter, ResultsJson};
 use super::*;
 use crate::measure::RunResult;
@@ -44,7 +44,7 @@ fn what_we_write_is_accepted() {
         capacity::nothing_kept(),
         capacity::nothing_broken(),
     ];
-    let results = [sample(), invalid(), aborted(), RunResult::default()];
+    let results = [sample(), invalid(), aborted(), broker(), RunResult::default()];
     for result in results.into_iter().chain(capacities.map(capacity::with)) {
         let errors: Vec<String> = validator.iter_errors(&document(&result)).map(|error| error.to_string()).collect();
         assert_eq!(errors, Vec::<String>::new());
