@@ -1,0 +1,11 @@
+//! The program and brokers of others: Mosquitto, as Debian has it. Not for plain `cargo test`, which needs nothing that is not
+//! here: `tests/brokers/run` installs it, and runs these.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../it/support.rs"]
+#[allow(dead_code, reason = "other tests need the rest")]
+mod program;
+mod rig;
+#[allow(dead_code, reason = "not every test needs all of it")]
+mod support;
