@@ -19,8 +19,7 @@ const SIZE: u64 = 65_536;
 const DEVICES: u64 = 50;
 
 /// Late generators are no concern here.
-const ALL_FAIL: &str =
-    "threshold=[{ expr = \"census.failed.pct >= 100\" }, { expr = \"method.response.max < 1h\" }]";
+const ALL_FAIL: &str = "threshold=[{ expr = \"census.failed.pct >= 100\" }, { expr = \"method.response.max < 1h\" }]";
 
 /// A run of 50 devices with this image, and `more`.
 fn started(quick: &QuickRun, image: &str, more: &[&str]) -> Running {
