@@ -118,13 +118,6 @@ impl BrokerUrl {
     }
 }
 
-impl Default for BrokerUrl {
-    /// A broker on this machine.
-    fn default() -> Self {
-        Self { transport: Transport::Tcp, host: "127.0.0.1".to_owned(), port: Some(1883), path: String::new() }
-    }
-}
-
 impl fmt::Display for BrokerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.transport {
@@ -154,8 +147,8 @@ impl TryFrom<String> for BrokerUrl {
 
 /// Reads what `[hub]` says of a broker.
 pub(super) fn read(section: &Section<'_>) -> Result<BrokerPlan, Problem> {
-    let url = section.optional("url").map(|url| BrokerUrl::parse(url.text()?).map_err(|why| url.problem(why)));
-    let url = url.transpose()?.unwrap_or_default();
+    let url = section.required("url")?;
+    let url = BrokerUrl::parse(url.text()?).map_err(|why| url.problem(why))?;
     let mut dialect = PlainSettings::default();
     if let Some(field) = section.optional("topics") {
         dialect.topics = topics(&field)?;

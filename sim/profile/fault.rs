@@ -119,7 +119,7 @@ fn fault(field: &Field<'_>, targets: Targets<'_>, before: &[Fault]) -> Result<Fa
 fn beyond_broker(kind: &FaultKind, broker: &BrokerPlan) -> Option<String> {
     let name = kind.name();
     let why = match kind {
-        FaultKind::HubDown => {
+        FaultKind::HubDown if broker.outage.is_none() => {
             "nobody but its operator does that. Name the commands for it, `hub.outage = { down = COMMAND, up = COMMAND }`, \
              or take `reset`, which breaks the devices' connections"
         }

@@ -150,7 +150,7 @@ fn impossible_values_are_refused_where_they_stand() {
         ("[hub]\nslow = { twin_ack = '1h' }", 2, "must be from 0s to 5m"),
         ("[fleet]\ndevices = 10000001", 2, "must be from 1 to 10000000"),
         ("[fleet]\ndevices = 1.5", 2, "not a number"),
-        ("[load]\nupdates = 0", 2, "must be from 1 to 100000000"),
+        ("[load]\nupdates = 0", 2, "can be 0 only with a `load.hold` or a `load.lasts`"),
         ("[load]\nhold = \"25h\"", 2, "must be from 0s to 24h"),
         ("[fleet]\nid_prefix = 'a#'", 2, "letters, digits"),
         ("[fleet]\nconnect_rate = 0", 2, "must be from 0.001/s"),

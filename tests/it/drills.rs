@@ -9,7 +9,7 @@ use crate::support::{ANY_CENSUS, Ended, QuickRun, Running, census, run};
 const AWAY: &str = r#"fault=[{ kind = "offline", select = { percent = 50 }, at = "500ms", for = "500ms" }]"#;
 
 /// A drill of two seconds, in the middle of which half of the devices refuse what is called for half a second.
-const SHORT: [&str; 10] = [
+const SHORT: [&str; 11] = [
     ANY_CENSUS,
     r#"fault=[{ kind = "reject", status = 503, select = { percent = 50 }, at = "500ms", for = "500ms" }]"#,
     "fleet.devices=80",
@@ -17,6 +17,8 @@ const SHORT: [&str; 10] = [
     "retry.method=none",
     "drill.claim=it holds",
     "drill.assert=[\"invariants.violations == 0\"]",
+    // A call of just before that a busy machine makes late is refused as well.
+    "drill.lead=100ms",
     "drill.recovery=200ms",
     // Lateness is judged against the tightest objective, and whether a machine is quick is not what this is about.
     r#"drill.steady=["census.completed.pct >= 99", "update.total.max < 1h"]"#,

@@ -15,7 +15,7 @@ const FAULTS: &str = "fault=[\
 fn results(more: &[&str]) -> Value {
     let quick = QuickRun::new();
     let sets = [&["--set", ANY_CENSUS, "--set", FAULTS, "--set", "retry.method=none"], more].concat();
-    let command = quick.command(&["run", "quickstart", "--devices", "300", "--rate", "300"], &sets);
+    let command = quick.command(&["run", "quickstart", "--devices", "300", "--rate", "100"], &sets);
     Running::start(command).wait().expect(0);
     quick.results()
 }
@@ -24,7 +24,7 @@ fn results(more: &[&str]) -> Value {
 fn several_shards_measure_what_one_measures() {
     let one = results(&[]);
     // 150 descriptors beyond what a process needs for itself, of which calls take their part.
-    let many = results(&["--set", "fleet.max_descriptors=342", "--set", "load.max_in_flight=50"]);
+    let many = results(&["--set", "fleet.max_descriptors=392", "--set", "load.max_in_flight=100"]);
     assert_eq!((one["shards"].as_array().unwrap().len(), many["shards"].as_array().unwrap().len()), (1, 3));
     assert_eq!(many["hub"]["instances"], 3);
     for truth in ["census", "census_by", "absent"] {

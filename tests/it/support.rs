@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use twinstorm::time::{Clock, Nanos};
 
 /// How long anything in a test may take before the test fails: far longer than it should.
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// The program with `arguments`, and nothing of this environment that would change what it does.
 pub(crate) fn twinstorm(arguments: &[&str]) -> Command {

@@ -35,7 +35,10 @@ pub(super) fn hear(shared: &Rc<Shared>, broker: &Broker, now: Nanos, publish: &P
         }
         FromFleet::Reported { patch, .. } => reported(shared, broker, now, (device, index), id, patch),
         FromFleet::Presence { online, .. } => {
-            shared.messages(MessageKind::Presence, |counts| counts.delivered += 1);
+            // What the broker kept may have been said in another run.
+            if !publish.retain {
+                shared.messages(MessageKind::Presence, |counts| counts.delivered += 1);
+            }
             if broker.twins.borrow_mut()[index].says(online) {
                 shared.apply(|ledger| ledger.present(device, online));
             }

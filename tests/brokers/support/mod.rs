@@ -1,9 +1,11 @@
 //! Brokers to test against, and a client by another hand to look at them with.
 
 mod certificates;
+mod gateway;
 mod mosquitto;
 mod peer;
 
 pub(crate) use certificates::Certificates;
+pub(crate) use gateway::Gateway;
 pub(crate) use mosquitto::{Mosquitto, Setup};
 pub(crate) use peer::Peer;
