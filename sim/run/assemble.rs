@@ -206,12 +206,7 @@ pub(super) fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
             {
                 // Nobody expects it.
                 false
-            } else if *series == Series::TelemetryDelivery && plan.hub.broker().is_none() {
-                // An IoT hub hands telemetry on to others than the driver.
-                true
-            } else if *series == Series::TelemetryAck && plan.fleet.telemetry.is_some_and(|it| it.qos == 0) {
-                true
-            } else if series.needs_calls() && driver.via != Via::Calls {
+            } else if is_out_of_reach(*series, plan) {
                 true
             } else if series.needs_both_ends() {
                 !(roles.fleet && roles.driver)
@@ -222,6 +217,17 @@ pub(super) fn absent(roles: Roles, plan: &Plan) -> Vec<Series> {
             }
         })
         .collect()
+}
+
+/// Whether the way in which this plan goes about it leaves nothing to measure a series by.
+fn is_out_of_reach(series: Series, plan: &Plan) -> bool {
+    match series {
+        // An IoT hub hands telemetry on to others than the driver.
+        Series::TelemetryDelivery => plan.hub.broker().is_none(),
+        // At QoS 0 nothing is acknowledged.
+        Series::TelemetryAck => plan.fleet.telemetry.is_some_and(|telemetry| telemetry.qos == 0),
+        series => series.needs_calls() && plan.driver.via != Via::Calls,
+    }
 }
 
 /// How many updates are planned for the devices of `range`.

@@ -5,8 +5,8 @@
 pub(super) struct Deliveries {
     /// One more than the highest that has arrived.
     next: u32,
-    /// Those below that have not, in order; in a box of its own, as there are none mostly.
-    missing: Option<Box<Vec<u32>>>,
+    /// Those below that have not, in order; there are none mostly.
+    missing: Vec<u32>,
     /// Those that are missing, and not named, as there are too many.
     unnamed: u32,
 }
@@ -29,7 +29,7 @@ impl Deliveries {
         if number >= self.next {
             let missing = self.next..number;
             if !missing.is_empty() {
-                let named = self.missing.get_or_insert_default();
+                let named = &mut self.missing;
                 let room = Self::NAMED.saturating_sub(named.len());
                 self.unnamed += missing.len().saturating_sub(room) as u32;
                 named.extend(missing.take(room));
@@ -37,10 +37,9 @@ impl Deliveries {
             self.next = number + 1;
             return Arrived::New;
         }
-        let Some(missing) = &mut self.missing else { return Arrived::Again };
-        match missing.binary_search(&number) {
+        match self.missing.binary_search(&number) {
             Ok(place) => {
-                missing.remove(place);
+                self.missing.remove(place);
                 Arrived::New
             }
             Err(_) => Arrived::Again,
@@ -49,7 +48,7 @@ impl Deliveries {
 
     /// Of the first `sent` numbers, how many have not arrived and are none of the `lost` ones.
     pub(super) fn undelivered(&self, sent: u32, lost: &[u32]) -> u64 {
-        let named = self.missing.as_ref().map_or(&[][..], |missing| missing.as_slice());
+        let named = &self.missing;
         let tail = self.next..sent.max(self.next);
         let missing = named.iter().copied().chain(tail).filter(|number| !lost.contains(number)).count();
         missing as u64 + u64::from(self.unnamed)

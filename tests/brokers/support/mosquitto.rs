@@ -190,6 +190,28 @@ impl Mosquitto {
         self.child.as_ref().map(Child::id).unwrap_or_else(|| panic!("it does not run"))
     }
 
+    /// Command lines of an operator's: one that ends it at once, and one that starts it again at its port, which may be said
+    /// twice.
+    pub(crate) fn outage(&self) -> [String; 2] {
+        let script = |name: &str, lines: &[String]| {
+            let file = self.folder.path().join(name);
+            fs::write(&file, lines.join("\n") + "\n").unwrap();
+            format!("sh {}", file.display())
+        };
+        let (folder, program) = (self.folder.path().display(), program());
+        fs::write(self.pid_file(), self.pid().to_string()).unwrap();
+        let enter = format!("set -e; cd '{folder}'");
+        let start = format!("setsid {program} -c mosquitto.conf < /dev/null > /dev/null 2>> log & echo $! > pid");
+        let down = script("down", &[enter.clone(), "kill -9 $(cat pid); rm pid".to_owned()]);
+        let up = script("up", &[enter, format!("if [ ! -e pid ]; then {start}; fi")]);
+        [down, up]
+    }
+
+    /// Which process of it runs, where others than this one end and start it.
+    fn pid_file(&self) -> PathBuf {
+        self.folder.path().join("pid")
+    }
+
     /// Its folder, for files that its configuration names.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -233,6 +255,10 @@ impl Drop for Mosquitto {
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
+        }
+        let started = fs::read_to_string(self.pid_file()).ok().and_then(|pid| pid.trim().parse().ok());
+        if let Some(pid) = started {
+            send(pid, Signal::SIGKILL);
         }
         if std::thread::panicking() {
             let log = self.log();
