@@ -71,7 +71,16 @@ const FAMILIES: [Family; 8] = [
         id: "rest",
         title: "",
         caption: "The generator's own lateness, and downloads of images.",
-        has: |series| matches!(series, Series::ScheduleLag | Series::ImageDownload | Series::ImageDownloadError),
+        has: |series| {
+            matches!(
+                series,
+                Series::TelemetryAck
+                    | Series::TelemetryDelivery
+                    | Series::ScheduleLag
+                    | Series::ImageDownload
+                    | Series::ImageDownloadError
+            )
+        },
     },
 ];
 
