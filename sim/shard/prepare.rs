@@ -231,7 +231,7 @@ pub(super) fn tls(assignment: &Assignment, resumption: bool) -> Result<Option<Cl
     Ok(Some(match &assignment.credentials.broker.client {
         Some((certificate, key)) => {
             let identity = ClientIdentity::from_pem(certificate, key.reveal());
-            tls.presenting(&identity.map_err(|error| format!("hub.tls.certificate and private_key: {error}"))?)
+            tls.all_presenting(&identity.map_err(|error| format!("hub.tls.certificate and private_key: {error}"))?)
         }
         None => tls,
     }))

@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::sign::SingleCertAndKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
 use super::config::{provider, roots};
@@ -46,6 +47,11 @@ impl ClientIdentity {
     /// What shows it, once: it is needed in one handshake, and must not be kept for the life of a connection.
     pub(super) fn shown_once(&self) -> Arc<dyn ResolvesClientCert> {
         Arc::new(ShownOnce(Mutex::new(Some(Arc::clone(&self.0)))))
+    }
+
+    /// What shows it whenever it is asked for: all clients of a fleet have it.
+    pub(super) fn shown_always(&self) -> Arc<dyn ResolvesClientCert> {
+        Arc::new(SingleCertAndKey::from(Arc::clone(&self.0)))
     }
 }
 

@@ -62,6 +62,17 @@ impl ClientTls {
         Self { first: Arc::clone(&config), again: config, host: self.host.clone() }
     }
 
+    /// The same for clients that all show this `identity`, as often as they are asked.
+    #[must_use]
+    pub fn all_presenting(&self, identity: &ClientIdentity) -> Self {
+        let showing = |config: &Arc<ClientConfig>| {
+            let mut config = ClientConfig::clone(config);
+            config.client_auth_cert_resolver = identity.shown_always();
+            Arc::new(config)
+        };
+        Self { first: showing(&self.first), again: showing(&self.again), host: self.host.clone() }
+    }
+
     fn trusting(roots: RootCertStore, host: &str, resumption: bool) -> Result<Self, TlsConfigError> {
         Self::speaking(DEFAULT_VERSIONS, roots, host, resumption)
     }
