@@ -98,7 +98,8 @@ impl Ledger {
             stopped: false,
             lasts,
             lasts_until: None,
-            has_lasted: lasts.is_zero(),
+            // Where nothing is planned, it must start before it can be over.
+            has_lasted: lasts.is_zero() && planned > 0,
             board: Board::new(range),
             observed: polls.then(VecDeque::new),
             actions: VecDeque::new(),

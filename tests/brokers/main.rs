@@ -3,9 +3,15 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod access;
+mod accounting;
+mod benches;
+mod drills;
+mod limits;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "other tests need the rest")]
 mod program;
 mod rig;
+mod runs;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;

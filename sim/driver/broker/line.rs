@@ -112,7 +112,6 @@ pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sende
         }
         wait = if was_up { WAIT.0 } else { (wait * 2).min(WAIT.1) };
         again = true;
-        shared.line(&line.name, |line| line.reconnects += 1);
         let pause = sleep_until(shared.clock.instant(shared.clock.now() + wait));
         tokio::select! {
             () = pause => {}
@@ -206,8 +205,9 @@ impl<'a> Serving<'a> {
                 self.line().up.set(true);
                 let share = self.broker.sharing.get().in_words();
                 self.shared.line(&self.line().name, |line| share.clone_into(&mut line.share));
-                if let Some(first) = first.take() {
-                    let _ = first.send(Ok(()));
+                match first.take() {
+                    Some(first) => drop(first.send(Ok(()))),
+                    None => self.shared.line(&self.line().name, |line| line.reconnects += 1),
                 }
             }
             self.timers(now, &mut out)?;

@@ -4,6 +4,7 @@ mod certificates;
 mod gateway;
 mod mosquitto;
 mod peer;
+pub(crate) mod quick;
 
 pub(crate) use certificates::Certificates;
 pub(crate) use gateway::Gateway;
