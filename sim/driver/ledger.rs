@@ -99,7 +99,7 @@ impl Ledger {
             lasts,
             lasts_until: None,
             // Where nothing is planned, it must start before it can be over.
-            has_lasted: lasts.is_zero() && planned > 0,
+            has_lasted: lasts.is_zero() && (planned > 0 || range.is_empty()),
             board: Board::new(range),
             observed: polls.then(VecDeque::new),
             actions: VecDeque::new(),
