@@ -19,7 +19,7 @@ use crate::policy::{
 use crate::random::Seed;
 use crate::time::Clock;
 
-fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
+pub(super) fn plan(rest: RestSettings, devices: u32) -> DriverPlan {
     let interval = Duration::from_millis(5);
     DriverPlan {
         config: DriverConfig {

@@ -105,3 +105,37 @@ impl Messages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_figure_by_figure_and_kind_by_kind() {
+        let one = MessageCounts {
+            sent: 10,
+            resent: 2,
+            acknowledged: 3,
+            lost: 4,
+            unconfirmed: 1,
+            delivered: 5,
+            duplicates: 6,
+            undelivered: 7,
+        };
+        let mut whole = Messages::default();
+        assert!(whole.is_empty() && whole.counts(Some(MessageKind::Report)) == MessageCounts::default());
+        for kind in [MessageKind::Report, MessageKind::Telemetry, MessageKind::Report] {
+            let mut part = Messages::default();
+            *part.of(kind) = one;
+            whole.merge(&part);
+        }
+        let times = |kind, times: u64| {
+            let sum = whole.counts(kind);
+            MessageFigure::ALL.iter().all(|figure| sum.figure(*figure) == times * one.figure(*figure))
+        };
+        assert!(times(Some(MessageKind::Report), 2) && times(Some(MessageKind::Telemetry), 1) && times(None, 3));
+        assert_eq!((whole.0.len(), one.under_way(), whole.counts(None).under_way()), (2, 2, 6));
+        let figures: std::collections::BTreeSet<u64> = MessageFigure::ALL.iter().map(|of| one.figure(*of)).collect();
+        assert_eq!(figures.len(), 8, "each figure is its own");
+    }
+}

@@ -360,6 +360,7 @@ mod tests {
         recorder.judged().add(Hit::One(1), Outcome::Failed, 1);
         recorder.invariants().checked(Invariant::OneOutcome);
         recorder.wave(2).call(Nanos::new(5));
+        recorder.messages(MessageKind::Telemetry).sent += 3;
         recorder.line("driver-0").sent += 1;
         recorder.line("driver-0").lag.record(Duration::from_millis(1));
         let first = recorder.take();
@@ -385,6 +386,7 @@ mod tests {
         assert_eq!(whole.invariants.rows()[0].checked, 2);
         assert_eq!(whole.sent_span, Some((Nanos::new(5), Nanos::new(9))));
         assert_eq!(whole.phases[&DrillPhase::During].census.planned, 2);
+        assert_eq!((whole.messages.counts(None).sent, whole.messages.0.len()), (6, 1));
         let line = &whole.lines["driver-0"];
         assert_eq!((line.sent, line.received, line.lag.count()), (2, 0, 2));
     }

@@ -301,6 +301,18 @@ mod tests {
         assert_eq!(truth.of(12, "u2"), None);
     }
 
+    #[test]
+    fn telemetry_is_counted_by_device_and_what_is_lost_by_number() {
+        let truth = Truth::new(DeviceRange { start: 10, end: 12 });
+        (0..4).for_each(|_| truth.telemetry_sent(10));
+        truth.telemetry_sent(11);
+        truth.telemetry_lost(10, 1);
+        truth.telemetry_lost(10, 3);
+        assert_eq!(truth.telemetry(10), TelemetryTruth { sent: 4, lost: vec![1, 3] });
+        assert_eq!(truth.telemetry(11), TelemetryTruth { sent: 1, lost: Vec::new() });
+        assert_eq!(truth.telemetry(12), TelemetryTruth::default());
+    }
+
     fn one_update() -> Truth {
         let truth = Truth::new(DeviceRange { start: 0, end: 1 });
         truth.received(0, "u1", Nanos::new(5));

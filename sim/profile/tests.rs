@@ -11,6 +11,7 @@ use crate::policy::{Backoff, Fail, FaultKind, FaultStage, Jitter, Load, ReportFo
 
 mod built_in;
 mod hub;
+mod telemetry;
 
 const SECOND: Duration = Duration::from_secs(1);
 

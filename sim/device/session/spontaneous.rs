@@ -1,5 +1,7 @@
 //! What the session does without being called: telemetry, and leaving its connection for a while.
 
+use std::time::Duration;
+
 use crate::device::event::{Event, Fate, Output};
 use crate::device::link::State;
 use crate::dialect::DeviceDialect;
@@ -148,6 +150,7 @@ impl<D: DeviceDialect> Session<D> {
         let Some(churn) = &self.settings.fleet.churn else { return };
         let down = churn.down.sample(&mut self.settings.seed.stream(Domain::Churn, u64::from(self.device), number));
         self.hang_up(now, "for a while", out);
-        self.link.rejoin_at(now + down);
+        // Not at this very moment: whoever polls is told a later one.
+        self.link.rejoin_at(now + down.max(Duration::from_nanos(1)));
     }
 }

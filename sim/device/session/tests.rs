@@ -1,10 +1,14 @@
+mod accounts;
 mod afflictions;
 mod connection;
 mod faults;
 mod images;
 mod interleavings;
 mod late_reply;
+mod plain;
+mod plain_rig;
 mod restarts;
 mod rig;
 mod scripts;
+mod spontaneous;
 mod updates;

@@ -126,3 +126,64 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::FirmwareStatus::Completed;
+
+    fn patch(status: &str, update: &str) -> Vec<u8> {
+        format!(r#"{{"firmwareStatus":"{status}","updateId":"{update}"}}"#).into_bytes()
+    }
+
+    fn shows(status: &str) -> ObservedTwin {
+        let mut twin = ObservedTwin::default();
+        twin.merge("d", &patch(status, "u1"), jiff::Timestamp::UNIX_EPOCH);
+        twin
+    }
+
+    /// What a device did that published these two, in seconds.
+    fn times(downloading: u64, applying: u64) -> DeviceTimes {
+        let mut times = DeviceTimes::default();
+        times.published[Downloading as usize] = Some(Nanos::new(downloading));
+        times.published[Applying as usize] = Some(Nanos::new(applying));
+        times
+    }
+
+    #[test]
+    fn a_report_is_overtaken_by_a_later_stage_that_was_reported_after_it() {
+        let twin = shows("applying");
+        let none = |_: &TwinReport| None;
+        assert!(is_overtaken(&twin, "d", &patch("downloading", "u1"), none), "as far as is known");
+        assert!(is_overtaken(&twin, "d", &patch("downloading", "u1"), |_| Some(times(1, 2))));
+        assert!(!is_overtaken(&twin, "d", &patch("downloading", "u1"), |_| Some(times(2, 1))), "it went back");
+        for other in [
+            patch("applying", "u1"),
+            patch("completed", "u1"),
+            patch("downloading", "u2"),
+            patch("dancing", "u1"),
+            br#"{"temperature":3}"#.to_vec(),
+            br#"{"firmwareStatus":"#.to_vec(),
+        ] {
+            assert!(!is_overtaken(&twin, "d", &other, none), "{}", String::from_utf8_lossy(&other));
+        }
+        assert!(!is_overtaken(&ObservedTwin::default(), "d", &patch("downloading", "u1"), none));
+        assert_eq!(twin.report("d", None).status, Some(Ok(Applying)), "asking changes nothing");
+    }
+
+    #[test]
+    fn stages_come_before_later_ones_alone() {
+        let report = |status: &str| shows(status).report("d", None);
+        for (stage, status, before) in [
+            (Downloading, "applying", true),
+            (Downloading, "failed", true),
+            (Applying, "applying", false),
+            (Applying, "downloading", false),
+            (Completed, "completed", false),
+            (Downloading, "dancing", false),
+        ] {
+            assert_eq!(comes_before(stage, &report(status)), before, "{stage:?} {status}");
+        }
+        assert!(!comes_before(Downloading, &ObservedTwin::default().report("d", None)));
+    }
+}

@@ -10,6 +10,9 @@ mod open;
 mod settings;
 mod share;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use hall::Broker;
 pub use open::LineError;
 pub use settings::BrokerSettings;

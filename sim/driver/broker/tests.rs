@@ -1,0 +1,285 @@
+//! The driver as a client of a scripted broker, over real sockets. The broker plays its devices, too.
+
+use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use super::BrokerSettings;
+use crate::dialect::plain::{PlainOperator, PlainSettings, Topics};
+use crate::driver::{Driver, DriverPlan, LineConfig, ObserveKind, ServiceSettings, scripted, tests};
+use crate::measure::{Measurements, MessageCounts, MessageKind};
+use crate::mqtt::{
+    ConnAck, ConnectReturnCode, Connection, Packet, PubAck, Publish, QoS, Scratch, SubAck, SubscribeReasonCode, publish,
+};
+use crate::policy::{Backoff, Load, Outcome, RetryPolicy};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// How the broker and its devices behave.
+#[derive(Debug, Clone, Default)]
+struct Script {
+    /// CONNACK; `None` lets everybody in.
+    refuses: Option<ConnectReturnCode>,
+    /// The filter that nobody may subscribe to ends so.
+    forbidden: Option<&'static str>,
+    /// What is retained of each device's presence.
+    online: Option<bool>,
+    /// Whether devices leave calls unanswered.
+    silent: bool,
+    /// Whether the first call that ever comes ends the connection.
+    hangs_up: bool,
+}
+
+/// What the broker has seen, over all connections.
+#[derive(Debug, Default)]
+struct Seen {
+    connects: u32,
+    filters: BTreeSet<String>,
+    subscribes: u32,
+    calls: u32,
+    farewells: u32,
+}
+
+/// A broker in this process.
+struct ScriptedBroker {
+    address: SocketAddr,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl ScriptedBroker {
+    async fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let told = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(Connection::new(stream), script.clone(), Arc::clone(&told)));
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// A plan for so many devices that is played by subscription.
+    fn plan(&self, devices: u32, settings: PlainSettings) -> DriverPlan {
+        let mut plan = tests::plan(scripted::settings("http://127.0.0.1:1"), devices);
+        plan.config.observe.kind = ObserveKind::Subscribe;
+        plan.service = ServiceSettings::Broker(BrokerSettings {
+            address: self.address,
+            tls: None,
+            websocket: None,
+            dialect: Arc::new(PlainOperator::new(settings, None, 60, 0).unwrap()),
+            lines: LineConfig::default(),
+            has_others: false,
+            telemetry: false,
+        });
+        plan
+    }
+}
+
+async fn serve(mut peer: Connection, script: Script, seen: Arc<Mutex<Seen>>) {
+    let (mut scratch, mut packets) = (Scratch::default(), Vec::new());
+    while poll_fn(|cx| peer.poll_receive(cx, &mut scratch, &mut packets)).await.is_ok() {
+        let mut answers = Vec::new();
+        for packet in packets.drain(..) {
+            match packet {
+                Packet::Connect(_) => {
+                    seen.lock().unwrap().connects += 1;
+                    let code = script.refuses.unwrap_or(ConnectReturnCode::Success);
+                    answers.push(Packet::ConnAck(ConnAck { session_present: false, code }));
+                }
+                Packet::Subscribe(subscribe) => {
+                    let mut seen = seen.lock().unwrap();
+                    seen.subscribes += 1;
+                    let paths = subscribe.filters.iter().map(|filter| filter.path.clone());
+                    seen.filters.extend(paths.clone());
+                    let is_forbidden = |path: &str| script.forbidden.is_some_and(|end| path.ends_with(end));
+                    let return_codes = subscribe.filters.iter().map(|filter| match is_forbidden(&filter.path) {
+                        true => SubscribeReasonCode::Failure,
+                        false => SubscribeReasonCode::Success(filter.qos),
+                    });
+                    answers.push(Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes: return_codes.collect() }));
+                    if let Some(online) = script.online.filter(|_| paths.clone().any(|path| path.ends_with("presence")))
+                    {
+                        answers.push(said("presence", 1, format!(r#"{{"online":{online}}}"#)));
+                        answers.push(said("presence", 0, format!(r#"{{"online":{online}}}"#)));
+                    }
+                }
+                Packet::PingReq => answers.push(Packet::PingResp),
+                Packet::Publish(call) => {
+                    let mut seen = seen.lock().unwrap();
+                    seen.calls += 1;
+                    if script.hangs_up && seen.calls == 1 {
+                        return;
+                    }
+                    answers.push(Packet::PubAck(PubAck::new(call.pkid)));
+                    if !script.silent {
+                        answers.extend(update(&call));
+                    }
+                }
+                Packet::Disconnect => seen.lock().unwrap().farewells += 1,
+                _ => {}
+            }
+        }
+        if peer.send(&mut scratch, &answers).is_err() {
+            return;
+        }
+    }
+}
+
+/// What device `device` says at the end of its topic.
+fn said(what: &str, device: u32, text: String) -> Packet {
+    publish(format!("twinstorm/sim-{device:07}/{what}"), QoS::AtMostOnce, 0, Bytes::from(text))
+}
+
+/// What a device says once it is called: that it begins, and its three reports.
+fn update(call: &Publish) -> Vec<Packet> {
+    let payload: Value = serde_json::from_slice(&call.payload).unwrap();
+    let id = payload["updateId"].as_str().unwrap();
+    let parts: Vec<&str> = call.topic.split('/').collect();
+    let ["twinstorm", device, "methods", "firmwareUpdate", rid] = parts[..] else { panic!("{}", call.topic) };
+    let device = device.strip_prefix("sim-").unwrap().parse().unwrap();
+    let mut packets = vec![said(&format!("responses/{rid}/200"), device, "{}".to_owned())];
+    for (status, key) in
+        [("downloading", "startedDownloadingImage"), ("applying", "downloadComplete"), ("completed", "imageApplied")]
+    {
+        let text = format!(r#"{{"firmwareStatus":"{status}","{key}":"x","updateId":"{id}"}}"#);
+        packets.push(said("reported", device, text));
+    }
+    packets
+}
+
+fn without_presence() -> PlainSettings {
+    PlainSettings { topics: Topics { presence: None, ..Topics::default() }, ..PlainSettings::default() }
+}
+
+/// Runs a plan to its end, `connected` devices being there; a driver that hangs fails the test.
+async fn play(plan: DriverPlan, connected: u32) -> Measurements {
+    let clock = plan.clock;
+    let driver = Driver::start(plan).unwrap();
+    let run = async {
+        driver.open().await.unwrap();
+        driver.prime(connected).await.unwrap();
+        driver.start_at(clock.now()).await.unwrap();
+        driver.finished().await.unwrap();
+        driver.stop(Outcome::Aborted).await.unwrap()
+    };
+    tokio::time::timeout(LIMIT, run).await.unwrap().measurements
+}
+
+/// Why the driver does not come in.
+async fn refused(script: Script) -> String {
+    let broker = ScriptedBroker::start(script).await;
+    let driver = Driver::start(broker.plan(1, PlainSettings::default())).unwrap();
+    tokio::time::timeout(LIMIT, driver.open()).await.unwrap().unwrap_err().to_string()
+}
+
+#[tokio::test]
+async fn every_device_is_called_answers_and_completes() {
+    let broker = ScriptedBroker::start(Script { online: Some(true), ..Script::default() }).await;
+    let measured = play(broker.plan(2, PlainSettings::default()), 2).await;
+    assert_eq!((measured.census.planned, measured.census.count(Outcome::Completed)), (2, 2), "{:?}", measured.census);
+    assert_eq!(measured.census.unaccounted(), 0);
+    let counts = |kind| measured.messages.counts(Some(kind));
+    let requests = counts(MessageKind::Request);
+    assert_eq!((requests.sent, requests.lost, requests.unconfirmed), (2, 0, 0));
+    assert_eq!(counts(MessageKind::Response), MessageCounts { delivered: 2, ..MessageCounts::default() });
+    assert_eq!(counts(MessageKind::Report), MessageCounts { delivered: 6, ..MessageCounts::default() });
+    let line = measured.lines.values().next().unwrap();
+    assert_eq!((line.sent, line.received, line.reconnects), (2, 10, 0));
+    let seen = broker.seen.lock().unwrap();
+    let filters: Vec<&str> = seen.filters.iter().map(String::as_str).collect();
+    assert_eq!(filters, ["twinstorm/+/presence", "twinstorm/+/reported", "twinstorm/+/responses/+/+"]);
+    assert_eq!((seen.connects, seen.subscribes), (1, 1));
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_refused_is_named() {
+    let error = refused(Script { forbidden: Some("reported"), ..Script::default() }).await;
+    assert!(error.contains("subscription to `twinstorm/+/reported`") && error.contains("hub.topics"), "{error}");
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_tells_what_to_check() {
+    for code in [ConnectReturnCode::NotAuthorized, ConnectReturnCode::BadUserNamePassword] {
+        let error = refused(Script { refuses: Some(code), ..Script::default() }).await;
+        assert!(error.contains("refuses the driver (CONNACK "), "{error}");
+        assert!(error.contains("hub.driver.username and TWINSTORM_DRIVER_PASSWORD"), "{error}");
+    }
+    let error = refused(Script { refuses: Some(ConnectReturnCode::ServiceUnavailable), ..Script::default() }).await;
+    assert!(error.contains("CONNACK 3, the service is unavailable): try again later"), "{error}");
+}
+
+#[tokio::test]
+async fn a_line_that_is_lost_comes_back_and_subscribes_again() {
+    let broker = ScriptedBroker::start(Script { hangs_up: true, ..Script::default() }).await;
+    let mut plan = broker.plan(1, without_presence());
+    plan.config.retry_method = RetryPolicy::new(Backoff::Fixed { delay: Duration::from_millis(20) });
+    let measured = play(plan, 0).await;
+    assert_eq!(measured.census.count(Outcome::Completed), 1, "{:?}", measured.census);
+    assert_eq!(measured.lines.values().next().unwrap().reconnects, 1);
+    let requests = measured.messages.counts(Some(MessageKind::Request));
+    assert_eq!((requests.sent, requests.lost), (2, 1));
+    let seen = broker.seen.lock().unwrap();
+    assert_eq!((seen.connects, seen.subscribes, seen.calls), (2, 2, 2));
+}
+
+#[tokio::test]
+async fn a_call_whose_line_is_lost_is_broken() {
+    let broker = ScriptedBroker::start(Script { hangs_up: true, ..Script::default() }).await;
+    let mut plan = broker.plan(1, without_presence());
+    plan.config.observe.stage_deadline = Duration::from_millis(50);
+    let measured = play(plan, 0).await;
+    assert_eq!(measured.census.count(Outcome::HubError), 1, "{:?}", measured.census);
+    assert_eq!(measured.census.details[&Outcome::HubError]["broken"], 1);
+}
+
+#[tokio::test]
+async fn a_device_that_says_it_is_away_is_not_called() {
+    let broker = ScriptedBroker::start(Script { online: Some(false), ..Script::default() }).await;
+    let measured = play(broker.plan(1, PlainSettings::default()), 0).await;
+    assert_eq!(measured.census.count(Outcome::NotOnline), 1, "{:?}", measured.census);
+    assert_eq!(broker.seen.lock().unwrap().calls, 0);
+}
+
+#[tokio::test]
+async fn where_nobody_says_who_is_there_everybody_is_called() {
+    let broker = ScriptedBroker::start(Script { online: Some(false), ..Script::default() }).await;
+    let measured = play(broker.plan(1, without_presence()), 0).await;
+    assert_eq!(measured.census.count(Outcome::Completed), 1, "{:?}", measured.census);
+    assert!(!broker.seen.lock().unwrap().filters.iter().any(|filter| filter.contains("presence")));
+}
+
+#[tokio::test]
+async fn a_device_that_does_not_answer_in_time_has_not_responded() {
+    let broker = ScriptedBroker::start(Script { silent: true, ..Script::default() }).await;
+    let mut plan = broker.plan(1, without_presence());
+    plan.config.response_timeout = Duration::from_millis(50);
+    plan.config.observe.stage_deadline = Duration::from_millis(50);
+    let measured = play(plan, 0).await;
+    assert_eq!(measured.census.count(Outcome::NoResponse), 1, "{:?}", measured.census);
+    assert_eq!(broker.seen.lock().unwrap().calls, 1);
+}
+
+#[tokio::test]
+async fn a_driver_takes_leave() {
+    let broker = ScriptedBroker::start(Script::default()).await;
+    let mut plan = broker.plan(3, without_presence());
+    plan.config.load = Load::Closed { in_flight: 1 };
+    let measured = play(plan, 0).await;
+    assert_eq!(measured.census.count(Outcome::Completed), 3, "{:?}", measured.census);
+    // The driver's thread has ended by now; the broker may have yet to read what it sent last.
+    tokio::time::timeout(LIMIT, async {
+        while broker.seen.lock().unwrap().farewells == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+}
