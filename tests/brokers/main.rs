@@ -13,5 +13,6 @@ mod limits;
 mod program;
 mod rig;
 mod runs;
+mod search;
 #[allow(dead_code, reason = "not every test needs all of it")]
 mod support;
