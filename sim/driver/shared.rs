@@ -208,7 +208,11 @@ impl Shared {
     /// Reads the twin of `device`; `None` if that fails, which is counted.
     pub(super) async fn twin(&self, device: u32) -> Option<TwinReport> {
         if let Some(broker) = self.broker() {
-            return broker.twin(device, &self.ids);
+            let twin = broker.twin(device, &self.ids);
+            if twin.is_none() {
+                self.ledger.borrow_mut().scribe().recorder().counters().observer_errors += 1;
+            }
+            return twin;
         }
         let response = self.observe(rest::get_twin(&self.ids.id(device))).await.ok()?;
         let now = self.clock.now();

@@ -22,7 +22,7 @@ pub struct MessageCounts {
     pub acknowledged: u64,
     /// Those that were given up before any acknowledgement: whether they arrived is not known to who published them.
     pub lost: u64,
-    /// Those at QoS 0, which nobody acknowledges.
+    /// Those that nobody acknowledges: at QoS 0, and a device's last word before it disconnects.
     #[serde(default)]
     pub unconfirmed: u64,
     /// Those that the driver received, each once.

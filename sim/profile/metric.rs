@@ -47,8 +47,8 @@ impl Scene<'_> {
         }
         if matches!(metric, Metric::Messages(..)) && !self.messages {
             return Err(field.problem(format_args!(
-                "cannot be judged: what becomes of messages is counted with a plain broker (`hub.kind = \"mqtt\"`), and \
-                 there is no `{metric}` here"
+                "cannot be judged: what becomes of messages is counted with a plain broker (`hub.kind = \"mqtt\"`) or \
+                 [telemetry], and there is no `{metric}` here"
             )));
         }
         if let Metric::Messages(Some(MessageKind::Request), figure) = metric

@@ -8,7 +8,7 @@ use crate::policy::MessageFigure;
 
 /// What the columns mean, in sentences.
 pub(super) const MEANING: &str = "Sent: published, each once. Resent: published again. Acknowledged by the broker, lost (given \
-                                  up before that) or unconfirmed (QoS 0): together all that were sent. Delivered: \
+                                  up before that) or unconfirmed (QoS 0, or a device's last word): together all that were sent. Delivered: \
                                   received by the driver, each once; duplicates: received again; undelivered: \
                                   acknowledged or unconfirmed, and never received.";
 

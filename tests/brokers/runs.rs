@@ -132,3 +132,23 @@ fn fleet_and_driver_are_two_processes_that_meet_at_the_broker() {
     assert_eq!(messages(&fleet, "response", "acknowledged"), 60);
     assert_eq!(messages(&driver, "report", "delivered"), 180);
 }
+
+#[test]
+fn a_broker_that_dies_is_to_blame_and_no_device() {
+    let mut broker = prompt().start();
+    let quick = QuickRun::new();
+    let url = broker.url();
+    let words = ["run", "quickstart", "--hub", &url, "--devices", "40", "--rate", "20", "--plain"];
+    let changes = ["observe.stage_deadline=3s", "firmware.apply=2s"];
+    let running = Running::start(command(&quick, &words, &changes));
+    broker.until_it_logs("/reported");
+    running.until_it_says("running");
+    broker.kill();
+    // With 96 where nobody had completed: then there is nothing to judge a duration by.
+    let ended = running.wait();
+    assert!(matches!(ended.code, Some(96 | 99)), "{}", ended.stdout);
+    let results = quick.results();
+    let outcomes = ["completed", "hub_error", "protocol_violation"].map(|outcome| census(&results, outcome));
+    assert_eq!(outcomes.iter().sum::<i64>(), 40, "{}", results["census"]);
+    assert!(outcomes[1] > 0 && outcomes[2] == 0, "{}", results["census"]);
+}

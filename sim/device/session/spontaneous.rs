@@ -71,9 +71,9 @@ impl<D: DeviceDialect> Session<D> {
         }
         if let Some(telemetry) = &settings.fleet.telemetry {
             // What was due while the device was away is left out.
-            while spontaneous.message_at < now {
-                spontaneous.message_at = spontaneous.message_at + telemetry.interval;
-            }
+            let missed = now.since(spontaneous.message_at).as_nanos().div_ceil(telemetry.interval.as_nanos().max(1));
+            let missed = u32::try_from(missed).unwrap_or(u32::MAX);
+            spontaneous.message_at = spontaneous.message_at + telemetry.interval.saturating_mul(missed);
         }
     }
 

@@ -66,6 +66,13 @@ impl Calls {
         Answered::Awaited
     }
 
+    /// The request of this call has not left this process, and does not.
+    pub(super) fn unsent(&mut self, number: u64, reason: &str) {
+        if let Some(waiting) = self.waiting.remove(&number) {
+            let _ = waiting.answer.send(MethodAnswer::Unreachable { reason: reason.to_owned() });
+        }
+    }
+
     /// A line is lost: the answers to what went over it may be lost with it.
     pub(super) fn line_lost(&mut self, line: usize, reason: &str) {
         let lost: Vec<u64> =
@@ -108,6 +115,9 @@ mod tests {
         calls.line_lost(0, "gone");
         assert_eq!(first.try_recv(), Ok(MethodAnswer::Broken { reason: "gone".to_owned() }));
         assert!(second.try_recv().is_err());
+        let (unsent, _, mut third) = calls.open(3, 0);
+        calls.unsent(unsent, "down");
+        assert_eq!(third.try_recv(), Ok(MethodAnswer::Unreachable { reason: "down".to_owned() }));
         calls.close(number);
         assert_eq!(calls.answered(2, "2", device(200)), Answered::Unawaited);
     }

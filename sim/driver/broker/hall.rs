@@ -174,14 +174,21 @@ impl Broker {
 
     /// Calls `firmwareUpdate` on `device`: what came of it.
     pub(in crate::driver) async fn call(&self, shared: &Shared, device: u32, payload: Vec<u8>) -> MethodAnswer {
-        if !self.is_reachable(device, shared.config.connect_timeout).await {
-            return MethodAnswer::NotOnline;
-        }
         let line = self.line_of(device);
+        // Who has lost the broker cannot know who else has.
+        if let Some(reason) = self.lines[line].why_down() {
+            return MethodAnswer::Unreachable { reason };
+        }
+        if !self.is_reachable(device, shared.config.connect_timeout).await {
+            return match self.lines[line].why_down() {
+                Some(reason) => MethodAnswer::Unreachable { reason },
+                None => MethodAnswer::NotOnline,
+            };
+        }
         let (number, name, answer) = self.calls.borrow_mut().open(device, line);
         let id = shared.ids.id(device);
         let request = self.settings.dialect.request(&id, FIRMWARE_UPDATE, &name, payload.into());
-        if let Err(reason) = self.lines[line].publish(MessageKind::Request, request) {
+        if let Err(reason) = self.lines[line].request(number, request) {
             self.calls.borrow_mut().close(number);
             return MethodAnswer::Unreachable { reason };
         }
@@ -209,8 +216,16 @@ impl Broker {
             return false;
         }
         let (tell, told) = oneshot::channel();
-        self.arrivals.borrow_mut().entry(device).or_default().push(tell);
+        self.await_arrival(device, tell);
         timeout(patience, told).await.is_ok()
+    }
+
+    /// Has `tell` told once `device` comes online; those whose patience has ended are no longer there to be told.
+    fn await_arrival(&self, device: u32, tell: oneshot::Sender<()>) {
+        let mut arrivals = self.arrivals.borrow_mut();
+        let waiting = arrivals.entry(device).or_default();
+        waiting.retain(|tell| !tell.is_closed());
+        waiting.push(tell);
     }
 
     fn is_online(&self, device: u32) -> bool {
@@ -242,8 +257,11 @@ impl Broker {
         self.range.contains(device).then(|| (device - self.range.start) as usize)
     }
 
-    /// What is known of the twin of `device`.
+    /// What is known of the twin of `device`; nothing while its line is down.
     pub(in crate::driver) fn twin(&self, device: u32, ids: &DeviceIds) -> Option<TwinReport> {
+        if self.lines[self.line_of(device)].why_down().is_some() {
+            return None;
+        }
         let twins = self.twins.borrow();
         Some(twins.get(self.index(device)?)?.report(&ids.id(device), None))
     }

@@ -38,7 +38,8 @@ pub(super) struct Line {
     pub(super) group: String,
     /// Its name in results.
     pub(super) name: String,
-    queue: RefCell<Vec<(MessageKind, Message)>>,
+    /// Requests that have yet to leave, and the calls that they are of.
+    queue: RefCell<Vec<(u64, Message)>>,
     pub(super) wake: Notify,
     up: Cell<bool>,
     why_down: RefCell<String>,
@@ -62,15 +63,21 @@ impl Line {
         }
     }
 
-    /// Puts a message in line; it leaves with whatever else is ready. There are never more than calls in flight.
+    /// Why it is down, if it is: nothing is known then of what devices do.
+    pub(super) fn why_down(&self) -> Option<String> {
+        (!self.up.get()).then(|| self.why_down.borrow().clone())
+    }
+
+    /// Puts the request of call `number` in line; it leaves with whatever else is ready. There are never more than calls in
+    /// flight.
     ///
     /// # Errors
     /// The line is down: why.
-    pub(super) fn publish(&self, kind: MessageKind, message: Message) -> Result<(), String> {
-        if !self.up.get() {
-            return Err(self.why_down.borrow().clone());
+    pub(super) fn request(&self, number: u64, message: Message) -> Result<(), String> {
+        if let Some(why) = self.why_down() {
+            return Err(why);
         }
-        self.queue.borrow_mut().push((kind, message));
+        self.queue.borrow_mut().push((number, message));
         self.wake.notify_one();
         Ok(())
     }
@@ -94,8 +101,11 @@ pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sende
     loop {
         let ended = Serving::new(&shared, broker, number).serve(again, &mut first).await;
         let was_up = line.up.replace(false);
-        line.queue.borrow_mut().clear();
+        let unsent = std::mem::take(&mut *line.queue.borrow_mut());
         let Err(error) = ended else { break };
+        for (call, _) in unsent {
+            broker.calls.borrow_mut().unsent(call, &error.to_string());
+        }
         if let Some(first) = first.take() {
             let _ = first.send(Err(error));
             break;
@@ -305,19 +315,18 @@ impl<'a> Serving<'a> {
 
     /// Takes what is to be published.
     fn take_queue(&mut self, out: &mut Vec<Packet>) {
-        let mut queue = self.line().queue.borrow_mut();
-        if queue.is_empty() {
-            return;
-        }
-        self.shared.line(&self.line().name, |line| line.sent += queue.len() as u64);
-        for (kind, message) in queue.drain(..) {
+        for (call, message) in self.line().queue.borrow_mut().drain(..) {
             let is_confirmed = message.qos != QoS::AtMostOnce;
-            // There are never as many calls in flight as there are identifiers.
-            let pkid = if is_confirmed { self.flow.claim(kind).unwrap_or(u16::MAX) } else { 0 };
-            self.shared.messages(kind, |counts| {
+            let pkid = if is_confirmed { self.flow.claim(MessageKind::Request) } else { Some(0) };
+            let Some(pkid) = pkid else {
+                self.broker.calls.borrow_mut().unsent(call, "too many requests wait for the broker");
+                continue;
+            };
+            self.shared.messages(MessageKind::Request, |counts| {
                 counts.sent += 1;
                 counts.unconfirmed += u64::from(!is_confirmed);
             });
+            self.shared.line(&self.line().name, |line| line.sent += 1);
             out.push(message.packet(pkid));
         }
     }
