@@ -11,7 +11,8 @@ use crate::mqtt::{Impairment, Packet};
 use crate::policy::{Failed, Failure, FaultKind};
 use crate::time::Nanos;
 
-/// A connection that goes so shortly after the hub has come back went because of that.
+/// A connection that goes so shortly after the hub has come back went because of that; and so does one that the last CONNECT
+/// of an intruder takes, which was under way as that was called off.
 const AFTERMATH: Duration = Duration::from_secs(1);
 
 impl<D: DeviceDialect> Session<D> {
@@ -202,7 +203,7 @@ impl<D: DeviceDialect> Session<D> {
                     self.afflicted(now.min(ends), affliction, out);
                     affliction.stage = Stage::Mending;
                 }
-                explained |= affliction.is_felt();
+                explained |= affliction.is_felt() || self.is_late_takeover(affliction, now);
                 let kills = matches!(affliction.way, Way::HalfOpen | Way::DuplicateId | Way::TokenExpiry(_));
                 if kills && affliction.is_felt() && !std::mem::replace(&mut affliction.found, true) {
                     out.push(Output::Event(Event::Found(affliction.fault as usize, now.since(affliction.since))));
@@ -213,6 +214,15 @@ impl<D: DeviceDialect> Session<D> {
         if !explained {
             out.push(Output::Event(Event::LostUnexplained));
         }
+    }
+
+    /// Whether what is lost at `now` may have been taken by an intruder's CONNECT that was under way as the fault ended.
+    fn is_late_takeover(&self, affliction: &Affliction, now: Nanos) -> bool {
+        let ends = self.settings.faults.get(affliction.fault as usize).and_then(|fault| fault.ends());
+        let ended = self.load_start().zip(ends).map(|(load, ends)| load + ends);
+        affliction.way == Way::DuplicateId
+            && affliction.stage == Stage::Over
+            && ended.is_some_and(|ended| ended <= now && now < ended + AFTERMATH)
     }
 
     /// A connection, or an attempt at one, has failed: the doing of a hub that faults take down now, if any does.

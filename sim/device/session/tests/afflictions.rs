@@ -224,6 +224,19 @@ fn an_intruder_goes_with_the_device() {
 }
 
 #[test]
+fn an_intruders_last_connect_may_come_after_its_end_and_nothing_later_is_blamed_on_it() {
+    let mut rig = afflicted(FaultKind::DuplicateId);
+    // It ends at 30 s; the device has asked the hub since, and been answered.
+    rig.run_until(at(30.5));
+    assert_eq!(relieved(&rig), [20 * SECOND]);
+    rig.cut();
+    assert_eq!(rig.count(&Event::LostUnexplained), 0);
+    rig.run_until(at(40.0));
+    rig.cut();
+    assert_eq!(rig.count(&Event::LostUnexplained), 1);
+}
+
+#[test]
 fn a_hub_that_is_down_is_blamed_for_what_fails_meanwhile_and_no_longer() {
     let mut rig = afflicted(FaultKind::HubDown);
     rig.run_until(at(12.0));
