@@ -1,5 +1,7 @@
 //! What both clients do alike: the same CONNECT with a SAS token, the same subscriptions, the same report.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use rumqttc::{AsyncClient, EventLoop, MqttOptions, QoS};
@@ -8,12 +10,11 @@ use twinstorm::dialect::{DeviceDialect, ToDevice};
 use twinstorm::mqtt::{Packet, Publish};
 use twinstorm::policy::DeviceIds;
 
-use super::hub::Place;
-
 pub(crate) const PREFIX: &str = "sim-";
 
 /// The first report, as long as ours.
-const REPORT: &[u8] = br#"{"firmwareStatus":"standBy","logTime":"2018-01-31 17:05:09.123456","fwVersion":"1.0.0"}"#;
+pub(crate) const REPORT: &[u8] =
+    br#"{"firmwareStatus":"standBy","logTime":"2018-01-31 17:05:09.123456","fwVersion":"1.0.0"}"#;
 
 /// A device that rumqttc's `AsyncClient` and `EventLoop` carry.
 pub(crate) struct PeerDevice {
@@ -56,14 +57,17 @@ impl PeerDevice {
 }
 
 /// The options of device number `device`: what our own CONNECT says.
-pub(crate) fn peer_options(place: &Place, dialect: &AzureDevice, device: u32) -> MqttOptions {
+pub(crate) fn peer_options<D: DeviceDialect>(hub: SocketAddr, dialect: &D, device: u32) -> MqttOptions {
     let id = DeviceIds::new(PREFIX).id(device);
     let connect = dialect.connect(device, &id, Timestamp::now() + SignedDuration::from_hours(1));
-    let mut options = MqttOptions::new(id, place.mqtt.ip().to_string(), place.mqtt.port());
+    let mut options = MqttOptions::new(connect.client_id, hub.ip().to_string(), hub.port());
     options.set_keep_alive(std::time::Duration::from_secs(connect.keep_alive.into()));
     options.set_clean_session(connect.clean_session);
     if let Some(login) = connect.login {
         options.set_credentials(login.username, login.password);
+    }
+    if let Some(will) = connect.last_will {
+        options.set_last_will(will);
     }
     options
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod device;
 pub(crate) mod hub;
+pub(crate) mod mosquitto;
 pub(crate) mod online;
 pub(crate) mod peer_fleet;
 pub(crate) mod process;

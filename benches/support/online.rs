@@ -1,5 +1,6 @@
 //! Bringing many devices online, with ours and with the peer.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::{LocalSet, spawn_local};
 use twinstorm::device::{Fleet, FleetPlan};
+use twinstorm::dialect::DeviceDialect;
 use twinstorm::dialect::azure::AzureDevice;
 use twinstorm::policy::{DeviceIds, DeviceRange, FaultPlan};
 use twinstorm::profile;
@@ -17,7 +19,7 @@ use super::hub::{self, Place};
 use super::process::{Figures, Player, asked};
 
 /// Connections under way at once.
-const IN_FLIGHT: u32 = 200;
+pub(crate) const IN_FLIGHT: u32 = 200;
 
 /// Who carries the devices.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,30 +70,8 @@ pub(crate) fn play() -> bool {
 
 /// Our fleet, on one worker.
 fn ours(place: &Place, devices: u32, keep_alive: u16, online: &Sender<()>) {
-    let plan = profile::load("quickstart", &[]).expect("a profile");
-    let mut config = plan.fleet;
-    config.devices = devices;
-    PREFIX.clone_into(&mut config.id_prefix);
-    config.connect_rate = 1_000_000.0;
-    config.connect_in_flight = IN_FLIGHT;
-    config.keep_alive = Duration::from_secs(keep_alive.into());
-    let plan = FleetPlan {
-        config,
-        firmware: plan.firmware,
-        faults: Arc::new(FaultPlan::new(plan.seed, &[], devices)),
-        seed: plan.seed,
-        range: DeviceRange { start: 0, end: devices },
-        ids: DeviceIds::new(PREFIX),
-        hub: place.mqtt,
-        tls: None,
-        identities: None,
-        websocket: None,
-        images: None,
-        dialect: AzureDevice::new(&place.host, place.key.clone(), keep_alive),
-        clock: Clock::start(),
-        truth: None,
-        tracer: None,
-    };
+    let dialect = AzureDevice::new(&place.host, place.key.clone(), keep_alive);
+    let plan = fleet_plan(place.mqtt, devices, keep_alive, dialect);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let fleet = Fleet::start(plan).expect("threads");
@@ -103,6 +83,37 @@ fn ours(place: &Place, devices: u32, keep_alive: u16, online: &Sender<()>) {
     });
 }
 
+/// What such a fleet is told: to come online as fast as the peer does, by its word of how many may be under way at once.
+pub(crate) fn fleet_plan<D>(hub: SocketAddr, devices: u32, keep_alive: u16, dialect: D) -> FleetPlan<D>
+where
+    D: DeviceDialect,
+{
+    let plan = profile::load("quickstart", &[]).expect("a profile");
+    let mut config = plan.fleet;
+    config.devices = devices;
+    PREFIX.clone_into(&mut config.id_prefix);
+    config.connect_rate = 1_000_000.0;
+    config.connect_in_flight = IN_FLIGHT;
+    config.keep_alive = Duration::from_secs(keep_alive.into());
+    FleetPlan {
+        config,
+        firmware: plan.firmware,
+        faults: Arc::new(FaultPlan::new(plan.seed, &[], devices)),
+        seed: plan.seed,
+        range: DeviceRange { start: 0, end: devices },
+        ids: DeviceIds::new(PREFIX),
+        hub,
+        tls: None,
+        identities: None,
+        websocket: None,
+        images: None,
+        dialect,
+        clock: Clock::start(),
+        truth: None,
+        tracer: None,
+    }
+}
+
 /// rumqttc, on one thread as well.
 fn peer(place: &Place, devices: u32, keep_alive: u16, online: &Sender<()>) {
     let dialect = AzureDevice::new(&place.host, place.key.clone(), keep_alive);
@@ -112,7 +123,7 @@ fn peer(place: &Place, devices: u32, keep_alive: u16, online: &Sender<()>) {
         let in_flight = Arc::new(Semaphore::new(IN_FLIGHT as usize));
         for device in 0..devices {
             let permit = Arc::clone(&in_flight).acquire_owned().await.expect("open");
-            let options = peer_options(place, dialect, device);
+            let options = peer_options(place.mqtt, dialect, device);
             spawn_local(async move {
                 let mut device = PeerDevice::new(options);
                 device.come_online(dialect).await;

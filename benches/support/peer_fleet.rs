@@ -45,7 +45,7 @@ pub(crate) fn play(words: &[String]) {
         let in_flight = Arc::new(Semaphore::new(200));
         for device in 0..devices {
             let permit = Arc::clone(&in_flight).acquire_owned().await.expect("open");
-            let (shared, options) = (Rc::clone(&shared), peer_options(&place, &shared.0, device));
+            let (shared, options) = (Rc::clone(&shared), peer_options(place.mqtt, &shared.0, device));
             spawn_local(async move {
                 let mut peer = PeerDevice::new(options);
                 peer.come_online(&shared.0).await;

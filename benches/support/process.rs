@@ -46,6 +46,11 @@ impl Player {
         Self { child, orders, answers: BufReader::new(answers) }
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for the next line that it says.
     pub(crate) fn answer(&mut self) -> String {
         let mut line = String::new();

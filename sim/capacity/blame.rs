@@ -26,13 +26,13 @@ pub(super) fn blame(step: &StepPlan, load: f64, result: &RunResult, probe: &Prob
     if let Some((percent, what)) = throttled(step, result).filter(|(percent, _)| *percent >= NOTABLE) {
         return (CapacityCause::Throttled, format!("the hub refused {percent:.1} % of the {what}"));
     }
-    if let Some(why) = machine(step, result, probe) {
+    if let Some(why) = machine(step, load, result, probe) {
         return (CapacityCause::Generator, why);
     }
     if let Some(why) = held_back(step, load, result) {
         return (CapacityCause::Throttled, why);
     }
-    if let Some(why) = errors(result) {
+    if let Some(why) = kept_out(step, load, result, probe).or_else(|| errors(result)) {
         return (CapacityCause::Errors, why);
     }
     (CapacityCause::Slo, String::new())
@@ -59,7 +59,7 @@ pub(super) fn throttled(step: &StepPlan, result: &RunResult) -> Option<(f64, &'s
 }
 
 /// Whether the generator was at its end, or the machine that an embedded hub shares with it.
-fn machine(step: &StepPlan, result: &RunResult, probe: &Probe) -> Option<String> {
+fn machine(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> Option<String> {
     let (hub, cores) = (&step.plan.hub, cores() as f64);
     let used = probe.cpu_percent();
     let in_words = |used: f64| match hub.is_ours() {
@@ -73,7 +73,9 @@ fn machine(step: &StepPlan, result: &RunResult, probe: &Probe) -> Option<String>
         return Some(in_words(used));
     }
     let latest = result.generator.loop_lag_p99_us.iter().max_by_key(|(_, lag)| **lag);
-    if let Some((worker, lag)) = latest.filter(|(_, lag)| u128::from(**lag) > LATE.as_micros()) {
+    let late =
+        latest.filter(|(_, lag)| u128::from(**lag) > LATE.as_micros() && kept_out(step, load, result, probe).is_none());
+    if let Some((worker, lag)) = late {
         return Some(format!("the generator's event loop {worker} was {} ms late (p99)", lag / 1_000));
     }
     // A hub's threads may be used up while other cores are idle.
@@ -88,6 +90,15 @@ fn machine(step: &StepPlan, result: &RunResult, probe: &Probe) -> Option<String>
         let used = used.map(|used| format!("; {}", in_words(used)));
         format!("an embedded hub without limits does what its machine lets it do{}", used.unwrap_or_default())
     })
+}
+
+/// Devices that were to be connected, and whose attempts failed at least as often: a generator that is some milliseconds late is
+/// no reason for that.
+fn kept_out(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> Option<String> {
+    let connected = probe.least_connected().filter(|_| step.plan.capacity.of == CapacityOf::Devices)?;
+    let missing = load as u64 - u64::from(connected).min(load as u64);
+    let failed: u64 = result.retries.connect.iter().map(|row| row.retries + row.give_ups).sum();
+    (missing > 0 && failed >= missing).then(|| format!("{failed} attempts to connect failed"))
 }
 
 /// Whether nothing but the machine keeps the hub from doing all that it is asked to.

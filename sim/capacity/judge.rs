@@ -109,10 +109,13 @@ fn what_broke(
     if let Some(why) = unsent(step, result) {
         return Ok(Some(why));
     }
-    if of == CapacityOf::Devices
-        && let Some(connected) = probe.least_connected().map(f64::from).filter(|connected| *connected < load)
-    {
-        return Ok(Some(format!("only {connected} of {load} devices were connected")));
+    if of == CapacityOf::Devices {
+        let Some(connected) = probe.least_connected().map(f64::from) else {
+            return Err("no whole second of it was watched; measure for longer (capacity.measure)".to_owned());
+        };
+        if connected < load {
+            return Ok(Some(format!("only {connected} of {load} devices were connected")));
+        }
     }
     // Calls that come by chance are a little more or less than their rate says.
     let offered = result.rate.offered_per_s.filter(|_| of == CapacityOf::Calls).unwrap_or(load);
@@ -165,7 +168,7 @@ mod tests {
 
     use super::*;
     use crate::capacity::probe::Window;
-    use crate::measure::{HubHealth, ThrottleCount};
+    use crate::measure::{HubHealth, RetryRow, ThrottleCount};
     use crate::policy::Series;
     use crate::profile::{self, Override};
     use crate::run::{Health, Status, StopHandle};
@@ -221,6 +224,41 @@ mod tests {
     fn what_holds_is_kept() {
         assert_eq!(judged(&[], 20.0, |_| {}), None);
         assert_eq!(judged(&[], 99.0, |_| {}), None, "whatever it takes");
+    }
+
+    /// A step at a hub of others, which may have limits.
+    fn elsewhere(name: &str) -> StepPlan {
+        let sets = ["hub.kind=mqtt", "hub.url=mqtt://127.0.0.1:1883"].map(|set| Override::set(set).unwrap());
+        StepPlan::new(&profile::load(name, &sets).unwrap(), LOAD, true)
+    }
+
+    /// Judges a step of 100 devices of which so many were seen connected, by a generator whose event loop was 50 ms late.
+    fn judged_devices(connected: Option<u32>, refused: u64) -> Result<Judgement, String> {
+        let step = elsewhere("capacity-devices");
+        let probe = Probe::new(Window { lead: Duration::ZERO, ..step.window }, StopHandle::new());
+        for second in 0..3 {
+            let elapsed = Duration::from_secs(second);
+            if let Some(connected) = connected {
+                let mut status = Status { phase: "running", elapsed, ..Status::default() };
+                status.gauges.connected = connected;
+                probe.look(&status);
+            }
+        }
+        let mut result = RunResult::default();
+        result.generator.loop_lag_p99_us.insert("fleet-0".to_owned(), 50_000);
+        result.retries.connect = vec![RetryRow { attempts: 100 + refused, give_ups: refused, ..RetryRow::default() }];
+        judge(&step, LOAD, &result, &probe)
+    }
+
+    #[test]
+    fn a_step_of_devices_holds_all_of_them_and_a_late_generator_turns_none_away() {
+        assert_eq!(judged_devices(Some(100), 0).unwrap().broken, None);
+        let (cause, why) = judged_devices(Some(90), 10).unwrap().broken.unwrap();
+        let words = "only 90 of 100 devices were connected; 10 attempts to connect failed";
+        assert_eq!((cause, why.as_str()), (CapacityCause::Errors, words));
+        let (cause, why) = judged_devices(Some(90), 2).unwrap().broken.unwrap();
+        assert_eq!(cause, CapacityCause::Generator, "{why}");
+        assert!(judged_devices(None, 0).is_err(), "nobody has looked");
     }
 
     #[test]

@@ -146,6 +146,11 @@ impl StepPlan {
             self.set_rate(most);
         }
         self.load(rate.min(most), Settle { factor: 1.0, ..settle });
+        // However few calls there are: connections are held, and watched, for as long.
+        let lasts = self.plan.driver.lasts.max(self.window.lead + self.window.measure);
+        self.plan.driver.lasts = lasts;
+        self.plan.fleet.spontaneous_for = lasts;
+        self.sets.push(format!("load.lasts={}ms", lasts.as_millis()));
     }
 
     fn connects(&mut self, rate: f64, settle: Settle) {

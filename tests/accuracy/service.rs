@@ -16,6 +16,8 @@ const MEASURED_S: f64 = 40.0;
 /// How far a quantile may be from the formula's. Calls and services are those of the profile's seed, the same each time; of
 /// simulated runs of this length with other seeds, nine in ten are as near.
 const TOLERANCE: f64 = 0.15;
+/// What this machine may add to a call on its way to the servers and back, of which the formula knows nothing.
+const WAY_MS: f64 = 5.0;
 
 /// Calls at the knee. The p99 itself is not asked for: so near to the capacity the queue takes a second or two to forget
 /// how long it was, so that the slowest 1 % of a single run are a handful of bursts: it is 20 % less with one seed and twice
@@ -41,7 +43,7 @@ pub(crate) fn quantiles_are_the_formula_s() {
     for (share, statistic) in [(0.5, "p50_us"), (0.9, "p90_us")] {
         let expected = queue.quantile(rate, share).unwrap().as_secs_f64() * 1e3;
         let found = statistic_ms(&results, "method.service", statistic);
-        let off = found / expected - 1.0;
-        assert!(off.abs() < TOLERANCE, "{statistic}: {found:.1} ms, not {expected:.1} ms\n{}", ended.stdout);
+        let fits = (expected * (1.0 - TOLERANCE)..=expected * (1.0 + TOLERANCE) + WAY_MS).contains(&found);
+        assert!(fits, "{statistic}: {found:.1} ms, not {expected:.1} ms\n{}", ended.stdout);
     }
 }
