@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::run::{Status, StopHandle};
 
 /// Between two looks.
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// What of a run is watched. Times count from the beginning of its phase.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,7 +55,7 @@ impl Probe {
         let since = *seen.since.get_or_insert(status.elapsed);
         let into = status.elapsed.saturating_sub(since);
         // The second that has just passed belongs to what is measured if all of it does.
-        if into >= lead + SECOND && into <= lead + measure + SECOND {
+        if into >= lead + LOOK && into <= lead + measure + LOOK {
             if let Some(generator) = status.health.generator_cpu {
                 seen.cpu.push((generator, status.health.hub_cpu));
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::blame::REPORTS;
-use super::probe::Window;
+use super::probe::{LOOK, Window};
 use crate::hub::Operation;
 use crate::policy::{
     Arrivals, CapacityOf, CapacityPlan, Comparison, DeviceIds, Limit, Load, Metric, RetryPolicy, Series, Settle,
@@ -146,8 +146,8 @@ impl StepPlan {
             self.set_rate(most);
         }
         self.load(rate.min(most), Settle { factor: 1.0, ..settle });
-        // However few calls there are: connections are held, and watched, for as long.
-        let lasts = self.plan.driver.lasts.max(self.window.lead + self.window.measure);
+        // However few calls there are: connections are held for as long as they are watched, which begins with the first look.
+        let lasts = self.plan.driver.lasts.max(self.window.lead + self.window.measure + LOOK * 2);
         self.plan.driver.lasts = lasts;
         self.plan.fleet.spontaneous_for = lasts;
         self.sets.push(format!("load.lasts={}ms", lasts.as_millis()));

@@ -1,5 +1,5 @@
-//! The program and brokers of others: Mosquitto, as Debian has it. Not for plain `cargo test`, which needs nothing that is not
-//! here: `tests/brokers/run` installs it, and runs these.
+//! The program and brokers of others: Mosquitto and NATS, as Debian has them. Not for plain `cargo test`, which needs nothing that is not
+//! here: `tests/brokers/run` installs them, and runs these.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -8,6 +8,7 @@ mod accounting;
 mod benches;
 mod drills;
 mod limits;
+mod nats;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "other tests need the rest")]
 mod program;
