@@ -163,11 +163,14 @@ fn peers(broker: SocketAddr, devices: u32, online: &Sender<()>, published: &Arc<
                 let (mut waiting, mut ticks) = (true, interval_at(Instant::now() + PATIENCE, TELEMETRY.interval));
                 loop {
                     tokio::select! {
-                        event = peer.events.poll() => {
-                            if let Event::Incoming(Packet::PubAck(_)) = event.expect("a connection that lasts") {
+                        event = peer.events.poll() => match event {
+                            Ok(Event::Incoming(Packet::PubAck(_))) => {
                                 published.fetch_add(1, Ordering::Relaxed);
                             }
-                        }
+                            Ok(_) => {}
+                            // The broker goes first.
+                            Err(_) => return,
+                        },
                         () = &mut begun, if waiting => {
                             waiting = false;
                             ticks.reset_at(Instant::now() + phase);

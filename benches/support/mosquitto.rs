@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use twinstorm::measure::Usage;
 use twinstorm::time::{Clock, Nanos};
 
-use super::process::Player;
+use super::process::{Player, say};
 
 /// How long it may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -62,6 +62,6 @@ impl Mosquitto {
 pub(crate) fn play(words: &[String]) {
     // Debian has it where only root looks.
     let program = ["/usr/sbin/mosquitto"].into_iter().find(|path| Path::new(path).exists()).unwrap_or("mosquitto");
-    let failed = Command::new(program).arg("-c").arg(&words[1]).exec();
-    eprintln!("no Mosquitto: tests/brokers/run installs it ({failed})");
+    let failed = Command::new(program).arg("-c").arg(&words[1]).stderr(Stdio::null()).exec();
+    say(format!("no Mosquitto: {failed}"));
 }
