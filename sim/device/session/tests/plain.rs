@@ -1,11 +1,14 @@
 //! Reports, answers and presence over a plain broker.
 
+use std::sync::Arc;
+
 use super::plain_rig::{PlainRig, Withheld, plain, plain_settings, without_presence};
-use super::rig::{SECOND, at};
+use super::rig::{SECOND, at, fault};
 use crate::device::Event;
 use crate::measure::{MessageCounts, MessageKind};
 use crate::mqtt::{Publish, QoS};
-use crate::policy::{FirmwareStatus, Series};
+use crate::policy::{FaultKind, FaultPlan, FirmwareStatus, Malformation, Malformed, Series};
+use crate::random::Seed;
 
 const LEVELS: [(u8, QoS); 3] = [(0, QoS::AtMostOnce), (1, QoS::AtLeastOnce), (2, QoS::ExactlyOnce)];
 
@@ -197,4 +200,22 @@ fn a_report_that_is_under_way_at_the_end_is_lost_and_one_that_was_never_sent_is_
     assert!(rig.session.is_over());
     let counts = MessageCounts { sent: 2, acknowledged: 1, lost: 1, ..MessageCounts::default() };
     assert_eq!(rig.counts(MessageKind::Report), counts);
+}
+
+#[test]
+fn what_nobody_can_read_is_sent_and_no_stage_is_reported_by_it() {
+    use FirmwareStatus::{Applying, Downloading};
+    for form in [Malformation::BadJson, Malformation::WrongType] {
+        let mut settings = plain_settings(plain(1));
+        let malformed = fault(FaultKind::Malformed(Malformed { stage: Downloading, form }));
+        settings.faults = Arc::new(FaultPlan::new(Seed(7), &[malformed], 10));
+        let mut rig = PlainRig::started(settings);
+        rig.call(QoS::AtLeastOnce);
+        rig.run_until(at(60.0));
+        assert_eq!(rig.counts(MessageKind::Report), acknowledged(4), "{form:?}");
+        for (status, present) in [(Downloading, false), (Applying, true)] {
+            let told = [Event::Published { status, present }, Event::ReportAcknowledged(status)];
+            assert_eq!(told.map(|event| rig.count(&event)), [1, usize::from(present)], "{status} {form:?}");
+        }
+    }
 }
