@@ -150,8 +150,8 @@ pub enum Event {
     Message(MessageKind, Fate),
     /// Telemetry of this number was given up before anybody acknowledged it.
     TelemetryLost(u32),
-    /// The hub has acknowledged a report of the present update that says so, where no twin answers it.
-    ReportAcknowledged(FirmwareStatus),
+    /// A report of the present update that says so is the hub's, where no twin answers it: acknowledged, or at QoS 0 sent.
+    HandedOver(FirmwareStatus),
     /// Something for the trace; only where the device is traced.
     Trace(TraceEvent),
 }

@@ -309,9 +309,9 @@ impl<D: DeviceDialect> Session<D> {
                 }
                 if let Some(status) = status.filter(|_| fate != Some(Fate::Unconfirmed)) {
                     out.push(Output::Event(Event::Sample(Series::TwinAck(status), after)));
-                    if update == Some(self.updates) && fate.is_some() {
-                        out.push(Output::Event(Event::ReportAcknowledged(status)));
-                    }
+                }
+                if let Some(status) = status.filter(|_| update == Some(self.updates) && fate.is_some()) {
+                    out.push(Output::Event(Event::HandedOver(status)));
                 }
                 if status == Some(FirmwareStatus::StandBy) && !self.reported {
                     self.reported = true;

@@ -61,8 +61,8 @@ struct Slot {
     update: AtomicU64,
     received: AtomicU64,
     published: [AtomicU64; FirmwareStatus::ALL.len()],
-    /// Bit n: a report of status n was acknowledged.
-    acknowledged: AtomicU8,
+    /// Bit n: a report of status n is the hub's.
+    handed_over: AtomicU8,
     chosen: AtomicU64,
     /// Bit n: fault n of the plan struck this update.
     injected: AtomicU64,
@@ -87,8 +87,8 @@ pub struct DeviceTimes {
     pub received: Option<Nanos>,
     /// When it first published each status, in the order of [`FirmwareStatus::ALL`].
     pub published: [Option<Nanos>; FirmwareStatus::ALL.len()],
-    /// Bit n: the hub has acknowledged its report of status n.
-    pub acknowledged: u8,
+    /// Bit n: its report of status n is the hub's: acknowledged, or sent where nobody acknowledges it.
+    pub handed_over: u8,
     /// The delays that it chose itself, added up.
     pub chosen: Duration,
     /// Bit n: fault n of the plan was injected into this update ([`Truth::MAX_FAULTS`] bits).
@@ -132,7 +132,7 @@ impl Truth {
         for published in &slot.published {
             published.store(0, Ordering::Relaxed);
         }
-        slot.acknowledged.store(0, Ordering::Relaxed);
+        slot.handed_over.store(0, Ordering::Relaxed);
         slot.chosen.store(0, Ordering::Relaxed);
         slot.injected.store(0, Ordering::Relaxed);
         slot.decisive.store(0, Ordering::Relaxed);
@@ -153,10 +153,10 @@ impl Truth {
         }
     }
 
-    /// The hub has acknowledged the device's report of `status`.
-    pub fn acknowledged(&self, device: u32, status: FirmwareStatus) {
+    /// The device's report of `status` is the hub's: acknowledged, or sent where nobody acknowledges it.
+    pub fn handed_over(&self, device: u32, status: FirmwareStatus) {
         if let Some(slot) = self.slot(device) {
-            slot.acknowledged.fetch_or(1 << status as u8, Ordering::Release);
+            slot.handed_over.fetch_or(1 << status as u8, Ordering::Release);
         }
     }
 
@@ -292,7 +292,7 @@ impl Truth {
         Some(DeviceTimes {
             received: time(&slot.received),
             published: std::array::from_fn(|status| time(&slot.published[status])),
-            acknowledged: slot.acknowledged.load(Ordering::Acquire),
+            handed_over: slot.handed_over.load(Ordering::Acquire),
             chosen: Duration::from_nanos(slot.chosen.load(Ordering::Acquire)),
             injected: slot.injected.load(Ordering::SeqCst),
             decisive: usize::from(slot.decisive.load(Ordering::SeqCst)).checked_sub(1),

@@ -338,7 +338,7 @@ fn what_devices_did_is_joined_with_what_was_seen() {
 }
 
 #[test]
-fn what_was_acknowledged_and_never_came_is_undelivered_and_what_was_overtaken_came() {
+fn what_was_handed_over_and_never_came_is_undelivered_and_what_was_overtaken_came() {
     let truth = Arc::new(Truth::new(ALL));
     let mut ledger = with_truth(7, closed(20), 1000, RetryPolicy::NEVER, Some(Arc::clone(&truth)));
     *ledger.scribe() = Scribe::new(Sources { is_told: true, ..sources(Some(Arc::clone(&truth)), false, None) });
@@ -351,7 +351,9 @@ fn what_was_acknowledged_and_never_came_is_undelivered_and_what_was_overtaken_ca
             TwinReport { device_id, ..report(status, version, Some(&id), &[(Downloading, 7)]) }
         };
         truth.received(device, &id, now);
-        [Downloading, Applying].map(|status| truth.acknowledged(device, status));
+        for status in [Downloading, Applying] {
+            truth.handed_over(device, status);
+        }
         ledger.answered(now, device, &ok());
         assert!(ledger.hear(now, &says(Applying, 8)) && !ledger.hear(now, &says(Applying, 9)));
         if device == 0 {

@@ -44,7 +44,7 @@ fn a_report_is_done_once_the_broker_has_it_or_at_qos_0_once_it_is_sent() {
                 .all(|(_, message)| message.qos == qos && message.retain == message.topic.ends_with("presence"))
         );
         assert_eq!(rig.samples(is_twin_ack), if level == 0 { 0 } else { 4 }, "{level}");
-        assert_eq!(rig.count(&Event::ReportAcknowledged(FirmwareStatus::Completed)), usize::from(level > 0));
+        assert_eq!(rig.count(&Event::HandedOver(FirmwareStatus::Completed)), 1, "{level}");
     }
 }
 
@@ -177,14 +177,14 @@ fn only_reports_of_the_present_update_are_told_to_be_acknowledged() {
     rig.run_until(at(40.0));
     rig.withheld = Withheld::All;
     rig.run_until(at(50.0));
-    assert_eq!(rig.count(&Event::ReportAcknowledged(FirmwareStatus::Applying)), 1);
+    assert_eq!(rig.count(&Event::HandedOver(FirmwareStatus::Applying)), 1);
     // The first update is at its end here; its last report is still on its way as the next one begins.
     rig.call(QoS::AtLeastOnce);
     rig.release();
-    assert_eq!(rig.count(&Event::ReportAcknowledged(FirmwareStatus::Completed)), 0, "of the update before");
+    assert_eq!(rig.count(&Event::HandedOver(FirmwareStatus::Completed)), 0, "of the update before");
     assert_eq!(rig.counts(MessageKind::Report), acknowledged(4));
     rig.run_for(60 * SECOND);
-    assert_eq!(rig.count(&Event::ReportAcknowledged(FirmwareStatus::Completed)), 1);
+    assert_eq!(rig.count(&Event::HandedOver(FirmwareStatus::Completed)), 1);
     assert_eq!(rig.counts(MessageKind::Report), acknowledged(7));
 }
 
@@ -214,7 +214,7 @@ fn what_nobody_can_read_is_sent_and_no_stage_is_reported_by_it() {
         rig.run_until(at(60.0));
         assert_eq!(rig.counts(MessageKind::Report), acknowledged(4), "{form:?}");
         for (status, present) in [(Downloading, false), (Applying, true)] {
-            let told = [Event::Published { status, present }, Event::ReportAcknowledged(status)];
+            let told = [Event::Published { status, present }, Event::HandedOver(status)];
             assert_eq!(told.map(|event| rig.count(&event)), [1, usize::from(present)], "{status} {form:?}");
         }
     }
