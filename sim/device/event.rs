@@ -143,15 +143,15 @@ pub enum Event {
     Published {
         /// What it says.
         status: FirmwareStatus,
-        /// Whether it belongs to the present update, not to one before.
+        /// Whether it belongs to the present update, not to one before; what nobody can read belongs to none.
         present: bool,
     },
     /// What became of a message of this kind.
     Message(MessageKind, Fate),
     /// Telemetry of this number was given up before anybody acknowledged it.
     TelemetryLost(u32),
-    /// The hub has acknowledged a report of the present update, where no twin answers it.
-    ReportAcknowledged(FirmwareStatus),
+    /// A report of the present update that says so is the hub's, where no twin answers it: acknowledged, or at QoS 0 sent.
+    HandedOver(FirmwareStatus),
     /// Something for the trace; only where the device is traced.
     Trace(TraceEvent),
 }

@@ -28,8 +28,8 @@ struct Pending {
     /// Whether it says no more than how far a download is.
     progress: bool,
     document: Bytes,
-    /// The update that it belongs to.
-    update: u32,
+    /// The update that it belongs to; none if nobody can read it.
+    update: Option<u32>,
     first_sent: Option<Nanos>,
     awaited: Option<Awaited>,
     not_before: Nanos,
@@ -55,7 +55,7 @@ pub(super) struct Sending {
     pub(super) number: u32,
     pub(super) status: Option<FirmwareStatus>,
     pub(super) document: Bytes,
-    pub(super) update: u32,
+    pub(super) update: Option<u32>,
     /// Whether it was sent before.
     pub(super) again: bool,
     /// Whether the answer to the sending before did not come in time.
@@ -66,7 +66,7 @@ pub(super) struct Sending {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answered {
     /// The twin has it, so long after it was first sent; the update that it belongs to.
-    Done { status: Option<FirmwareStatus>, after: Duration, update: u32 },
+    Done { status: Option<FirmwareStatus>, after: Duration, update: Option<u32> },
     /// It goes out again after this wait.
     Again { status: Option<FirmwareStatus>, wait: Duration },
     /// It was refused for good.
@@ -83,21 +83,22 @@ impl Outbox {
         self.pending.len() + 3 <= Self::MAX
     }
 
-    /// Puts a report of update number `update` at the end; one without a status says nothing of the firmware.
-    pub(super) fn push(&mut self, status: Option<FirmwareStatus>, document: Bytes, update: u32) {
-        self.add(status, false, document, update);
+    /// Puts a report of update number `update` at the end; one without a status says nothing of the firmware, and one that
+    /// nobody can read belongs to no update, whatever it was to say.
+    pub(super) fn push(&mut self, status: Option<FirmwareStatus>, document: Bytes, update: impl Into<Option<u32>>) {
+        self.add(status, false, document, update.into());
     }
 
     /// Puts a report of update number `update` at the end that says how far its download is. It takes the place of one
     /// that has not been sent yet.
     pub(super) fn push_progress(&mut self, document: Bytes, update: u32) {
         match self.pending.last_mut().filter(|last| last.progress && last.first_sent.is_none()) {
-            Some(last) => (last.document, last.update) = (document, update),
-            None => self.add(None, true, document, update),
+            Some(last) => (last.document, last.update) = (document, Some(update)),
+            None => self.add(None, true, document, Some(update)),
         }
     }
 
-    fn add(&mut self, status: Option<FirmwareStatus>, progress: bool, document: Bytes, update: u32) {
+    fn add(&mut self, status: Option<FirmwareStatus>, progress: bool, document: Bytes, update: Option<u32>) {
         self.pending.push(Pending {
             status,
             progress,
@@ -225,7 +226,7 @@ mod tests {
         assert_eq!(answer(&mut outbox, at(6), 1, 204), None, "the answer to the lost sending");
         assert_eq!(
             answer(&mut outbox, at(6), 2, 204),
-            Some(Answered::Done { status: first, after: 5 * SECOND, update: 0 })
+            Some(Answered::Done { status: first, after: 5 * SECOND, update: Some(0) })
         );
         assert_eq!(outbox.next(at(6)).unwrap().status, second);
     }
@@ -241,7 +242,10 @@ mod tests {
         let again = outbox.next(outbox.wake_at()).unwrap();
         assert_eq!((again.number, &again.document[..], again.overdue), (2, &b"1"[..], true));
         assert_eq!((outbox.next(at(61)), outbox.wake_at()), (None, at(121)));
-        assert_eq!(answer(&mut outbox, at(71), 1, 204), Some(Answered::Done { status, after: 70 * SECOND, update: 0 }));
+        assert_eq!(
+            answer(&mut outbox, at(71), 1, 204),
+            Some(Answered::Done { status, after: 70 * SECOND, update: Some(0) })
+        );
         assert_eq!(outbox.next(at(71)).unwrap().number, 3);
         assert_eq!(answer(&mut outbox, at(72), 2, 204), None, "the other answer to the report before");
         assert!(!outbox.is_empty() && answer(&mut outbox, at(72), 3, 204).is_some() && outbox.is_empty());

@@ -210,7 +210,7 @@ impl<D: DeviceDialect> Session<D> {
                 out.push(Output::Event(Event::Failed(text)));
             }
             if let Some(status) = sending.status {
-                out.push(Output::Event(Event::Published { status, present: sending.update == self.updates }));
+                out.push(Output::Event(Event::Published { status, present: sending.update == Some(self.updates) }));
                 let document = || String::from_utf8_lossy(&sending.document).into_owned();
                 self.trace(out, || TraceEvent::Published { status, document: document() });
             }
@@ -309,9 +309,9 @@ impl<D: DeviceDialect> Session<D> {
                 }
                 if let Some(status) = status.filter(|_| fate != Some(Fate::Unconfirmed)) {
                     out.push(Output::Event(Event::Sample(Series::TwinAck(status), after)));
-                    if update == self.updates && fate.is_some() {
-                        out.push(Output::Event(Event::ReportAcknowledged(status)));
-                    }
+                }
+                if let Some(status) = status.filter(|_| update == Some(self.updates) && fate.is_some()) {
+                    out.push(Output::Event(Event::HandedOver(status)));
                 }
                 if status == Some(FirmwareStatus::StandBy) && !self.reported {
                     self.reported = true;
@@ -348,7 +348,8 @@ impl<D: DeviceDialect> Session<D> {
     /// Takes a report from the workflow.
     fn report(&mut self, report: &Report) {
         for _ in 0..=report.copies {
-            self.outbox.push(Some(report.status), report.document.clone(), self.updates);
+            let update = report.readable.then_some(self.updates);
+            self.outbox.push(Some(report.status), report.document.clone(), update);
         }
     }
 

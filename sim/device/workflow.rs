@@ -72,6 +72,8 @@ pub struct Report {
     pub status: FirmwareStatus,
     /// The JSON document.
     pub document: Bytes,
+    /// Whether anybody can read what it says.
+    pub readable: bool,
     /// How often it is published beyond the first time.
     pub copies: u8,
     /// The delays of the device's own choice that have passed since the report before.
@@ -117,7 +119,7 @@ impl Workflow {
         let version = Some(&*self.version).filter(|version| !version.is_empty());
         let (time, error, form) = (stamp.text(now), ErrorEntry::Absent, Form::Honest);
         let document = Document { status, time: &time, update_id: None, version, error, form }.write();
-        Report { status, document, copies: 0, waited: Duration::ZERO }
+        Report { status, document, readable: true, copies: 0, waited: Duration::ZERO }
     }
 
     /// Whether an update is under way.
@@ -226,7 +228,8 @@ impl Workflow {
         if !matches!(form, Form::BadJson | Form::TooLarge) {
             self.error_stands = line.error.is_some();
         }
-        Report { status, document, copies: line.copies, waited: std::mem::take(&mut running.waited) }
+        let readable = !matches!(form, Form::BadJson | Form::WrongType);
+        Report { status, document, readable, copies: line.copies, waited: std::mem::take(&mut running.waited) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The twin of a device as an operator pieces it together who is told of every report, where no hub keeps one.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -20,6 +22,8 @@ pub struct ObservedTwin {
     key_times: [Option<Timestamp>; 6],
     /// Whether it said that it is connected; `None` where it never said.
     online: Option<bool>,
+    /// A hash of the latest report; 0 where there was none.
+    latest: u64,
 }
 
 /// A patch; whatever is in it may be of any type.
@@ -39,10 +43,17 @@ impl ObservedTwin {
         self.online.replace(online) != Some(online)
     }
 
+    /// Whether `patch` is the latest report once more, byte for byte.
+    #[must_use]
+    pub fn repeats(&self, patch: &[u8]) -> bool {
+        self.latest == fingerprint(patch)
+    }
+
     /// Merges the reported properties in `patch`, which came at `at`, as a hub would (absent keys stay, null takes one away),
     /// and gives what the twin shows then.
     pub fn merge(&mut self, device_id: &str, patch: &[u8], at: Timestamp) -> TwinReport {
         self.version += 1;
+        self.latest = fingerprint(patch);
         let patch = match serde_json::from_slice::<Patch>(patch) {
             Ok(Patch(patch)) => patch,
             Err(error) => {
@@ -105,6 +116,13 @@ impl ObservedTwin {
     }
 }
 
+/// A hash that tells a device's reports apart; never 0.
+fn fingerprint(patch: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    patch.hash(&mut hasher);
+    hasher.finish().max(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +149,18 @@ mod tests {
         // What says nothing of the firmware leaves it as it is.
         let report = twin.merge("d", br#"{"temperature":3}"#, second(4));
         assert_eq!((report.version, report.status_time), (4, Some(second(3))));
+    }
+
+    #[test]
+    fn only_the_same_words_are_a_repetition() {
+        let mut twin = ObservedTwin::default();
+        let stage = &br#"{"firmwareStatus":"downloading","updateId":"u"}"#[..];
+        for patch in [stage, br#"{"downloadProgress":25,"updateId":"u"}"#, br#"{"lastReboot":"x"}"#, br#"{"firmw"#] {
+            assert!(!twin.repeats(patch), "{}", String::from_utf8_lossy(patch));
+            twin.merge("d", patch, second(1));
+            assert!(twin.repeats(patch), "{}", String::from_utf8_lossy(patch));
+        }
+        assert!(!twin.repeats(stage));
     }
 
     #[test]

@@ -216,6 +216,24 @@ impl Ledger {
         }
     }
 
+    /// A device's report came, after which its twin shows this; whether it is the first of its stage in the update that the
+    /// device was called for last.
+    pub(super) fn hear(&mut self, now: Nanos, report: &TwinReport) -> bool {
+        let device = self.ids.device(&report.device_id);
+        let delivered = |ledger: &Self| device.and_then(|device| ledger.update(device)).map(Update::delivered);
+        let before = delivered(self);
+        self.look(now, report);
+        delivered(self) != before
+    }
+
+    /// A device's report came that a later one had overtaken, so that its twin shows that one; whether it came for the first
+    /// time.
+    pub(super) fn overtaken(&mut self, report: &TwinReport) -> bool {
+        let device = self.ids.device(&report.device_id);
+        let slot = device.and_then(|device| slot(&mut self.slots, self.range, device));
+        slot.is_none_or(|slot| slot.update.overtaken(report, &self.rules))
+    }
+
     /// Has written down that a twin was looked at.
     fn looked(&mut self, now: Nanos, device: u32, news: News) {
         let update = slot(&mut self.slots, self.range, device).map(|slot| &slot.update);

@@ -352,15 +352,15 @@ impl Scribe {
         settling
     }
 
-    /// Counts the reports of `update` that the hub has acknowledged and never delivered, where each is to be delivered.
+    /// Counts the reports of `update` that the hub was given and never delivered, where each is to be delivered.
     pub(super) fn undelivered(&mut self, device: u32, update: &Update) {
         if !self.is_told || update.attempts() == 0 {
             return;
         }
         // `standBy` is no part of an update.
         let stages = !(1 << FirmwareStatus::StandBy as u8);
-        let acknowledged = self.of(device, update).map_or(0, |times| times.acknowledged & stages);
-        let missing = (acknowledged & !update.delivered()).count_ones();
+        let handed_over = self.of(device, update).map_or(0, |times| times.handed_over & stages);
+        let missing = (handed_over & !update.delivered()).count_ones();
         if missing > 0 {
             self.recorder.messages(MessageKind::Report).undelivered += u64::from(missing);
         }

@@ -60,7 +60,7 @@ pub(super) struct Update {
     /// The latest `$version` that was looked at.
     version: u64,
     shown: Shown,
-    /// Bit n: a report of status n has come.
+    /// Bit n: a report of stage n has come.
     delivered: u8,
     /// Whether the device was seen to be at another update at the same time.
     overlapped: bool,
@@ -105,7 +105,7 @@ impl Update {
         self.sent_at
     }
 
-    /// Bit n: a report of status n has come.
+    /// Bit n: a report of stage n has come.
     pub(super) const fn delivered(&self) -> u8 {
         self.delivered
     }
@@ -242,9 +242,7 @@ impl Update {
         if owner == Owner::Other {
             return self.other(report, effects);
         }
-        if let Some(Ok(status)) = report.status {
-            self.delivered |= 1 << status as u8;
-        }
+        self.deliver(report);
         if matches!(self.phase, Phase::Ended(_)) {
             return self.late(report, owner, effects);
         }
@@ -268,6 +266,23 @@ impl Update {
                 }
             }
         }
+    }
+
+    /// A report came that a later one had overtaken; whether it is the first of its stage. Of another update every one is.
+    pub(super) fn overtaken(&mut self, report: &TwinReport, rules: &Rules) -> bool {
+        let is_own = self.attempts > 0 && owner(report, self.named, &rules.ids, self.baseline) != Owner::Other;
+        !is_own || self.deliver(report)
+    }
+
+    /// A report of this update came; whether it is the first of its stage. `standBy` is none.
+    fn deliver(&mut self, report: &TwinReport) -> bool {
+        let before = self.delivered;
+        if let Some(Ok(status)) = report.status
+            && status != FirmwareStatus::StandBy
+        {
+            self.delivered |= 1 << status as u8;
+        }
+        self.delivered != before
     }
 
     /// A stage that is not the last was seen.

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::MessageFigure;
+use super::RunResult;
+use crate::policy::{MessageFigure, MessageWitnesses, Series};
 
 pub use crate::policy::MessageKind;
 
@@ -32,6 +33,9 @@ pub struct MessageCounts {
     #[serde(default)]
     pub duplicates: u64,
     /// Those that were acknowledged, or not acknowledged but not given up either (QoS 0), and that the driver never received.
+    /// Counted with a plain broker, where fleet and driver are parts of one run, and of two kinds alone: of telemetry, and of
+    /// the reports that say which stage of its update a device has reached (`standBy` is none). Elsewhere it is 0, and says
+    /// nothing.
     #[serde(default)]
     pub undelivered: u64,
 }
@@ -68,6 +72,17 @@ impl MessageCounts {
     #[must_use]
     pub const fn under_way(&self) -> i64 {
         self.sent as i64 - (self.acknowledged + self.lost + self.unconfirmed) as i64
+    }
+}
+
+impl RunResult {
+    /// Whether this figure of messages of `kind` is counted in this run.
+    #[must_use]
+    pub fn counts_messages(&self, kind: MessageKind, figure: MessageFigure) -> bool {
+        let has = |series| !self.absent.contains(&series);
+        let broker = self.observer.presence.is_some();
+        let known = MessageWitnesses { broker, fleet: has(Series::Connect), driver: has(Series::UpdateTotal) };
+        figure.is_counted(kind, known)
     }
 }
 

@@ -52,5 +52,5 @@ pub use service::{HubCounts, ServiceCount};
 pub use settled::{Settled, SettledResult};
 pub use throttled::{BusyThrottle, ThrottleCount};
 pub use trace::{TraceEvent, Tracer};
-pub use truth::{DeviceTimes, TelemetryTruth, Truth};
+pub use truth::{DeviceTimes, LostTelemetry, TelemetryTruth, Truth};
 pub use wave::{RolloutAbort, RolloutResult, WaveCount, WaveResult};

@@ -1,12 +1,12 @@
 //! The truth that devices leave behind: what each really did and when, for the driver to join with what it saw.
 //!
 //! One slot per device, written by the device's worker alone and read by the driver when it sees a stage. Plain
-//! atomics: no message, no queue that could overflow, no lock. A device stores before it writes to its socket, so by
-//! the time an observer sees the effect, the cause stands here.
+//! atomics: no message, no queue that could overflow, and no lock, but for the numbers of telemetry that was given up.
+//! A device stores before it writes to its socket, so by the time an observer sees the effect, the cause stands here.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,10 @@ use crate::time::Nanos;
 pub struct Truth {
     range: DeviceRange,
     slots: Box<[Slot]>,
-    telemetry: Mutex<BTreeMap<u32, TelemetryTruth>>,
+    /// Messages of telemetry that each device has sent; empty where none is.
+    telemetry: Box<[AtomicU32]>,
+    /// What was given up of them, which is rare.
+    lost: Mutex<BTreeMap<u32, LostTelemetry>>,
 }
 
 /// What a device published of its own.
@@ -26,8 +29,30 @@ pub struct Truth {
 pub struct TelemetryTruth {
     /// Messages, numbered from 0.
     pub sent: u32,
-    /// The numbers of those that were given up before anybody acknowledged them, in order.
-    pub lost: Vec<u32>,
+    /// Those that were given up before anybody acknowledged them.
+    pub lost: LostTelemetry,
+}
+
+/// Messages of a device that were given up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LostTelemetry {
+    /// Their numbers, in the order in which they were given up.
+    pub named: Vec<u32>,
+    /// Those that are not named, as there are too many.
+    pub unnamed: u32,
+}
+
+impl LostTelemetry {
+    /// So many of a device are named; those beyond are counted.
+    const NAMED: usize = 10_000;
+
+    fn add(&mut self, number: u32) {
+        if self.named.len() < Self::NAMED {
+            self.named.push(number);
+        } else {
+            self.unnamed += 1;
+        }
+    }
 }
 
 /// Times in nanoseconds since the run started; 0 means "not yet".
@@ -36,8 +61,8 @@ struct Slot {
     update: AtomicU64,
     received: AtomicU64,
     published: [AtomicU64; FirmwareStatus::ALL.len()],
-    /// Bit n: a report of status n was acknowledged.
-    acknowledged: AtomicU8,
+    /// Bit n: a report of status n is the hub's.
+    handed_over: AtomicU8,
     chosen: AtomicU64,
     /// Bit n: fault n of the plan struck this update.
     injected: AtomicU64,
@@ -62,8 +87,8 @@ pub struct DeviceTimes {
     pub received: Option<Nanos>,
     /// When it first published each status, in the order of [`FirmwareStatus::ALL`].
     pub published: [Option<Nanos>; FirmwareStatus::ALL.len()],
-    /// Bit n: the hub has acknowledged its report of status n.
-    pub acknowledged: u8,
+    /// Bit n: its report of status n is the hub's: acknowledged, or sent where nobody acknowledges it.
+    pub handed_over: u8,
     /// The delays that it chose itself, added up.
     pub chosen: Duration,
     /// Bit n: fault n of the plan was injected into this update ([`Truth::MAX_FAULTS`] bits).
@@ -84,7 +109,14 @@ impl Truth {
     #[must_use]
     pub fn new(range: DeviceRange) -> Self {
         let slots = range.iter().map(|_| Slot::default()).collect();
-        Self { range, slots, telemetry: Mutex::default() }
+        Self { range, slots, telemetry: Box::default(), lost: Mutex::default() }
+    }
+
+    /// The same with room for what devices say of telemetry that they send.
+    #[must_use]
+    pub fn with_telemetry(self) -> Self {
+        let telemetry = self.range.iter().map(|_| AtomicU32::default()).collect();
+        Self { telemetry, ..self }
     }
 
     /// The device received the call that starts `update_id`. A repeated call changes nothing. Calls without an id all
@@ -100,7 +132,7 @@ impl Truth {
         for published in &slot.published {
             published.store(0, Ordering::Relaxed);
         }
-        slot.acknowledged.store(0, Ordering::Relaxed);
+        slot.handed_over.store(0, Ordering::Relaxed);
         slot.chosen.store(0, Ordering::Relaxed);
         slot.injected.store(0, Ordering::Relaxed);
         slot.decisive.store(0, Ordering::Relaxed);
@@ -121,32 +153,42 @@ impl Truth {
         }
     }
 
-    /// The hub has acknowledged the device's report of `status`.
-    pub fn acknowledged(&self, device: u32, status: FirmwareStatus) {
+    /// The device's report of `status` is the hub's: acknowledged, or sent where nobody acknowledges it.
+    pub fn handed_over(&self, device: u32, status: FirmwareStatus) {
         if let Some(slot) = self.slot(device) {
-            slot.acknowledged.fetch_or(1 << status as u8, Ordering::Release);
+            slot.handed_over.fetch_or(1 << status as u8, Ordering::Release);
         }
     }
 
     /// The device published a further message of telemetry.
     pub fn telemetry_sent(&self, device: u32) {
-        self.with_telemetry(|all| all.entry(device).or_default().sent += 1);
+        if let Some(sent) = self.telemetry_of(device) {
+            sent.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// The device has given up telemetry of this number.
     pub fn telemetry_lost(&self, device: u32, number: u32) {
-        self.with_telemetry(|all| all.entry(device).or_default().lost.push(number));
+        if self.telemetry_of(device).is_some() {
+            self.with_lost(|all| all.entry(device).or_default().add(number));
+        }
     }
 
     /// What `device` published of its own.
     #[must_use]
     pub fn telemetry(&self, device: u32) -> TelemetryTruth {
-        self.with_telemetry(|all| all.get(&device).cloned().unwrap_or_default())
+        let Some(sent) = self.telemetry_of(device) else { return TelemetryTruth::default() };
+        let lost = self.with_lost(|all| all.get(&device).cloned().unwrap_or_default());
+        TelemetryTruth { sent: sent.load(Ordering::Acquire), lost }
     }
 
-    fn with_telemetry<T>(&self, work: impl FnOnce(&mut BTreeMap<u32, TelemetryTruth>) -> T) -> T {
+    fn telemetry_of(&self, device: u32) -> Option<&AtomicU32> {
+        self.telemetry.get(device.checked_sub(self.range.start)? as usize)
+    }
+
+    fn with_lost<T>(&self, work: impl FnOnce(&mut BTreeMap<u32, LostTelemetry>) -> T) -> T {
         // Nothing in there can be half done.
-        work(&mut self.telemetry.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.lost.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The device chose to wait so long in its present update.
@@ -250,7 +292,7 @@ impl Truth {
         Some(DeviceTimes {
             received: time(&slot.received),
             published: std::array::from_fn(|status| time(&slot.published[status])),
-            acknowledged: slot.acknowledged.load(Ordering::Acquire),
+            handed_over: slot.handed_over.load(Ordering::Acquire),
             chosen: Duration::from_nanos(slot.chosen.load(Ordering::Acquire)),
             injected: slot.injected.load(Ordering::SeqCst),
             decisive: usize::from(slot.decisive.load(Ordering::SeqCst)).checked_sub(1),
@@ -303,14 +345,28 @@ mod tests {
 
     #[test]
     fn telemetry_is_counted_by_device_and_what_is_lost_by_number() {
-        let truth = Truth::new(DeviceRange { start: 10, end: 12 });
+        let truth = Truth::new(DeviceRange { start: 10, end: 12 }).with_telemetry();
         (0..4).for_each(|_| truth.telemetry_sent(10));
         truth.telemetry_sent(11);
-        truth.telemetry_lost(10, 1);
         truth.telemetry_lost(10, 3);
-        assert_eq!(truth.telemetry(10), TelemetryTruth { sent: 4, lost: vec![1, 3] });
-        assert_eq!(truth.telemetry(11), TelemetryTruth { sent: 1, lost: Vec::new() });
+        truth.telemetry_lost(10, 1);
+        let lost = |named: &[u32], unnamed| LostTelemetry { named: named.to_vec(), unnamed };
+        assert_eq!(truth.telemetry(10), TelemetryTruth { sent: 4, lost: lost(&[3, 1], 0) });
+        assert_eq!(truth.telemetry(11), TelemetryTruth { sent: 1, lost: lost(&[], 0) });
+        truth.telemetry_sent(12);
+        truth.telemetry_lost(12, 0);
         assert_eq!(truth.telemetry(12), TelemetryTruth::default());
+        (0..20_000).for_each(|number| truth.telemetry_lost(11, number));
+        let LostTelemetry { named, unnamed } = truth.telemetry(11).lost;
+        assert_eq!((named.len(), unnamed), (LostTelemetry::NAMED, 10_000), "a flood is counted and not kept");
+    }
+
+    #[test]
+    fn without_telemetry_none_is_kept() {
+        let truth = Truth::new(DeviceRange { start: 0, end: 1 });
+        truth.telemetry_sent(0);
+        truth.telemetry_lost(0, 0);
+        assert_eq!(truth.telemetry(0), TelemetryTruth::default());
     }
 
     fn one_update() -> Truth {

@@ -59,7 +59,8 @@ pub enum MessageFigure {
     Delivered,
     /// Times that it received one again.
     Duplicates,
-    /// Acknowledged, or at QoS 0, and never received by the driver.
+    /// Acknowledged, or at QoS 0, and never received by the driver. Counted of telemetry, and of the reports that say which stage
+    /// of its update a device has reached; of other messages nobody knows.
     Undelivered,
 }
 
@@ -91,9 +92,63 @@ impl MessageFigure {
         }
     }
 
+    /// Whether it is counted of messages of `kind`, of which these know something.
+    #[must_use]
+    pub const fn is_counted(self, kind: MessageKind, known: MessageWitnesses) -> bool {
+        let MessageWitnesses { broker, fleet, driver } = known;
+        match self {
+            // What the driver itself sends it does not receive, and an IoT hub gives it no messages.
+            Self::Delivered | Self::Duplicates => broker && driver && !matches!(kind, MessageKind::Request),
+            // To miss one takes to know that it was sent.
+            Self::Undelivered => {
+                broker && driver && fleet && matches!(kind, MessageKind::Report | MessageKind::Telemetry)
+            }
+            _ => true,
+        }
+    }
+
     /// Whether the driver alone counts it.
     #[must_use]
     pub const fn needs_driver(self) -> bool {
         matches!(self, Self::Delivered | Self::Duplicates | Self::Undelivered)
+    }
+}
+
+/// Who is there to know what becomes of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageWitnesses {
+    /// Whether the hub is a plain broker, which gives the driver what devices say.
+    pub broker: bool,
+    /// Whether the fleet is part of the run.
+    pub fleet: bool,
+    /// Whether the driver is.
+    pub driver: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_sees_both_ends_knows_what_is_missing() {
+        use MessageKind::{Presence, Report, Request, Response, Telemetry};
+        let all = MessageWitnesses { broker: true, fleet: true, driver: true };
+        let of = |figure: MessageFigure, known| {
+            MessageKind::ALL.into_iter().filter(move |kind| figure.is_counted(*kind, known)).collect::<Vec<_>>()
+        };
+        assert_eq!(of(MessageFigure::Undelivered, all), [Report, Telemetry]);
+        assert_eq!(of(MessageFigure::Delivered, all), [Response, Report, Presence, Telemetry]);
+        assert_eq!(of(MessageFigure::Lost, all), MessageKind::ALL);
+        let without_fleet = MessageWitnesses { fleet: false, ..all };
+        assert!(of(MessageFigure::Undelivered, without_fleet).is_empty());
+        assert!(
+            MessageFigure::Duplicates.is_counted(Report, without_fleet)
+                && !MessageFigure::Duplicates.is_counted(Request, all)
+        );
+        for nobody in [MessageWitnesses { broker: false, ..all }, MessageWitnesses { driver: false, ..all }] {
+            assert!(
+                of(MessageFigure::Undelivered, nobody).is_empty() && of(MessageFigure::Delivered, nobody).is_empty()
+            );
+        }
     }
 }

@@ -50,7 +50,7 @@ pub use fault::{
 pub use fleet_range::DeviceRange;
 pub use image::MadeImage;
 pub use load::{ArrivalKind, Load, Ramp};
-pub use message::{MessageFigure, MessageKind};
+pub use message::{MessageFigure, MessageKind, MessageWitnesses};
 pub use metric::{Better, FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Statistic, ThresholdError, Unit};
 pub use outage::OutageCommands;
 pub use outcome::Outcome;

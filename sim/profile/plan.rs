@@ -143,7 +143,8 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
         connect: &fleet.retry_connect,
         rollout: rollout.is_some(),
         presence: hub.tells_presence(),
-        messages: hub.broker().is_some() || fleet.telemetry.is_some(),
+        broker: hub.broker().is_some(),
+        telemetry: fleet.telemetry.is_some(),
     };
     let thresholds = root.optional("threshold").map_or(Ok(Vec::new()), |field| threshold::read(&field, scene))?;
     let schedule = Schedule { seed, devices: fleet.devices, load: &load };

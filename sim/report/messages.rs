@@ -1,6 +1,5 @@
 //! What became of messages, and what a plain broker leaves open, for people.
 
-use super::health::has_driver;
 use super::human_duration;
 use super::table::{Align, columns, paragraph};
 use crate::measure::{LineRow, MessageCounts, MessageKind, RunResult};
@@ -10,7 +9,8 @@ use crate::policy::MessageFigure;
 pub(super) const MEANING: &str = "Sent: published, each once. Resent: published again. Acknowledged by the broker, lost (given \
                                   up before that) or unconfirmed (QoS 0, or a device's last word): together all that were sent. Delivered: \
                                   received by the driver, each once; duplicates: received again; undelivered: \
-                                  acknowledged or unconfirmed, and never received.";
+                                  acknowledged or unconfirmed, and never received; that is counted of telemetry, and of the reports of \
+                                  an update's stages.";
 
 /// What is not known where devices do not tell whether they are connected.
 pub(super) const WITHOUT_PRESENCE: &str = "Presence is off (hub.topics.presence): a device that is not connected cannot be told \
@@ -49,16 +49,14 @@ pub(super) fn message_rows(result: &RunResult) -> Vec<Vec<String>> {
     std::iter::once(heads).chain(rows).collect()
 }
 
-/// A figure of messages of a kind; `None` where it is not counted: what the driver receives, of its own requests and in a run
-/// without one.
+/// A figure of messages of a kind; `None` where it is not counted.
 pub(super) fn counted(
     result: &RunResult,
     kind: MessageKind,
     counts: &MessageCounts,
     figure: MessageFigure,
 ) -> Option<u64> {
-    let is_counted = !figure.needs_driver() || kind != MessageKind::Request && has_driver(result);
-    is_counted.then(|| counts.figure(figure))
+    result.counts_messages(kind, figure).then(|| counts.figure(figure))
 }
 
 /// The driver's connections, each in a few words: all of a few, of many those that were furthest behind.

@@ -1,7 +1,7 @@
 //! What a run has come to so far, put as a result, as far as its thresholds ask for it: this is made once a second, so what
 //! none of them names is left out.
 
-use super::assemble::{absent, cpu_percent, retries};
+use super::assemble::{absent, cpu_percent, observer, retries};
 use super::faults;
 use super::hub_faults::HubFaults;
 use super::rate::Schedule;
@@ -108,6 +108,8 @@ impl Asked {
         }
         if self.any(|metric| matches!(metric, Metric::Messages(..))) {
             so_far.messages = total.messages.clone();
+            // It is for the kind of hub to say which of them are counted.
+            so_far.observer = observer(plan, tally);
         }
         if let Some(waves) = waves.filter(|_| self.any(|metric| matches!(metric, Metric::Rollout(_)))) {
             so_far.rollout = rollout::result(plan, self.roles, tally, waves);

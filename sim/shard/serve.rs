@@ -85,7 +85,10 @@ impl Work {
         let Assignment { plan, range, roles, endpoints, credentials, .. } = &assignment;
         let (clock, before) = (Clock::since(assignment.epoch), Usage::of_self());
         let ids = assignment.ids.clone();
-        let truth = (roles.fleet && roles.driver).then(|| Arc::new(Truth::new(*range)));
+        let truth = (roles.fleet && roles.driver).then(|| {
+            let truth = Truth::new(*range);
+            Arc::new(if plan.fleet.telemetry.is_some() { truth.with_telemetry() } else { truth })
+        });
         let settings = endpoints.rest.clone().zip(credentials.service.clone()).map(|(url, connection)| RestSettings {
             url,
             authority: endpoints.rest_authority.clone(),

@@ -2,7 +2,9 @@
 
 use super::observe::{Observed, of_distribution};
 use crate::measure::{BusyThrottle, Distribution, FaultRow, RetryRow, RolloutResult, RunResult};
-use crate::policy::{Comparison, FaultFigure, Metric, RetryFigure, RetryOf, RolloutFigure, Series, Statistic};
+use crate::policy::{
+    Comparison, FaultFigure, MessageKind, Metric, RetryFigure, RetryOf, RolloutFigure, Series, Statistic,
+};
 
 /// The value of `metric` that is to stand in `comparison`; none, if there is no evidence.
 pub(super) fn of_run(metric: &Metric, comparison: Comparison, result: &RunResult) -> Observed {
@@ -31,11 +33,12 @@ pub(super) fn of_run(metric: &Metric, comparison: Comparison, result: &RunResult
         }
         Metric::Rollout(figure) => result.rollout.as_ref().map(|rollout| of_rollout(rollout, *figure)),
         Metric::Goodput(operation) => goodput(result, operation),
-        Metric::Messages(_, figure) if figure.needs_driver() && result.absent.contains(&Series::UpdateTotal) => None,
+        // Of a kind there may be none; where there are none at all, nobody counted.
+        Metric::Messages(..) if result.messages.is_empty() => None,
         Metric::Messages(kind, figure) => {
-            // Of a kind there may be none; where there are none at all, nobody counted.
-            let counted = !result.messages.is_empty();
-            counted.then(|| result.messages.counts(*kind).figure(*figure) as f64)
+            let asked = MessageKind::ALL.into_iter().filter(|of| kind.is_none_or(|kind| kind == *of));
+            let counted = asked.filter(|of| result.counts_messages(*of, *figure));
+            counted.map(|of| result.messages.counts(Some(of)).figure(*figure) as f64).reduce(|sum, count| sum + count)
         }
         _ => None,
     };
@@ -116,7 +119,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::measure::{HubHealth, MatrixRow, RolloutAbort, SeriesData, ThrottleCount, WaveResult};
+    use crate::measure::{HubHealth, MatrixRow, MessageCounts, RolloutAbort, SeriesData, ThrottleCount, WaveResult};
     use crate::policy::{Outcome, Place};
 
     fn observed(text: &str, result: &RunResult) -> Observed {
@@ -212,6 +215,27 @@ mod tests {
             assert_eq!(value(text, &result), Some(expected), "{text}");
         }
         assert_eq!(value("rollout.aborted", &RunResult::default()), None);
+    }
+
+    #[test]
+    fn of_messages_only_what_somebody_counted_has_a_value() {
+        let mut result = RunResult::default();
+        result.observer.presence = Some(true);
+        assert_eq!(value("messages.lost", &result), None, "nobody counted");
+        for (kind, undelivered) in [(MessageKind::Report, 2), (MessageKind::Telemetry, 3), (MessageKind::Response, 0)] {
+            *result.messages.of(kind) = MessageCounts { sent: 9, delivered: 7, undelivered, ..Default::default() };
+        }
+        let of = |result: &RunResult| {
+            let figures = ["sent", "delivered", "undelivered", "report.undelivered", "response.undelivered"];
+            figures.map(|figure| value(&format!("messages.{figure}"), result))
+        };
+        assert_eq!(of(&result), [Some(27.0), Some(21.0), Some(5.0), Some(2.0), None]);
+        let alone = RunResult { absent: vec![Series::Connect], ..result.clone() };
+        assert_eq!(of(&alone), [Some(27.0), Some(21.0), None, None, None], "a driver does not know what was sent");
+        let fleet = RunResult { absent: vec![Series::UpdateTotal], ..result.clone() };
+        assert_eq!(of(&fleet), [Some(27.0), None, None, None, None]);
+        result.observer.presence = None;
+        assert_eq!(of(&result), [Some(27.0), None, None, None, None], "an IoT hub gives the driver no messages");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use crate::program::{QuickRun, Running, census, eventually};
-use crate::support::quick::{assert_accounted, command, messages, prompt};
+use crate::program::{ANY_CENSUS, QuickRun, Running, census, eventually};
+use crate::support::quick::{assert_accounted, command, messages, prompt, run};
 use crate::support::{Mosquitto, Setup};
 
 /// Messages of devices that have gone through the broker when it goes down.
@@ -52,4 +52,19 @@ fn what_a_broker_forgets_is_counted_and_nobodys_lie() {
         broker.start_again();
     });
     assert_eq!(census(&results, "protocol_violation"), 0);
+}
+
+#[test]
+fn what_nobody_can_read_is_a_violation_and_has_been_delivered() {
+    for form in ["bad_json", "wrong_type"] {
+        let quick = QuickRun::new();
+        let fault = format!("fault=[{{kind='malformed', stage='downloading', form='{form}', select={{percent=50}}}}]");
+        // A run that is not valid does not end with 0.
+        run(&quick, &prompt().start(), &[ANY_CENSUS, &fault]).expect(0);
+        let results = quick.results();
+        let struck = results["faults"][0]["injected"].as_i64().unwrap();
+        assert!(struck > 0 && census(&results, "protocol_violation") == struck, "{form}: {}", results["census"]);
+        assert_accounted(&results);
+        assert_eq!(messages(&results, "report", "undelivered"), 0, "{form}: {}", results["messages"]);
+    }
 }

@@ -90,9 +90,9 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     truth.telemetry_lost(device, seq);
                 }
             }
-            Event::ReportAcknowledged(status) => {
+            Event::HandedOver(status) => {
                 if let Some(truth) = truth {
-                    truth.acknowledged(device, status);
+                    truth.handed_over(device, status);
                 }
             }
             Event::Received { update_id } => {

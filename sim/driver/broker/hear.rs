@@ -8,7 +8,7 @@ use super::hall::Broker;
 use super::share::Sharing;
 use crate::dialect::{FromFleet, MethodAnswer, ObservedTwin, TwinReport};
 use crate::driver::shared::Shared;
-use crate::measure::{DeviceTimes, MessageCounts, MessageKind};
+use crate::measure::{DeviceTimes, MessageKind};
 use crate::mqtt::Publish;
 use crate::policy::FirmwareStatus::{self, Applying, Downloading};
 use crate::policy::{Series, Telemetry};
@@ -33,7 +33,7 @@ pub(super) fn hear(shared: &Rc<Shared>, broker: &Broker, now: Nanos, publish: &P
                 Answered::Foreign => {}
             });
         }
-        FromFleet::Reported { patch, .. } => reported(shared, broker, now, (device, index), id, patch),
+        FromFleet::Reported { patch, .. } => reported(shared, broker, now, (device, index), id, patch, publish.retain),
         FromFleet::Presence { online, .. } => {
             // What the broker kept may have been said in another run.
             if !publish.retain {
@@ -50,23 +50,33 @@ pub(super) fn hear(shared: &Rc<Shared>, broker: &Broker, now: Nanos, publish: &P
     }
 }
 
-fn reported(shared: &Rc<Shared>, broker: &Broker, now: Nanos, device: (u32, usize), id: &str, patch: &[u8]) {
+/// A report; one that is `kept` was retained by the broker.
+fn reported(
+    shared: &Rc<Shared>,
+    broker: &Broker,
+    now: Nanos,
+    device: (u32, usize),
+    id: &str,
+    patch: &[u8],
+    kept: bool,
+) {
     let (device, index) = device;
     let at = shared.clock.wall().at(now);
     let mut twins = broker.twins.borrow_mut();
     let twin = &mut twins[index];
-    let before = twin.report(id, None);
     // Messages of one device that different lines receive may overtake one another.
-    if broker.sharing.get() == Sharing::Group && is_overtaken(twin, id, patch, |report| shared.times(device, report)) {
-        return shared.messages(MessageKind::Report, |counts| counts.delivered += 1);
+    if broker.sharing.get() == Sharing::Group
+        && let Some(report) = overtaken(twin, id, patch, at, |report| shared.times(device, report))
+    {
+        let first = shared.apply(|ledger| ledger.overtaken(&report));
+        return shared.messages(MessageKind::Report, |counts| match first {
+            true => counts.delivered += 1,
+            false => counts.duplicates += 1,
+        });
     }
+    let again = twin.repeats(patch);
     let mut report = twin.merge(id, patch, at);
     drop(twins);
-    let again = report.status.is_some() && report.unreadable.is_none() && same(&before, &report);
-    shared.messages(MessageKind::Report, |counts: &mut MessageCounts| match again {
-        true => counts.duplicates += 1,
-        false => counts.delivered += 1,
-    });
     // What a broker did not deliver has been reported all the same: nobody may take the device for a liar.
     if let Some(times) = shared.times(device, &report) {
         for stage in [Downloading, Applying] {
@@ -75,32 +85,37 @@ fn reported(shared: &Rc<Shared>, broker: &Broker, now: Nanos, device: (u32, usiz
             }
         }
     }
-    shared.apply(|ledger| ledger.look(now, &report));
-}
-
-fn same(before: &TwinReport, after: &TwinReport) -> bool {
-    before.status == after.status && before.update_id == after.update_id && before.error == after.error
+    let first = shared.apply(|ledger| ledger.hear(now, &report));
+    shared.messages(MessageKind::Report, |counts| match (kept, again) {
+        // It may be of another run, or have come before.
+        (true, _) if !first => {}
+        (false, true) => counts.duplicates += 1,
+        _ => counts.delivered += 1,
+    });
 }
 
 fn comes_before(stage: FirmwareStatus, report: &TwinReport) -> bool {
     matches!(report.status, Some(Ok(status)) if (stage as u8) < (status as u8))
 }
 
-/// Whether `patch` is of a stage before the one that the twin shows already, though the device reported it earlier, as far as
-/// is known.
-fn is_overtaken(
+/// What `patch`, which came at `at`, would show, if it is of a stage before the one that the twin shows already, though the
+/// device reported it earlier, as far as is known.
+fn overtaken(
     twin: &ObservedTwin,
     id: &str,
     patch: &[u8],
+    at: jiff::Timestamp,
     times: impl Fn(&TwinReport) -> Option<DeviceTimes>,
-) -> bool {
+) -> Option<TwinReport> {
     let shown = twin.report(id, None);
-    let report = twin.clone().merge(id, patch, jiff::Timestamp::UNIX_EPOCH);
-    let (Some(Ok(new)), Some(Ok(old))) = (&report.status, &shown.status) else { return false };
-    if report.update_id != shown.update_id || (*new as u8) >= (*old as u8) || report.unreadable.is_some() {
-        return false;
+    let report = twin.clone().merge(id, patch, at);
+    let (Some(Ok(new)), Some(Ok(old))) = (&report.status, &shown.status) else { return None };
+    let (new, old) = (*new as usize, *old as usize);
+    if report.update_id != shown.update_id || new >= old || report.unreadable.is_some() {
+        return None;
     }
-    times(&report).is_none_or(|times| times.published[*new as usize] < times.published[*old as usize])
+    let earlier = times(&report).is_none_or(|times| times.published[new] < times.published[old]);
+    earlier.then_some(report)
 }
 
 impl Shared {
@@ -154,9 +169,13 @@ mod tests {
     fn a_report_is_overtaken_by_a_later_stage_that_was_reported_after_it() {
         let twin = shows("applying");
         let none = |_: &TwinReport| None;
-        assert!(is_overtaken(&twin, "d", &patch("downloading", "u1"), none), "as far as is known");
-        assert!(is_overtaken(&twin, "d", &patch("downloading", "u1"), |_| Some(times(1, 2))));
-        assert!(!is_overtaken(&twin, "d", &patch("downloading", "u1"), |_| Some(times(2, 1))), "it went back");
+        let is_overtaken = |twin: &ObservedTwin, patch: &[u8], times: &dyn Fn(&TwinReport) -> Option<DeviceTimes>| {
+            let report = overtaken(twin, "d", patch, jiff::Timestamp::UNIX_EPOCH, times);
+            report.is_some_and(|report| report.status == Some(Ok(Downloading)))
+        };
+        assert!(is_overtaken(&twin, &patch("downloading", "u1"), &none), "as far as is known");
+        assert!(is_overtaken(&twin, &patch("downloading", "u1"), &|_| Some(times(1, 2))));
+        assert!(!is_overtaken(&twin, &patch("downloading", "u1"), &|_| Some(times(2, 1))), "it went back");
         for other in [
             patch("applying", "u1"),
             patch("completed", "u1"),
@@ -165,9 +184,9 @@ mod tests {
             br#"{"temperature":3}"#.to_vec(),
             br#"{"firmwareStatus":"#.to_vec(),
         ] {
-            assert!(!is_overtaken(&twin, "d", &other, none), "{}", String::from_utf8_lossy(&other));
+            assert!(!is_overtaken(&twin, &other, &none), "{}", String::from_utf8_lossy(&other));
         }
-        assert!(!is_overtaken(&ObservedTwin::default(), "d", &patch("downloading", "u1"), none));
+        assert!(!is_overtaken(&ObservedTwin::default(), &patch("downloading", "u1"), &none));
         assert_eq!(twin.report("d", None).status, Some(Ok(Applying)), "asking changes nothing");
     }
 

@@ -32,6 +32,8 @@ struct Script {
     online: Option<bool>,
     /// Whether devices leave calls unanswered.
     silent: bool,
+    /// What is retained of each device's reports.
+    kept: Option<&'static str>,
     /// Whether the first call that ever comes ends the connection.
     hangs_up: bool,
 }
@@ -105,6 +107,10 @@ async fn serve(mut peer: Connection, script: Script, seen: Arc<Mutex<Seen>>) {
                         false => SubscribeReasonCode::Success(filter.qos),
                     });
                     answers.push(Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes: return_codes.collect() }));
+                    if let Some(kept) = script.kept {
+                        let Packet::Publish(report) = said("reported", 0, kept.to_owned()) else { unreachable!() };
+                        answers.push(Packet::Publish(Publish { retain: true, ..report }));
+                    }
                     if let Some(online) = script.online.filter(|_| paths.clone().any(|path| path.ends_with("presence")))
                     {
                         answers.push(said("presence", 1, format!(r#"{{"online":{online}}}"#)));
@@ -138,7 +144,7 @@ fn said(what: &str, device: u32, text: String) -> Packet {
     publish(format!("twinstorm/sim-{device:07}/{what}"), QoS::AtMostOnce, 0, Bytes::from(text))
 }
 
-/// What a device says once it is called: that it begins, and its three reports.
+/// What a device says once it is called: that it begins, its three reports, and how far it is meanwhile.
 fn update(call: &Publish) -> Vec<Packet> {
     let payload: Value = serde_json::from_slice(&call.payload).unwrap();
     let id = payload["updateId"].as_str().unwrap();
@@ -151,6 +157,10 @@ fn update(call: &Publish) -> Vec<Packet> {
     {
         let text = format!(r#"{{"firmwareStatus":"{status}","{key}":"x","updateId":"{id}"}}"#);
         packets.push(said("reported", device, text));
+        if status == "downloading" {
+            let progress = [25, 50].map(|percent| format!(r#"{{"downloadProgress":{percent},"updateId":"{id}"}}"#));
+            packets.extend(progress.map(|text| said("reported", device, text)));
+        }
     }
     packets
 }
@@ -190,9 +200,9 @@ async fn every_device_is_called_answers_and_completes() {
     let requests = counts(MessageKind::Request);
     assert_eq!((requests.sent, requests.lost, requests.unconfirmed), (2, 0, 0));
     assert_eq!(counts(MessageKind::Response), MessageCounts { delivered: 2, ..MessageCounts::default() });
-    assert_eq!(counts(MessageKind::Report), MessageCounts { delivered: 6, ..MessageCounts::default() });
+    assert_eq!(counts(MessageKind::Report), MessageCounts { delivered: 10, ..MessageCounts::default() });
     let line = measured.lines.values().next().unwrap();
-    assert_eq!((line.sent, line.received, line.reconnects), (2, 10, 0));
+    assert_eq!((line.sent, line.received, line.reconnects), (2, 14, 0));
     let seen = broker.seen.lock().unwrap();
     let filters: Vec<&str> = seen.filters.iter().map(String::as_str).collect();
     assert_eq!(filters, ["twinstorm/+/presence", "twinstorm/+/reported", "twinstorm/+/responses/+/+"]);
@@ -228,6 +238,18 @@ async fn a_line_that_is_lost_comes_back_and_subscribes_again() {
     assert_eq!((requests.sent, requests.lost), (2, 1));
     let seen = broker.seen.lock().unwrap();
     assert_eq!((seen.connects, seen.subscribes, seen.calls), (2, 2, 2));
+}
+
+#[tokio::test]
+async fn what_a_broker_kept_of_another_run_is_not_delivered_now() {
+    let kept = Some(r#"{"firmwareStatus":"completed","updateId":"another-0"}"#);
+    let broker = ScriptedBroker::start(Script { hangs_up: true, kept, ..Script::default() }).await;
+    let mut plan = broker.plan(1, without_presence());
+    plan.config.retry_method = RetryPolicy::new(Backoff::Fixed { delay: Duration::from_millis(20) });
+    let measured = play(plan, 0).await;
+    assert_eq!(measured.census.count(Outcome::Completed), 1, "{:?}", measured.census);
+    let reports = measured.messages.counts(Some(MessageKind::Report));
+    assert_eq!((reports.delivered, reports.duplicates), (5, 0), "though it came with either subscription");
 }
 
 #[tokio::test]

@@ -338,6 +338,34 @@ fn what_devices_did_is_joined_with_what_was_seen() {
 }
 
 #[test]
+fn what_was_handed_over_and_never_came_is_undelivered_and_what_was_overtaken_came() {
+    let truth = Arc::new(Truth::new(ALL));
+    let mut ledger = with_truth(7, closed(20), 1000, RetryPolicy::NEVER, Some(Arc::clone(&truth)));
+    *ledger.scribe() = Scribe::new(Sources { is_told: true, ..sources(Some(Arc::clone(&truth)), false, None) });
+    let now = Nanos::ZERO;
+    ledger.tick(now);
+    for device in send(&mut ledger, now) {
+        let (id, device_id) = (format!("run-{}", ledger.number(device).unwrap()), DeviceIds::new("sim-").id(device));
+        let says = |status, version| {
+            let device_id = device_id.clone();
+            TwinReport { device_id, ..report(status, version, Some(&id), &[(Downloading, 7)]) }
+        };
+        truth.received(device, &id, now);
+        for status in [Downloading, Applying] {
+            truth.handed_over(device, status);
+        }
+        ledger.answered(now, device, &ok());
+        assert!(ledger.hear(now, &says(Applying, 8)) && !ledger.hear(now, &says(Applying, 9)));
+        if device == 0 {
+            let late = says(Downloading, 10);
+            assert!(ledger.overtaken(&late) && !ledger.overtaken(&late), "once, and once more");
+        }
+    }
+    ledger.settle();
+    assert_eq!(ledger.scribe().take().messages.counts(None).undelivered, 19);
+}
+
+#[test]
 fn in_a_drill_every_update_belongs_to_the_phase_in_which_it_is_due() {
     let load = Load::Open { rate: 10.0, arrivals: ArrivalKind::Constant, ramp: None };
     let mut ledger = ledger(7, load, 1000, RetryPolicy::NEVER);

@@ -195,10 +195,32 @@ fn what_nobody_can_tell_cannot_be_judged() {
         assert!(refused.contains(says) && refused.is_empty() == says.is_empty(), "{metric}: {refused}");
         assert!(parse("my.toml", &format!("{BROKER}{threshold}"), &[]).is_ok(), "{metric}");
     }
-    let own = format!("{BROKER}[[threshold]]\nexpr = 'messages.request.undelivered == 0'");
-    assert!(error(&own).contains("the driver sends requests"), "{}", error(&own));
-    let messages = "[[threshold]]\nexpr = 'messages.lost == 0'";
-    assert!(error(messages).contains("is counted with a plain broker"), "{}", error(messages));
+}
+
+#[test]
+fn figures_of_messages_that_nobody_counts_cannot_be_judged() {
+    const TELEMETRY: &str = "[telemetry]\ninterval = '1s'\n";
+    let both = format!("{BROKER}{TELEMETRY}");
+    for (hub, metric, says) in [
+        ("", "lost", "is counted with a plain broker"),
+        (BROKER, "request.undelivered", "the driver sends requests"),
+        (BROKER, "response.undelivered", "`census.no_response`"),
+        (BROKER, "presence.undelivered", "`messages.report.undelivered`"),
+        (BROKER, "telemetry.lost", "Give it an interval in [telemetry]"),
+        (TELEMETRY, "report.lost", "Judge `messages.telemetry.lost`"),
+        (TELEMETRY, "telemetry.undelivered", "as `messages.telemetry.lost`"),
+        (TELEMETRY, "delivered", "as `messages.telemetry.lost`"),
+        (TELEMETRY, "telemetry.lost", ""),
+        (TELEMETRY, "lost", ""),
+        (BROKER, "undelivered", ""),
+        (BROKER, "response.duplicates", ""),
+        (BROKER, "presence.delivered", ""),
+        (&both, "telemetry.undelivered", ""),
+    ] {
+        let judged = parse("my.toml", &format!("{hub}[[threshold]]\nexpr = 'messages.{metric} == 0'"), &[]);
+        let refused = judged.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains(says) && refused.is_empty() == says.is_empty(), "{hub}{metric}: {refused}");
+    }
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Reports, answers and presence over a plain broker.
 
+use std::sync::Arc;
+
 use super::plain_rig::{PlainRig, Withheld, plain, plain_settings, without_presence};
-use super::rig::{SECOND, at};
+use super::rig::{SECOND, at, fault};
 use crate::device::Event;
 use crate::measure::{MessageCounts, MessageKind};
 use crate::mqtt::{Publish, QoS};
-use crate::policy::{FirmwareStatus, Series};
+use crate::policy::{FaultKind, FaultPlan, FirmwareStatus, Malformation, Malformed, Series};
+use crate::random::Seed;
 
 const LEVELS: [(u8, QoS); 3] = [(0, QoS::AtMostOnce), (1, QoS::AtLeastOnce), (2, QoS::ExactlyOnce)];
 
@@ -41,7 +44,7 @@ fn a_report_is_done_once_the_broker_has_it_or_at_qos_0_once_it_is_sent() {
                 .all(|(_, message)| message.qos == qos && message.retain == message.topic.ends_with("presence"))
         );
         assert_eq!(rig.samples(is_twin_ack), if level == 0 { 0 } else { 4 }, "{level}");
-        assert_eq!(rig.count(&Event::ReportAcknowledged(FirmwareStatus::Completed)), usize::from(level > 0));
+        assert_eq!(rig.count(&Event::HandedOver(FirmwareStatus::Completed)), 1, "{level}");
     }
 }
 
@@ -174,14 +177,14 @@ fn only_reports_of_the_present_update_are_told_to_be_acknowledged() {
     rig.run_until(at(40.0));
     rig.withheld = Withheld::All;
     rig.run_until(at(50.0));
-    assert_eq!(rig.count(&Event::ReportAcknowledged(FirmwareStatus::Applying)), 1);
+    assert_eq!(rig.count(&Event::HandedOver(FirmwareStatus::Applying)), 1);
     // The first update is at its end here; its last report is still on its way as the next one begins.
     rig.call(QoS::AtLeastOnce);
     rig.release();
-    assert_eq!(rig.count(&Event::ReportAcknowledged(FirmwareStatus::Completed)), 0, "of the update before");
+    assert_eq!(rig.count(&Event::HandedOver(FirmwareStatus::Completed)), 0, "of the update before");
     assert_eq!(rig.counts(MessageKind::Report), acknowledged(4));
     rig.run_for(60 * SECOND);
-    assert_eq!(rig.count(&Event::ReportAcknowledged(FirmwareStatus::Completed)), 1);
+    assert_eq!(rig.count(&Event::HandedOver(FirmwareStatus::Completed)), 1);
     assert_eq!(rig.counts(MessageKind::Report), acknowledged(7));
 }
 
@@ -197,4 +200,22 @@ fn a_report_that_is_under_way_at_the_end_is_lost_and_one_that_was_never_sent_is_
     assert!(rig.session.is_over());
     let counts = MessageCounts { sent: 2, acknowledged: 1, lost: 1, ..MessageCounts::default() };
     assert_eq!(rig.counts(MessageKind::Report), counts);
+}
+
+#[test]
+fn what_nobody_can_read_is_sent_and_no_stage_is_reported_by_it() {
+    use FirmwareStatus::{Applying, Downloading};
+    for form in [Malformation::BadJson, Malformation::WrongType] {
+        let mut settings = plain_settings(plain(1));
+        let malformed = fault(FaultKind::Malformed(Malformed { stage: Downloading, form }));
+        settings.faults = Arc::new(FaultPlan::new(Seed(7), &[malformed], 10));
+        let mut rig = PlainRig::started(settings);
+        rig.call(QoS::AtLeastOnce);
+        rig.run_until(at(60.0));
+        assert_eq!(rig.counts(MessageKind::Report), acknowledged(4), "{form:?}");
+        for (status, present) in [(Downloading, false), (Applying, true)] {
+            let told = [Event::Published { status, present }, Event::HandedOver(status)];
+            assert_eq!(told.map(|event| rig.count(&event)), [1, usize::from(present)], "{status} {form:?}");
+        }
+    }
 }
