@@ -64,6 +64,10 @@ impl DeviceDialect for PlainDevice {
 
     fn read(&self, id: &str, publish: &Publish) -> Option<ToDevice> {
         if let Some(said) = self.topics.request.read(&publish.topic).filter(|said| said.device == id) {
+            // A call happens once. One that somebody has let the broker keep would come again on every connection.
+            if publish.retain {
+                return None;
+            }
             let name = if self.topics.request.says(Place::Method) { said.method } else { FIRMWARE_UPDATE };
             return Some(ToDevice::Method {
                 rid: said.rid.to_owned(),

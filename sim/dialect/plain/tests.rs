@@ -53,6 +53,17 @@ fn what_one_says_the_other_understands() {
 }
 
 #[test]
+fn a_call_that_the_broker_has_kept_is_none_and_what_is_desired_may_be_kept() {
+    let topics = Topics { desired: Some("{prefix}/{device}/desired".to_owned()), ..Topics::default() };
+    let (device, operator) = both(&PlainSettings { topics, ..PlainSettings::default() });
+    let request = published(operator.request("d1", "reboot", "r7", Bytes::new()));
+    assert!(!request.retain && matches!(device.read("d1", &request), Some(ToDevice::Method { .. })));
+    assert_eq!(device.read("d1", &Publish { retain: true, ..request.clone() }), None);
+    let desired = Publish { retain: true, topic: "twinstorm/d1/desired".to_owned(), ..request };
+    assert!(matches!(device.read("d1", &desired), Some(ToDevice::Desired { .. })));
+}
+
+#[test]
 fn a_login_and_a_will_go_with_connect() {
     let username = |text: &str| Some(text.to_owned());
     let settings = PlainSettings {
