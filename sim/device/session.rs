@@ -23,7 +23,7 @@ use super::outbox::{ANSWER_LIMIT, Answered, Outbox, Sending};
 use super::{Deed, FirmwareConfig, FleetConfig, Report, Stamp, Workflow};
 use crate::dialect::{DeviceDialect, ToDevice};
 use crate::measure::{MessageKind, TraceEvent, Truth};
-use crate::mqtt::{Packet, Publish, QoS};
+use crate::mqtt::{Packet, Publish, QoS, SPARE_ID};
 use crate::policy::{DeviceIds, FaultPlan, FirmwareStatus, Series};
 use crate::random::{Domain, Seed};
 use crate::time::{Nanos, WallClock};
@@ -226,7 +226,7 @@ impl<D: DeviceDialect> Session<D> {
             let pkid = match self.settings.fleet.telemetry {
                 None => (number % u32::from(u16::MAX)) as u16 + 1,
                 // That of a message whose acknowledgement is waited for must be no other's.
-                Some(_) => self.flow().claim(Sent::Unwatched).unwrap_or(u16::MAX),
+                Some(_) => self.flow().claim(Sent::Unwatched).unwrap_or(SPARE_ID),
             };
             return self.send(now, report.packet(pkid), out);
         }
@@ -236,8 +236,10 @@ impl<D: DeviceDialect> Session<D> {
             self.send(now, report.packet(0), out);
             return self.report_answered(now, number, ARRIVED, Some(Fate::Unconfirmed), out);
         }
-        // One report is under way at a time, so that there is an identifier for it.
-        let pkid = self.flow().claim(Sent::Report(number)).unwrap_or(u16::MAX);
+        // One report is under way at a time, and telemetry leaves room, so that there is an identifier for it. If thousands of
+        // answers to calls had taken that as well, the spare one is still nobody else's: its acknowledgement goes unheard,
+        // and the report goes out again over another connection.
+        let pkid = self.flow().claim(Sent::Report(number)).unwrap_or(SPARE_ID);
         self.send(now, report.packet(pkid), out);
     }
 

@@ -10,16 +10,13 @@ use crate::device::affliction::EXPIRY_PATIENCE;
 use crate::device::event::{Event, Output};
 use crate::device::link::State;
 use crate::dialect::DeviceDialect;
-use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, Subscribe, SubscribeReasonCode};
+use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, SPARE_ID, Subscribe, SubscribeReasonCode};
 use crate::policy::{Failed, Failure, Series};
 use crate::random::Domain;
 use crate::time::Nanos;
 
 /// How long a device that is told to go waits for what it has published to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// The packet identifier of SUBSCRIBE: nothing else is under way on a connection then.
-const SUBSCRIBE_ID: u16 = 1;
 
 impl<D: DeviceDialect> Session<D> {
     pub(super) fn opened(&mut self, now: Nanos, since: Nanos, out: &mut Vec<Output>) {
@@ -120,7 +117,8 @@ impl<D: DeviceDialect> Session<D> {
         self.connection(out, || "CONNACK: accepted".to_owned());
         // On every connection, whatever the hub remembers: 1.7 warns of SDKs that trust it to.
         let mut subscribe = Subscribe::new_many(self.settings.dialect.subscriptions(&self.id()));
-        subscribe.pkid = SUBSCRIBE_ID;
+        // None that is given to a message: one may leave before SUBACK has come.
+        subscribe.pkid = SPARE_ID;
         self.send(now, Packet::Subscribe(subscribe), out);
     }
 
