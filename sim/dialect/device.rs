@@ -52,8 +52,8 @@ pub trait DeviceDialect {
     /// Reads a message from the hub; `None` if it is of no known kind, or for another device.
     fn read(&self, id: &str, publish: &Publish) -> Option<ToDevice>;
 
-    /// The answer to a method call.
-    fn method_response(&self, id: &str, rid: &str, status: u16, payload: Bytes) -> Message;
+    /// The answer to the call `rid` of `method`.
+    fn method_response(&self, id: &str, method: &str, rid: &str, status: u16, payload: Bytes) -> Message;
 
     /// A patch of the reported properties; `rid` names it to who answers it.
     fn report(&self, id: &str, rid: &str, document: Bytes) -> Message;
@@ -95,8 +95,8 @@ impl<D: DeviceDialect + ?Sized> DeviceDialect for Arc<D> {
         (**self).read(id, publish)
     }
 
-    fn method_response(&self, id: &str, rid: &str, status: u16, payload: Bytes) -> Message {
-        (**self).method_response(id, rid, status, payload)
+    fn method_response(&self, id: &str, method: &str, rid: &str, status: u16, payload: Bytes) -> Message {
+        (**self).method_response(id, method, rid, status, payload)
     }
 
     fn report(&self, id: &str, rid: &str, document: Bytes) -> Message {

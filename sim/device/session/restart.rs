@@ -6,7 +6,7 @@ use super::Session;
 use super::method::response;
 use crate::device::event::{Event, Output};
 use crate::device::link::State;
-use crate::dialect::DeviceDialect;
+use crate::dialect::{DeviceDialect, REBOOT};
 use crate::time::Nanos;
 
 /// From the answer to `reboot` to its going down: the answer must have left by then.
@@ -35,9 +35,9 @@ impl<D: DeviceDialect> Session<D> {
     /// A call of `reboot`, which is answered at once; a device that restarts already does so once.
     pub(super) fn reboot(&mut self, now: Nanos, rid: &str, out: &mut Vec<Output>) {
         if !self.outbox.has_room() {
-            return self.answer(now, rid, 503, response("earlier reports still wait for the twin"), out);
+            return self.answer(now, REBOOT, rid, 503, response("earlier reports still wait for the twin"), out);
         }
-        self.answer(now, rid, 200, response("Reboot started"), out);
+        self.answer(now, REBOOT, rid, 200, response("Reboot started"), out);
         let restart = &mut self.aside.get_or_insert_default().restart;
         restart.get_or_insert(Restart { is_down: false, at: now + FAREWELL });
     }

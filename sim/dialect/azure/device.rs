@@ -73,7 +73,7 @@ impl DeviceDialect for AzureDevice {
         })
     }
 
-    fn method_response(&self, _id: &str, rid: &str, status: u16, payload: Bytes) -> Message {
+    fn method_response(&self, _id: &str, _method: &str, rid: &str, status: u16, payload: Bytes) -> Message {
         // 2.1: Node and C answer at QoS 0; the hub has an answer for the caller or a timeout in either case.
         let topic = FromDevice::MethodResponse { status: i64::from(status), rid };
         Message::new(topic.to_string(), QoS::AtMostOnce, payload)

@@ -79,9 +79,9 @@ impl DeviceDialect for PlainDevice {
         (desired.device == id).then(|| ToDevice::Desired { patch: publish.payload.clone() })
     }
 
-    fn method_response(&self, id: &str, rid: &str, status: u16, payload: Bytes) -> Message {
+    fn method_response(&self, id: &str, method: &str, rid: &str, status: u16, payload: Bytes) -> Message {
         let text = status.to_string();
-        let said = Said { device: id, method: FIRMWARE_UPDATE, rid, status: &text };
+        let said = Said { device: id, method, rid, status: &text };
         let payload = match self.topics.response.says(Place::Status) {
             true => payload,
             false => {

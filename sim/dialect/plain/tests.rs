@@ -34,7 +34,8 @@ fn what_one_says_the_other_understands() {
         let Some(ToDevice::Method { rid, name, payload }) = device.read("d1", &request) else { panic!() };
         assert_eq!((rid.as_str(), name.as_str(), &payload[..]), ("r7", "firmwareUpdate", &b"{}"[..]));
         assert_eq!(device.read("d2", &request), None);
-        let response = published(device.method_response("d1", "r7", 409, Bytes::from_static(br#"{"a":1}"#)));
+        let response =
+            published(device.method_response("d1", "firmwareUpdate", "r7", 409, Bytes::from_static(br#"{"a":1}"#)));
         let payload = serde_json::json!({ "a": 1 });
         let read = operator.read(&response);
         assert_eq!(read, Some(FromFleet::Response { device: "d1", rid: "r7", status: 409, payload }));
@@ -49,6 +50,18 @@ fn what_one_says_the_other_understands() {
             assert_eq!(operator.read(&presence), Some(FromFleet::Presence { device: "d1", online }));
         }
         assert_eq!(operator.read(&request), None);
+    }
+}
+
+#[test]
+fn an_answer_names_the_method_that_was_called() {
+    let topics = Topics { response: "{prefix}/{device}/done/{method}/{rid}/{status}".to_owned(), ..Topics::default() };
+    let (device, operator) = both(&PlainSettings { topics, ..PlainSettings::default() });
+    for name in ["firmwareUpdate", "reboot", "unheardOf"] {
+        let request = published(operator.request("d1", name, "r7", Bytes::new()));
+        let Some(ToDevice::Method { rid, name: heard, .. }) = device.read("d1", &request) else { panic!() };
+        let response = published(device.method_response("d1", &heard, &rid, 404, Bytes::new()));
+        assert_eq!(response.topic, format!("twinstorm/d1/done/{name}/r7/404"));
     }
 }
 

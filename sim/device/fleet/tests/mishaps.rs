@@ -29,7 +29,7 @@ impl DeviceDialect for Buggy {
         None
     }
 
-    fn method_response(&self, _: &str, _: &str, _: u16, payload: Bytes) -> Message {
+    fn method_response(&self, _: &str, _: &str, _: &str, _: u16, payload: Bytes) -> Message {
         Message::new(String::new(), QoS::AtMostOnce, payload)
     }
 
