@@ -46,6 +46,9 @@ pub trait DeviceDialect {
     /// Whether devices prove themselves by tokens that expire, so that they have to connect anew with another before.
     fn has_tokens(&self) -> bool;
 
+    /// What to look at where a hub refuses devices as not authorized.
+    fn refusal_hint(&self) -> &'static str;
+
     /// What a device subscribes to once it is connected.
     fn subscriptions(&self, id: &str) -> Vec<SubscribeFilter>;
 
@@ -85,6 +88,10 @@ impl<D: DeviceDialect + ?Sized> DeviceDialect for Arc<D> {
 
     fn has_tokens(&self) -> bool {
         (**self).has_tokens()
+    }
+
+    fn refusal_hint(&self) -> &'static str {
+        (**self).refusal_hint()
     }
 
     fn subscriptions(&self, id: &str) -> Vec<SubscribeFilter> {

@@ -72,6 +72,10 @@ impl<D: DeviceDialect> Session<D> {
 
     pub(super) fn connection_answered(&mut self, now: Nanos, answer: ConnAck, out: &mut Vec<Output>) {
         let State::Accepting { since, .. } = self.link.state() else { return };
+        if answer.code == ConnectReturnCode::Success {
+            return self.accepted(now, out);
+        }
+        let not_authorized = format!("CONNACK: not authorized ({})", self.settings.dialect.refusal_hint());
         // 1.6: 3 is transient; 4 and 5 say that this device will not be let in; the others never come right.
         let (reason, why) = match answer.code {
             ConnectReturnCode::Success => return self.accepted(now, out),
@@ -79,14 +83,7 @@ impl<D: DeviceDialect> Session<D> {
             ConnectReturnCode::RefusedProtocolVersion => ("CONNACK: MQTT 3.1.1 refused", None),
             ConnectReturnCode::BadClientId => ("CONNACK: device id refused", None),
             ConnectReturnCode::BadUserNamePassword => ("CONNACK: bad user name or password", Some(Failure::Refused)),
-            ConnectReturnCode::NotAuthorized if self.settings.dialect.has_tokens() => (
-                "CONNACK: not authorized (a wrong key, or a device that `twinstorm provision` has yet to register?)",
-                Some(Failure::Refused),
-            ),
-            ConnectReturnCode::NotAuthorized => (
-                "CONNACK: not authorized (check hub.username and TWINSTORM_HUB_PASSWORD, or the certificate of hub.tls)",
-                Some(Failure::Refused),
-            ),
+            ConnectReturnCode::NotAuthorized => (not_authorized.as_str(), Some(Failure::Refused)),
         };
         out.push(Output::Close);
         if why != Some(Failure::Transient) && self.refused_by_fault(now) {

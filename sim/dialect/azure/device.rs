@@ -55,6 +55,10 @@ impl DeviceDialect for AzureDevice {
         true
     }
 
+    fn refusal_hint(&self) -> &'static str {
+        "a wrong key, or a device that `twinstorm provision` has yet to register?"
+    }
+
     fn subscriptions(&self, _id: &str) -> Vec<SubscribeFilter> {
         [FromHub::TWIN_RESPONSE_FILTER, FromHub::METHOD_FILTER]
             .map(|filter| SubscribeFilter::new(filter.to_owned(), QoS::AtMostOnce))

@@ -54,6 +54,10 @@ impl DeviceDialect for PlainDevice {
         false
     }
 
+    fn refusal_hint(&self) -> &'static str {
+        "check hub.username and TWINSTORM_HUB_PASSWORD, or the certificate of hub.tls"
+    }
+
     fn subscriptions(&self, id: &str) -> Vec<SubscribeFilter> {
         let request = SubscribeFilter::new(self.topics.request.filter(Some(id)), qos(self.settings.qos.request));
         let desired = self.topics.desired.as_ref();

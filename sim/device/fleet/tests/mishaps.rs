@@ -21,6 +21,10 @@ impl DeviceDialect for Buggy {
         false
     }
 
+    fn refusal_hint(&self) -> &'static str {
+        "look at the bug"
+    }
+
     fn subscriptions(&self, _: &str) -> Vec<crate::mqtt::SubscribeFilter> {
         Vec::new()
     }
