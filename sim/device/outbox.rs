@@ -136,6 +136,11 @@ impl Outbox {
         self.pending.first().map_or(Nanos::MAX, Pending::due)
     }
 
+    /// Whether an answer is awaited that should have come by `now`.
+    pub(super) fn is_overdue(&self, now: Nanos) -> bool {
+        self.pending.first().and_then(|front| front.awaited).is_some_and(|awaited| awaited.until <= now)
+    }
+
     /// What is to be sent at `now`.
     pub(super) fn next(&mut self, now: Nanos) -> Option<Sending> {
         let front = self.pending.first_mut().filter(|front| front.due() <= now)?;

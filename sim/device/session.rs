@@ -202,6 +202,12 @@ impl<D: DeviceDialect> Session<D> {
 
     /// Sends the next report, if its turn has come; where nobody acknowledges reports, all of them.
     fn send_report(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        if !self.settings.dialect.answers_reports() && self.link.state() == State::Up && self.outbox.is_overdue(now) {
+            // Sent anew over the same connection it would be another message, which arrives as well: nothing is sent twice
+            // over one connection (MQTT 4.4). One over which nobody acknowledges anything is no good.
+            out.push(Output::Close);
+            return self.lost(now, "a report was not acknowledged within 60 s", out);
+        }
         while self.link.state() == State::Up
             && let Some(sending) = self.outbox.next(now)
         {
