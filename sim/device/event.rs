@@ -150,6 +150,10 @@ pub enum Event {
     Message(MessageKind, Fate),
     /// Telemetry of this number was given up before anybody acknowledged it.
     TelemetryLost(u32),
+    /// So much telemetry was left out, as it was due while the device was not connected.
+    TelemetryLeftOut(u64),
+    /// So much telemetry was dropped, as this generator was too late for it.
+    TelemetryDropped(u64),
     /// The hub has acknowledged a report of the present update, where no twin answers it.
     ReportAcknowledged(FirmwareStatus),
     /// Something for the trace; only where the device is traced.

@@ -144,7 +144,7 @@ impl<D: DeviceDialect> Session<D> {
         match input {
             Input::LoadStarts(at) => {
                 self.load_start = at;
-                self.begin_spontaneous(at);
+                self.begin_spontaneous(at, out);
             }
             Input::Heal => {
                 self.healed = true;
@@ -180,7 +180,7 @@ impl<D: DeviceDialect> Session<D> {
         // Timers of the workflow go on whether or not the device is connected.
         let was_running = self.workflow.is_running();
         while let Some(deed) = self.workflow.poll(now, stamp) {
-            self.carry_out(deed, out);
+            self.carry_out(now, deed, out);
         }
         if was_running && !self.workflow.is_running() {
             out.push(Output::Event(Event::Done));
@@ -340,7 +340,7 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     /// Does what the workflow wants.
-    fn carry_out(&mut self, deed: Deed, out: &mut Vec<Output>) {
+    fn carry_out(&mut self, now: Nanos, deed: Deed, out: &mut Vec<Output>) {
         match deed {
             Deed::Strike(fault) => self.injected(fault, out),
             Deed::Report(report) => {
@@ -348,8 +348,8 @@ impl<D: DeviceDialect> Session<D> {
                 self.report(&report);
             }
             Deed::Download(package) => self.start_download(package, out),
-            Deed::Cut(until) => self.drop_out(until, "restarting by fault", out),
-            Deed::Vanish => self.vanish(out),
+            Deed::Cut(until) => self.drop_out(now, until, "restarting by fault", out),
+            Deed::Vanish => self.vanish(now, out),
         }
     }
 

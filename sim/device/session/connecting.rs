@@ -78,7 +78,7 @@ impl<D: DeviceDialect> Session<D> {
         let not_authorized = format!("CONNACK: not authorized ({})", self.settings.dialect.refusal_hint());
         // 1.6: 3 is transient; 4 and 5 say that this device will not be let in; the others never come right.
         let (reason, why) = match answer.code {
-            ConnectReturnCode::Success => return self.accepted(now, out),
+            ConnectReturnCode::Success => return,
             ConnectReturnCode::ServiceUnavailable => ("CONNACK: service unavailable", Some(Failure::Transient)),
             ConnectReturnCode::RefusedProtocolVersion => ("CONNACK: MQTT 3.1.1 refused", None),
             ConnectReturnCode::BadClientId => ("CONNACK: device id refused", None),
@@ -131,7 +131,7 @@ impl<D: DeviceDialect> Session<D> {
         self.connection(out, || "SUBACK: subscribed".to_owned());
         self.say_online(now, out);
         if self.load_start < Nanos::MAX {
-            self.stay_for_a_while(now.max(self.load_start));
+            self.stay_for_a_while(now.max(self.load_start), out);
         }
         if !std::mem::replace(&mut self.greeted, true) {
             let report = self.workflow.stand_by(now, self.stamp());
@@ -153,7 +153,7 @@ impl<D: DeviceDialect> Session<D> {
                 out.push(Output::Event(Event::Failed(format!("connection lost: {reason}"))));
                 self.connection(out, || format!("lost: {reason}"));
                 self.explain_loss(now, out);
-                self.connection_over(out);
+                self.connection_over(now, out);
                 Duration::ZERO
             }
             State::Down { .. } | State::Opening | State::Over => return,
@@ -198,14 +198,12 @@ impl<D: DeviceDialect> Session<D> {
         self.send(now, Packet::Disconnect, out);
         out.push(Output::Close);
         out.push(Output::Event(Event::Disconnected));
-        self.connection_over(out);
+        self.connection_over(now, out);
     }
 
     /// The device goes for good, once what it has published is acknowledged.
     pub(super) fn stop(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        if let Some(aside) = &mut self.aside {
-            aside.spontaneous = None;
-        }
+        self.end_spontaneous(now, out);
         if self.link.state() == State::Up && self.awaits_acknowledgement() {
             self.aside.get_or_insert_default().goes_by = Some(now + LAST_WORDS);
         } else {

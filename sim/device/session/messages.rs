@@ -14,7 +14,7 @@ pub(super) enum Sent {
     Report(u32),
     /// A message that is given up with its connection.
     Once(MessageKind),
-    /// Telemetry of this number, sent then; it, too, is given up with its connection.
+    /// Telemetry of this number, due then; it, too, is given up with its connection.
     Telemetry(u32, Nanos),
     /// Something whose acknowledgement says nothing.
     Unwatched,
@@ -92,7 +92,7 @@ impl<D: DeviceDialect> Session<D> {
             self.send(now, answer, out);
         }
         match sent {
-            Some(Sent::Telemetry(_, sent)) => self.telemetry_acknowledged(now, sent, out),
+            Some(Sent::Telemetry(_, due)) => self.telemetry_acknowledged(now, due, out),
             Some(Sent::Unwatched) | None => {}
             Some(Sent::Report(number)) => {
                 self.report_answered(now, number, ARRIVED, Some(Fate::Acknowledged), out);
@@ -114,9 +114,9 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     /// The connection is over: what was not acknowledged is given up, but for reports, which go out again.
-    pub(super) fn connection_over(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn connection_over(&mut self, now: Nanos, out: &mut Vec<Output>) {
         self.outbox.connection_lost();
-        self.stay_no_longer();
+        self.stay_no_longer(now, out);
         let Some(aside) = &mut self.aside else { return };
         for sent in aside.flow.take() {
             match sent {
