@@ -43,7 +43,7 @@ pub enum Series {
     ScheduleLag,
     /// Due time of telemetry -> published by its device: the generator's own lateness.
     TelemetryLag,
-    /// Due time of telemetry -> acknowledged by the hub.
+    /// Device published telemetry -> acknowledged by the hub.
     TelemetryAck,
     /// Due time of telemetry -> received by the driver.
     TelemetryDelivery,

@@ -113,7 +113,7 @@ fn tightest(lag: Series, thresholds: &[Threshold]) -> Option<Duration> {
     let judged_by_lag = |threshold: &&Threshold| match threshold.metric {
         Metric::Series(series, _) => {
             let measured = match lag {
-                Series::TelemetryLag => matches!(series, Series::TelemetryAck | Series::TelemetryDelivery),
+                Series::TelemetryLag => series == Series::TelemetryDelivery,
                 _ => matches!(
                     series,
                     Series::UpdateTotal | Series::UpdateTotalError | Series::UpdateOverhead | Series::MethodResponse

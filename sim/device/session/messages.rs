@@ -14,7 +14,7 @@ pub(super) enum Sent {
     Report(u32),
     /// A message that is given up with its connection.
     Once(MessageKind),
-    /// Telemetry of this number, due then; it, too, is given up with its connection.
+    /// Telemetry of this number, sent then; it, too, is given up with its connection.
     Telemetry(u32, Nanos),
     /// Something whose acknowledgement says nothing.
     Unwatched,
@@ -92,7 +92,7 @@ impl<D: DeviceDialect> Session<D> {
             self.send(now, answer, out);
         }
         match sent {
-            Some(Sent::Telemetry(_, due)) => self.telemetry_acknowledged(now, due, out),
+            Some(Sent::Telemetry(_, sent)) => self.telemetry_acknowledged(now, sent, out),
             Some(Sent::Unwatched) | None => {}
             Some(Sent::Report(number)) => {
                 self.report_answered(now, number, ARRIVED, Some(Fate::Acknowledged), out);

@@ -158,18 +158,18 @@ impl<D: DeviceDialect> Session<D> {
             out.push(Output::Event(Event::Sample(Series::TelemetryLag, now.since(due))));
             let payload = telemetry.message(seq, due).into();
             let message = self.settings.dialect.telemetry(&self.id(), level, payload);
-            self.publish_telemetry(now, (seq, due), message, out);
+            self.publish_telemetry(now, seq, message, out);
         }
     }
 
-    fn publish_telemetry(&mut self, now: Nanos, (seq, due): (u32, Nanos), message: Message, out: &mut Vec<Output>) {
+    fn publish_telemetry(&mut self, now: Nanos, seq: u32, message: Message, out: &mut Vec<Output>) {
         self.count(MessageKind::Telemetry, Fate::Sent, out);
         if message.qos == QoS::AtMostOnce {
             self.count(MessageKind::Telemetry, Fate::Unconfirmed, out);
             return self.send(now, message.packet(0), out);
         }
         let flow = self.flow();
-        let claimed = if flow.is_crowded() { None } else { flow.claim(Sent::Telemetry(seq, due)) };
+        let claimed = if flow.is_crowded() { None } else { flow.claim(Sent::Telemetry(seq, now)) };
         match claimed {
             Some(pkid) => self.send(now, message.packet(pkid), out),
             None => {
@@ -202,9 +202,9 @@ impl<D: DeviceDialect> Session<D> {
         both.map_or(0, |(spontaneous, telemetry)| spontaneous.pass_over(moment, telemetry.interval))
     }
 
-    /// The hub has acknowledged telemetry that was due at `due`.
-    pub(super) fn telemetry_acknowledged(&self, now: Nanos, due: Nanos, out: &mut Vec<Output>) {
-        out.push(Output::Event(Event::Sample(Series::TelemetryAck, now.since(due))));
+    /// The hub has acknowledged telemetry that was sent at `sent`.
+    pub(super) fn telemetry_acknowledged(&self, now: Nanos, sent: Nanos, out: &mut Vec<Output>) {
+        out.push(Output::Event(Event::Sample(Series::TelemetryAck, now.since(sent))));
         self.count(MessageKind::Telemetry, Fate::Acknowledged, out);
     }
 
