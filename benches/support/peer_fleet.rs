@@ -73,9 +73,9 @@ async fn work(peer: PeerDevice, shared: &(AzureDevice, Plan, Clock), device: u32
         tokio::select! {
             event = events.poll() => {
                 let Event::Incoming(Packet::Publish(message)) = event.expect("a connection that lasts") else { continue };
-                let Some(ToDevice::Method { rid, payload, .. }) = dialect.read("", &message) else { continue };
+                let Some(ToDevice::Method { rid, name, payload }) = dialect.read("", &message) else { continue };
                 let request = Request::parse(&payload).expect("our driver's payload");
-                publish(dialect.method_response("", &rid, 200, bytes::Bytes::from_static(STARTED)).packet(0));
+                publish(dialect.method_response("", &name, &rid, 200, bytes::Bytes::from_static(STARTED)).packet(0));
                 let delays = Delays::draw(&plan.firmware, plan.seed, device, nth);
                 workflow.start(clock.now(), request, Script::new(delays));
                 nth += 1;

@@ -152,6 +152,10 @@ pub enum Event {
     TelemetryLost(u32),
     /// A report of the present update that says so is the hub's, where no twin answers it: acknowledged, or at QoS 0 sent.
     HandedOver(FirmwareStatus),
+    /// So much telemetry was left out, as it was due while the device was not connected.
+    TelemetryLeftOut(u64),
+    /// So much telemetry was dropped, as this generator was too late for it.
+    TelemetryDropped(u64),
     /// Something for the trace; only where the device is traced.
     Trace(TraceEvent),
 }

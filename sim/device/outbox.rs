@@ -8,12 +8,13 @@ use crate::policy::{Failed, Failure, FirmwareStatus, RetryPolicy, Retrying};
 use crate::random::Stream;
 use crate::time::Nanos;
 
-/// A report that has waited so long for its answer, on a connection that lives, is sent again. The official SDKs give
-/// up on an answer after 300 s (C and .NET alike); here it only must not be awaited for ever.
+/// A report that has waited so long for its answer, on a connection that lives, is sent again: over the same connection
+/// where a twin answers, else over the next. The official SDKs give up on an answer after 300 s (C and .NET alike); here it
+/// only must not be awaited for ever.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// Reports in order, one under way at a time. A report leaves only when the twin has answered it: the hub's PUBACK
-/// says that it arrived, not that it was merged.
+/// Reports in order, one under way at a time. A report leaves only when it is answered: by the twin, as the hub's PUBACK
+/// says that it arrived, not that it was merged; where no twin answers, by that acknowledgement.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// A few at most, so that taking the first away is cheap, and a vector makes an idle device smaller than a deque.
@@ -65,7 +66,7 @@ pub(super) struct Sending {
 /// What became of a report.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answered {
-    /// The twin has it, so long after it was first sent; the update that it belongs to.
+    /// It has arrived, so long after it was first sent; the update that it belongs to.
     Done { status: Option<FirmwareStatus>, after: Duration, update: Option<u32> },
     /// It goes out again after this wait.
     Again { status: Option<FirmwareStatus>, wait: Duration },
@@ -136,6 +137,11 @@ impl Outbox {
         self.pending.first().map_or(Nanos::MAX, Pending::due)
     }
 
+    /// Whether an answer is awaited that should have come by `now`.
+    pub(super) fn is_overdue(&self, now: Nanos) -> bool {
+        self.pending.first().and_then(|front| front.awaited).is_some_and(|awaited| awaited.until <= now)
+    }
+
     /// What is to be sent at `now`.
     pub(super) fn next(&mut self, now: Nanos) -> Option<Sending> {
         let front = self.pending.first_mut().filter(|front| front.due() <= now)?;
@@ -151,7 +157,8 @@ impl Outbox {
         Some(Sending { number, status, document: front.document.clone(), update, again, overdue })
     }
 
-    /// The twin answered sending number `number` with `code`; `None` if that is not awaited (any more).
+    /// Sending number `number` was answered with `code`, by the twin or by what stands for its answer; `None` if that is not
+    /// awaited (any more).
     pub(super) fn answered(
         &mut self,
         now: Nanos,

@@ -23,7 +23,7 @@ use super::outbox::{ANSWER_LIMIT, Answered, Outbox, Sending};
 use super::{Deed, FirmwareConfig, FleetConfig, Report, Stamp, Workflow};
 use crate::dialect::{DeviceDialect, ToDevice};
 use crate::measure::{MessageKind, TraceEvent, Truth};
-use crate::mqtt::{Packet, Publish, QoS};
+use crate::mqtt::{Packet, Publish, QoS, SPARE_ID};
 use crate::policy::{DeviceIds, FaultPlan, FirmwareStatus, Series};
 use crate::random::{Domain, Seed};
 use crate::time::{Nanos, WallClock};
@@ -144,7 +144,7 @@ impl<D: DeviceDialect> Session<D> {
         match input {
             Input::LoadStarts(at) => {
                 self.load_start = at;
-                self.begin_spontaneous(at);
+                self.begin_spontaneous(at, out);
             }
             Input::Heal => {
                 self.healed = true;
@@ -180,7 +180,7 @@ impl<D: DeviceDialect> Session<D> {
         // Timers of the workflow go on whether or not the device is connected.
         let was_running = self.workflow.is_running();
         while let Some(deed) = self.workflow.poll(now, stamp) {
-            self.carry_out(deed, out);
+            self.carry_out(now, deed, out);
         }
         if was_running && !self.workflow.is_running() {
             out.push(Output::Event(Event::Done));
@@ -202,6 +202,12 @@ impl<D: DeviceDialect> Session<D> {
 
     /// Sends the next report, if its turn has come; where nobody acknowledges reports, all of them.
     fn send_report(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        if !self.settings.dialect.answers_reports() && self.link.state() == State::Up && self.outbox.is_overdue(now) {
+            // Sent anew over the same connection it would be another message, which arrives as well: nothing is sent twice
+            // over one connection (MQTT 4.4). One over which nobody acknowledges anything is no good.
+            out.push(Output::Close);
+            return self.lost(now, "a report was not acknowledged within 60 s", out);
+        }
         while self.link.state() == State::Up
             && let Some(sending) = self.outbox.next(now)
         {
@@ -226,7 +232,7 @@ impl<D: DeviceDialect> Session<D> {
             let pkid = match self.settings.fleet.telemetry {
                 None => (number % u32::from(u16::MAX)) as u16 + 1,
                 // That of a message whose acknowledgement is waited for must be no other's.
-                Some(_) => self.flow().claim(Sent::Unwatched).unwrap_or(u16::MAX),
+                Some(_) => self.flow().claim(Sent::Unwatched).unwrap_or(SPARE_ID),
             };
             return self.send(now, report.packet(pkid), out);
         }
@@ -236,8 +242,10 @@ impl<D: DeviceDialect> Session<D> {
             self.send(now, report.packet(0), out);
             return self.report_answered(now, number, ARRIVED, Some(Fate::Unconfirmed), out);
         }
-        // One report is under way at a time, so that there is an identifier for it.
-        let pkid = self.flow().claim(Sent::Report(number)).unwrap_or(u16::MAX);
+        // One report is under way at a time, and telemetry leaves room, so that there is an identifier for it. If thousands of
+        // answers to calls had taken that as well, the spare one is still nobody else's: its acknowledgement goes unheard,
+        // and the report goes out again over another connection.
+        let pkid = self.flow().claim(Sent::Report(number)).unwrap_or(SPARE_ID);
         self.send(now, report.packet(pkid), out);
     }
 
@@ -332,7 +340,7 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     /// Does what the workflow wants.
-    fn carry_out(&mut self, deed: Deed, out: &mut Vec<Output>) {
+    fn carry_out(&mut self, now: Nanos, deed: Deed, out: &mut Vec<Output>) {
         match deed {
             Deed::Strike(fault) => self.injected(fault, out),
             Deed::Report(report) => {
@@ -340,8 +348,8 @@ impl<D: DeviceDialect> Session<D> {
                 self.report(&report);
             }
             Deed::Download(package) => self.start_download(package, out),
-            Deed::Cut(until) => self.drop_out(until, "restarting by fault", out),
-            Deed::Vanish => self.vanish(out),
+            Deed::Cut(until) => self.drop_out(now, until, "restarting by fault", out),
+            Deed::Vanish => self.vanish(now, out),
         }
     }
 

@@ -46,14 +46,17 @@ pub trait DeviceDialect {
     /// Whether devices prove themselves by tokens that expire, so that they have to connect anew with another before.
     fn has_tokens(&self) -> bool;
 
+    /// What to look at where a hub refuses devices as not authorized.
+    fn refusal_hint(&self) -> &'static str;
+
     /// What a device subscribes to once it is connected.
     fn subscriptions(&self, id: &str) -> Vec<SubscribeFilter>;
 
     /// Reads a message from the hub; `None` if it is of no known kind, or for another device.
     fn read(&self, id: &str, publish: &Publish) -> Option<ToDevice>;
 
-    /// The answer to a method call.
-    fn method_response(&self, id: &str, rid: &str, status: u16, payload: Bytes) -> Message;
+    /// The answer to the call `rid` of `method`.
+    fn method_response(&self, id: &str, method: &str, rid: &str, status: u16, payload: Bytes) -> Message;
 
     /// A patch of the reported properties; `rid` names it to who answers it.
     fn report(&self, id: &str, rid: &str, document: Bytes) -> Message;
@@ -87,6 +90,10 @@ impl<D: DeviceDialect + ?Sized> DeviceDialect for Arc<D> {
         (**self).has_tokens()
     }
 
+    fn refusal_hint(&self) -> &'static str {
+        (**self).refusal_hint()
+    }
+
     fn subscriptions(&self, id: &str) -> Vec<SubscribeFilter> {
         (**self).subscriptions(id)
     }
@@ -95,8 +102,8 @@ impl<D: DeviceDialect + ?Sized> DeviceDialect for Arc<D> {
         (**self).read(id, publish)
     }
 
-    fn method_response(&self, id: &str, rid: &str, status: u16, payload: Bytes) -> Message {
-        (**self).method_response(id, rid, status, payload)
+    fn method_response(&self, id: &str, method: &str, rid: &str, status: u16, payload: Bytes) -> Message {
+        (**self).method_response(id, method, rid, status, payload)
     }
 
     fn report(&self, id: &str, rid: &str, document: Bytes) -> Message {

@@ -38,6 +38,12 @@ pub struct MessageCounts {
     /// nothing.
     #[serde(default)]
     pub undelivered: u64,
+    /// Those of telemetry that were due and never sent, as their device was not connected.
+    #[serde(default)]
+    pub left_out: u64,
+    /// Those of telemetry that were due and never sent, as the generator itself was too late for them.
+    #[serde(default)]
+    pub dropped: u64,
 }
 
 impl MessageCounts {
@@ -51,6 +57,8 @@ impl MessageCounts {
         self.delivered += other.delivered;
         self.duplicates += other.duplicates;
         self.undelivered += other.undelivered;
+        self.left_out += other.left_out;
+        self.dropped += other.dropped;
     }
 
     /// This figure of them.
@@ -136,6 +144,8 @@ mod tests {
             delivered: 5,
             duplicates: 6,
             undelivered: 7,
+            left_out: 8,
+            dropped: 9,
         };
         let mut whole = Messages::default();
         assert!(whole.is_empty() && whole.counts(Some(MessageKind::Report)) == MessageCounts::default());
@@ -150,6 +160,8 @@ mod tests {
         };
         assert!(times(Some(MessageKind::Report), 2) && times(Some(MessageKind::Telemetry), 1) && times(None, 3));
         assert_eq!((whole.0.len(), one.under_way(), whole.counts(None).under_way()), (2, 2, 6));
+        let sum = whole.counts(None);
+        assert_eq!((sum.left_out, sum.dropped), (3 * one.left_out, 3 * one.dropped));
         let figures: std::collections::BTreeSet<u64> = MessageFigure::ALL.iter().map(|of| one.figure(*of)).collect();
         assert_eq!(figures.len(), 8, "each figure is its own");
     }

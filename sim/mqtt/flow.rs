@@ -3,6 +3,9 @@
 
 use super::packet::{Packet, PubAck, PubComp, PubRec, PubRel, Publish, QoS};
 
+/// An identifier that no flow gives away: for SUBSCRIBE, or for whoever has found none left.
+pub const SPARE_ID: u16 = u16::MAX;
+
 /// The flow of messages over one connection; what each is, only who sends it knows (`T`).
 #[derive(Debug)]
 pub struct Flow<T> {
@@ -29,8 +32,16 @@ impl<T> Default for Flow<T> {
 }
 
 impl<T> Flow<T> {
-    /// So many messages may be under way at once; there are 65,535 identifiers.
+    /// So many messages may be under way at once; there are 65,534 identifiers beside [`SPARE_ID`].
     const MAX: usize = 60_000;
+    /// From so many on only those are to be sent that cannot be done without.
+    const CROWD: usize = 50_000;
+
+    /// Whether so many are under way that what comes in masses has to stay out, so that there is an identifier for the rest.
+    #[must_use]
+    pub const fn is_crowded(&self) -> bool {
+        self.sent.len() >= Self::CROWD
+    }
 
     /// An identifier for a message that is about to be sent; `None` if too many are under way.
     pub fn claim(&mut self, what: T) -> Option<u16> {
@@ -38,8 +49,8 @@ impl<T> Flow<T> {
             return None;
         }
         loop {
-            self.last = self.last.wrapping_add(1);
-            if self.last != 0 && self.sent.iter().all(|(pkid, _)| *pkid != self.last) {
+            self.last = self.last % (SPARE_ID - 1) + 1;
+            if self.sent.iter().all(|(pkid, _)| *pkid != self.last) {
                 self.sent.push((self.last, what));
                 return Some(self.last);
             }
@@ -137,12 +148,15 @@ mod tests {
     #[test]
     fn an_identifier_in_use_is_not_given_again() {
         let mut flow = Flow::default();
-        for _ in 0..Flow::<()>::MAX {
+        for count in 0..Flow::<()>::MAX {
+            assert_eq!(flow.is_crowded(), count >= Flow::<()>::CROWD);
             assert!(flow.claim(()).is_some());
         }
         assert_eq!(flow.claim(()), None);
         assert!(flow.acknowledged(&Packet::PubAck(PubAck::new(7))).0.is_some());
-        flow.last = u16::MAX;
+        flow.last = SPARE_ID - 1;
         assert_eq!(flow.claim(()), Some(7));
+        let mut flow = Flow { last: SPARE_ID - 2, ..Flow::default() };
+        assert_eq!([(), ()].map(|what| flow.claim(what)), [Some(SPARE_ID - 1), Some(1)], "the spare one is left out");
     }
 }

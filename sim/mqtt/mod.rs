@@ -12,7 +12,7 @@ mod tls;
 mod websocket;
 
 pub use connection::{ByteStream, Connection, ConnectionError, Detached, Impairment, Latency, Scratch};
-pub use flow::{Arrival, Flow};
+pub use flow::{Arrival, Flow, SPARE_ID};
 pub use greeting::MAX_CONNECT;
 pub use packet::{
     ConnAck, Connect, ConnectReturnCode, LastWill, Login, MAX_PACKET, Packet, PacketError, Protocol, PubAck, PubComp,

@@ -41,9 +41,11 @@ pub enum Series {
     UpdateOverhead,
     /// Due time -> call really sent: the generator's own lateness.
     ScheduleLag,
+    /// Due time of telemetry -> published by its device: the generator's own lateness.
+    TelemetryLag,
     /// Device published telemetry -> acknowledged by the hub.
     TelemetryAck,
-    /// Device published telemetry -> received by the driver.
+    /// Due time of telemetry -> received by the driver.
     TelemetryDelivery,
     /// Download of an image started -> its hash verified.
     ImageDownload,
@@ -53,7 +55,7 @@ pub enum Series {
 
 impl Series {
     /// Every series, in the order in which reports list them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::Connect,
         Self::ConnectError,
         Self::Reconnect,
@@ -83,6 +85,7 @@ impl Series {
         Self::UpdateTotalError,
         Self::UpdateOverhead,
         Self::ScheduleLag,
+        Self::TelemetryLag,
         Self::TelemetryAck,
         Self::TelemetryDelivery,
         Self::ImageDownload,
@@ -124,6 +127,7 @@ impl Series {
             Self::UpdateTotalError => "update.total.error",
             Self::UpdateOverhead => "update.overhead",
             Self::ScheduleLag => "schedule.lag",
+            Self::TelemetryLag => "telemetry.lag",
             Self::TelemetryAck => "telemetry.ack",
             Self::TelemetryDelivery => "telemetry.delivery",
             Self::ImageDownload => "image.download",
@@ -162,14 +166,14 @@ impl Series {
     #[must_use]
     pub const fn needs_fleet(self) -> bool {
         matches!(self, Self::Connect | Self::ConnectError | Self::Reconnect | Self::Ping | Self::TwinAck(_))
-            || matches!(self, Self::TelemetryAck)
+            || matches!(self, Self::TelemetryLag | Self::TelemetryAck)
             || self.needs_images()
     }
 
     /// Whether it is about telemetry.
     #[must_use]
     pub const fn needs_telemetry(self) -> bool {
-        matches!(self, Self::TelemetryAck | Self::TelemetryDelivery)
+        matches!(self, Self::TelemetryLag | Self::TelemetryAck | Self::TelemetryDelivery)
     }
 
     /// Whether it is about images that devices really download.

@@ -38,7 +38,7 @@ impl Telemetry {
     /// The smallest size: what the largest number and the latest time take.
     pub const MIN_SIZE: u32 = (SEQ.len() + 10 + TIME.len() + 20 + PADDING.len() + END.len()) as u32;
 
-    /// Message `seq` (counted from 0), published at `at`: JSON of exactly the size.
+    /// Message `seq` (counted from 0), due at `at`: JSON of exactly the size.
     #[must_use]
     pub fn message(&self, seq: u32, at: Nanos) -> Vec<u8> {
         let size = self.size as usize;
@@ -51,7 +51,7 @@ impl Telemetry {
         text
     }
 
-    /// Number and time of a message; `None` if it is none of these.
+    /// Number and due time of a message; `None` if it is none of these.
     #[must_use]
     pub fn read(message: &[u8]) -> Option<(u32, Nanos)> {
         let (seq, rest) = number(message.strip_prefix(SEQ)?)?;

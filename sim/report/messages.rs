@@ -31,7 +31,19 @@ pub(super) fn messages(result: &RunResult) -> Vec<String> {
     let mut align = [Align::Right; 1 + MessageFigure::ALL.len()];
     align[0] = Align::Left;
     let meaning = paragraph("  ", MEANING.split(' '), " ");
-    [vec!["Messages".to_owned()], columns(&align, &rows), meaning].concat()
+    let omitted = omitted(result).map_or_else(Vec::new, |text| paragraph("  ", text.split(' '), " "));
+    [vec!["Messages".to_owned()], columns(&align, &rows), meaning, omitted].concat()
+}
+
+/// What was due and never sent, in a sentence; `None` if there was nothing.
+pub(super) fn omitted(result: &RunResult) -> Option<String> {
+    let MessageCounts { left_out, dropped, .. } = result.messages.counts(None);
+    (left_out + dropped > 0).then(|| {
+        format!(
+            "Due and never sent: {left_out} left out by devices that were not connected, {dropped} dropped, as the generator \
+             itself was too late for them."
+        )
+    })
 }
 
 /// The names of the columns, and a row for each kind; none where nothing was counted.
@@ -120,6 +132,16 @@ mod tests {
         for words in ["resolution", "requests", "every 0"] {
             assert!(!text.contains(words), "{words}\n{text}");
         }
+    }
+
+    #[test]
+    fn what_was_due_and_never_sent_is_told() {
+        let mut result = broker();
+        assert!(!terminal(&result).contains("Due and never sent"));
+        *result.messages.of(MessageKind::Telemetry) = MessageCounts { left_out: 7, dropped: 2, ..Default::default() };
+        let page = Markdown::WHOLE.text(&result);
+        assert!(terminal(&result).contains("  Due and never sent: 7 left out"), "{}", terminal(&result));
+        assert!(page.contains("not connected, 2 dropped, as"), "{page}");
     }
 
     #[test]

@@ -50,9 +50,16 @@ pub fn validity(thresholds: &[Threshold], judged: &[ThresholdResult], result: &R
 /// What of it is the generator's own fault; empty if it kept up with its schedule.
 #[must_use]
 pub fn generator_faults(thresholds: &[Threshold], result: &RunResult) -> Vec<String> {
-    let dropped = result.generator.dropped;
-    let late = (dropped > 0).then(|| format!("the generator itself was too late for {}", calls(dropped)));
-    schedule_lag(thresholds, result).into_iter().chain(late).collect()
+    let dropped = [(result.generator.dropped, "call"), (result.messages.counts(None).dropped, "message")];
+    let too_late = dropped.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("the generator itself was too late for {count} {what}{plural}")
+    });
+    [Series::ScheduleLag, Series::TelemetryLag]
+        .into_iter()
+        .filter_map(|lag| too_slow(lag, thresholds, result))
+        .chain(too_late)
+        .collect()
 }
 
 /// Truth and observation do not agree.
@@ -89,25 +96,29 @@ fn unbalanced(kind: MessageKind, counts: &MessageCounts) -> Option<String> {
     })
 }
 
-/// The generator's own lateness against what it measures.
-fn schedule_lag(thresholds: &[Threshold], result: &RunResult) -> Option<String> {
-    let data = result.series.get(&Series::ScheduleLag)?;
+/// The generator's own lateness with calls or with telemetry, the series `of`, against what it measures.
+fn too_slow(of: Series, thresholds: &[Threshold], result: &RunResult) -> Option<String> {
+    let data = result.series.get(&of)?;
     let lag = Duration::from_secs_f64(data.cautious_p99()?);
-    let limit = tightest(thresholds).map_or(LAG_FLOOR, |slo| slo.mul_f64(LAG_SHARE).max(LAG_FLOOR));
+    let limit = tightest(of, thresholds).map_or(LAG_FLOOR, |slo| slo.mul_f64(LAG_SHARE).max(LAG_FLOOR));
     (lag > limit).then(|| {
         let [lag, limit] = [lag, limit].map(|duration| duration.as_secs_f64() * 1e3);
-        format!("the generator was too slow: schedule.lag p99 is {lag:.1} ms, allowed are {limit:.1} ms")
+        format!("the generator was too slow: {of} p99 is {lag:.1} ms, allowed are {limit:.1} ms")
     })
 }
 
-/// The smallest duration that a threshold on whole updates or on calls allows: what the lag is measured against.
-fn tightest(thresholds: &[Threshold]) -> Option<Duration> {
+/// The smallest duration that a threshold allows on what counts from the same due times as `lag`, whole updates and calls, or
+/// telemetry: what the lag is measured against.
+fn tightest(lag: Series, thresholds: &[Threshold]) -> Option<Duration> {
     let judged_by_lag = |threshold: &&Threshold| match threshold.metric {
         Metric::Series(series, _) => {
-            let measured = matches!(
-                series,
-                Series::UpdateTotal | Series::UpdateTotalError | Series::UpdateOverhead | Series::MethodResponse
-            );
+            let measured = match lag {
+                Series::TelemetryLag => series == Series::TelemetryDelivery,
+                _ => matches!(
+                    series,
+                    Series::UpdateTotal | Series::UpdateTotalError | Series::UpdateOverhead | Series::MethodResponse
+                ),
+            };
             let upper = matches!(threshold.comparison, Comparison::Less | Comparison::LessOrEqual);
             measured && upper && threshold.metric.unit() == Unit::Duration
         }
@@ -115,10 +126,6 @@ fn tightest(thresholds: &[Threshold]) -> Option<Duration> {
     };
     let limits = thresholds.iter().filter(judged_by_lag);
     limits.filter_map(|threshold| Duration::try_from_secs_f64(threshold.limit).ok()).min()
-}
-
-fn calls(count: u64) -> String {
-    if count == 1 { "1 call".to_owned() } else { format!("{count} calls") }
 }
 
 #[cfg(test)]
@@ -161,6 +168,29 @@ mod tests {
         assert!(with("60s", ms(500)).is_empty());
         assert_eq!(with("30s", ms(500)).len(), 1);
         assert_eq!(with("500ms", ms(12)).len(), 1);
+    }
+
+    #[test]
+    fn lateness_with_telemetry_is_its_own_however_punctual_calls_are() {
+        let found = |threshold: &str, lag| {
+            reasons(&[threshold], |result| {
+                late(100_000, Duration::ZERO)(result);
+                for series in [Series::TelemetryDelivery, Series::TelemetryLag] {
+                    (0..2000).for_each(|_| result.series.entry(series).or_default().record(lag));
+                }
+                result.series.entry(Series::UpdateTotal).or_default().record(lag);
+            })
+        };
+        let ms = Duration::from_millis;
+        assert!(found("telemetry.delivery.max < 5s", ms(40)).is_empty());
+        let late = "the generator was too slow: telemetry.lag p99 is 60.0 ms, allowed are 50.0 ms";
+        assert_eq!(found("telemetry.delivery.max < 5s", ms(60)), [late]);
+        assert_eq!(found("update.total.max < 5s", ms(12)).len(), 1, "that says nothing of telemetry");
+        let dropped = reasons(&[], |result| {
+            result.messages.of(MessageKind::Telemetry).dropped = 2;
+            result.messages.of(MessageKind::Telemetry).left_out = 5;
+        });
+        assert_eq!(dropped, ["the generator itself was too late for 2 messages"]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ fn through_a_restart(setup: Setup, changes: &[&str], restart: impl FnOnce(&mut M
     let always = [
         "telemetry={interval=\"100ms\", qos=1}",
         "load.lasts=6s",
+        "threshold=[{ expr = \"update.total.max < 1h\" }, { expr = \"telemetry.delivery.max < 1h\" }]",
         "load.response_timeout=5s",
         "retry.connect={ policy = \"fixed\", delay = \"200ms\" }",
         "retry.method={ policy = \"fixed\", delay = \"500ms\", max_attempts = 10 }",

@@ -39,10 +39,12 @@ fn clients_that_only_connect_are_held_and_pinged() {
 
 #[test]
 fn telemetry_is_measured_up_to_its_subscriber() {
-    let results = pass("broker-telemetry", &["load.lasts=3s", "telemetry.interval=200ms"]);
+    let threshold = "threshold=[{ expr = \"telemetry.delivery.max < 1h\" }]";
+    let results = pass("broker-telemetry", &["load.lasts=3s", "telemetry.interval=200ms", threshold]);
     let sent = messages(&results, "telemetry", "sent");
     assert!(sent >= 40 * 10, "{}", results["messages"]);
-    for series in ["telemetry.delivery", "telemetry.ack"] {
+    assert_eq!(sent, 40 * 15 - messages(&results, "telemetry", "left_out"), "{}", results["messages"]);
+    for series in ["telemetry.delivery", "telemetry.ack", "telemetry.lag"] {
         assert_eq!(samples(&results, series), sent, "{series}");
     }
     assert_eq!(messages(&results, "telemetry", "acknowledged"), sent);

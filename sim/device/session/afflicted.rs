@@ -74,7 +74,7 @@ impl<D: DeviceDialect> Session<D> {
                 out.push(Output::Cut { reset: true });
                 out.push(Output::Event(Event::Disconnected));
                 out.push(Output::Event(Event::Lost));
-                self.connection_over(out);
+                self.connection_over(now, out);
                 self.retry(now, Failed::new(Failure::Transient, Duration::ZERO), out);
             }
             Way::DuplicateId => out.push(Output::Intruder(true)),

@@ -10,16 +10,13 @@ use crate::device::affliction::EXPIRY_PATIENCE;
 use crate::device::event::{Event, Output};
 use crate::device::link::State;
 use crate::dialect::DeviceDialect;
-use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, Subscribe, SubscribeReasonCode};
+use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, SPARE_ID, Subscribe, SubscribeReasonCode};
 use crate::policy::{Failed, Failure, Series};
 use crate::random::Domain;
 use crate::time::Nanos;
 
 /// How long a device that is told to go waits for what it has published to be acknowledged.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// The packet identifier of SUBSCRIBE: nothing else is under way on a connection then.
-const SUBSCRIBE_ID: u16 = 1;
 
 impl<D: DeviceDialect> Session<D> {
     pub(super) fn opened(&mut self, now: Nanos, since: Nanos, out: &mut Vec<Output>) {
@@ -75,21 +72,18 @@ impl<D: DeviceDialect> Session<D> {
 
     pub(super) fn connection_answered(&mut self, now: Nanos, answer: ConnAck, out: &mut Vec<Output>) {
         let State::Accepting { since, .. } = self.link.state() else { return };
+        if answer.code == ConnectReturnCode::Success {
+            return self.accepted(now, out);
+        }
+        let not_authorized = format!("CONNACK: not authorized ({})", self.settings.dialect.refusal_hint());
         // 1.6: 3 is transient; 4 and 5 say that this device will not be let in; the others never come right.
         let (reason, why) = match answer.code {
-            ConnectReturnCode::Success => return self.accepted(now, out),
+            ConnectReturnCode::Success => return,
             ConnectReturnCode::ServiceUnavailable => ("CONNACK: service unavailable", Some(Failure::Transient)),
             ConnectReturnCode::RefusedProtocolVersion => ("CONNACK: MQTT 3.1.1 refused", None),
             ConnectReturnCode::BadClientId => ("CONNACK: device id refused", None),
             ConnectReturnCode::BadUserNamePassword => ("CONNACK: bad user name or password", Some(Failure::Refused)),
-            ConnectReturnCode::NotAuthorized if self.settings.dialect.has_tokens() => (
-                "CONNACK: not authorized (a wrong key, or a device that `twinstorm provision` has yet to register?)",
-                Some(Failure::Refused),
-            ),
-            ConnectReturnCode::NotAuthorized => (
-                "CONNACK: not authorized (check hub.username and TWINSTORM_HUB_PASSWORD, or the certificate of hub.tls)",
-                Some(Failure::Refused),
-            ),
+            ConnectReturnCode::NotAuthorized => (not_authorized.as_str(), Some(Failure::Refused)),
         };
         out.push(Output::Close);
         if why != Some(Failure::Transient) && self.refused_by_fault(now) {
@@ -120,7 +114,8 @@ impl<D: DeviceDialect> Session<D> {
         self.connection(out, || "CONNACK: accepted".to_owned());
         // On every connection, whatever the hub remembers: 1.7 warns of SDKs that trust it to.
         let mut subscribe = Subscribe::new_many(self.settings.dialect.subscriptions(&self.id()));
-        subscribe.pkid = SUBSCRIBE_ID;
+        // None that is given to a message: one may leave before SUBACK has come.
+        subscribe.pkid = SPARE_ID;
         self.send(now, Packet::Subscribe(subscribe), out);
     }
 
@@ -136,7 +131,7 @@ impl<D: DeviceDialect> Session<D> {
         self.connection(out, || "SUBACK: subscribed".to_owned());
         self.say_online(now, out);
         if self.load_start < Nanos::MAX {
-            self.stay_for_a_while(now.max(self.load_start));
+            self.stay_for_a_while(now.max(self.load_start), out);
         }
         if !std::mem::replace(&mut self.greeted, true) {
             let report = self.workflow.stand_by(now, self.stamp());
@@ -158,7 +153,7 @@ impl<D: DeviceDialect> Session<D> {
                 out.push(Output::Event(Event::Failed(format!("connection lost: {reason}"))));
                 self.connection(out, || format!("lost: {reason}"));
                 self.explain_loss(now, out);
-                self.connection_over(out);
+                self.connection_over(now, out);
                 Duration::ZERO
             }
             State::Down { .. } | State::Opening | State::Over => return,
@@ -203,14 +198,12 @@ impl<D: DeviceDialect> Session<D> {
         self.send(now, Packet::Disconnect, out);
         out.push(Output::Close);
         out.push(Output::Event(Event::Disconnected));
-        self.connection_over(out);
+        self.connection_over(now, out);
     }
 
     /// The device goes for good, once what it has published is acknowledged.
     pub(super) fn stop(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        if let Some(aside) = &mut self.aside {
-            aside.spontaneous = None;
-        }
+        self.end_spontaneous(now, out);
         if self.link.state() == State::Up && self.awaits_acknowledgement() {
             self.aside.get_or_insert_default().goes_by = Some(now + LAST_WORDS);
         } else {

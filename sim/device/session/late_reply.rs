@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Session;
 use crate::device::event::Output;
 use crate::device::{Request, Script};
-use crate::dialect::DeviceDialect;
+use crate::dialect::{DeviceDialect, FIRMWARE_UPDATE};
 use crate::time::Nanos;
 
 /// A call that is accepted and not answered yet.
@@ -67,7 +67,7 @@ impl<D: DeviceDialect> Session<D> {
         let Some(late) = late else { return };
         for (connection, rid) in &late.calls {
             if self.link.is_connected() && *connection == self.link.attempts() {
-                self.answer(now, rid, 200, super::method::STARTED, out);
+                self.answer(now, FIRMWARE_UPDATE, rid, 200, super::method::STARTED, out);
             }
         }
         self.workflow.start(late.due, late.request, late.script);

@@ -114,9 +114,9 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     /// The connection is over: what was not acknowledged is given up, but for reports, which go out again.
-    pub(super) fn connection_over(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn connection_over(&mut self, now: Nanos, out: &mut Vec<Output>) {
         self.outbox.connection_lost();
-        self.stay_no_longer();
+        self.stay_no_longer(now, out);
         let Some(aside) = &mut self.aside else { return };
         for sent in aside.flow.take() {
             match sent {

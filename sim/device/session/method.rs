@@ -28,14 +28,14 @@ impl<D: DeviceDialect> Session<D> {
         match name {
             FIRMWARE_UPDATE => self.firmware_update(now, rid, payload, out),
             REBOOT => self.reboot(now, rid, out),
-            _ => self.answer(now, rid, 404, response(&format!("unknown method {name}")), out),
+            _ => self.answer(now, name, rid, 404, response(&format!("unknown method {name}")), out),
         }
     }
 
     fn firmware_update(&mut self, now: Nanos, rid: &str, payload: &[u8], out: &mut Vec<Output>) {
         let request = match Request::parse(payload) {
             Ok(request) => request,
-            Err(error) => return self.answer(now, rid, 400, response(&error.to_string()), out),
+            Err(error) => return self.answer(now, FIRMWARE_UPDATE, rid, 400, response(&error.to_string()), out),
         };
         let late = self.aside.as_ref().and_then(|aside| aside.late_reply.as_ref());
         if late.is_some_and(|late| late.repeats(&request)) {
@@ -45,13 +45,20 @@ impl<D: DeviceDialect> Session<D> {
         if self.workflow.repeats(&request) {
             // Calls are retried where their answer was lost.
             self.decide(out, || "the call repeats a known update: answered as before, nothing started".to_owned());
-            return self.answer(now, rid, 200, STARTED, out);
+            return self.answer(now, FIRMWARE_UPDATE, rid, 200, STARTED, out);
         }
         if is_busy {
-            return self.answer(now, rid, 409, response("another update is running"), out);
+            return self.answer(now, FIRMWARE_UPDATE, rid, 409, response("another update is running"), out);
         }
         if !self.outbox.has_room() {
-            return self.answer(now, rid, 503, response("reports of earlier updates still wait for the twin"), out);
+            return self.answer(
+                now,
+                FIRMWARE_UPDATE,
+                rid,
+                503,
+                response("reports of earlier updates still wait for the twin"),
+                out,
+            );
         }
         self.update(now, rid, request, out);
     }
@@ -72,7 +79,7 @@ impl<D: DeviceDialect> Session<D> {
             self.aside.get_or_insert_default().refused = Some(request.update_id);
             self.injected(fault, out);
             if let Some(status) = status {
-                self.answer(now, rid, status, response("rejected"), out);
+                self.answer(now, FIRMWARE_UPDATE, rid, status, response("rejected"), out);
             }
             return;
         }
@@ -89,7 +96,7 @@ impl<D: DeviceDialect> Session<D> {
         match self.lateness(nth, &hits, out) {
             Some(delay) => self.answer_late(now, rid, delay, request, script, out),
             None => {
-                self.answer(now, rid, 200, STARTED, out);
+                self.answer(now, FIRMWARE_UPDATE, rid, 200, STARTED, out);
                 self.workflow.start(now, request, script);
             }
         }
@@ -130,12 +137,21 @@ impl<D: DeviceDialect> Session<D> {
         !self.healed && self.load_start().map_or(fault.at.is_zero(), |load_start| fault.active(now.since(load_start)))
     }
 
-    pub(super) fn answer(&mut self, now: Nanos, rid: &str, status: u16, payload: Bytes, out: &mut Vec<Output>) {
+    /// Answers the call `rid` of `method`.
+    pub(super) fn answer(
+        &mut self,
+        now: Nanos,
+        method: &str,
+        rid: &str,
+        status: u16,
+        payload: Bytes,
+        out: &mut Vec<Output>,
+    ) {
         self.trace(out, || TraceEvent::MethodAnswered {
             status,
             payload: String::from_utf8_lossy(&payload).into_owned(),
         });
-        let answer = self.settings.dialect.method_response(&self.id(), rid, status, payload);
+        let answer = self.settings.dialect.method_response(&self.id(), method, rid, status, payload);
         self.publish(now, MessageKind::Response, answer, out);
     }
 }

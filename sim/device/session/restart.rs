@@ -6,7 +6,7 @@ use super::Session;
 use super::method::response;
 use crate::device::event::{Event, Output};
 use crate::device::link::State;
-use crate::dialect::DeviceDialect;
+use crate::dialect::{DeviceDialect, REBOOT};
 use crate::time::Nanos;
 
 /// From the answer to `reboot` to its going down: the answer must have left by then.
@@ -35,9 +35,9 @@ impl<D: DeviceDialect> Session<D> {
     /// A call of `reboot`, which is answered at once; a device that restarts already does so once.
     pub(super) fn reboot(&mut self, now: Nanos, rid: &str, out: &mut Vec<Output>) {
         if !self.outbox.has_room() {
-            return self.answer(now, rid, 503, response("earlier reports still wait for the twin"), out);
+            return self.answer(now, REBOOT, rid, 503, response("earlier reports still wait for the twin"), out);
         }
-        self.answer(now, rid, 200, response("Reboot started"), out);
+        self.answer(now, REBOOT, rid, 200, response("Reboot started"), out);
         let restart = &mut self.aside.get_or_insert_default().restart;
         restart.get_or_insert(Restart { is_down: false, at: now + FAREWELL });
     }
@@ -54,14 +54,14 @@ impl<D: DeviceDialect> Session<D> {
             } else {
                 let up = restart.at + DOWN;
                 self.aside.get_or_insert_default().restart = Some(Restart { is_down: true, at: up });
-                self.drop_out(up, "told to reboot", out);
+                self.drop_out(now, up, "told to reboot", out);
             }
         }
     }
 
     /// Lets the connection go without a word, and comes back at `until`.
-    pub(super) fn drop_out(&mut self, until: Nanos, why: &str, out: &mut Vec<Output>) {
-        self.cut(why, out);
+    pub(super) fn drop_out(&mut self, now: Nanos, until: Nanos, why: &str, out: &mut Vec<Output>) {
+        self.cut(now, why, out);
         // Whom a fault keeps away comes back when that fault says so.
         if !self.is_kept_away() {
             self.link.away_until(until);
@@ -69,22 +69,22 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     /// Lets the connection go without a word, and never comes back.
-    pub(super) fn vanish(&mut self, out: &mut Vec<Output>) {
+    pub(super) fn vanish(&mut self, now: Nanos, out: &mut Vec<Output>) {
         self.end_afflictions(out);
-        self.cut("vanished by fault", out);
+        self.cut(now, "vanished by fault", out);
         self.end_afflictions(out);
         self.give_up_reports(out);
         self.link.end();
         out.push(Output::Event(Event::Gone));
     }
 
-    fn cut(&mut self, why: &str, out: &mut Vec<Output>) {
+    fn cut(&mut self, now: Nanos, why: &str, out: &mut Vec<Output>) {
         self.connection(out, || format!("cut: {why}"));
         match self.link.state() {
             State::Subscribing { .. } | State::Up => {
                 out.push(Output::Cut { reset: false });
                 out.push(Output::Event(Event::Disconnected));
-                self.connection_over(out);
+                self.connection_over(now, out);
             }
             State::Opening | State::Accepting { .. } => out.push(Output::Cut { reset: false }),
             State::Down { .. } | State::Over => {}

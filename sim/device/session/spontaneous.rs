@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::device::event::{Event, Fate, Output};
 use crate::device::link::State;
-use crate::dialect::DeviceDialect;
+use crate::dialect::{DeviceDialect, Message};
 use crate::measure::MessageKind;
 use crate::mqtt::QoS;
 use crate::policy::Series;
@@ -14,10 +14,13 @@ use crate::time::Nanos;
 use super::Session;
 use super::messages::Sent;
 
+/// Telemetry that the generator comes to so late is dropped, as calls are: it would no longer be the planned load.
+const TOO_LATE: Duration = Duration::from_secs(1);
+
 /// What is to come.
 #[derive(Debug)]
 pub(super) struct Spontaneous {
-    /// When the next message is due; [`Nanos::MAX`] if none is.
+    /// When the next message is due, by the schedule alone: neither a slow hub nor a late generator moves it.
     message_at: Nanos,
     /// Messages so far.
     messages: u32,
@@ -25,19 +28,44 @@ pub(super) struct Spontaneous {
     leave_at: Nanos,
     /// Connections that were left so far.
     left: u32,
-    /// Nothing of it any more from then on.
+    /// Nothing of it is due any more from then on.
     until: Nanos,
+    /// Whether the device is connected, so that what is due can be sent.
+    is_here: bool,
 }
 
 impl Spontaneous {
     pub(super) fn wake_at(&self) -> Nanos {
-        self.message_at.min(self.leave_at)
+        self.due().min(self.leave_at)
+    }
+
+    /// When the next message is due; [`Nanos::MAX`] if none is.
+    fn due(&self) -> Nanos {
+        if self.message_at < self.until { self.message_at } else { Nanos::MAX }
+    }
+
+    /// The next message, if it is due by `now`: its number, and when it was due.
+    fn take_due(&mut self, now: Nanos, interval: Duration) -> Option<(u32, Nanos)> {
+        let (seq, due) = (self.messages, self.due());
+        (due <= now).then(|| {
+            self.messages = seq.wrapping_add(1);
+            self.message_at = due + interval;
+            (seq, due)
+        })
+    }
+
+    /// Passes over the messages that are due before `moment`: how many those were.
+    fn pass_over(&mut self, moment: Nanos, interval: Duration) -> u64 {
+        let behind = moment.min(self.until).since(self.message_at).as_nanos();
+        let count = u32::try_from(behind.div_ceil(interval.as_nanos().max(1))).unwrap_or(u32::MAX);
+        self.message_at = self.message_at + interval.saturating_mul(count);
+        u64::from(count)
     }
 }
 
 impl<D: DeviceDialect> Session<D> {
     /// The load starts at `at`: from then on a device does what it does of its own.
-    pub(super) fn begin_spontaneous(&mut self, at: Nanos) {
+    pub(super) fn begin_spontaneous(&mut self, at: Nanos, out: &mut Vec<Output>) {
         let fleet = &self.settings.fleet;
         if fleet.telemetry.is_none() && fleet.churn.is_none() {
             return;
@@ -49,10 +77,10 @@ impl<D: DeviceDialect> Session<D> {
             let phase = self.settings.seed.hash(Domain::TelemetryPhase, u64::from(self.device), 0) % interval;
             Nanos::new(at.get().saturating_add(phase))
         });
-        let spontaneous = Spontaneous { message_at, messages: 0, leave_at: Nanos::MAX, left: 0, until };
+        let spontaneous = Spontaneous { message_at, messages: 0, leave_at: Nanos::MAX, left: 0, until, is_here: false };
         self.aside.get_or_insert_default().spontaneous = Some(spontaneous);
         if self.link.state() == State::Up {
-            self.stay_for_a_while(at);
+            self.stay_for_a_while(at, out);
         }
     }
 
@@ -61,79 +89,117 @@ impl<D: DeviceDialect> Session<D> {
     }
 
     /// The connection is up since `now`: how long it is going to last, and which message is next.
-    pub(super) fn stay_for_a_while(&mut self, now: Nanos) {
+    pub(super) fn stay_for_a_while(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        self.leave_out_telemetry(now, out);
         let Some(spontaneous) = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut()) else { return };
+        spontaneous.is_here = true;
         let settings = &self.settings;
         if let Some(churn) = &settings.fleet.churn {
             let mut random =
                 settings.seed.stream(Domain::Churn, u64::from(self.device), u64::from(spontaneous.left) * 2);
             spontaneous.leave_at = now + churn.up.sample(&mut random);
         }
-        if let Some(telemetry) = &settings.fleet.telemetry {
-            // What was due while the device was away is left out.
-            let missed = now.since(spontaneous.message_at).as_nanos().div_ceil(telemetry.interval.as_nanos().max(1));
-            let missed = u32::try_from(missed).unwrap_or(u32::MAX);
-            spontaneous.message_at = spontaneous.message_at + telemetry.interval.saturating_mul(missed);
-        }
     }
 
     /// The connection is over: nothing is said, and nothing left.
-    pub(super) fn stay_no_longer(&mut self) {
+    pub(super) fn stay_no_longer(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        if self.spontaneous().is_some_and(|spontaneous| spontaneous.is_here) {
+            self.drop_telemetry(now, out);
+        }
         if let Some(spontaneous) = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut()) {
-            spontaneous.leave_at = Nanos::MAX;
+            (spontaneous.leave_at, spontaneous.is_here) = (Nanos::MAX, false);
+        }
+    }
+
+    /// The device is told to go: what is due by `now` is all.
+    pub(super) fn end_spontaneous(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        if self.link.state() == State::Up {
+            self.send_telemetry(now, out);
+        } else {
+            self.leave_out_telemetry(now, out);
+        }
+        if let Some(aside) = &mut self.aside {
+            aside.spontaneous = None;
         }
     }
 
     /// Does what is due of its own.
     pub(super) fn act_spontaneously(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        let is_up = self.link.state() == State::Up;
-        let spontaneous = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut());
-        let Some(spontaneous) = spontaneous.filter(|spontaneous| is_up && spontaneous.wake_at() <= now) else { return };
-        if now >= spontaneous.until {
-            (spontaneous.message_at, spontaneous.leave_at) = (Nanos::MAX, Nanos::MAX);
+        let is_due = self.spontaneous().is_some_and(|spontaneous| spontaneous.wake_at() <= now);
+        if !is_due || self.link.state() != State::Up {
             return;
         }
-        if spontaneous.message_at <= now {
-            self.send_telemetry(now, out);
-        }
-        if self.spontaneous().is_some_and(|spontaneous| spontaneous.leave_at <= now) {
-            self.leave_for_a_while(now, out);
+        self.send_telemetry(now, out);
+        let Some(spontaneous) = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut()) else { return };
+        if spontaneous.leave_at <= now {
+            if now < spontaneous.until {
+                self.leave_for_a_while(now, out);
+            } else {
+                spontaneous.leave_at = Nanos::MAX;
+            }
         }
     }
 
+    /// Sends all that is due, each message as of when it was.
     fn send_telemetry(&mut self, now: Nanos, out: &mut Vec<Output>) {
-        let spontaneous = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut());
-        let Some((spontaneous, telemetry)) = spontaneous.zip(self.settings.fleet.telemetry) else { return };
-        let seq = spontaneous.messages;
-        spontaneous.messages = seq.wrapping_add(1);
-        spontaneous.message_at = spontaneous.message_at + telemetry.interval;
-        if spontaneous.message_at <= now {
-            // A device that was held up does not make up for it: what it left out, it left out.
-            spontaneous.message_at = now + telemetry.interval;
-        }
+        self.drop_telemetry(now, out);
+        let Some(telemetry) = self.settings.fleet.telemetry else { return };
         let level = match telemetry.qos {
             0 => QoS::AtMostOnce,
             1 => QoS::AtLeastOnce,
             _ => QoS::ExactlyOnce,
         };
-        let payload = telemetry.message(seq, now).into();
-        let message = self.settings.dialect.telemetry(&self.id(), level, payload);
+        while let Some((seq, due)) = self
+            .aside
+            .as_mut()
+            .and_then(|aside| aside.spontaneous.as_mut())
+            .and_then(|spontaneous| spontaneous.take_due(now, telemetry.interval))
+        {
+            out.push(Output::Event(Event::Sample(Series::TelemetryLag, now.since(due))));
+            let payload = telemetry.message(seq, due).into();
+            let message = self.settings.dialect.telemetry(&self.id(), level, payload);
+            self.publish_telemetry(now, seq, message, out);
+        }
+    }
+
+    fn publish_telemetry(&mut self, now: Nanos, seq: u32, message: Message, out: &mut Vec<Output>) {
         self.count(MessageKind::Telemetry, Fate::Sent, out);
-        let pkid = match level {
-            QoS::AtMostOnce => {
-                self.count(MessageKind::Telemetry, Fate::Unconfirmed, out);
-                0
+        if message.qos == QoS::AtMostOnce {
+            self.count(MessageKind::Telemetry, Fate::Unconfirmed, out);
+            return self.send(now, message.packet(0), out);
+        }
+        let flow = self.flow();
+        let claimed = if flow.is_crowded() { None } else { flow.claim(Sent::Telemetry(seq, now)) };
+        match claimed {
+            Some(pkid) => self.send(now, message.packet(pkid), out),
+            None => {
+                // Nobody has acknowledged any for so long that hardly a name is left, and reports need one.
+                out.push(Output::Event(Event::TelemetryLost(seq)));
+                self.count(MessageKind::Telemetry, Fate::Lost, out);
             }
-            _ => match self.flow().claim(Sent::Telemetry(seq, now)) {
-                Some(pkid) => pkid,
-                None => {
-                    // Nobody has acknowledged any for so long that there is no name left for it.
-                    out.push(Output::Event(Event::TelemetryLost(seq)));
-                    return self.count(MessageKind::Telemetry, Fate::Lost, out);
-                }
-            },
-        };
-        self.send(now, message.packet(pkid), out);
+        }
+    }
+
+    /// Drops what the generator, though the device was connected, has not come to until too late.
+    fn drop_telemetry(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        let dropped = self.pass_over_telemetry(now - TOO_LATE);
+        if dropped > 0 {
+            out.push(Output::Event(Event::TelemetryDropped(dropped)));
+        }
+    }
+
+    /// Leaves out what was due while the device was away.
+    fn leave_out_telemetry(&mut self, now: Nanos, out: &mut Vec<Output>) {
+        let left_out = self.pass_over_telemetry(now);
+        if left_out > 0 {
+            out.push(Output::Event(Event::TelemetryLeftOut(left_out)));
+        }
+    }
+
+    fn pass_over_telemetry(&mut self, moment: Nanos) -> u64 {
+        let spontaneous = self.aside.as_mut().and_then(|aside| aside.spontaneous.as_mut());
+        let both = spontaneous.zip(self.settings.fleet.telemetry);
+        both.map_or(0, |(spontaneous, telemetry)| spontaneous.pass_over(moment, telemetry.interval))
     }
 
     /// The hub has acknowledged telemetry that was sent at `sent`.

@@ -90,6 +90,8 @@ impl<D: DeviceDialect + 'static> Task<D> {
                     truth.telemetry_lost(device, seq);
                 }
             }
+            Event::TelemetryLeftOut(count) => books.recorder.messages(MessageKind::Telemetry).left_out += count,
+            Event::TelemetryDropped(count) => books.recorder.messages(MessageKind::Telemetry).dropped += count,
             Event::HandedOver(status) => {
                 if let Some(truth) = truth {
                     truth.handed_over(device, status);

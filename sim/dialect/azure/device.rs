@@ -55,6 +55,10 @@ impl DeviceDialect for AzureDevice {
         true
     }
 
+    fn refusal_hint(&self) -> &'static str {
+        "a wrong key, or a device that `twinstorm provision` has yet to register?"
+    }
+
     fn subscriptions(&self, _id: &str) -> Vec<SubscribeFilter> {
         [FromHub::TWIN_RESPONSE_FILTER, FromHub::METHOD_FILTER]
             .map(|filter| SubscribeFilter::new(filter.to_owned(), QoS::AtMostOnce))
@@ -73,7 +77,7 @@ impl DeviceDialect for AzureDevice {
         })
     }
 
-    fn method_response(&self, _id: &str, rid: &str, status: u16, payload: Bytes) -> Message {
+    fn method_response(&self, _id: &str, _method: &str, rid: &str, status: u16, payload: Bytes) -> Message {
         // 2.1: Node and C answer at QoS 0; the hub has an answer for the caller or a timeout in either case.
         let topic = FromDevice::MethodResponse { status: i64::from(status), rid };
         Message::new(topic.to_string(), QoS::AtMostOnce, payload)

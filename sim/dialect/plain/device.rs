@@ -54,6 +54,10 @@ impl DeviceDialect for PlainDevice {
         false
     }
 
+    fn refusal_hint(&self) -> &'static str {
+        "check hub.username and TWINSTORM_HUB_PASSWORD, or the certificate of hub.tls"
+    }
+
     fn subscriptions(&self, id: &str) -> Vec<SubscribeFilter> {
         let request = SubscribeFilter::new(self.topics.request.filter(Some(id)), qos(self.settings.qos.request));
         let desired = self.topics.desired.as_ref();
@@ -64,6 +68,10 @@ impl DeviceDialect for PlainDevice {
 
     fn read(&self, id: &str, publish: &Publish) -> Option<ToDevice> {
         if let Some(said) = self.topics.request.read(&publish.topic).filter(|said| said.device == id) {
+            // A call happens once. One that somebody has let the broker keep would come again on every connection.
+            if publish.retain {
+                return None;
+            }
             let name = if self.topics.request.says(Place::Method) { said.method } else { FIRMWARE_UPDATE };
             return Some(ToDevice::Method {
                 rid: said.rid.to_owned(),
@@ -75,9 +83,9 @@ impl DeviceDialect for PlainDevice {
         (desired.device == id).then(|| ToDevice::Desired { patch: publish.payload.clone() })
     }
 
-    fn method_response(&self, id: &str, rid: &str, status: u16, payload: Bytes) -> Message {
+    fn method_response(&self, id: &str, method: &str, rid: &str, status: u16, payload: Bytes) -> Message {
         let text = status.to_string();
-        let said = Said { device: id, method: FIRMWARE_UPDATE, rid, status: &text };
+        let said = Said { device: id, method, rid, status: &text };
         let payload = match self.topics.response.says(Place::Status) {
             true => payload,
             false => {

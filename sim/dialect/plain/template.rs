@@ -1,7 +1,5 @@
 //! Topics as a profile writes them, with places for what differs from message to message.
 
-use std::fmt;
-
 /// What a place in a template stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -141,7 +139,8 @@ impl Template {
         self.written(|place| Some(said.of(place)))
     }
 
-    /// The filter for all topics of it, or for those of this device.
+    /// The filter for all topics of it, or for those of this device. No filter has text around a wildcard, so that it may
+    /// match more than those: see [`Template::catches`].
     pub(super) fn filter(&self, device: Option<&str>) -> String {
         self.written(|place| device.filter(|_| place == Place::Device))
     }
@@ -186,6 +185,22 @@ impl Template {
         let both = self.levels.iter().zip(&other.levels);
         self.levels.len() == other.levels.len() && both.into_iter().all(|(one, other)| one.overlaps(other))
     }
+
+    /// Whether the filter of it, for all devices or for `one_device`, matches a topic of `other`.
+    pub(super) fn catches(&self, other: &Self, one_device: bool) -> bool {
+        let both = self.levels.iter().zip(&other.levels);
+        self.levels.len() == other.levels.len()
+            && both.into_iter().all(|(one, other)| one.is_wildcard(one_device) || one.overlaps(other))
+    }
+
+    /// Whether one topic could be matched by the filters of both.
+    pub(super) fn filters_overlap(&self, other: &Self, one_device: bool) -> bool {
+        let both = self.levels.iter().zip(&other.levels);
+        let could_match = |(one, other): (&Level, &Level)| {
+            one.is_wildcard(one_device) || other.is_wildcard(one_device) || one.overlaps(other)
+        };
+        self.levels.len() == other.levels.len() && both.into_iter().all(could_match)
+    }
 }
 
 impl Level {
@@ -207,6 +222,11 @@ impl Level {
         Ok(Self { before: before.to_owned(), place: Some((place, after.to_owned())) })
     }
 
+    /// Whether a filter, for all devices or for `one_device`, has a wildcard here.
+    fn is_wildcard(&self, one_device: bool) -> bool {
+        self.place.as_ref().is_some_and(|(place, _)| !(one_device && *place == Place::Device))
+    }
+
     fn overlaps(&self, other: &Self) -> bool {
         let is_prefix = |a: &str, b: &str| a.starts_with(b) || b.starts_with(a);
         let is_suffix = |a: &str, b: &str| a.ends_with(b) || b.ends_with(a);
@@ -220,19 +240,6 @@ impl Level {
             (None, Some(_)) => could_be((other, &self.before)),
             (Some((_, after)), Some((_, others))) => is_prefix(&self.before, &other.before) && is_suffix(after, others),
         }
-    }
-}
-
-impl fmt::Display for Template {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, Level { before, place }) in self.levels.iter().enumerate() {
-            let slash = if number > 0 { "/" } else { "" };
-            write!(f, "{slash}{before}")?;
-            if let Some((place, after)) = place {
-                write!(f, "{{{}}}{after}", place.name())?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -254,7 +261,6 @@ mod tests {
         assert_eq!(request.read(&topic), Some(said));
         assert_eq!(request.filter(None), "a/b/+/m/+/+");
         assert_eq!(request.filter(Some("d-1")), "a/b/d-1/m/+/+");
-        assert_eq!(request.to_string(), "a/b/{device}/m/{method}/?$rid={rid}.json");
         for other in ["a/b/d-1/m/reboot", "a/b/d-1/m/reboot/?$rid=7", "a/b//m/x/?$rid=7.json", "x/b/d/m/x/?$rid=7.json"]
         {
             assert_eq!(request.read(other), None, "{other}");
@@ -291,5 +297,25 @@ mod tests {
         assert!(!overlap("x/{device}/a", "x/{device}/b"));
         assert!(!overlap("x/{device}/r-{rid}", "x/{device}/reported"));
         assert!(!overlap("x/{device}", "x/{device}/b"));
+    }
+
+    #[test]
+    fn a_filter_may_match_more_than_its_own_topics() {
+        let caught = |one: &str, other: &str| {
+            [true, false].map(|one_device| template(one).catches(&template(other), one_device))
+        };
+        assert_eq!(caught("x/{device}/c-{rid}", "x/{device}/reported"), [true, true]);
+        assert_eq!(caught("x/{device}/c/{rid}", "x/{device}/r/{rid}"), [false, false]);
+        assert_eq!(caught("x/{device}/c-{rid}", "x/{device}/r/{rid}"), [false, false]);
+        assert_eq!(caught("x/d-{device}/{rid}", "x/other/{rid}"), [false, true], "a device's own id is no wildcard");
+        assert_eq!(caught("x/{device}/reported", "x/{device}/c-{rid}"), [false, false]);
+        let both = |one: &str, other: &str| {
+            let both = (template(one), template(other));
+            assert_eq!(both.0.filters_overlap(&both.1, false), both.1.filters_overlap(&both.0, false));
+            [true, false].map(|one_device| both.0.filters_overlap(&both.1, one_device))
+        };
+        assert_eq!(both("x/{device}/reported", "x/{device}/r-{rid}"), [true, true]);
+        assert_eq!(both("x/a-{device}/y/{rid}", "x/b-{device}/{method}/z"), [false, true]);
+        assert_eq!(both("x/{device}/a/{rid}", "x/{device}/b/{rid}"), [false, false]);
     }
 }

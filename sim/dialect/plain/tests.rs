@@ -34,7 +34,8 @@ fn what_one_says_the_other_understands() {
         let Some(ToDevice::Method { rid, name, payload }) = device.read("d1", &request) else { panic!() };
         assert_eq!((rid.as_str(), name.as_str(), &payload[..]), ("r7", "firmwareUpdate", &b"{}"[..]));
         assert_eq!(device.read("d2", &request), None);
-        let response = published(device.method_response("d1", "r7", 409, Bytes::from_static(br#"{"a":1}"#)));
+        let response =
+            published(device.method_response("d1", "firmwareUpdate", "r7", 409, Bytes::from_static(br#"{"a":1}"#)));
         let payload = serde_json::json!({ "a": 1 });
         let read = operator.read(&response);
         assert_eq!(read, Some(FromFleet::Response { device: "d1", rid: "r7", status: 409, payload }));
@@ -50,6 +51,29 @@ fn what_one_says_the_other_understands() {
         }
         assert_eq!(operator.read(&request), None);
     }
+}
+
+#[test]
+fn an_answer_names_the_method_that_was_called() {
+    let topics = Topics { response: "{prefix}/{device}/done/{method}/{rid}/{status}".to_owned(), ..Topics::default() };
+    let (device, operator) = both(&PlainSettings { topics, ..PlainSettings::default() });
+    for name in ["firmwareUpdate", "reboot", "unheardOf"] {
+        let request = published(operator.request("d1", name, "r7", Bytes::new()));
+        let Some(ToDevice::Method { rid, name: heard, .. }) = device.read("d1", &request) else { panic!() };
+        let response = published(device.method_response("d1", &heard, &rid, 404, Bytes::new()));
+        assert_eq!(response.topic, format!("twinstorm/d1/done/{name}/r7/404"));
+    }
+}
+
+#[test]
+fn a_call_that_the_broker_has_kept_is_none_and_what_is_desired_may_be_kept() {
+    let topics = Topics { desired: Some("{prefix}/{device}/desired".to_owned()), ..Topics::default() };
+    let (device, operator) = both(&PlainSettings { topics, ..PlainSettings::default() });
+    let request = published(operator.request("d1", "reboot", "r7", Bytes::new()));
+    assert!(!request.retain && matches!(device.read("d1", &request), Some(ToDevice::Method { .. })));
+    assert_eq!(device.read("d1", &Publish { retain: true, ..request.clone() }), None);
+    let desired = Publish { retain: true, topic: "twinstorm/d1/desired".to_owned(), ..request };
+    assert!(matches!(device.read("d1", &desired), Some(ToDevice::Desired { .. })));
 }
 
 #[test]

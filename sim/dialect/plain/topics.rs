@@ -58,6 +58,20 @@ pub enum TopicsError {
         /// From which other.
         other: &'static str,
     },
+    /// One whose filter matches what another's topics, or filter, do.
+    #[error(
+        "is subscribed to as `{filter}`, and so is what `{other}` says: in a filter a place takes all that stands between \
+         two slashes; set them apart by words that have a level to themselves, as `.../c/{{rid}}` has, and `.../c-{{rid}}` \
+         has not"
+    )]
+    Caught {
+        /// Which.
+        which: &'static str,
+        /// Its filter.
+        filter: String,
+        /// What else that matches.
+        other: &'static str,
+    },
 }
 
 impl TopicsError {
@@ -65,7 +79,7 @@ impl TopicsError {
     #[must_use]
     pub const fn which(&self) -> &'static str {
         match self {
-            Self::Template { which, .. } | Self::Alike { which, .. } => which,
+            Self::Template { which, .. } | Self::Alike { which, .. } | Self::Caught { which, .. } => which,
         }
     }
 }
@@ -118,13 +132,34 @@ impl Topics {
         ];
         for (number, (which, template)) in all.iter().enumerate() {
             for (other, before) in &all[..number] {
-                if template.zip(*before).is_some_and(|(one, other)| one.overlaps(other)) {
+                let Some((one, before)) = template.zip(*before) else { continue };
+                if one.overlaps(before) {
                     return Err(TopicsError::Alike { which, other });
                 }
+                caught((which, one), (other, before))?;
             }
         }
         Ok(ready)
     }
+}
+
+/// Whether devices subscribe to it, each for itself; to the others the driver does, for all devices.
+fn is_for_devices(which: &str) -> bool {
+    matches!(which, "request" | "desired")
+}
+
+/// Refuses two of which a filter brings the other's topics as well: a device would be sent back what it says, and of two
+/// filters of one subscriber that match the same, a broker may deliver it twice.
+fn caught(one: (&'static str, &Template), two: (&'static str, &Template)) -> Result<(), TopicsError> {
+    for ((which, template), (other, others)) in [(one, two), (two, one)] {
+        let one_device = is_for_devices(which);
+        let overlap = one_device == is_for_devices(other) && template.filters_overlap(others, one_device);
+        if overlap || template.catches(others, one_device) {
+            let filter = template.filter(one_device.then_some("{device}"));
+            return Err(TopicsError::Caught { which, filter, other });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -140,5 +175,44 @@ mod tests {
         assert_eq!(off.check(), Ok(()));
         let wrong = Topics { response: "{prefix}/{rid}".into(), ..Topics::default() };
         assert_eq!(wrong.check().unwrap_err().which(), "response");
+    }
+
+    #[test]
+    fn filters_that_bring_other_topics_are_refused() {
+        let refused = |topics: &Topics| match topics.check().unwrap_err() {
+            TopicsError::Caught { which, filter, other } => (which, filter, other),
+            error => panic!("{error}"),
+        };
+        let with = |change: fn(&mut Topics)| {
+            let mut topics = Topics::default();
+            change(&mut topics);
+            topics
+        };
+        let request = with(|topics| topics.request = "{prefix}/{device}/c-{rid}".into());
+        assert_eq!(refused(&request), ("request", "twinstorm/{device}/+".into(), "reported"));
+        assert!(request.check().unwrap_err().to_string().contains("`.../c/{rid}` has, and `.../c-{rid}` has not"));
+        let response = with(|topics| topics.response = "{prefix}/{device}/r-{rid}".into());
+        assert_eq!(refused(&response), ("reported", "twinstorm/+/reported".into(), "response"));
+        let both = with(|topics| {
+            topics.request = "{prefix}/{device}/c/{rid}".into();
+            topics.desired = Some("{prefix}/{device}/c/all-of-it".into());
+        });
+        assert_eq!(both.check(), Err(TopicsError::Alike { which: "desired", other: "request" }));
+        let desired = with(|topics| {
+            topics.request = "{prefix}/{device}/c/n{rid}".into();
+            topics.desired = Some("{prefix}/{device}/c/all".into());
+        });
+        assert_eq!(refused(&desired), ("desired", "twinstorm/{device}/c/all".into(), "request"));
+        let echo = with(|topics| {
+            topics.request = "{prefix}/{device}/c/{rid}".into();
+            topics.response = "{prefix}/{device}/s{status}/{rid}".into();
+        });
+        assert_eq!(refused(&echo), ("response", "twinstorm/+/+/+".into(), "request"));
+        let apart = with(|topics| {
+            topics.request = "{prefix}/{device}/c/n-{rid}".into();
+            topics.response = "{prefix}/{device}/r/n-{rid}".into();
+            topics.desired = Some("{prefix}/{device}/desired".into());
+        });
+        assert_eq!(apart.check(), Ok(()));
     }
 }

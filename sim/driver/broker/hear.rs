@@ -127,7 +127,7 @@ impl Shared {
     /// Telemetry of the device at place `index` of the range.
     fn telemetry(&self, broker: &Broker, now: Nanos, index: usize, payload: &[u8]) {
         // What is not of ours has neither number nor time.
-        let Some((seq, at)) = Telemetry::read(payload) else { return };
+        let Some((seq, due)) = Telemetry::read(payload) else { return };
         let mut deliveries = broker.deliveries.borrow_mut();
         let Some(deliveries) = deliveries.get_mut(index) else { return };
         let arrived = deliveries.arrived(seq);
@@ -137,7 +137,7 @@ impl Shared {
         });
         // Another process has another clock.
         if arrived == Arrived::New && self.truth.is_some() {
-            self.ledger.borrow_mut().scribe().recorder().record(Series::TelemetryDelivery, now.since(at));
+            self.ledger.borrow_mut().scribe().recorder().record(Series::TelemetryDelivery, now.since(due));
         }
     }
 }

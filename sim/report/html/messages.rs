@@ -4,7 +4,7 @@ use super::blocks::{Cell, Part, Section, Table, Tone};
 use super::text;
 use crate::measure::{MessageCounts, MessageKind, RunResult};
 use crate::policy::MessageFigure;
-use crate::report::messages::{MEANING, counted};
+use crate::report::messages::{MEANING, counted, omitted};
 
 /// The section; none where nothing was counted.
 pub(super) fn messages(result: &RunResult) -> Option<Section> {
@@ -17,7 +17,9 @@ pub(super) fn messages(result: &RunResult) -> Option<Section> {
     for (kind, counts) in &result.messages.0 {
         table.row(cells(result, *kind, counts));
     }
-    Some(Section::new("messages", "Messages", vec![Part::text(MEANING), Part::Table(table)]))
+    let omitted = omitted(result).map(Part::text);
+    let parts = [Part::text(MEANING), Part::Table(table)].into_iter().chain(omitted);
+    Some(Section::new("messages", "Messages", parts.collect()))
 }
 
 fn cells(result: &RunResult, kind: MessageKind, counts: &MessageCounts) -> Vec<Cell> {

@@ -74,7 +74,8 @@ const FAMILIES: [Family; 8] = [
         has: |series| {
             matches!(
                 series,
-                Series::TelemetryAck
+                Series::TelemetryLag
+                    | Series::TelemetryAck
                     | Series::TelemetryDelivery
                     | Series::ScheduleLag
                     | Series::ImageDownload

@@ -1,7 +1,7 @@
 //! The parts of a summary that tell what went wrong on purpose, what was tried again, and how everybody fared.
 
 use super::super::health::facts;
-use super::super::messages::{MEANING, message_rows};
+use super::super::messages::{MEANING, message_rows, omitted};
 use super::super::retries::retry_rows;
 use super::super::table::Align;
 use super::super::terminal::Terminal;
@@ -87,7 +87,8 @@ pub(super) fn messages(result: &RunResult) -> String {
     let rows = message_rows(result);
     let columns = rows.first().map_or(0, Vec::len);
     let body = table(&figures(columns.saturating_sub(1)), &rows);
-    if rows.is_empty() { String::new() } else { titled("Messages", &format!("{body}\n{MEANING}\n")) }
+    let omitted = omitted(result).map(|text| format!(" {text}")).unwrap_or_default();
+    if rows.is_empty() { String::new() } else { titled("Messages", &format!("{body}\n{MEANING}{omitted}\n")) }
 }
 
 pub(super) fn retries(result: &RunResult) -> String {

@@ -21,6 +21,10 @@ impl DeviceDialect for Buggy {
         false
     }
 
+    fn refusal_hint(&self) -> &'static str {
+        "look at the bug"
+    }
+
     fn subscriptions(&self, _: &str) -> Vec<crate::mqtt::SubscribeFilter> {
         Vec::new()
     }
@@ -29,7 +33,7 @@ impl DeviceDialect for Buggy {
         None
     }
 
-    fn method_response(&self, _: &str, _: &str, _: u16, payload: Bytes) -> Message {
+    fn method_response(&self, _: &str, _: &str, _: &str, _: u16, payload: Bytes) -> Message {
         Message::new(String::new(), QoS::AtMostOnce, payload)
     }
 

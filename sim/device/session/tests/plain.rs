@@ -1,12 +1,14 @@
 //! Reports, answers and presence over a plain broker.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::plain_rig::{PlainRig, Withheld, plain, plain_settings, without_presence};
 use super::rig::{SECOND, at, fault};
-use crate::device::Event;
+use crate::device::{Event, Input, Output, Session};
 use crate::measure::{MessageCounts, MessageKind};
-use crate::mqtt::{Publish, QoS};
+use crate::mqtt::{ConnAck, ConnectReturnCode, Packet, Publish, QoS, publish};
 use crate::policy::{FaultKind, FaultPlan, FirmwareStatus, Malformation, Malformed, Series};
 use crate::random::Seed;
 
@@ -87,17 +89,61 @@ fn a_report_at_qos_0_is_done_with_whatever_becomes_of_its_connection() {
 }
 
 #[test]
-fn an_unanswered_report_goes_out_again_over_a_connection_that_lives() {
-    let mut rig = PlainRig::new(plain_settings(without_presence(1)), 3);
-    rig.withheld = Withheld::All;
-    rig.run_until(at(61.0));
-    assert_eq!((rig.counts(MessageKind::Report).sent, rig.counts(MessageKind::Report).resent), (1, 1));
-    rig.release();
-    assert_eq!(rig.counts(MessageKind::Report), MessageCounts { resent: 1, ..acknowledged(1) });
-    assert_eq!(rig.samples(is_twin_ack), 1, "the second acknowledgement says nothing new");
-    rig.call(QoS::AtLeastOnce);
-    rig.run_for(60 * SECOND);
-    assert_eq!(rig.counts(MessageKind::Report), MessageCounts { resent: 1, ..acknowledged(4) });
+fn an_unanswered_report_goes_out_again_over_another_connection_and_never_twice_over_one() {
+    for level in [1, 2] {
+        let mut rig = PlainRig::new(plain_settings(without_presence(level)), 3);
+        rig.withheld = Withheld::All;
+        rig.run_until(at(59.9));
+        assert_eq!(rig.did(), ["open", "CONNECT", "SUBSCRIBE", "reported"]);
+        rig.run_until(at(65.0));
+        assert_eq!(rig.did(), ["close", "open", "CONNECT", "SUBSCRIBE", "reported"], "{level}");
+        assert_eq!((rig.counts(MessageKind::Report).sent, rig.counts(MessageKind::Report).resent), (1, 1));
+        assert_eq!((rig.count(&Event::Lost), rig.count(&Event::LostUnexplained)), (1, 1));
+        rig.release();
+        assert_eq!(rig.counts(MessageKind::Report), MessageCounts { resent: 1, ..acknowledged(1) });
+        assert_eq!(rig.samples(is_twin_ack), 1);
+        rig.call(QoS::AtLeastOnce);
+        rig.run_for(60 * SECOND);
+        assert_eq!(rig.counts(MessageKind::Report), MessageCounts { resent: 1, ..acknowledged(4) });
+    }
+}
+
+#[test]
+fn what_is_said_before_suback_has_an_identifier_of_its_own() {
+    let mut session = Session::new(Rc::new(plain_settings(plain(1))), 3, false);
+    let (now, mut out) = (at(1.0), Vec::new());
+    session.poll(now, &mut out);
+    let accepted = Packet::ConnAck(ConnAck { session_present: false, code: ConnectReturnCode::Success });
+    let call = PlainRig::started(plain_settings(plain(1))).next_call(QoS::AtMostOnce);
+    for input in
+        [Input::Opened { since: now }, Input::Packet(accepted), Input::Packet(Packet::Publish(call)), Input::Stop]
+    {
+        session.handle(now, input, &mut out);
+    }
+    let ids: Vec<u16> = out
+        .into_iter()
+        .filter_map(|output| match output {
+            Output::Send(Packet::Subscribe(subscribe)) => Some(subscribe.pkid),
+            Output::Send(Packet::Publish(publish)) => Some(publish.pkid),
+            _ => None,
+        })
+        .collect();
+    let different: BTreeSet<u16> = ids.iter().copied().collect();
+    assert_eq!((ids.len(), different.len(), different.contains(&0)), (3, 3, false), "{ids:?}");
+}
+
+#[test]
+fn an_answer_is_given_where_its_method_has_its_place() {
+    let mut settings = plain(1);
+    settings.topics.response = "{prefix}/{device}/responses/{method}/{rid}/{status}".to_owned();
+    let mut rig = PlainRig::started(plain_settings(settings));
+    for (method, status) in [("reboot", 200), ("unheardOf", 404), ("firmwareUpdate", 400)] {
+        let topic = format!("twinstorm/sim-0000003/methods/{method}/c1");
+        let Packet::Publish(call) = publish(topic, QoS::AtMostOnce, 0, "{}".into()) else { unreachable!() };
+        rig.deliver([call]);
+        let answer = &rig.published.last().unwrap().1.topic;
+        assert_eq!(*answer, format!("twinstorm/sim-0000003/responses/{method}/c1/{status}"));
+    }
 }
 
 #[test]

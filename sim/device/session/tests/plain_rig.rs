@@ -113,6 +113,11 @@ impl PlainRig {
         self.run_until(self.now + span);
     }
 
+    /// Lets time pass in which nobody comes to the session.
+    pub(super) fn stall(&mut self, span: Duration) {
+        self.now = self.now + span;
+    }
+
     pub(super) fn input(&mut self, input: Input) {
         self.inbox.push_back(input);
         self.settle();
@@ -170,7 +175,18 @@ impl PlainRig {
     pub(super) fn messages(&self) -> Messages {
         let mut messages = Messages::default();
         for (_, event) in &self.events {
-            let Event::Message(kind, fate) = event else { continue };
+            let (kind, fate) = match event {
+                Event::Message(kind, fate) => (kind, fate),
+                Event::TelemetryLeftOut(count) => {
+                    messages.of(MessageKind::Telemetry).left_out += count;
+                    continue;
+                }
+                Event::TelemetryDropped(count) => {
+                    messages.of(MessageKind::Telemetry).dropped += count;
+                    continue;
+                }
+                _ => continue,
+            };
             let counts = messages.of(*kind);
             *match fate {
                 Fate::Sent => &mut counts.sent,

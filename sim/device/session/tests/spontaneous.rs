@@ -39,7 +39,11 @@ fn telemetry_keeps_its_interval_from_a_phase_within_the_first_on() {
         assert!(sent[0].1 >= at(2.0) && sent[0].1 < at(3.0));
         assert!(sent.windows(2).all(|pair| pair[1].1.since(pair[0].1) == SECOND));
         let told: Vec<_> = rig.times("telemetry");
-        assert_eq!(told, sent.iter().map(|(_, time)| *time).collect::<Vec<_>>(), "the time within is that of sending");
+        assert_eq!(
+            told,
+            sent.iter().map(|(_, time)| *time).collect::<Vec<_>>(),
+            "who is punctual sends when it is due"
+        );
         let counts = rig.counts(MessageKind::Telemetry);
         let (acknowledged, unconfirmed) = if qos == 0 { (0, 60) } else { (60, 0) };
         assert_eq!(counts, MessageCounts { sent: 60, acknowledged, unconfirmed, ..MessageCounts::default() });
@@ -78,6 +82,80 @@ fn a_device_that_is_away_says_nothing_and_makes_up_for_nothing() {
     assert_eq!(long.len(), 1, "{gaps:?}");
     assert!(*long[0] > 20 * SECOND && long[0].subsec_nanos() == 0, "the phase stays: {long:?}");
     assert!(rig.lost_telemetry().is_empty());
+    let counts = rig.counts(MessageKind::Telemetry);
+    assert_eq!((counts.sent + counts.left_out, counts.dropped), (60, 0), "what was due and left out is counted");
+}
+
+/// How late the generator was with each message that it sent.
+fn lags(rig: &PlainRig) -> Vec<Duration> {
+    let lag = |(_, event): &(_, Event)| match event {
+        Event::Sample(Series::TelemetryLag, lag) => Some(*lag),
+        _ => None,
+    };
+    rig.events.iter().filter_map(lag).collect()
+}
+
+#[test]
+fn a_generator_that_comes_late_sends_what_is_due_as_of_when_it_was_and_tells() {
+    for qos in 0..=2 {
+        let mut rig = loaded(qos);
+        rig.run_until(at(12.0));
+        rig.stall(SECOND * 9 / 10);
+        rig.run_until(at(62.0));
+        let sent = rig.telemetry();
+        assert_eq!(sent.len(), 60, "none is left out");
+        assert!(sent.windows(2).all(|pair| pair[1].1.since(pair[0].1) == SECOND), "by the schedule");
+        let late: Vec<_> = lags(&rig).into_iter().filter(|lag| !lag.is_zero()).collect();
+        assert_eq!((lags(&rig).len(), late.len()), (60, 1));
+        let counts = rig.counts(MessageKind::Telemetry);
+        assert_eq!((counts.sent, counts.dropped, counts.left_out, counts.under_way()), (60, 0, 0, 0));
+    }
+}
+
+#[test]
+fn what_a_generator_comes_to_too_late_is_dropped_and_counted() {
+    let mut rig = loaded(1);
+    rig.run_until(at(12.0));
+    rig.stall(SECOND * 7 / 2);
+    rig.run_until(at(42.0));
+    // At half its rate from then on.
+    for _ in 0..10 {
+        rig.stall(2 * SECOND);
+        rig.run_until(rig.now);
+    }
+    let (sent, counts) = (rig.telemetry(), rig.counts(MessageKind::Telemetry));
+    assert_eq!((counts.sent + counts.dropped, counts.sent, counts.left_out), (60, sent.len() as u64, 0));
+    assert!((12..=13).contains(&counts.dropped), "{counts:?}");
+    let phase = sent[0].1.since(at(2.0));
+    assert!(sent.iter().all(|(_, due)| due.since(at(2.0) + phase).subsec_nanos() == 0), "by the schedule");
+    assert_eq!(numbers(&rig), (0..sent.len() as u32).collect::<Vec<_>>(), "what was not sent has no number");
+    assert!(lags(&rig).into_iter().all(|lag| lag <= SECOND));
+    // What was due while the device was connected is dropped, however the connection ends.
+    let dropped = |rig: &PlainRig| rig.counts(MessageKind::Telemetry).dropped - counts.dropped;
+    rig.stall(4 * SECOND);
+    rig.closed = true;
+    rig.cut();
+    assert_eq!((dropped(&rig), rig.counts(MessageKind::Telemetry).left_out), (3, 0));
+    rig.closed = false;
+    rig.run_for(30 * SECOND);
+    let counts = rig.counts(MessageKind::Telemetry);
+    assert_eq!(dropped(&rig), 3);
+    assert!((1..=3).contains(&counts.left_out), "that of the last second, and of the wait: {counts:?}");
+    assert_eq!(counts.sent + counts.dropped + counts.left_out, 94);
+}
+
+#[test]
+fn what_was_due_before_the_end_is_sent_though_the_generator_is_late() {
+    let mut settings = with_telemetry(1);
+    settings.fleet.spontaneous_for = 10 * SECOND;
+    let mut rig = PlainRig::started(settings);
+    rig.input(Input::LoadStarts(at(2.0)));
+    rig.run_until(at(11.0));
+    rig.stall(SECOND * 11 / 10);
+    rig.stop();
+    rig.run_for(5 * SECOND);
+    let counts = rig.counts(MessageKind::Telemetry);
+    assert_eq!((counts.sent + counts.dropped, counts.acknowledged, rig.session.is_over()), (10, counts.sent, true));
 }
 
 #[test]
