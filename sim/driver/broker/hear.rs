@@ -42,9 +42,7 @@ pub(super) fn hear(shared: &Rc<Shared>, broker: &Broker, now: Nanos, publish: &P
             if broker.twins.borrow_mut()[index].says(online) {
                 shared.apply(|ledger| ledger.present(device, online));
             }
-            if online {
-                broker.has_come(device);
-            }
+            broker.has_said(device);
         }
         FromFleet::Telemetry { payload, .. } => shared.telemetry(broker, now, (device, index), payload),
     }
@@ -118,9 +116,9 @@ impl Shared {
         let sent = || self.truth.as_ref().map(|truth| truth.telemetry(device).sent);
         let arrived = deliveries.arrived(seq, sent);
         self.messages(MessageKind::Telemetry, |counts| match arrived {
-            Arrived::Foreign => {}
             Arrived::New => counts.delivered += 1,
             Arrived::Again => counts.duplicates += 1,
+            Arrived::Foreign => {}
         });
         // Another process has another clock.
         if arrived == Arrived::New && self.truth.is_some() {

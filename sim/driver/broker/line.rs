@@ -44,6 +44,8 @@ pub(super) struct Line {
     up: Cell<bool>,
     why_down: RefCell<String>,
     over: Cell<bool>,
+    /// When it was lost or came back last.
+    turned: Cell<Option<Nanos>>,
     ended: Notify,
 }
 
@@ -60,6 +62,7 @@ impl Line {
             why_down: RefCell::new("it is not open yet".to_owned()),
             over: Cell::new(true),
             ended: Notify::new(),
+            turned: Cell::new(None),
         }
     }
 
@@ -71,6 +74,11 @@ impl Line {
     /// Puts the request of call `number` in line; it leaves with whatever else is ready. There are never more than calls in
     /// flight.
     ///
+    /// Whether it was lost or came back less than `settling` ago.
+    pub(super) fn is_unsettled(&self, now: Nanos, settling: Duration) -> bool {
+        self.turned.get().is_some_and(|turned| now.since(turned) < settling)
+    }
+
     /// # Errors
     /// The line is down: why.
     pub(super) fn request(&self, number: u64, message: Message) -> Result<(), String> {
@@ -113,6 +121,9 @@ pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sende
         *line.why_down.borrow_mut() = error.to_string();
         for device in broker.forget_presence(number) {
             shared.apply(|ledger| ledger.present(device, false));
+        }
+        if was_up {
+            line.turned.set(Some(shared.clock.now()));
         }
         if !broker.settings.lines.keep_session {
             broker.calls.borrow_mut().line_lost(number, &error.to_string());
@@ -217,7 +228,10 @@ impl<'a> Serving<'a> {
                 self.shared.line(&self.line().name, |line| share.clone_into(&mut line.share));
                 match first.take() {
                     Some(first) => drop(first.send(Ok(()))),
-                    None => self.shared.line(&self.line().name, |line| line.reconnects += 1),
+                    None => {
+                        self.line().turned.set(Some(now));
+                        self.shared.line(&self.line().name, |line| line.reconnects += 1);
+                    }
                 }
             }
             self.timers(now, &mut out)?;
