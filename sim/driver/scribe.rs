@@ -352,18 +352,23 @@ impl Scribe {
         settling
     }
 
-    /// Counts the reports of `update` that the hub has acknowledged and never delivered, where each is to be delivered.
+    /// Counts the reports of `update` that the hub has acknowledged and never delivered.
     pub(super) fn undelivered(&mut self, device: u32, update: &Update) {
+        let missing = self.missing(device, update);
+        if missing > 0 {
+            self.recorder.messages(MessageKind::Report).undelivered += missing;
+        }
+    }
+
+    /// The reports of `update` that the hub has acknowledged and not delivered, where each is to be delivered.
+    pub(super) fn missing(&self, device: u32, update: &Update) -> u64 {
         if !self.is_told || update.attempts() == 0 {
-            return;
+            return 0;
         }
         // `standBy` is no part of an update.
         let stages = !(1 << FirmwareStatus::StandBy as u8);
         let acknowledged = self.of(device, update).map_or(0, |times| times.acknowledged & stages);
-        let missing = (acknowledged & !update.delivered()).count_ones();
-        if missing > 0 {
-            self.recorder.messages(MessageKind::Report).undelivered += u64::from(missing);
-        }
+        u64::from((acknowledged & !update.delivered()).count_ones())
     }
 
     /// When the device published `status`, where that is known.

@@ -106,20 +106,26 @@ impl Broker {
         }
     }
 
-    /// Waits until what devices have published has arrived, or no more comes.
+    /// Waits until what devices have published has arrived and requests are acknowledged, or no more comes.
     pub(in crate::driver) async fn settle(&self, shared: &Shared) {
-        if !self.settings.telemetry {
-            return;
-        }
-        let mut last = (self.undelivered(shared), shared.clock.now());
+        let mut last = (self.awaited(shared), shared.clock.now());
         while last.0 > 0 && shared.clock.now().since(last.1) < QUIET {
             sleep_until(shared.clock.instant(shared.clock.now() + LOOK)).await;
-            let undelivered = self.undelivered(shared);
-            if undelivered != last.0 {
-                last = (undelivered, shared.clock.now());
+            let awaited = self.awaited(shared);
+            if awaited != last.0 {
+                last = (awaited, shared.clock.now());
             }
         }
-        shared.messages(MessageKind::Telemetry, |counts| counts.undelivered += last.0);
+        let undelivered = self.undelivered(shared);
+        if undelivered > 0 {
+            shared.messages(MessageKind::Telemetry, |counts| counts.undelivered += undelivered);
+        }
+    }
+
+    /// What may still come: telemetry, reports, and acknowledgements of requests.
+    fn awaited(&self, shared: &Shared) -> u64 {
+        let requests: u64 = self.lines.iter().map(|line| line.under_way.get()).sum();
+        self.undelivered(shared) + shared.ledger.borrow().missing() + requests
     }
 
     /// Messages of telemetry that have not arrived, though their devices have not given them up. Where devices are of
@@ -176,12 +182,6 @@ impl Broker {
         device as usize % self.lines.len().max(1)
     }
 
-    /// Calls `firmwareUpdate` on `device`: what came of it.
-    pub(in crate::driver) async fn call(&self, shared: &Shared, device: u32, payload: Vec<u8>) -> MethodAnswer {
-        let line = self.line_of(device);
-        // Who has lost the broker cannot know who else has.
-        if let Some(reason) = self.lines[line].why_down() {
-            return MethodAnswer::Unreachable { reason };
     /// The line that is told whether `device` is connected.
     fn presence_line(&self, device: u32) -> usize {
         match self.sharing.get() {
@@ -190,6 +190,12 @@ impl Broker {
         }
     }
 
+    /// Calls `firmwareUpdate` on `device`: what came of it.
+    pub(in crate::driver) async fn call(&self, shared: &Shared, device: u32, payload: Vec<u8>) -> MethodAnswer {
+        let line = self.line_of(device);
+        // Who has lost the broker cannot know who else has.
+        if let Some(reason) = self.lines[line].why_down() {
+            return MethodAnswer::Unreachable { reason };
         }
         if !self.is_reachable(shared, device).await {
             return match self.lines[line].why_down() {
@@ -225,8 +231,25 @@ impl Broker {
         if !self.has_presence() {
             return true;
         }
-        if patience.is_zero() {
-            return false;
+        let patience = shared.config.connect_timeout;
+        let asked = shared.clock.now();
+        loop {
+            let now = shared.clock.now();
+            let presence = self.presence(device);
+            let line = &self.lines[self.presence_line(device)];
+            let patience = match presence {
+                Presence::Told(true) => return true,
+                Presence::Forgotten | Presence::Untold if line.is_unsettled(now, RETOLD) => patience.max(RETOLD),
+                _ => patience,
+            };
+            let until = asked + patience;
+            if until <= now {
+                return presence == Presence::Forgotten || line.why_down().is_some();
+            }
+            let (tell, told) = oneshot::channel();
+            self.listen(device, tell);
+            // Whoever is told nothing looks again all the same.
+            let _ = timeout_at(shared.clock.instant(until), told).await;
         }
     }
 
