@@ -124,6 +124,10 @@ pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sende
         *line.why_down.borrow_mut() = error.to_string();
         if was_up {
             line.turned.set(Some(shared.clock.now()));
+            shared.line(&line.name, |line| {
+                line.losses += 1;
+                line.lost_by = error.to_string();
+            });
         }
         for device in broker.forget_presence(number) {
             shared.apply(|ledger| ledger.present(device, false));
