@@ -9,7 +9,7 @@ pub mod plain;
 
 pub use device::{AnyDevice, DeviceDialect, ToDevice};
 pub use message::Message;
-pub use observed::ObservedTwin;
+pub use observed::{ObservedTwin, Presence};
 pub use operator::{AnyOperator, FromFleet, MethodAnswer, OperatorDialect, ReportedError, Scope, TwinReport};
 
 /// The direct method that starts an update.

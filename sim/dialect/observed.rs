@@ -20,10 +20,21 @@ pub struct ObservedTwin {
     fw_version: Option<String>,
     error: Option<ReportedError>,
     key_times: [Option<Timestamp>; 6],
-    /// Whether it said that it is connected; `None` where it never said.
-    online: Option<bool>,
     /// A hash of the latest report; 0 where there was none.
     latest: u64,
+    presence: Presence,
+}
+
+/// What is known of whether a device is connected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// It never said.
+    #[default]
+    Untold,
+    /// It said so, but what it said since may not have come.
+    Forgotten,
+    /// It said whether it is.
+    Told(bool),
 }
 
 /// A patch; whatever is in it may be of any type.
@@ -32,15 +43,23 @@ pub struct ObservedTwin {
 struct Patch(Map<String, Value>);
 
 impl ObservedTwin {
-    /// Whether the device said that it is connected.
+    /// Whether the device is connected, as far as is known.
     #[must_use]
-    pub const fn online(&self) -> Option<bool> {
-        self.online
+    pub const fn presence(&self) -> Presence {
+        self.presence
     }
 
     /// The device says whether it is connected. Whether that is new.
     pub fn says(&mut self, online: bool) -> bool {
-        self.online.replace(online) != Some(online)
+        std::mem::replace(&mut self.presence, Presence::Told(online)) != Presence::Told(online)
+    }
+
+    /// What the device said of being connected may be true no longer. Whether it was connected until now.
+    pub fn forgets(&mut self) -> bool {
+        if self.presence == Presence::Untold {
+            return false;
+        }
+        std::mem::replace(&mut self.presence, Presence::Forgotten) == Presence::Told(true)
     }
 
     /// Whether `patch` is the latest report once more, byte for byte.
@@ -110,7 +129,10 @@ impl ObservedTwin {
             fw_version: self.fw_version.clone(),
             error: self.error.clone(),
             key_times: self.key_times,
-            connected: self.online,
+            connected: match self.presence {
+                Presence::Told(online) => Some(online),
+                Presence::Untold | Presence::Forgotten => None,
+            },
             unreadable: None,
         }
     }
@@ -161,6 +183,19 @@ mod tests {
             assert!(twin.repeats(patch), "{}", String::from_utf8_lossy(patch));
         }
         assert!(!twin.repeats(stage));
+    }
+
+    #[test]
+    fn what_is_forgotten_was_told_once() {
+        let mut twin = ObservedTwin::default();
+        assert!(!twin.forgets());
+        assert_eq!(twin.presence(), Presence::Untold, "it never said anything");
+        for was_online in [true, false] {
+            assert!(twin.says(was_online));
+            assert_eq!(twin.forgets(), was_online);
+            assert!(!twin.forgets(), "it is forgotten already");
+            assert_eq!((twin.presence(), twin.report("d", None).connected), (Presence::Forgotten, None));
+        }
     }
 
     #[test]

@@ -277,6 +277,12 @@ impl Ledger {
         }
     }
 
+    /// Reports that the hub has acknowledged and that have not come yet.
+    pub(super) fn missing(&self) -> u64 {
+        let slots = self.range.iter().zip(&self.slots);
+        slots.filter_map(|(device, slot)| Some(self.scribe.missing(device, &slot.as_ref()?.update))).sum()
+    }
+
     /// The next thing to do.
     pub(super) fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()

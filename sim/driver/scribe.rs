@@ -354,16 +354,21 @@ impl Scribe {
 
     /// Counts the reports of `update` that the hub was given and never delivered, where each is to be delivered.
     pub(super) fn undelivered(&mut self, device: u32, update: &Update) {
+        let missing = self.missing(device, update);
+        if missing > 0 {
+            self.recorder.messages(MessageKind::Report).undelivered += missing;
+        }
+    }
+
+    /// The reports of `update` that the hub was given and has not delivered, where each is to be delivered.
+    pub(super) fn missing(&self, device: u32, update: &Update) -> u64 {
         if !self.is_told || update.attempts() == 0 {
-            return;
+            return 0;
         }
         // `standBy` is no part of an update.
         let stages = !(1 << FirmwareStatus::StandBy as u8);
         let handed_over = self.of(device, update).map_or(0, |times| times.handed_over & stages);
-        let missing = (handed_over & !update.delivered()).count_ones();
-        if missing > 0 {
-            self.recorder.messages(MessageKind::Report).undelivered += u64::from(missing);
-        }
+        u64::from((handed_over & !update.delivered()).count_ones())
     }
 
     /// When the device published `status`, where that is known.

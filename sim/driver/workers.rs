@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, spawn_local};
 
+use super::broker::Broker;
 use super::config::ObserveKind;
 use super::driver::{Command, DriverError, DriverPlan, Sample};
 use super::event::Rules;
@@ -78,8 +79,7 @@ async fn work(plan: DriverPlan, service: Service, mut inbox: mpsc::Receiver<Comm
         match command {
             None => {
                 if let Some(broker) = shared.broker() {
-                    // A broker that does not answer is not waited for.
-                    let _ = tokio::time::timeout(FAREWELL, broker.close()).await;
+                    close(broker).await;
                 }
                 return;
             }
@@ -99,6 +99,8 @@ async fn work(plan: DriverPlan, service: Service, mut inbox: mpsc::Receiver<Comm
                 spawn_local(async move {
                     if let Some(broker) = shared.broker() {
                         broker.settle(&shared).await;
+                        // What is not acknowledged by then is lost, which is to be in the last that is handed over.
+                        close(broker).await;
                         shared.ledger.borrow_mut().settle();
                     }
                     hand_over(&shared, reply);
@@ -225,6 +227,11 @@ fn share(plan: DriverPlan, service: Service, finished: watch::Sender<bool>) -> S
         armed: Cell::new(Nanos::MAX),
         finished,
     }
+}
+
+/// Lets the lines to `broker` say good-bye; one that does not answer is not waited for.
+async fn close(broker: &Broker) {
+    let _ = tokio::time::timeout(FAREWELL, broker.close()).await;
 }
 
 /// Answers with a sample. If nobody waits for it any more, the next one will hold what was measured.

@@ -17,7 +17,12 @@ pub struct LineHealth {
     pub sent: u64,
     /// How often it was lost and came back.
     pub reconnects: u64,
-    /// PINGREQ sent -> PINGRESP read, behind everything that the broker had queued for it.
+    /// How often it was lost, come back or not.
+    pub losses: u64,
+    /// Why it was lost the last time, in words without secrets; empty if it never was.
+    pub lost_by: String,
+    /// PINGREQ sent -> PINGRESP read, or the line lost: behind everything that the broker had sent off to it. What a broker
+    /// holds back at QoS 1 and 2, as enough waits for acknowledgement already, a ping overtakes.
     pub lag: SeriesData,
 }
 
@@ -35,8 +40,14 @@ pub struct LineRow {
     pub sent: u64,
     /// How often it was lost and came back.
     pub reconnects: u64,
-    /// 99th percentile, however few the samples, of how long its own ping took, behind everything that the broker had queued
-    /// for it; `None` if it never pinged.
+    /// How often it was lost, come back or not.
+    #[serde(default)]
+    pub losses: u64,
+    /// Why it was lost the last time.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lost_by: String,
+    /// 99th percentile, however few the samples, of how long its own ping took, behind everything that the broker had sent off
+    /// to it (at QoS 1 and 2 not behind what it held back); `None` if it never pinged.
     pub lag_p99_us: Option<u64>,
     /// The longest such ping.
     pub lag_max_us: Option<u64>,
@@ -53,6 +64,8 @@ impl LineHealth {
             received: self.received,
             sent: self.sent,
             reconnects: self.reconnects,
+            losses: self.losses,
+            lost_by: self.lost_by.clone(),
             lag_p99_us: self.lag.cautious_p99().map(micros),
             lag_max_us: self.lag.statistic(Statistic::Max).map(micros),
         }
@@ -66,6 +79,10 @@ impl LineHealth {
         self.received += other.received;
         self.sent += other.sent;
         self.reconnects += other.reconnects;
+        self.losses += other.losses;
+        if !other.lost_by.is_empty() {
+            self.lost_by.clone_from(&other.lost_by);
+        }
         if other.lag.count() > 0 {
             self.lag.merge(&other.lag);
         }

@@ -223,6 +223,8 @@ pub(super) fn broker() -> RunResult {
         received: 3000,
         sent: 500,
         reconnects: 0,
+        losses: 0,
+        lost_by: String::new(),
         lag_p99_us: Some(1250),
         lag_max_us: Some(4000),
     };
@@ -230,6 +232,8 @@ pub(super) fn broker() -> RunResult {
         name: "line-1".to_owned(),
         received: 2999,
         reconnects: 2,
+        losses: 2,
+        lost_by: "the broker has closed it".to_owned(),
         lag_p99_us: None,
         lag_max_us: None,
         ..line.clone()

@@ -4,7 +4,7 @@ mod capacity;
 
 use super::health::{has_driver, health};
 use super::human::{human_value, percent};
-use super::messages::{messages, presence_note};
+use super::messages::{messages, notes};
 use super::retries::retries;
 use super::rollout::rollout;
 use super::table::{Align, columns, paragraph};
@@ -183,7 +183,7 @@ fn census(result: &RunResult) -> Vec<String> {
             lines.splice(index + 1..=index + 1, paragraph(&head, details, ", "));
         }
     }
-    lines.extend(presence_note(result).into_iter().flat_map(|note| paragraph("  ", note.split(' '), " ")));
+    lines.extend(notes(result).iter().flat_map(|note| paragraph("  ", note.split(' '), " ")));
     titled("Updates", lines)
 }
 

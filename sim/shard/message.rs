@@ -276,6 +276,7 @@ mod tests {
         for (name, samples) in [("driver-0", 2), ("driver-1", 0)] {
             let line = measurements.lines.entry(name.to_owned()).or_default();
             (line.share, line.received, line.sent, line.reconnects) = ("group".to_owned(), 3, 2, 1);
+            (line.losses, line.lost_by) = (2, "the broker closed".to_owned());
             (0..samples).for_each(|_| line.lag.record(second));
         }
         measurements.sent_span = Some((Nanos::ZERO + second, Nanos::ZERO + 2 * second));

@@ -86,6 +86,8 @@ struct PackedLine {
     received: u64,
     sent: u64,
     reconnects: u64,
+    losses: u64,
+    lost_by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lag: Option<PackedSeries>,
 }
@@ -131,15 +133,17 @@ impl PackedFault {
 
 impl PackedLine {
     fn pack<E: serde::ser::Error>(line: &LineHealth) -> Result<Self, E> {
-        let LineHealth { share, received, sent, reconnects, lag } = line;
+        let LineHealth { share, received, sent, reconnects, losses, lost_by, lag } = line;
         let lag = (lag.count() > 0).then(|| PackedSeries::pack(lag)).transpose()?;
-        Ok(Self { share: share.clone(), received: *received, sent: *sent, reconnects: *reconnects, lag })
+        let (share, lost_by) = (share.clone(), lost_by.clone());
+        let (received, sent, reconnects, losses) = (*received, *sent, *reconnects, *losses);
+        Ok(Self { share, received, sent, reconnects, losses, lost_by, lag })
     }
 
     fn unpack<E: serde::de::Error>(self) -> Result<LineHealth, E> {
-        let Self { share, received, sent, reconnects, lag } = self;
+        let Self { share, received, sent, reconnects, losses, lost_by, lag } = self;
         let lag = lag.map(|lag| lag.unpack()).transpose()?.unwrap_or_default();
-        Ok(LineHealth { share, received, sent, reconnects, lag })
+        Ok(LineHealth { share, received, sent, reconnects, losses, lost_by, lag })
     }
 }
 

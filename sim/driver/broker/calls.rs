@@ -73,14 +73,19 @@ impl Calls {
         }
     }
 
+    /// The request of this call has left, and whether it arrived is not known to anybody.
+    pub(super) fn broken(&mut self, number: u64, reason: &str) {
+        if let Some(waiting) = self.waiting.remove(&number) {
+            let _ = waiting.answer.send(MethodAnswer::Broken { reason: reason.to_owned() });
+        }
+    }
+
     /// A line is lost: the answers to what went over it may be lost with it.
     pub(super) fn line_lost(&mut self, line: usize, reason: &str) {
         let lost: Vec<u64> =
             self.waiting.iter().filter(|(_, waiting)| waiting.line == line).map(|(number, _)| *number).collect();
         for number in lost {
-            if let Some(waiting) = self.waiting.remove(&number) {
-                let _ = waiting.answer.send(MethodAnswer::Broken { reason: reason.to_owned() });
-            }
+            self.broken(number, reason);
         }
     }
 }

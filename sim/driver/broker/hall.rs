@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use super::calls::Calls;
 use super::deliveries::Deliveries;
@@ -14,7 +14,7 @@ use super::line::{self, Line};
 use super::open::{self, LineError};
 use super::settings::BrokerSettings;
 use super::share::{Sharing, before_asking};
-use crate::dialect::{FIRMWARE_UPDATE, MethodAnswer, ObservedTwin, Scope, TwinReport};
+use crate::dialect::{FIRMWARE_UPDATE, MethodAnswer, ObservedTwin, Presence, Scope, TwinReport};
 use crate::driver::LineShare;
 use crate::driver::shared::Shared;
 use crate::measure::MessageKind;
@@ -24,6 +24,11 @@ use crate::policy::{DeviceIds, DeviceRange};
 /// How often it is looked whether something has come, and after how long without anything no more is expected.
 const LOOK: Duration = Duration::from_millis(20);
 const QUIET: Duration = Duration::from_secs(3);
+/// How long what devices said of being connected may take to be told again once a line is back.
+const RETOLD: Duration = Duration::from_secs(5);
+
+/// The line that takes the presence of all devices where lines do not share by device: what is retained goes to no group.
+const PRESENCE: usize = 0;
 
 /// A broker as a driver knows it.
 #[derive(Debug)]
@@ -36,8 +41,8 @@ pub(in crate::driver) struct Broker {
     pub(super) twins: RefCell<Vec<ObservedTwin>>,
     /// Of telemetry; one for each device of the range, where any is wanted.
     pub(super) deliveries: RefCell<Vec<Deliveries>>,
-    /// Who waits for which device to come online.
-    arrivals: RefCell<HashMap<u32, Vec<oneshot::Sender<()>>>>,
+    /// Who waits for which device to say whether it is connected.
+    listeners: RefCell<HashMap<u32, Vec<oneshot::Sender<()>>>>,
     pub(super) sharing: Cell<Sharing>,
     pub(super) scratch: RefCell<Scratch>,
     /// Whether the lines are to say good-bye.
@@ -57,7 +62,7 @@ impl Broker {
             calls: RefCell::new(Calls::new(format!("{name}-"))),
             twins: RefCell::new(twins),
             deliveries: RefCell::new(deliveries),
-            arrivals: RefCell::default(),
+            listeners: RefCell::default(),
             sharing: Cell::new(Sharing::All),
             scratch: RefCell::default(),
             closing: Cell::new(false),
@@ -101,20 +106,26 @@ impl Broker {
         }
     }
 
-    /// Waits until what devices have published has arrived, or no more comes.
+    /// Waits until what devices have published has arrived and requests are acknowledged, or no more comes.
     pub(in crate::driver) async fn settle(&self, shared: &Shared) {
-        if !self.settings.telemetry {
-            return;
-        }
-        let mut last = (self.undelivered(shared), shared.clock.now());
+        let mut last = (self.awaited(shared), shared.clock.now());
         while last.0 > 0 && shared.clock.now().since(last.1) < QUIET {
             sleep_until(shared.clock.instant(shared.clock.now() + LOOK)).await;
-            let undelivered = self.undelivered(shared);
-            if undelivered != last.0 {
-                last = (undelivered, shared.clock.now());
+            let awaited = self.awaited(shared);
+            if awaited != last.0 {
+                last = (awaited, shared.clock.now());
             }
         }
-        shared.messages(MessageKind::Telemetry, |counts| counts.undelivered += last.0);
+        let undelivered = self.undelivered(shared);
+        if undelivered > 0 {
+            shared.messages(MessageKind::Telemetry, |counts| counts.undelivered += undelivered);
+        }
+    }
+
+    /// What may still come: telemetry, reports, and acknowledgements of requests.
+    fn awaited(&self, shared: &Shared) -> u64 {
+        let requests: u64 = self.lines.iter().map(|line| line.under_way.get()).sum();
+        self.undelivered(shared) + shared.ledger.borrow().missing() + requests
     }
 
     /// Messages of telemetry that have not arrived, though their devices have not given them up. Where devices are of
@@ -157,8 +168,7 @@ impl Broker {
             sharing => {
                 let group = self.group();
                 let scope = if sharing == Sharing::Group { Scope::Group(&group) } else { Scope::All };
-                // What is retained goes to no group: one line takes the presence of all.
-                let presence = (line == 0).then(|| dialect.presence(Scope::All)).flatten();
+                let presence = (line == PRESENCE).then(|| dialect.presence(Scope::All)).flatten();
                 presence.into_iter().chain(dialect.subscriptions(scope, *telemetry)).collect()
             }
         }
@@ -173,6 +183,14 @@ impl Broker {
         device as usize % self.lines.len().max(1)
     }
 
+    /// The line that is told whether `device` is connected.
+    fn presence_line(&self, device: u32) -> usize {
+        match self.sharing.get() {
+            Sharing::Devices => self.line_of(device),
+            Sharing::All | Sharing::Group => PRESENCE,
+        }
+    }
+
     /// Calls `firmwareUpdate` on `device`: what came of it.
     pub(in crate::driver) async fn call(&self, shared: &Shared, device: u32, payload: Vec<u8>) -> MethodAnswer {
         let line = self.line_of(device);
@@ -180,7 +198,7 @@ impl Broker {
         if let Some(reason) = self.lines[line].why_down() {
             return MethodAnswer::Unreachable { reason };
         }
-        if !self.is_reachable(device, shared.config.connect_timeout).await {
+        if !self.is_reachable(shared, device).await {
             return match self.lines[line].why_down() {
                 Some(reason) => MethodAnswer::Unreachable { reason },
                 None => MethodAnswer::NotOnline,
@@ -208,46 +226,58 @@ impl Broker {
         self.settings.dialect.presence(Scope::All).is_some()
     }
 
-    /// Whether `device` is connected, or comes within `patience`; where nobody says so, it may be.
-    async fn is_reachable(&self, device: u32, patience: Duration) -> bool {
-        if !self.has_presence() || self.is_online(device) {
+    /// Whether a call can reach `device`: it is connected, or comes within the plan's patience. Where nobody says so, or says
+    /// it again in time once a line is back, it may be.
+    async fn is_reachable(&self, shared: &Shared, device: u32) -> bool {
+        if !self.has_presence() {
             return true;
         }
-        if patience.is_zero() {
-            return false;
+        let patience = shared.config.connect_timeout;
+        let asked = shared.clock.now();
+        loop {
+            let now = shared.clock.now();
+            let presence = self.presence(device);
+            let line = &self.lines[self.presence_line(device)];
+            let patience = match presence {
+                Presence::Told(true) => return true,
+                Presence::Forgotten | Presence::Untold if line.is_unsettled(now, RETOLD) => patience.max(RETOLD),
+                _ => patience,
+            };
+            let until = asked + patience;
+            if until <= now {
+                return presence == Presence::Forgotten || line.why_down().is_some();
+            }
+            let (tell, told) = oneshot::channel();
+            self.listen(device, tell);
+            // Whoever is told nothing looks again all the same.
+            let _ = timeout_at(shared.clock.instant(until), told).await;
         }
-        let (tell, told) = oneshot::channel();
-        self.await_arrival(device, tell);
-        timeout(patience, told).await.is_ok()
     }
 
-    /// Has `tell` told once `device` comes online; those whose patience has ended are no longer there to be told.
-    fn await_arrival(&self, device: u32, tell: oneshot::Sender<()>) {
-        let mut arrivals = self.arrivals.borrow_mut();
-        let waiting = arrivals.entry(device).or_default();
+    /// Has `tell` told once `device` says whether it is connected; those whose patience has ended are no longer there to be
+    /// told.
+    fn listen(&self, device: u32, tell: oneshot::Sender<()>) {
+        let mut listeners = self.listeners.borrow_mut();
+        let waiting = listeners.entry(device).or_default();
         waiting.retain(|tell| !tell.is_closed());
         waiting.push(tell);
     }
 
-    fn is_online(&self, device: u32) -> bool {
+    fn presence(&self, device: u32) -> Presence {
         let twins = self.twins.borrow();
-        self.index(device).and_then(|index| twins.get(index)).is_some_and(|twin| twin.online() == Some(true))
+        self.index(device).and_then(|index| twins.get(index)).map(ObservedTwin::presence).unwrap_or_default()
     }
 
     /// The line of this number is lost: what it told of who is connected may be so no longer. Gives those who were.
     pub(super) fn forget_presence(&self, line: usize) -> Vec<u32> {
-        let is_told = |device: u32| match self.sharing.get() {
-            Sharing::Devices => self.line_of(device) == line,
-            Sharing::All | Sharing::Group => line == 0,
-        };
         let mut twins = self.twins.borrow_mut();
-        let told = self.range.iter().zip(twins.iter_mut()).filter(|(device, _)| is_told(*device));
-        told.filter_map(|(device, twin)| (twin.online() == Some(true) && twin.says(false)).then_some(device)).collect()
+        let told = self.range.iter().zip(twins.iter_mut()).filter(|(device, _)| self.presence_line(*device) == line);
+        told.filter_map(|(device, twin)| twin.forgets().then_some(device)).collect()
     }
 
-    /// `device` has come online.
-    pub(super) fn has_come(&self, device: u32) {
-        for waiting in self.arrivals.borrow_mut().remove(&device).unwrap_or_default() {
+    /// `device` has said whether it is connected.
+    pub(super) fn has_said(&self, device: u32) {
+        for waiting in self.listeners.borrow_mut().remove(&device).unwrap_or_default() {
             // Its patience may be at an end.
             let _ = waiting.send(());
         }

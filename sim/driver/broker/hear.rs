@@ -42,11 +42,9 @@ pub(super) fn hear(shared: &Rc<Shared>, broker: &Broker, now: Nanos, publish: &P
             if broker.twins.borrow_mut()[index].says(online) {
                 shared.apply(|ledger| ledger.present(device, online));
             }
-            if online {
-                broker.has_come(device);
-            }
+            broker.has_said(device);
         }
-        FromFleet::Telemetry { payload, .. } => shared.telemetry(broker, now, index, payload),
+        FromFleet::Telemetry { payload, .. } => shared.telemetry(broker, now, (device, index), payload),
     }
 }
 
@@ -124,16 +122,18 @@ impl Shared {
         self.truth.as_ref()?.of(device, report.update_id.as_deref().unwrap_or_default())
     }
 
-    /// Telemetry of the device at place `index` of the range.
-    fn telemetry(&self, broker: &Broker, now: Nanos, index: usize, payload: &[u8]) {
+    /// Telemetry of this device, with its place in the range.
+    fn telemetry(&self, broker: &Broker, now: Nanos, (device, index): (u32, usize), payload: &[u8]) {
         // What is not of ours has neither number nor time.
         let Some((seq, due)) = Telemetry::read(payload) else { return };
         let mut deliveries = broker.deliveries.borrow_mut();
         let Some(deliveries) = deliveries.get_mut(index) else { return };
-        let arrived = deliveries.arrived(seq);
+        let sent = || self.truth.as_ref().map(|truth| truth.telemetry(device).sent);
+        let arrived = deliveries.arrived(seq, sent);
         self.messages(MessageKind::Telemetry, |counts| match arrived {
             Arrived::New => counts.delivered += 1,
             Arrived::Again => counts.duplicates += 1,
+            Arrived::Foreign => {}
         });
         // Another process has another clock.
         if arrived == Arrived::New && self.truth.is_some() {

@@ -40,8 +40,12 @@ pub(super) struct Line {
     pub(super) name: String,
     /// Requests that have yet to leave, and the calls that they are of.
     queue: RefCell<Vec<(u64, Message)>>,
+    /// Requests that have left and are not acknowledged yet.
+    pub(super) under_way: Cell<u64>,
     pub(super) wake: Notify,
     up: Cell<bool>,
+    /// When it was lost or came back last.
+    turned: Cell<Option<Nanos>>,
     why_down: RefCell<String>,
     over: Cell<bool>,
     ended: Notify,
@@ -55,8 +59,10 @@ impl Line {
             group: format!("twinstorm-{name}"),
             name: format!("{name}-{number}"),
             queue: RefCell::default(),
+            under_way: Cell::new(0),
             wake: Notify::new(),
             up: Cell::new(false),
+            turned: Cell::new(None),
             why_down: RefCell::new("it is not open yet".to_owned()),
             over: Cell::new(true),
             ended: Notify::new(),
@@ -66,6 +72,11 @@ impl Line {
     /// Why it is down, if it is: nothing is known then of what devices do.
     pub(super) fn why_down(&self) -> Option<String> {
         (!self.up.get()).then(|| self.why_down.borrow().clone())
+    }
+
+    /// Whether it was lost or came back less than `settling` ago.
+    pub(super) fn is_unsettled(&self, now: Nanos, settling: Duration) -> bool {
+        self.turned.get().is_some_and(|turned| now.since(turned) < settling)
     }
 
     /// Puts the request of call `number` in line; it leaves with whatever else is ready. There are never more than calls in
@@ -111,6 +122,13 @@ pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sende
             break;
         }
         *line.why_down.borrow_mut() = error.to_string();
+        if was_up {
+            line.turned.set(Some(shared.clock.now()));
+            shared.line(&line.name, |line| {
+                line.losses += 1;
+                line.lost_by = error.to_string();
+            });
+        }
         for device in broker.forget_presence(number) {
             shared.apply(|ledger| ledger.present(device, false));
         }
@@ -140,7 +158,8 @@ struct Serving<'a> {
     shared: &'a Rc<Shared>,
     broker: &'a Broker,
     number: usize,
-    flow: Flow<MessageKind>,
+    /// Of the calls whose requests are under way.
+    flow: Flow<u64>,
     /// What is still to be subscribed to, and what was asked for.
     filters: VecDeque<SubscribeFilter>,
     asked: VecDeque<(u16, Vec<String>)>,
@@ -179,11 +198,22 @@ impl<'a> Serving<'a> {
         let clean = !self.broker.settings.lines.keep_session;
         let mut packets = Vec::new();
         let (clock, client) = (&self.shared.clock, &self.line().client);
-        let mut connection = open::open(self.broker, clock, client, clean, again, &mut packets).await?;
-        let served = self.go_on(&mut connection, packets, first).await;
-        for kind in self.flow.take() {
-            self.shared.messages(kind, |counts| counts.lost += 1);
+        let (mut connection, is_kept) = open::open(self.broker, clock, client, clean, again, &mut packets).await?;
+        if again && !is_kept {
+            // What was to be answered over it is answered to nobody.
+            self.broker.calls.borrow_mut().line_lost(self.number, "the broker has not kept the driver's session");
         }
+        let served = self.go_on(&mut connection, packets, first).await;
+        self.line().under_way.set(0);
+        for call in self.flow.take() {
+            self.shared.messages(MessageKind::Request, |counts| counts.lost += 1);
+            // It is not sent again: whatever the broker keeps for this line, there may be no answer to keep.
+            if let Err(error) = &served {
+                self.broker.calls.borrow_mut().broken(call, &error.to_string());
+            }
+        }
+        // It was as far behind as that at least.
+        self.ponged(self.shared.clock.now());
         if served.is_ok() {
             self.say_goodbye(connection).await;
         }
@@ -201,6 +231,7 @@ impl<'a> Serving<'a> {
         let failed = |source| LineError::Connection { address: broker.settings.address, source };
         self.ping_at = self.shared.clock.now() + PING_EVERY;
         let mut out = Vec::new();
+        let mut ended = Ok(());
         loop {
             let now = self.shared.clock.now();
             let received = packets.iter().filter(|packet| matches!(packet, Packet::Publish(_))).count() as u64;
@@ -210,6 +241,8 @@ impl<'a> Serving<'a> {
             if received > 0 {
                 self.shared.line(&self.line().name, |line| line.received += received);
             }
+            // What came together with the end has come all the same.
+            std::mem::replace(&mut ended, Ok(())).map_err(failed)?;
             self.ask(now, &mut out);
             if !self.line().up.get() && self.filters.is_empty() && self.asked.is_empty() {
                 self.line().up.set(true);
@@ -217,7 +250,10 @@ impl<'a> Serving<'a> {
                 self.shared.line(&self.line().name, |line| share.clone_into(&mut line.share));
                 match first.take() {
                     Some(first) => drop(first.send(Ok(()))),
-                    None => self.shared.line(&self.line().name, |line| line.reconnects += 1),
+                    None => {
+                        self.line().turned.set(Some(now));
+                        self.shared.line(&self.line().name, |line| line.reconnects += 1);
+                    }
                 }
             }
             self.timers(now, &mut out)?;
@@ -232,7 +268,7 @@ impl<'a> Serving<'a> {
             }
             let next = self.ping_at.min(self.subscribed_by);
             tokio::select! {
-                received = open::receive(connection, broker, &mut packets) => received.map_err(failed)?,
+                received = open::receive(connection, broker, &mut packets) => ended = received,
                 () = self.line().wake.notified() => {}
                 () = sleep_until(self.shared.clock.instant(next)) => {}
             }
@@ -249,20 +285,24 @@ impl<'a> Serving<'a> {
                 out.extend(answer);
             }
             Packet::SubAck(answer) => self.subscribed(&answer)?,
-            Packet::PingResp => {
-                if let Some(pinged) = self.pinged.take() {
-                    self.shared.line(&self.line().name, |line| line.lag.record(now.since(pinged)));
-                }
-            }
+            Packet::PingResp => self.ponged(now),
             packet => {
                 let (sent, answer) = self.flow.acknowledged(&packet);
-                if let Some(kind) = sent {
-                    self.shared.messages(kind, |counts| counts.acknowledged += 1);
+                if sent.is_some() {
+                    self.line().under_way.update(|under_way| under_way.saturating_sub(1));
+                    self.shared.messages(MessageKind::Request, |counts| counts.acknowledged += 1);
                 }
                 out.extend(answer);
             }
         }
         Ok(())
+    }
+
+    /// The ping that was under way, if there was one, is over.
+    fn ponged(&mut self, now: Nanos) {
+        if let Some(pinged) = self.pinged.take() {
+            self.shared.line(&self.line().name, |line| line.lag.record(now.since(pinged)));
+        }
     }
 
     fn subscribed(&mut self, answer: &SubAck) -> Result<(), LineError> {
@@ -317,11 +357,12 @@ impl<'a> Serving<'a> {
     fn take_queue(&mut self, out: &mut Vec<Packet>) {
         for (call, message) in self.line().queue.borrow_mut().drain(..) {
             let is_confirmed = message.qos != QoS::AtMostOnce;
-            let pkid = if is_confirmed { self.flow.claim(MessageKind::Request) } else { Some(0) };
+            let pkid = if is_confirmed { self.flow.claim(call) } else { Some(0) };
             let Some(pkid) = pkid else {
                 self.broker.calls.borrow_mut().unsent(call, "too many requests wait for the broker");
                 continue;
             };
+            self.line().under_way.update(|under_way| under_way + u64::from(is_confirmed));
             self.shared.messages(MessageKind::Request, |counts| {
                 counts.sent += 1;
                 counts.unconfirmed += u64::from(!is_confirmed);
@@ -340,7 +381,7 @@ impl<'a> Serving<'a> {
         drop(connection);
         if self.broker.settings.lines.keep_session {
             let (clock, client) = (&self.shared.clock, &self.line().client);
-            if let Ok(mut connection) = open::open(self.broker, clock, client, true, true, &mut Vec::new()).await {
+            if let Ok((mut connection, _)) = open::open(self.broker, clock, client, true, true, &mut Vec::new()).await {
                 farewell(&mut connection);
             }
         }

@@ -84,7 +84,8 @@ impl LineError {
     }
 }
 
-/// Opens line number `line` up to CONNACK; what came behind that is put among `packets`.
+/// Opens a connection of this client up to CONNACK, and tells whether the broker has kept a session for it; what came
+/// behind that is put among `packets`.
 pub(super) async fn open(
     broker: &Broker,
     clock: &Clock,
@@ -92,7 +93,7 @@ pub(super) async fn open(
     clean: bool,
     again: bool,
     packets: &mut Vec<Packet>,
-) -> Result<Connection, LineError> {
+) -> Result<(Connection, bool), LineError> {
     let settings = &broker.settings;
     let failed = |source| LineError::Connection { address: settings.address, source };
     let until = clock.instant(clock.now() + OPEN_LIMIT);
@@ -104,16 +105,25 @@ pub(super) async fn open(
     connection.send(&mut broker.scratch.borrow_mut(), &[connect]).map_err(failed)?;
     let silent = |_| LineError::Silent { what: "CONNECT", limit: OPEN_LIMIT };
     while packets.is_empty() {
-        timeout_at(until, receive(&mut connection, broker, packets)).await.map_err(silent)?.map_err(failed)?;
+        let received = timeout_at(until, receive(&mut connection, broker, packets)).await.map_err(silent)?;
+        // A broker that refuses may close in the same breath.
+        if packets.is_empty() {
+            received.map_err(failed)?;
+        }
     }
     match packets.remove(0) {
-        Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, .. }) => Ok(connection),
+        Packet::ConnAck(ConnAck { code: ConnectReturnCode::Success, session_present }) => {
+            Ok((connection, session_present))
+        }
         Packet::ConnAck(ConnAck { code, .. }) => Err(LineError::refused(code)),
         packet => Err(LineError::Unexpected(kind(&packet))),
     }
 }
 
 /// Waits until something has come; what was not sent yet goes out meanwhile.
+///
+/// # Errors
+/// The connection is over; packets that came before that stand in `packets`.
 pub(super) async fn receive(
     connection: &mut Connection,
     broker: &Broker,
@@ -136,7 +146,7 @@ pub(super) async fn has_groups(broker: &Broker, clock: &Clock) -> Result<bool, L
     let (filter, message) = broker.settings.dialect.probe(&name);
     let topic = message.topic.clone();
     let mut packets = Vec::new();
-    let mut connection = open(broker, clock, &format!("{name}-probe"), true, false, &mut packets).await?;
+    let (mut connection, _) = open(broker, clock, &format!("{name}-probe"), true, false, &mut packets).await?;
     let failed = |source| LineError::Connection { address: broker.settings.address, source };
     let mut subscribe = Subscribe::new_many([filter]);
     subscribe.pkid = 1;

@@ -12,12 +12,13 @@ use tokio::net::TcpListener;
 
 use super::BrokerSettings;
 use crate::dialect::plain::{PlainOperator, PlainSettings, Topics};
-use crate::driver::{Driver, DriverPlan, LineConfig, ObserveKind, ServiceSettings, scripted, tests};
-use crate::measure::{Measurements, MessageCounts, MessageKind};
+use crate::driver::{Driver, DriverPlan, LineConfig, LineShare, ObserveKind, ServiceSettings, scripted, tests};
+use crate::measure::{Measurements, MessageCounts, MessageKind, Truth};
 use crate::mqtt::{
-    ConnAck, ConnectReturnCode, Connection, Packet, PubAck, Publish, QoS, Scratch, SubAck, SubscribeReasonCode, publish,
+    ConnAck, ConnectReturnCode, Connection, Packet, PubAck, Publish, QoS, Scratch, SubAck, Subscribe,
+    SubscribeReasonCode, publish,
 };
-use crate::policy::{Backoff, Load, Outcome, RetryPolicy};
+use crate::policy::{Backoff, FirmwareStatus, Load, Outcome, RetryPolicy};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -34,14 +35,40 @@ struct Script {
     silent: bool,
     /// What is retained of each device's reports.
     kept: Option<&'static str>,
-    /// Whether the first call that ever comes ends the connection.
-    hangs_up: bool,
+    /// Whether the first call that ever comes ends the connection, and once what has happened.
+    hangs_up: Option<HangUp>,
+    /// Whether what is retained of presence comes late, with the answer to a ping, on all connections but a client's first.
+    retells_late: bool,
+    /// Whether reports come late in the same way, on every connection.
+    reports_late: bool,
+    /// Whether a client whose connection was lost is let in again.
+    turns_away: bool,
+    /// Whether pings are never answered.
+    unanswered_pings: bool,
+    /// Whether calls are never acknowledged.
+    unacknowledged: bool,
+    /// Whether a session that a client wants to be kept is kept.
+    keeps_sessions: bool,
+}
+
+/// When a broker that hangs up does so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HangUp {
+    /// At once.
+    Before,
+    /// Once the call is acknowledged.
+    Acknowledged,
+    /// Once it is answered.
+    Answered,
+    /// With everything that the device says, and something that is no packet, in one write.
+    After,
 }
 
 /// What the broker has seen, over all connections.
 #[derive(Debug, Default)]
 struct Seen {
     connects: u32,
+    clients: BTreeSet<String>,
     filters: BTreeSet<String>,
     subscribes: u32,
     calls: u32,
@@ -87,14 +114,22 @@ impl ScriptedBroker {
 
 async fn serve(mut peer: Connection, script: Script, seen: Arc<Mutex<Seen>>) {
     let (mut scratch, mut packets) = (Scratch::default(), Vec::new());
+    let (mut is_first, mut late) = (true, Vec::new());
     while poll_fn(|cx| peer.poll_receive(cx, &mut scratch, &mut packets)).await.is_ok() {
         let mut answers = Vec::new();
+        let mut ends = false;
         for packet in packets.drain(..) {
             match packet {
-                Packet::Connect(_) => {
-                    seen.lock().unwrap().connects += 1;
+                Packet::Connect(connect) => {
+                    let mut seen = seen.lock().unwrap();
+                    seen.connects += 1;
+                    is_first = seen.clients.insert(connect.client_id);
+                    if script.turns_away && !is_first {
+                        return;
+                    }
                     let code = script.refuses.unwrap_or(ConnectReturnCode::Success);
-                    answers.push(Packet::ConnAck(ConnAck { session_present: false, code }));
+                    let session_present = script.keeps_sessions && !is_first;
+                    answers.push(Packet::ConnAck(ConnAck { session_present, code }));
                 }
                 Packet::Subscribe(subscribe) => {
                     let mut seen = seen.lock().unwrap();
@@ -113,27 +148,45 @@ async fn serve(mut peer: Connection, script: Script, seen: Arc<Mutex<Seen>>) {
                     }
                     if let Some(online) = script.online.filter(|_| paths.clone().any(|path| path.ends_with("presence")))
                     {
-                        answers.push(said("presence", 1, format!(r#"{{"online":{online}}}"#)));
-                        answers.push(said("presence", 0, format!(r#"{{"online":{online}}}"#)));
+                        let told = if script.retells_late && !is_first { &mut late } else { &mut answers };
+                        told.push(said("presence", 1, format!(r#"{{"online":{online}}}"#)));
+                        told.push(said("presence", 0, format!(r#"{{"online":{online}}}"#)));
                     }
                 }
-                Packet::PingReq => answers.push(Packet::PingResp),
+                Packet::PingReq if script.unanswered_pings => {}
+                Packet::PingReq => {
+                    answers.push(Packet::PingResp);
+                    answers.append(&mut late);
+                }
                 Packet::Publish(call) => {
                     let mut seen = seen.lock().unwrap();
                     seen.calls += 1;
-                    if script.hangs_up && seen.calls == 1 {
+                    let hangs_up = script.hangs_up.filter(|_| seen.calls == 1);
+                    if hangs_up == Some(HangUp::Before) {
                         return;
                     }
-                    answers.push(Packet::PubAck(PubAck::new(call.pkid)));
-                    if !script.silent {
-                        answers.extend(update(&call));
+                    if !script.unacknowledged {
+                        answers.push(Packet::PubAck(PubAck::new(call.pkid)));
+                    }
+                    if !script.silent && hangs_up != Some(HangUp::Acknowledged) {
+                        let mut said = update(&call);
+                        answers.push(said.remove(0));
+                        match hangs_up {
+                            Some(HangUp::Answered) => {}
+                            _ if script.reports_late => late.append(&mut said),
+                            _ => answers.append(&mut said),
+                        }
+                    }
+                    ends |= hangs_up.is_some();
+                    if hangs_up == Some(HangUp::After) {
+                        answers.push(Packet::Subscribe(Subscribe::new_many([])));
                     }
                 }
                 Packet::Disconnect => seen.lock().unwrap().farewells += 1,
                 _ => {}
             }
         }
-        if peer.send(&mut scratch, &answers).is_err() {
+        if peer.send(&mut scratch, &answers).is_err() || ends {
             return;
         }
     }
@@ -178,9 +231,16 @@ async fn play(plan: DriverPlan, connected: u32) -> Measurements {
         driver.prime(connected).await.unwrap();
         driver.start_at(clock.now()).await.unwrap();
         driver.finished().await.unwrap();
-        driver.stop(Outcome::Aborted).await.unwrap()
+        end(&driver).await
     };
-    tokio::time::timeout(LIMIT, run).await.unwrap().measurements
+    tokio::time::timeout(LIMIT, run).await.unwrap()
+}
+
+/// Stops and settles: everything that was measured since the last sample.
+async fn end(driver: &Driver) -> Measurements {
+    let mut measured = driver.stop(Outcome::Aborted).await.unwrap().measurements;
+    measured.absorb(driver.settle().await.unwrap().measurements);
+    measured
 }
 
 /// Why the driver does not come in.
@@ -228,10 +288,8 @@ async fn a_login_that_is_refused_tells_what_to_check() {
 
 #[tokio::test]
 async fn a_line_that_is_lost_comes_back_and_subscribes_again() {
-    let broker = ScriptedBroker::start(Script { hangs_up: true, ..Script::default() }).await;
-    let mut plan = broker.plan(1, without_presence());
-    plan.config.retry_method = RetryPolicy::new(Backoff::Fixed { delay: Duration::from_millis(20) });
-    let measured = play(plan, 0).await;
+    let broker = ScriptedBroker::start(Script { hangs_up: Some(HangUp::Before), ..Script::default() }).await;
+    let measured = play(once_more(broker.plan(1, without_presence()), Duration::from_millis(20)), 0).await;
     assert_eq!(measured.census.count(Outcome::Completed), 1, "{:?}", measured.census);
     assert_eq!(measured.lines.values().next().unwrap().reconnects, 1);
     let requests = measured.messages.counts(Some(MessageKind::Request));
@@ -243,7 +301,7 @@ async fn a_line_that_is_lost_comes_back_and_subscribes_again() {
 #[tokio::test]
 async fn what_a_broker_kept_of_another_run_is_not_delivered_now() {
     let kept = Some(r#"{"firmwareStatus":"completed","updateId":"another-0"}"#);
-    let broker = ScriptedBroker::start(Script { hangs_up: true, kept, ..Script::default() }).await;
+    let broker = ScriptedBroker::start(Script { hangs_up: Some(HangUp::Before), kept, ..Script::default() }).await;
     let mut plan = broker.plan(1, without_presence());
     plan.config.retry_method = RetryPolicy::new(Backoff::Fixed { delay: Duration::from_millis(20) });
     let measured = play(plan, 0).await;
@@ -254,7 +312,7 @@ async fn what_a_broker_kept_of_another_run_is_not_delivered_now() {
 
 #[tokio::test]
 async fn a_call_whose_line_is_lost_is_broken() {
-    let broker = ScriptedBroker::start(Script { hangs_up: true, ..Script::default() }).await;
+    let broker = ScriptedBroker::start(Script { hangs_up: Some(HangUp::Before), ..Script::default() }).await;
     let mut plan = broker.plan(1, without_presence());
     plan.config.observe.stage_deadline = Duration::from_millis(50);
     let measured = play(plan, 0).await;
@@ -287,6 +345,123 @@ async fn a_device_that_does_not_answer_in_time_has_not_responded() {
     let measured = play(plan, 0).await;
     assert_eq!(measured.census.count(Outcome::NoResponse), 1, "{:?}", measured.census);
     assert_eq!(broker.seen.lock().unwrap().calls, 1);
+}
+
+/// A plan whose calls are made once more a while after they failed.
+fn once_more(mut plan: DriverPlan, delay: Duration) -> DriverPlan {
+    plan.config.retry_method = RetryPolicy::new(Backoff::Fixed { delay });
+    plan
+}
+
+#[tokio::test]
+async fn a_line_that_is_back_waits_to_be_told_again_who_is_there() {
+    let script = Script { online: Some(true), hangs_up: Some(HangUp::Before), retells_late: true, ..Script::default() };
+    let broker = ScriptedBroker::start(script).await;
+    // By then the line is back.
+    let plan = once_more(broker.plan(1, PlainSettings::default()), Duration::from_millis(500));
+    let measured = play(plan, 1).await;
+    assert_eq!(measured.census.count(Outcome::Completed), 1, "{:?}", measured.census);
+    assert_eq!(measured.retries.method.attempts, 2, "the second is not refused: the device never was away");
+}
+
+#[tokio::test]
+async fn a_device_of_which_a_line_that_is_back_is_not_told_again_is_called_all_the_same() {
+    let script = Script { online: Some(true), hangs_up: Some(HangUp::Before), ..Script::default() };
+    let broker = ScriptedBroker::start(Script { retells_late: true, unanswered_pings: true, ..script }).await;
+    let plan = once_more(broker.plan(1, PlainSettings::default()), Duration::from_millis(500));
+    let measured = play(plan, 1).await;
+    assert_eq!(measured.census.count(Outcome::Completed), 1, "{:?}", measured.census);
+    assert_eq!(measured.retries.method.attempts, 2);
+}
+
+#[tokio::test]
+async fn a_device_is_not_lost_because_a_line_was() {
+    let script =
+        Script { online: Some(true), hangs_up: Some(HangUp::Answered), retells_late: true, ..Script::default() };
+    let broker = ScriptedBroker::start(script).await;
+    let mut plan = broker.plan(1, PlainSettings::default());
+    // By then the line is back, and has been told nothing.
+    plan.config.observe.stage_deadline = Duration::from_millis(500);
+    let measured = play(plan, 1).await;
+    assert_eq!(measured.census.count(Outcome::Stuck), 1, "{:?}", measured.census);
+}
+
+#[tokio::test]
+async fn a_line_that_is_away_takes_nothing_from_what_others_reach() {
+    let script = Script { online: Some(true), hangs_up: Some(HangUp::Before), turns_away: true, ..Script::default() };
+    let broker = ScriptedBroker::start(script).await;
+    let mut plan = broker.plan(2, PlainSettings::default());
+    if let ServiceSettings::Broker(settings) = &mut plan.service {
+        settings.lines = LineConfig { connections: 2, share: LineShare::All, keep_session: false };
+    }
+    plan.config.load = Load::Closed { in_flight: 1 };
+    plan.config.observe.stage_deadline = Duration::from_millis(50);
+    let measured = play(plan, 2).await;
+    let census = &measured.census;
+    assert_eq!((census.count(Outcome::HubError), census.count(Outcome::Completed)), (1, 1), "{census:?}");
+}
+
+#[tokio::test]
+async fn what_comes_with_the_end_of_a_connection_has_come() {
+    let broker = ScriptedBroker::start(Script { hangs_up: Some(HangUp::After), ..Script::default() }).await;
+    let measured = play(broker.plan(1, without_presence()), 0).await;
+    assert_eq!(measured.census.count(Outcome::Completed), 1, "{:?}", measured.census);
+    let requests = measured.messages.counts(Some(MessageKind::Request));
+    assert_eq!((requests.sent, requests.acknowledged, requests.lost), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn a_call_that_a_kept_session_does_not_answer_blames_no_device() {
+    for (hangs_up, keeps_sessions) in [(HangUp::Before, true), (HangUp::Acknowledged, false)] {
+        let script = Script { hangs_up: Some(hangs_up), keeps_sessions, ..Script::default() };
+        let broker = ScriptedBroker::start(script).await;
+        let mut plan = once_more(broker.plan(1, without_presence()), Duration::from_millis(20));
+        if let ServiceSettings::Broker(settings) = &mut plan.service {
+            settings.lines.keep_session = true;
+        }
+        plan.config.response_timeout = LIMIT * 2;
+        let measured = play(plan, 0).await;
+        assert_eq!(measured.census.count(Outcome::Completed), 1, "{hangs_up:?} {:?}", measured.census);
+        let requests = measured.messages.counts(Some(MessageKind::Request));
+        assert_eq!(requests.under_way(), 0, "{hangs_up:?} {requests:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_that_nobody_acknowledges_are_lost_in_the_end() {
+    let broker = ScriptedBroker::start(Script { unacknowledged: true, ..Script::default() }).await;
+    let measured = play(broker.plan(2, without_presence()), 0).await;
+    assert_eq!(measured.census.count(Outcome::Completed), 2, "{:?}", measured.census);
+    let requests = measured.messages.counts(Some(MessageKind::Request));
+    assert_eq!((requests.sent, requests.acknowledged, requests.lost), (2, 0, 2));
+}
+
+#[tokio::test]
+async fn reports_that_are_on_their_way_at_the_end_are_waited_for() {
+    let broker = ScriptedBroker::start(Script { reports_late: true, ..Script::default() }).await;
+    let mut plan = broker.plan(1, without_presence());
+    let (clock, truth) = (plan.clock, Arc::new(Truth::new(plan.range)));
+    truth.received(0, "run-0", clock.now());
+    for status in [FirmwareStatus::Downloading, FirmwareStatus::Applying, FirmwareStatus::Completed] {
+        truth.published(0, status, clock.now());
+        truth.handed_over(0, status);
+    }
+    plan.truth = Some(truth);
+    let driver = Driver::start(plan).unwrap();
+    let run = async {
+        driver.open().await.unwrap();
+        driver.start_at(clock.now()).await.unwrap();
+        let mut measured = Measurements::default();
+        while measured.messages.counts(Some(MessageKind::Response)).delivered == 0 {
+            measured.absorb(driver.sample().await.unwrap().measurements);
+            tokio::task::yield_now().await;
+        }
+        measured.absorb(end(&driver).await);
+        measured
+    };
+    let measured = tokio::time::timeout(LIMIT, run).await.unwrap();
+    let reports = measured.messages.counts(Some(MessageKind::Report));
+    assert_eq!((reports.delivered, reports.undelivered), (3, 0));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use super::text;
 use crate::measure::{EventCounts, ObserverHealth, RunResult};
 use crate::report::health::has_driver;
 use crate::report::human::percent;
+use crate::report::messages::line_notes;
 
 /// The section of generator, shards and hub.
 pub(super) fn generator(result: &RunResult) -> Option<Section> {
@@ -39,6 +40,7 @@ pub(super) fn generator(result: &RunResult) -> Option<Section> {
     }
     if !generator.lines.is_empty() {
         parts.push(Part::Table(lines(result)));
+        parts.extend(line_notes(result).into_iter().map(|note| Part::Note(Tone::Doubt, note)));
     }
     if result.shards.len() > 1 || result.shards.iter().any(|shard| shard.lost) {
         parts.push(Part::Table(shards(result)));
@@ -102,8 +104,8 @@ fn loops(result: &RunResult) -> Table {
 /// The driver's connections to a plain broker.
 fn lines(result: &RunResult) -> Table {
     let caption = "Driver connections. Lag: how long the connection's own ping took, behind everything that the broker had \
-                   queued for it.";
-    let columns = ["connection", "share", "#received", "#sent", "#reconnects", "#lag p99", "#lag max"];
+                   sent off to it.";
+    let columns = ["connection", "share", "#received", "#sent", "#lost", "#came back", "#lag p99", "#lag max"];
     let mut table = Table::new(caption, &columns);
     let lag = |micros: Option<u64>| micros.map_or_else(|| text::NONE.to_owned(), text::micros);
     for line in &result.generator.lines {
@@ -113,6 +115,7 @@ fn lines(result: &RunResult) -> Table {
             share.into(),
             text::count(line.received).into(),
             text::count(line.sent).into(),
+            text::count(line.losses).into(),
             text::count(line.reconnects).into(),
             lag(line.lag_p99_us).into(),
             lag(line.lag_max_us).into(),

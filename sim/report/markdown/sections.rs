@@ -3,7 +3,7 @@
 use super::super::drill::{judged, timeline};
 use super::super::health::has_driver;
 use super::super::human::{percent, three_digits};
-use super::super::messages::presence_note;
+use super::super::messages::notes;
 use super::super::rollout::{abort_in_words, exposed_in_words, wave_rows};
 use super::super::table::Align;
 use super::super::terminal::{Terminal, Tone, ended_in_words, value, verdict_word};
@@ -164,7 +164,7 @@ pub(super) fn census(result: &RunResult) -> String {
         rows.push(vec![outcome.to_string(), count, format!("{share} %"), shown.join(", ")]);
     }
     rows.push(vec!["unaccounted".to_owned(), unaccounted.to_string()]);
-    let note = presence_note(result).map(|note| format!("\n{}\n", text(note))).unwrap_or_default();
+    let note: String = notes(result).iter().map(|note| format!("\n{}\n", text(note))).collect();
     titled("Updates", &(table(&[Align::Left, Align::Right, Align::Right, Align::Left], &rows) + &note))
 }
 

@@ -71,7 +71,7 @@ pub(super) fn lines(text: &mut MetricsText, result: &RunResult) {
     for line in lines {
         text.sample(&[("connection", &line.name)], line.reconnects);
     }
-    let help = "How long a driver's own ping took behind what was queued for it: 99th percentile.";
+    let help = "How long a driver's own ping took behind what was sent off to it: 99th percentile.";
     text.gauge("twinstorm_driver_connection_lag_p99_seconds", "seconds", help);
     for line in lines {
         if let Some(lag) = line.lag_p99_us {
