@@ -144,4 +144,5 @@ fn a_driver_that_may_not_read_has_nothing_to_show() {
     let ended = run_with(&quick, &broker, &users, &passwords);
     // Mosquitto grants such a subscription, and delivers nothing: nobody was ever heard to be there.
     assert_eq!((ended.code, census(&quick.results(), "not_online")), (Some(96), 20), "{}", ended.stdout);
+    assert!(ended.stdout.contains("heard nothing at all"), "{}", ended.stdout);
 }

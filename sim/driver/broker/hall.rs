@@ -245,7 +245,11 @@ impl Broker {
             };
             let until = asked + patience;
             if until <= now {
-                return presence == Presence::Forgotten || line.why_down().is_some();
+                return match presence {
+                    Presence::Told(online) => online,
+                    Presence::Forgotten => true,
+                    Presence::Untold => line.why_down().is_some(),
+                };
             }
             let (tell, told) = oneshot::channel();
             self.listen(device, tell);

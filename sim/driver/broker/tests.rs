@@ -31,12 +31,16 @@ struct Script {
     forbidden: Option<&'static str>,
     /// What is retained of each device's presence.
     online: Option<bool>,
+    /// Devices of which that is retained, two at least.
+    devices: u32,
     /// Whether devices leave calls unanswered.
     silent: bool,
     /// What is retained of each device's reports.
     kept: Option<&'static str>,
     /// Whether the first call that ever comes ends the connection, and once what has happened.
     hangs_up: Option<HangUp>,
+    /// By clients with this end of their names alone.
+    hangs_up_on: &'static str,
     /// Whether what is retained of presence comes late, with the answer to a ping, on all connections but a client's first.
     retells_late: bool,
     /// Whether reports come late in the same way, on every connection.
@@ -69,6 +73,7 @@ enum HangUp {
 struct Seen {
     connects: u32,
     clients: BTreeSet<String>,
+    has_hung_up: bool,
     filters: BTreeSet<String>,
     subscribes: u32,
     calls: u32,
@@ -114,7 +119,7 @@ impl ScriptedBroker {
 
 async fn serve(mut peer: Connection, script: Script, seen: Arc<Mutex<Seen>>) {
     let (mut scratch, mut packets) = (Scratch::default(), Vec::new());
-    let (mut is_first, mut late) = (true, Vec::new());
+    let (mut is_first, mut is_victim, mut late) = (true, false, Vec::new());
     while poll_fn(|cx| peer.poll_receive(cx, &mut scratch, &mut packets)).await.is_ok() {
         let mut answers = Vec::new();
         let mut ends = false;
@@ -123,6 +128,7 @@ async fn serve(mut peer: Connection, script: Script, seen: Arc<Mutex<Seen>>) {
                 Packet::Connect(connect) => {
                     let mut seen = seen.lock().unwrap();
                     seen.connects += 1;
+                    is_victim = connect.client_id.ends_with(script.hangs_up_on);
                     is_first = seen.clients.insert(connect.client_id);
                     if script.turns_away && !is_first {
                         return;
@@ -149,8 +155,9 @@ async fn serve(mut peer: Connection, script: Script, seen: Arc<Mutex<Seen>>) {
                     if let Some(online) = script.online.filter(|_| paths.clone().any(|path| path.ends_with("presence")))
                     {
                         let told = if script.retells_late && !is_first { &mut late } else { &mut answers };
-                        told.push(said("presence", 1, format!(r#"{{"online":{online}}}"#)));
-                        told.push(said("presence", 0, format!(r#"{{"online":{online}}}"#)));
+                        for device in (0..script.devices.max(2)).rev() {
+                            told.push(said("presence", device, format!(r#"{{"online":{online}}}"#)));
+                        }
                     }
                 }
                 Packet::PingReq if script.unanswered_pings => {}
@@ -161,7 +168,8 @@ async fn serve(mut peer: Connection, script: Script, seen: Arc<Mutex<Seen>>) {
                 Packet::Publish(call) => {
                     let mut seen = seen.lock().unwrap();
                     seen.calls += 1;
-                    let hangs_up = script.hangs_up.filter(|_| seen.calls == 1);
+                    let hangs_up = script.hangs_up.filter(|_| is_victim && !seen.has_hung_up);
+                    seen.has_hung_up |= hangs_up.is_some();
                     if hangs_up == Some(HangUp::Before) {
                         return;
                     }
@@ -291,7 +299,8 @@ async fn a_line_that_is_lost_comes_back_and_subscribes_again() {
     let broker = ScriptedBroker::start(Script { hangs_up: Some(HangUp::Before), ..Script::default() }).await;
     let measured = play(once_more(broker.plan(1, without_presence()), Duration::from_millis(20)), 0).await;
     assert_eq!(measured.census.count(Outcome::Completed), 1, "{:?}", measured.census);
-    assert_eq!(measured.lines.values().next().unwrap().reconnects, 1);
+    let line = measured.lines.values().next().unwrap();
+    assert_eq!((line.reconnects, line.losses, line.lost_by.contains("closed")), (1, 1, true), "{}", line.lost_by);
     let requests = measured.messages.counts(Some(MessageKind::Request));
     assert_eq!((requests.sent, requests.lost), (2, 1));
     let seen = broker.seen.lock().unwrap();
@@ -388,17 +397,19 @@ async fn a_device_is_not_lost_because_a_line_was() {
 
 #[tokio::test]
 async fn a_line_that_is_away_takes_nothing_from_what_others_reach() {
-    let script = Script { online: Some(true), hangs_up: Some(HangUp::Before), turns_away: true, ..Script::default() };
-    let broker = ScriptedBroker::start(script).await;
-    let mut plan = broker.plan(2, PlainSettings::default());
+    let script = Script { hangs_up: Some(HangUp::Before), hangs_up_on: "-0", turns_away: true, ..Script::default() };
+    let broker = ScriptedBroker::start(Script { online: Some(true), devices: 8, ..script }).await;
+    let mut plan = broker.plan(8, PlainSettings::default());
     if let ServiceSettings::Broker(settings) = &mut plan.service {
         settings.lines = LineConfig { connections: 2, share: LineShare::All, keep_session: false };
     }
     plan.config.load = Load::Closed { in_flight: 1 };
     plan.config.observe.stage_deadline = Duration::from_millis(50);
-    let measured = play(plan, 2).await;
+    let measured = play(plan, 8).await;
     let census = &measured.census;
-    assert_eq!((census.count(Outcome::HubError), census.count(Outcome::Completed)), (1, 1), "{census:?}");
+    assert_eq!((census.count(Outcome::HubError), census.count(Outcome::Completed)), (4, 4), "{census:?}");
+    let told: Vec<_> = measured.lines.values().map(|line| (line.losses, line.reconnects)).collect();
+    assert_eq!(told, [(1, 0), (0, 0)], "it is counted though it never came back");
 }
 
 #[tokio::test]
