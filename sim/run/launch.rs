@@ -94,7 +94,8 @@ pub(super) async fn launch(
             }
         }
         None => {
-            let outage = plan.hub.broker().and_then(|broker| broker.outage.clone());
+            // Of a fleet and a driver that are two runs, one takes the hub down: the one whose load it is.
+            let outage = plan.hub.broker().filter(|_| options.roles.driver).and_then(|broker| broker.outage.clone());
             Hubs::elsewhere(outage, HubFault::among(&plan.faults))
         }
     };
