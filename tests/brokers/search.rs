@@ -1,31 +1,17 @@
 //! A search for the connections that a broker allows.
 
-use std::fs;
-use std::process::Command;
-
 use crate::program::{QuickRun, Running, twinstorm};
-use crate::support::Mosquitto;
 use crate::support::quick::{prompt, set};
 
 /// Connections that the broker has descriptors for, the driver's among them.
 const CONNECTIONS: usize = 40;
 
-/// Lets the broker have so many descriptors more than it has now. (Its own `max_connections` is of no use here: this version
-/// forgets whom it has let in once it has refused somebody.)
-fn allow(broker: &Mosquitto, connections: usize) {
-    let pid = broker.pid();
-    let limit = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() + connections;
-    let mut prlimit = Command::new("prlimit");
-    prlimit.args(["--pid", &pid.to_string(), &format!("--nofile={limit}:{limit}")]);
-    assert!(prlimit.status().unwrap().success(), "prlimit");
-}
-
 #[test]
 fn how_many_devices_a_broker_lets_in_is_found() {
     let broker = prompt().start();
-    allow(&broker, CONNECTIONS);
+    broker.allow(CONNECTIONS);
     let quick = QuickRun::new();
-    // In a step that breaks, devices that are refused are waited for, for a minute. There is time for one.
+    // In a step that breaks, devices that are refused are waited for, for 20 s.
     let words = ["capacity", "capacity-devices", "--hub", &broker.url(), "--budget", "60s"];
     let mut command = twinstorm(&words);
     command.arg("--out").arg(quick.out()).args(set(&[
