@@ -328,16 +328,18 @@ impl Coordinator {
     }
 
     fn finish(mut self) -> Result<FinishedRun, RunError> {
-        self.live.finish();
+        let now = self.clock.now();
+        // Before the news are heard for the last time: a hub that could not be brought back is to be told of.
+        self.hubs.end_outages();
         while let Some((hub, news)) = self.hubs.heard() {
             match news {
                 HubNews::Fault(news) => self.hub_faults.note(hub, news),
-                HubNews::Trouble(why) => self.reasons.push(why),
+                HubNews::Trouble(why) => self.on_hub_trouble(why),
                 HubNews::Gone => self.hub_faults.note_death(hub),
             }
         }
+        self.live.finish();
         self.reasons.extend(self.hubs.stops());
-        let now = self.clock.now();
         let roles = self.options.roles;
         if !roles.driver && self.tally.gauges().connected == 0 {
             self.reasons.push("no device was connected in the end".to_owned());

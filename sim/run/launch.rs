@@ -96,7 +96,7 @@ pub(super) async fn launch(
         None => {
             // Of a fleet and a driver that are two runs, one takes the hub down: the one whose load it is.
             let outage = plan.hub.broker().filter(|_| options.roles.driver).and_then(|broker| broker.outage.clone());
-            Hubs::elsewhere(outage, HubFault::among(&plan.faults))
+            Hubs::elsewhere(outage, HubFault::among(&plan.faults), options.stop.farewell().clone())
         }
     };
     if let Some(hub) = elsewhere.as_ref().filter(|_| options.roles.fleet) {

@@ -8,6 +8,7 @@ mod accounting;
 mod benches;
 mod drills;
 mod limits;
+mod outages;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "other tests need the rest")]
 mod program;
