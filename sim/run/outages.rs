@@ -187,7 +187,9 @@ enum Stand {
     /// Down, or at least no longer known to be up.
     Down,
     ComingUp(OperatorCommand),
-    /// The program leaves at once: nothing is done any more.
+    /// The program leaves at once, and brings the hub back first: whoever else wants something of it waits.
+    Leaving,
+    /// That is done, and nothing else will be.
     Left,
 }
 
@@ -217,10 +219,9 @@ impl Switch {
         {
             // The lock is kept meanwhile: whoever leaves knows of every command that was started.
             let mut now = self.stand();
-            if matches!(*now, Stand::Left) {
-                return Ok(());
+            if !matches!(*now, Stand::Leaving | Stand::Left) {
+                *now = stand(OperatorCommand::start(command)?);
             }
-            *now = stand(OperatorCommand::start(command)?);
         }
         loop {
             if let Some(ended) = self.look(command, self.clock.now() >= until) {
@@ -243,7 +244,8 @@ impl Switch {
                 (ended, Stand::Down)
             }
             Stand::ComingUp(running) => (running.ended(), Stand::Up),
-            // Somebody else sees to it.
+            // The end of the run must not end the program before the hub is back.
+            Stand::Leaving => return None,
             Stand::Up | Stand::Down | Stand::Left => return Some(Ok(())),
         };
         let ended = ended.or_else(|| late.then(|| Err(format!("`{command}` did not end within {:?}", self.limit))))?;
@@ -253,8 +255,9 @@ impl Switch {
 
     /// The program leaves at once: brings the hub back if it may be down, and waits for that, though not for ever.
     fn leave(&self) {
-        let up = match std::mem::replace(&mut *self.stand(), Stand::Left) {
-            Stand::Up | Stand::Left => return,
+        let before = std::mem::replace(&mut *self.stand(), Stand::Leaving);
+        let up = match before {
+            Stand::Up | Stand::Leaving | Stand::Left => return *self.stand() = Stand::Left,
             Stand::ComingUp(up) => Ok(up),
             Stand::Down => OperatorCommand::start(&self.commands.up),
             Stand::GoingDown(mut down) => {
@@ -268,6 +271,7 @@ impl Switch {
             notes.say("the hub is brought back first".to_owned());
         }
         let back = up.and_then(|up| self.wait_for(up));
+        *self.stand() = Stand::Left;
         if let Some(notes) = &mut notes {
             if let Err(why) = back {
                 notes.say(format!("hub.outage.up: {why}"));
