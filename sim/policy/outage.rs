@@ -7,6 +7,6 @@ use serde::{Deserialize, Serialize};
 pub struct OutageCommands {
     /// Takes the hub down.
     pub down: String,
-    /// Brings it back; nothing is wrong with saying it twice.
+    /// Brings it back; nothing is wrong with saying it twice, or while the hub is up.
     pub up: String,
 }

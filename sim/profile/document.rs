@@ -96,11 +96,18 @@ pub(super) fn parse(text: &str, layer: Layer) -> Result<Table, (String, Range<us
 /// # Errors
 /// What begins like a TOML list, table or text is none: what is wrong with it.
 pub(super) fn parse_value(text: &str, origin: &Origin) -> Result<Value, String> {
+    let begins_like_toml = |text: &str| text.starts_with(['[', '{', '"', '\'']) && !begins_with_a_word_in_braces(text);
     match DeValue::parse(text) {
         Ok(parsed) => Ok(value(parsed.get_ref(), &|_| origin.clone())),
-        Err(error) if text.trim_start().starts_with(['[', '{', '"', '\'']) => Err(error.message().to_owned()),
+        Err(error) if begins_like_toml(text.trim_start()) => Err(error.message().to_owned()),
         Err(_) => Ok(Value::Text(text.to_owned())),
     }
+}
+
+/// Whether `text` is like `{device}` or `{prefix}/it`, which names and topics may be: no table begins so.
+fn begins_with_a_word_in_braces(text: &str) -> bool {
+    let word = text.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(word, _)| word);
+    word.is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))
 }
 
 /// Lays `upper` over `lower`: a key that `upper` gives replaces that of `lower`, within sections (`[fleet]`) one by

@@ -236,6 +236,22 @@ mod tests {
     }
 
     #[test]
+    fn a_word_in_braces_begins_a_text_and_no_table() {
+        let plan = set(&[
+            "hub.kind=mqtt",
+            "hub.url=mqtt://127.0.0.1",
+            "hub.username={device}",
+            "hub.topics.reported={prefix}/{device}/is",
+        ]);
+        let hub = plan.unwrap().hub;
+        let dialect = &hub.broker().unwrap().dialect;
+        assert_eq!(dialect.username.as_deref(), Some("{device}"));
+        assert_eq!(dialect.topics.reported, "{prefix}/{device}/is");
+        let error = set(&["hub.topics={prefix=}"]).unwrap_err().to_string();
+        assert!(error.contains("the value of `hub.topics` is broken"), "{error}");
+    }
+
+    #[test]
     fn an_entry_of_a_list_is_reached_by_its_name_too() {
         let kinds = "fault=[{ kind = \"offline\", select = \"all\" }, { kind = \"offline\", select = \"all\" }, \
                      { kind = \"no_reply\", select = \"all\", name = \"dumb\" }]";

@@ -191,7 +191,9 @@ impl Coordinator {
     fn go_on(&mut self) -> Result<(), RunError> {
         match self.phase {
             Phase::Connecting if self.members.all_at(State::Ready) => {
-                if self.tally.gauges().connected == 0 {
+                // Who drives devices of another run that do not say whether they are online finds out by calling them.
+                let is_known = self.options.roles.fleet || self.options.plan.hub.tells_presence();
+                if is_known && self.tally.gauges().connected == 0 {
                     self.live.finish();
                     let devices = self.options.plan.fleet.devices;
                     return Err(RunError::Shard(format!(
@@ -326,16 +328,18 @@ impl Coordinator {
     }
 
     fn finish(mut self) -> Result<FinishedRun, RunError> {
-        self.live.finish();
+        let now = self.clock.now();
+        // Before the news are heard for the last time: a hub that could not be brought back is to be told of.
+        self.hubs.end_outages();
         while let Some((hub, news)) = self.hubs.heard() {
             match news {
                 HubNews::Fault(news) => self.hub_faults.note(hub, news),
-                HubNews::Trouble(why) => self.reasons.push(why),
+                HubNews::Trouble(why) => self.on_hub_trouble(why),
                 HubNews::Gone => self.hub_faults.note_death(hub),
             }
         }
+        self.live.finish();
         self.reasons.extend(self.hubs.stops());
-        let now = self.clock.now();
         let roles = self.options.roles;
         if !roles.driver && self.tally.gauges().connected == 0 {
             self.reasons.push("no device was connected in the end".to_owned());

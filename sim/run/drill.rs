@@ -77,10 +77,12 @@ impl Coordinator {
         let heal = self.options.plan.drill.as_ref().map(|drill| drill.heal);
         match heal.filter(|_| matches!(self.phase, Phase::Running { .. }) && self.members.any_at_work(|_| true)) {
             Some(heal) => {
-                self.conduct.began = Some(now);
                 self.hubs.heal();
                 self.members.heal(abort);
-                self.phase = Phase::Healing { until: self.clock.instant(now + heal), reason };
+                // A hub that is not ours is brought back by a command, which may take its time: the fleet has all of its own.
+                let began = self.clock.now();
+                self.conduct.began = Some(began);
+                self.phase = Phase::Healing { until: self.clock.instant(began + heal), reason };
             }
             None => {
                 // A healing that is cut short has come as far as it has.

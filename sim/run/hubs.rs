@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::embedded_hub::{EmbeddedHub, EmbeddedHubError, HubNews, NewsOfHub};
+use super::farewell::Farewell;
 use super::hub_process::StartingHub;
 use super::hub_threads::HubThreads;
 use super::outages::Outages;
@@ -82,11 +83,12 @@ impl Hubs {
         Ok(Self { hubs, name, limited, faults, outages: None, news })
     }
 
-    /// None of ours; `faults` are done to the one that there is by `outage`, where that is known.
-    pub(super) fn elsewhere(outage: Option<OutageCommands>, faults: Vec<HubFault>) -> Self {
+    /// None of ours; `faults` are done to the one that there is by `outage`, where that is known, and it is brought back at the
+    /// latest at the `farewell`.
+    pub(super) fn elsewhere(outage: Option<OutageCommands>, faults: Vec<HubFault>, farewell: Farewell) -> Self {
         // There is room for beginning, end and trouble of each.
         let (tell, news) = mpsc::channel(4 * faults.len() + 1);
-        let outages = outage.map(|commands| Outages::new(commands, NewsOfHub { hub: 0, news: tell }));
+        let outages = outage.map(|commands| Outages::new(commands, NewsOfHub { hub: 0, news: tell }, farewell));
         Self { hubs: Vec::new(), name: "hub", limited: false, faults, outages, news }
     }
 
@@ -206,9 +208,15 @@ impl Hubs {
         EmbeddedHub::counts(self.hubs.iter_mut().map(|hub| &mut hub.embedded))
     }
 
+    /// Ends the outages of one that is not ours, and brings it back. Blocks until that is done; what there is to say of it can
+    /// be heard then.
+    pub(super) fn end_outages(&mut self) {
+        self.outages = None;
+    }
+
     /// Stops them all. Blocks until they have ended.
     pub(super) fn stop(&mut self) {
-        self.outages = None;
+        self.end_outages();
         EmbeddedHub::stop_all(self.hubs.drain(..).map(|hub| hub.embedded));
     }
 }

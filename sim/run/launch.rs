@@ -94,8 +94,9 @@ pub(super) async fn launch(
             }
         }
         None => {
-            let outage = plan.hub.broker().and_then(|broker| broker.outage.clone());
-            Hubs::elsewhere(outage, HubFault::among(&plan.faults))
+            // Of a fleet and a driver that are two runs, one takes the hub down: the one whose load it is.
+            let outage = plan.hub.broker().filter(|_| options.roles.driver).and_then(|broker| broker.outage.clone());
+            Hubs::elsewhere(outage, HubFault::among(&plan.faults), options.stop.farewell().clone())
         }
     };
     if let Some(hub) = elsewhere.as_ref().filter(|_| options.roles.fleet) {

@@ -35,6 +35,7 @@ mod members;
 mod metrics_endpoint;
 mod narrate;
 mod needs;
+mod operator_command;
 mod options;
 mod outages;
 mod output;

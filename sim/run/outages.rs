@@ -1,25 +1,27 @@
 //! Outages of a hub that is not ours: a thread that takes it down and brings it back by its operator's commands, at the times
 //! of the plan, and brings it back in any case in the end.
 
-use std::io::{self, Read as _};
-use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::embedded_hub::{HubNews, NewsOfHub};
+use super::farewell::{Farewell, Prepared};
+use super::operator_command::OperatorCommand;
+use super::print::Notes;
 use crate::hub::{HubFaultChange, HubFaultNews};
 use crate::policy::{HubEffect, HubFault, OutageCommands};
 use crate::time::{Clock, Nanos};
 
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(60);
-/// How often it is looked whether it has ended.
+/// How long a program that leaves at once waits for the hub to be back. The command goes on without it.
+const LEAVE: Duration = Duration::from_secs(10);
+/// How often it is looked whether a command has ended.
 const LOOK: Duration = Duration::from_millis(10);
-/// What is told of its words, in bytes.
-const WORDS: u64 = 400;
 /// Orders that may wait.
 const ORDERS: usize = 2;
 
@@ -28,13 +30,14 @@ const ORDERS: usize = 2;
 pub(super) struct Outages {
     commands: OutageCommands,
     news: NewsOfHub,
-    thread: Option<(SyncSender<SyncSender<()>>, JoinHandle<()>)>,
+    farewell: Farewell,
+    thread: Option<(SyncSender<SyncSender<()>>, JoinHandle<()>, Prepared)>,
 }
 
 impl Outages {
-    /// Nothing is done before it is told when the load starts.
-    pub(super) const fn new(commands: OutageCommands, news: NewsOfHub) -> Self {
-        Self { commands, news, thread: None }
+    /// Nothing is done before it is told when the load starts. The hub is also brought back at the `farewell`.
+    pub(super) const fn new(commands: OutageCommands, news: NewsOfHub, farewell: Farewell) -> Self {
+        Self { commands, news, farewell, thread: None }
     }
 
     /// The load starts at `at`: does the outages among `faults` from then on.
@@ -53,18 +56,20 @@ impl Outages {
             .collect();
         turns.sort_by_key(|turn| (turn.at, turn.begins));
         let (heal, healing) = sync_channel(ORDERS);
-        let (commands, news) = (self.commands.clone(), self.news.clone());
-        let outage = Outage { commands, news, clock, start, active: Vec::new() };
+        let switch = Arc::new(Switch::new(self.commands.clone(), clock, LIMIT));
+        let leaving = Arc::clone(&switch);
+        let prepared = self.farewell.prepare(move || leaving.leave());
+        let outage = Outage { switch, news: self.news.clone(), clock, start, active: Vec::new() };
         let spawned = thread::Builder::new().name("outages".to_owned()).spawn(move || outage.run(turns, &healing));
         match spawned {
-            Ok(thread) => self.thread = Some((heal, thread)),
+            Ok(thread) => self.thread = Some((heal, thread, prepared)),
             Err(error) => self.news.tell(HubNews::Trouble(format!("no thread for the hub's outages: {error}"))),
         }
     }
 
     /// Brings the hub back, and lets no outage begin any more. Blocks until that is done.
     pub(super) fn heal(&self) {
-        let Some((heal, _)) = &self.thread else { return };
+        let Some((heal, ..)) = &self.thread else { return };
         let (done, is_done) = sync_channel(1);
         if heal.send(done).is_ok() {
             // It ends by being dropped.
@@ -75,7 +80,7 @@ impl Outages {
 
 impl Drop for Outages {
     fn drop(&mut self) {
-        if let Some((heal, thread)) = self.thread.take() {
+        if let Some((heal, thread, _prepared)) = self.thread.take() {
             drop(heal);
             let _ = thread.join();
         }
@@ -92,7 +97,7 @@ struct Turn {
 
 /// The thread.
 struct Outage {
-    commands: OutageCommands,
+    switch: Arc<Switch>,
     news: NewsOfHub,
     clock: Clock,
     start: Nanos,
@@ -133,9 +138,11 @@ impl Outage {
         self.active.push(fault);
         // A hub is down once the command says so, and its connections may be gone any time before.
         let since_start = self.clock.now().since(self.start);
-        if is_first && let Err(why) = execute(&self.commands.down, &self.clock) {
+        if is_first && let Err(why) = self.switch.take_down() {
             self.active.clear();
-            return self.news.tell(HubNews::Trouble(format!("hub.outage.down: {why}")));
+            self.news.tell(HubNews::Trouble(format!("hub.outage.down: {why}")));
+            // What it did to the hub before it failed, nobody knows.
+            return self.bring_back();
         }
         self.say(fault, HubFaultChange::Began, since_start);
     }
@@ -147,13 +154,17 @@ impl Outage {
         if over.is_empty() {
             return;
         }
-        if self.active.is_empty()
-            && let Err(why) = execute(&self.commands.up, &self.clock)
-        {
-            self.news.tell(HubNews::Trouble(format!("hub.outage.up: {why}")));
+        if self.active.is_empty() {
+            self.bring_back();
         }
         let since_start = self.clock.now().since(self.start);
         over.into_iter().for_each(|fault| self.say(fault, HubFaultChange::Ended, since_start));
+    }
+
+    fn bring_back(&self) {
+        if let Err(why) = self.switch.bring_back() {
+            self.news.tell(HubNews::Trouble(format!("hub.outage.up: {why}")));
+        }
     }
 
     fn say(&self, fault: usize, change: HubFaultChange, since_start: Duration) {
@@ -161,35 +172,129 @@ impl Outage {
     }
 }
 
-/// Executes a command line; it must end with 0 in time.
-fn execute(command: &str, clock: &Clock) -> Result<(), String> {
-    let failed = |error: io::Error| format!("`{command}` cannot be executed: {error}");
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    let until = clock.now() + LIMIT;
-    loop {
-        match child.try_wait().map_err(failed)? {
-            Some(status) if status.success() => return Ok(()),
-            Some(status) => {
-                let mut said = String::new();
-                if let Some(words) = child.stderr.take() {
-                    // Words that are none say nothing.
-                    let _ = words.take(WORDS).read_to_string(&mut said);
-                }
-                return Err(format!("`{command}` ended with {status}: {}", said.trim()));
+/// What takes the hub down and brings it back: for the thread, and for a program that leaves at once meanwhile.
+struct Switch {
+    commands: OutageCommands,
+    clock: Clock,
+    limit: Duration,
+    stand: Mutex<Stand>,
+}
+
+/// Where the hub stands, as far as we moved it.
+enum Stand {
+    Up,
+    GoingDown(OperatorCommand),
+    /// Down, or at least no longer known to be up.
+    Down,
+    ComingUp(OperatorCommand),
+    /// The program leaves at once, and brings the hub back first: whoever else wants something of it waits.
+    Leaving,
+    /// That is done, and nothing else will be.
+    Left,
+}
+
+impl Switch {
+    const fn new(commands: OutageCommands, clock: Clock, limit: Duration) -> Self {
+        Self { commands, clock, limit, stand: Mutex::new(Stand::Up) }
+    }
+
+    /// Takes the hub down. Blocks until that is done.
+    ///
+    /// # Errors
+    /// The command failed, or took too long, and is ended. The hub may be down.
+    fn take_down(&self) -> Result<(), String> {
+        self.execute(&self.commands.down, Stand::GoingDown)
+    }
+
+    /// Brings the hub back. Blocks until that is done.
+    ///
+    /// # Errors
+    /// The command failed, or took too long; it is left to itself then, as it may succeed yet.
+    fn bring_back(&self) -> Result<(), String> {
+        self.execute(&self.commands.up, Stand::ComingUp)
+    }
+
+    fn execute(&self, command: &str, stand: impl FnOnce(OperatorCommand) -> Stand) -> Result<(), String> {
+        let until = self.clock.now() + self.limit;
+        {
+            // The lock is kept meanwhile: whoever leaves knows of every command that was started.
+            let mut now = self.stand();
+            if !matches!(*now, Stand::Leaving | Stand::Left) {
+                *now = stand(OperatorCommand::start(command)?);
             }
-            None if clock.now() >= until => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(format!("`{command}` did not end within {LIMIT:?}"));
-            }
-            None => thread::park_timeout(LOOK),
         }
+        loop {
+            if let Some(ended) = self.look(command, self.clock.now() >= until) {
+                return ended;
+            }
+            thread::park_timeout(LOOK);
+        }
+    }
+
+    /// How `command`, which is being executed, has ended, if it has; if it is `late`, that ends it as well.
+    fn look(&self, command: &str, late: bool) -> Option<Result<(), String>> {
+        let mut stand = self.stand();
+        let (ended, next) = match &mut *stand {
+            Stand::GoingDown(running) => {
+                let ended = running.ended();
+                if late && ended.is_none() {
+                    // Else it might take the hub down after it was brought back.
+                    running.kill();
+                }
+                (ended, Stand::Down)
+            }
+            Stand::ComingUp(running) => (running.ended(), Stand::Up),
+            // The end of the run must not end the program before the hub is back.
+            Stand::Leaving => return None,
+            Stand::Up | Stand::Down | Stand::Left => return Some(Ok(())),
+        };
+        let ended = ended.or_else(|| late.then(|| Err(format!("`{command}` did not end within {:?}", self.limit))))?;
+        *stand = next;
+        Some(ended)
+    }
+
+    /// The program leaves at once: brings the hub back if it may be down, and waits for that, though not for ever.
+    fn leave(&self) {
+        let before = std::mem::replace(&mut *self.stand(), Stand::Leaving);
+        let up = match before {
+            Stand::Up | Stand::Leaving | Stand::Left => return *self.stand() = Stand::Left,
+            Stand::ComingUp(up) => Ok(up),
+            Stand::Down => OperatorCommand::start(&self.commands.up),
+            Stand::GoingDown(mut down) => {
+                down.kill();
+                OperatorCommand::start(&self.commands.up)
+            }
+        };
+        // Nobody waits for who does not read.
+        let mut notes = Notes::start().ok();
+        if let Some(notes) = &notes {
+            notes.say("the hub is brought back first".to_owned());
+        }
+        let back = up.and_then(|up| self.wait_for(up));
+        *self.stand() = Stand::Left;
+        if let Some(notes) = &mut notes {
+            if let Err(why) = back {
+                notes.say(format!("hub.outage.up: {why}"));
+            }
+            notes.finish();
+        }
+    }
+
+    fn wait_for(&self, mut up: OperatorCommand) -> Result<(), String> {
+        let until = self.clock.now() + LEAVE;
+        loop {
+            match up.ended() {
+                Some(ended) => return ended,
+                None if self.clock.now() >= until => {
+                    return Err(format!("`{}` has not ended yet, and goes on by itself", self.commands.up));
+                }
+                None => thread::park_timeout(LOOK),
+            }
+        }
+    }
+
+    fn stand(&self) -> MutexGuard<'_, Stand> {
+        self.stand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -225,7 +330,7 @@ mod tests {
             up: format!("echo up >> {}", log.display()),
         };
         let (tell, mut told) = mpsc::channel(16);
-        let mut outages = Outages::new(commands, NewsOfHub { hub: 0, news: tell });
+        let mut outages = Outages::new(commands, NewsOfHub { hub: 0, news: tell }, Farewell::default());
         let now = Clock::start();
         outages.start_at(now.wall().at(now.now()), faults(&[(0, Some(50)), (100, None), (3_600_000, Some(1))]));
         let heard: Vec<String> = (0..3).map(|_| news(&mut told)).collect();
@@ -245,7 +350,7 @@ mod tests {
             up: format!("echo up >> {}; echo oh >&2; exit 3", log.display()),
         };
         let (tell, mut told) = mpsc::channel(16);
-        let mut outages = Outages::new(commands, NewsOfHub { hub: 0, news: tell });
+        let mut outages = Outages::new(commands, NewsOfHub { hub: 0, news: tell }, Farewell::default());
         let now = Clock::start();
         outages.start_at(now.wall().at(now.now()), faults(&[(0, None)]));
         assert_eq!(news(&mut told), "Began 0");
@@ -253,5 +358,74 @@ mod tests {
         let trouble = news(&mut told);
         assert!(trouble.starts_with("hub.outage.up: `echo up") && trouble.ends_with("exit status: 3: oh"), "{trouble}");
         assert_eq!(std::fs::read_to_string(&log).unwrap(), "up\n");
+    }
+
+    /// Commands that note themselves in `log` and do `more`, and what they have noted.
+    fn noting(folder: &tempfile::TempDir, down: &str, up: &str) -> (OutageCommands, impl Fn() -> String) {
+        let log = folder.path().join("log");
+        let note = |word: &str, more: &str| format!("echo {word} >> {}; {more}", log.display());
+        let commands = OutageCommands { down: note("down", down), up: note("up", up) };
+        (commands, move || std::fs::read_to_string(&log).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_hub_that_may_have_been_taken_down_by_a_command_that_failed_is_brought_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (commands, noted) = noting(&folder, "exit 3", "exit 4");
+        let (tell, mut told) = mpsc::channel(16);
+        let mut outages = Outages::new(commands, NewsOfHub { hub: 0, news: tell }, Farewell::default());
+        let now = Clock::start();
+        outages.start_at(now.wall().at(now.now()), faults(&[(0, None)]));
+        let (down, up) = (news(&mut told), news(&mut told));
+        assert!(down.starts_with("hub.outage.down: ") && down.contains("exit status: 3"), "{down}");
+        assert!(up.starts_with("hub.outage.up: ") && up.contains("exit status: 4"), "{up}");
+        drop(outages);
+        assert_eq!(noted(), "down\nup\n");
+        assert!(told.try_recv().is_err());
+    }
+
+    #[test]
+    fn what_takes_the_hub_down_too_late_is_ended_and_what_brings_it_back_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (go, log) = (folder.path().join("go"), folder.path().join("log"));
+        let up = format!("until test -e {}; do sleep 0.01; done; echo back >> {}", go.display(), log.display());
+        let (commands, noted) = noting(&folder, "sleep 600 & wait", &up);
+        let switch = Switch::new(commands, Clock::start(), Duration::from_millis(300));
+        assert!(switch.take_down().unwrap_err().ends_with("did not end within 300ms"));
+        assert!(switch.bring_back().unwrap_err().ends_with("did not end within 300ms"));
+        std::fs::write(go, "").unwrap();
+        while noted() != "down\nup\nback\n" {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn whoever_leaves_at_once_brings_the_hub_back_wherever_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let (commands, noted) = noting(&folder, "true", "true");
+        let switch = || Switch::new(commands.clone(), Clock::start(), LIMIT);
+        let up = switch();
+        up.leave();
+        assert_eq!(noted(), "");
+        let down = switch();
+        down.take_down().unwrap();
+        down.leave();
+        down.leave();
+        assert_eq!(noted(), "down\nup\n");
+        // The thread may go on for a moment, and has nothing to say any more.
+        assert_eq!((down.bring_back(), down.take_down()), (Ok(()), Ok(())));
+        assert_eq!(noted(), "down\nup\n");
+        let going = tempfile::tempdir().unwrap();
+        let (commands, noted) = noting(&going, "sleep 600", "true");
+        let going = Switch::new(commands, Clock::start(), LIMIT);
+        thread::scope(|scope| {
+            let taking = scope.spawn(|| going.take_down());
+            while noted() != "down\n" {
+                thread::yield_now();
+            }
+            going.leave();
+            assert_eq!(taking.join().unwrap(), Ok(()));
+        });
+        assert_eq!(noted(), "down\nup\n");
     }
 }

@@ -16,11 +16,17 @@ use crate::driver::{self, OnlineError};
 use crate::measure::Gauges;
 use crate::mqtt::{ClientIdentity, ClientTls, WebSocketClient};
 use crate::policy::ConnectPace;
+use crate::time::Nanos;
 
 /// Once devices of another process come online, the rest is given up if none has come for so long.
 const QUIET: Duration = Duration::from_secs(10);
 /// What devices get beyond the connect ramp to come online.
 const CONNECT_GRACE: Duration = Duration::from_secs(60);
+/// Once the ramp is through, and some of our own devices are online, the rest is not waited for if none has become ready for so
+/// long.
+const CONNECT_QUIET: Duration = Duration::from_secs(20);
+/// What is told of the reasons why some devices are not online.
+const REASONS: usize = 3;
 
 impl Work {
     /// Connects the devices, or waits for those of another process, and takes the observer's first
@@ -103,7 +109,7 @@ impl Work {
         let until = self.clock.now() + self.connect_limit();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last = (0, self.clock.now());
+        let mut lull = Lull::from(self.clock.now());
         loop {
             tokio::select! {
                 order = orders.recv() => return Ok(Word::of(order)),
@@ -111,16 +117,14 @@ impl Work {
             }
             self.look().await?;
             let (connected, now) = (self.pending.gauges.connected, self.clock.now());
-            if connected != last.0 {
-                last = (connected, now);
-            }
+            let lull = lull.at(now, connected);
             if self.progress_is_due() {
                 self.report_progress().await;
             }
             if connected >= devices {
                 return Ok(Word::Go);
             }
-            let over = now >= until || (connected > 0 && now.since(last.1) >= QUIET);
+            let over = now >= until || (connected > 0 && lull >= QUIET);
             if over && connected == 0 && self.is_whole() {
                 return Err(format!(
                     "none of {devices} devices has said that it is connected, the first is `{}`: start the fleet first, or say \
@@ -173,11 +177,12 @@ impl Work {
         .map_err(in_words)
     }
 
-    /// Waits until every device has reported once or has given up. Some may be missing when the time is over: their
-    /// updates will tell. If none came online, there is nothing to run.
+    /// Waits until every device has reported once or has given up, or no further one has for a while. Some may be missing then:
+    /// their updates will tell, and they still may come. If none came online, there is nothing to run.
     async fn connect(&mut self, orders: &mut Receiver<ToShard>) -> Result<Word, String> {
         let devices = self.assignment.range.len();
-        let until = self.clock.now() + self.connect_limit();
+        let ramp_ends = self.clock.now() + self.connect_ramp();
+        let mut lull = Lull::from(ramp_ends);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -186,8 +191,9 @@ impl Work {
                 _ = look.tick() => {}
             }
             self.look().await?;
-            let stands = self.pending.gauges;
-            let over = stands.ready >= devices || self.clock.now() >= until;
+            let (stands, now) = (self.pending.gauges, self.clock.now());
+            let quiet = lull.at(now, stands.ready) >= CONNECT_QUIET && stands.connected > 0;
+            let over = stands.ready >= devices || now >= ramp_ends + CONNECT_GRACE || quiet;
             if over && stands.gave_up >= devices.min(stands.ready) && stands.connected == 0 {
                 let why = self.why_none_is_online(devices).await;
                 if self.is_whole() {
@@ -196,6 +202,12 @@ impl Work {
                 // Those of other shards may be online: as in a single one, the run goes on with what there is.
                 let why = self.named(why);
                 self.pending.warnings.push(why);
+            } else if over && (stands.ready < devices || stands.gave_up > 0) {
+                let missing = devices.saturating_sub(stands.ready) + stands.gave_up;
+                let reasons = self.reasons().await;
+                let why = if reasons.is_empty() { String::new() } else { format!(": {}", first(&reasons, REASONS)) };
+                let warning = self.named(format!("{missing} of {devices} devices are not online{why}"));
+                self.pending.warnings.push(warning);
             }
             if self.progress_is_due() {
                 self.report_progress().await;
@@ -207,20 +219,55 @@ impl Work {
         Ok(Word::Go)
     }
 
-    /// The time that devices get to come online.
-    fn connect_limit(&self) -> Duration {
+    /// The time in which all devices have begun to connect.
+    fn connect_ramp(&self) -> Duration {
         let fleet = &self.assignment.plan.fleet;
         let ramp = f64::from(fleet.devices) / fleet.connect_rate;
-        Duration::from_secs_f64(ramp * ConnectPace::longest(fleet.connect_slow_down)) + CONNECT_GRACE
+        Duration::from_secs_f64(ramp * ConnectPace::longest(fleet.connect_slow_down))
+    }
+
+    /// The time that devices get to come online.
+    fn connect_limit(&self) -> Duration {
+        self.connect_ramp() + CONNECT_GRACE
     }
 
     async fn why_none_is_online(&self, devices: u32) -> String {
+        format!("none of {devices} devices came online: {}", self.reasons().await.join("; "))
+    }
+
+    /// Why devices are not online, the first reason first.
+    async fn reasons(&self) -> Vec<String> {
         let failures = match &self.fleet {
             Some(fleet) => fleet.failures().await,
             None => Vec::new(),
         };
-        let reasons: Vec<String> = failures.into_iter().map(|failure| failure.text).collect();
-        format!("none of {devices} devices came online: {}", reasons.join("; "))
+        failures.into_iter().map(|failure| failure.text).collect()
+    }
+}
+
+/// The first few of `reasons`.
+fn first(reasons: &[String], few: usize) -> String {
+    reasons[..reasons.len().min(few)].join("; ")
+}
+
+/// How long a count has stood still.
+struct Lull {
+    count: u32,
+    since: Nanos,
+}
+
+impl Lull {
+    /// Nothing has been counted, and from then on it matters.
+    const fn from(since: Nanos) -> Self {
+        Self { count: 0, since }
+    }
+
+    /// How long it has stood at `now`, when it is `count`.
+    fn at(&mut self, now: Nanos, count: u32) -> Duration {
+        if count != self.count {
+            *self = Self { count, since: now.max(self.since) };
+        }
+        now.since(self.since)
     }
 }
 
@@ -281,5 +328,19 @@ async fn unless_told<T>(
             order = orders.recv() => return Ok(Err(Word::of(order))),
             _ = second.tick() => beat.tell(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_stands_still_from_its_last_change_on_but_not_before_it_matters() {
+        let second = |seconds| Nanos::ZERO + Duration::from_secs(seconds);
+        let mut lull = Lull::from(second(10));
+        let stood = [(1, 0), (4, 3), (9, 3), (12, 3), (14, 5), (20, 5), (21, 4)];
+        let stood = stood.map(|(now, count)| lull.at(second(now), count).as_secs());
+        assert_eq!(stood, [0, 0, 0, 2, 0, 6, 0]);
     }
 }

@@ -118,15 +118,16 @@ fn who_shows_a_certificate_of_the_brokers_ca_is_let_in_and_nobody_else() {
     assert_eq!(census(&quick.results(), "completed"), 20);
     let key = fs::read_to_string(&certificates.client()[1]).unwrap();
     assert_untold(&quick, &ended, &[key.lines().nth(1).unwrap()]);
-    for (tls, says) in [
-        (with(&certificates, None), "certificate"),
+    for (tls, says, way_out) in [
+        (with(&certificates, None), "certificaterequired", "hub.tls.certificate and hub.tls.private_key"),
         // As the broker's TLS library has it.
-        (with(&certificates, Some(&strangers)), "unknownca"),
-        (with(&strangers, Some(&certificates)), "certificate is not trusted"),
+        (with(&certificates, Some(&strangers)), "unknownca", "hub.tls.certificate and hub.tls.private_key"),
+        (with(&strangers, Some(&certificates)), "certificate is not trusted", "hub.tls.ca"),
     ] {
         let quick = QuickRun::new();
         let ended = Running::start(over_tls(&quick, &broker, &tls)).wait().expect(1);
         assert!(ended.stderr.to_lowercase().contains(says), "{tls}: {}", ended.stderr);
+        assert!(ended.stderr.contains(way_out), "{tls}: {}", ended.stderr);
     }
 }
 

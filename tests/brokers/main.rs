@@ -9,6 +9,7 @@ mod benches;
 mod drills;
 mod limits;
 mod nats;
+mod outages;
 #[path = "../it/support.rs"]
 #[allow(dead_code, reason = "other tests need the rest")]
 mod program;

@@ -1,9 +1,11 @@
 //! Whole runs over a broker: everybody is called and completes, by every way that a profile may choose.
 
+use std::fs;
+
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::program::{QuickRun, Running, census};
+use crate::program::{ANY_CENSUS, QuickRun, Running, census};
 use crate::support::Gateway;
 use crate::support::quick::{command, complete, messages, prompt, quickstart};
 
@@ -131,6 +133,30 @@ fn fleet_and_driver_are_two_processes_that_meet_at_the_broker() {
     assert_eq!(messages(&driver, "request", "acknowledged"), 60);
     assert_eq!(messages(&fleet, "response", "acknowledged"), 60);
     assert_eq!(messages(&driver, "report", "delivered"), 180);
+}
+
+#[test]
+fn devices_that_do_not_say_that_they_are_online_are_called_all_the_same_and_an_outage_is_the_drivers_alone() {
+    let broker = prompt().start();
+    let (fleet, driver) = (QuickRun::new(), QuickRun::new());
+    let log = fleet.folder.path().join("outages");
+    let say = |word: &str| format!("echo {word} >> {}", log.display());
+    let outage = format!("hub.outage={{down=\"{}\", up=\"{}\"}}", say("down"), say("up"));
+    let url = broker.url();
+    let of = |quick: &QuickRun, verb| {
+        let words = [verb, "quickstart", "--hub", &url, "--devices", "20", "--plain"];
+        let fault = r#"fault=[{ kind = "hub_down", at = "100ms", for = "100ms" }]"#;
+        let changes = ["hub.topics.presence=", "load.rate=20", &outage, fault, ANY_CENSUS];
+        Running::start(command(quick, &words, &changes))
+    };
+    let devices = of(&fleet, "fleet");
+    devices.until_it_says("connected 20/20");
+    let ended = of(&driver, "drive").wait().expect(0);
+    assert!(ended.stderr.contains("which of them are online is not known"), "{}", ended.stderr);
+    assert_eq!(census(&driver.results(), "completed"), 20);
+    devices.signal(Signal::SIGINT);
+    devices.wait().expect(0);
+    assert_eq!(fs::read_to_string(&log).unwrap(), "down\nup\n");
 }
 
 #[test]

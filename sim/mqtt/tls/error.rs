@@ -33,19 +33,25 @@ pub enum TlsConfigError {
 pub enum TlsError {
     /// Nobody that is trusted has signed the peer's certificate.
     #[error(
-        "the hub's certificate is not trusted: TWINSTORM_HUB_CA must hold the certificate of the CA that signed it \
-         (`twinstorm hub --tls-dir DIR` keeps its own in DIR/ca.pem)"
+        "the hub's certificate is not trusted: TWINSTORM_HUB_CA must hold the certificate of the CA that signed it, or, with a \
+         plain broker, hub.tls.ca name its file (`twinstorm hub --tls-dir DIR` keeps its own in DIR/ca.pem)"
     )]
     Untrusted,
     /// The peer's certificate is for somebody else.
     #[error(
-        "wrong host: {0}; name the hub as its certificate does (in the connection string, TWINSTORM_HUB_MQTT or TWINSTORM_HUB_REST), or start \
-         it with that --host"
+        "wrong host: {0}; name the hub as its certificate does (in hub.url, the connection string, TWINSTORM_HUB_MQTT or \
+         TWINSTORM_HUB_REST), or start it with that --host"
     )]
     WrongHost(Error),
     /// The peer's certificate is unusable otherwise.
     #[error("the hub's certificate is unusable: {0}; give the hub a new one and look at the clocks of both machines")]
     Certificate(CertificateError),
+    /// The hub does not take the client's certificate, or wants one where there is none.
+    #[error(
+        "the hub does not take who comes without a certificate that it trusts ({0}): for a plain broker hub.tls.certificate and \
+         hub.tls.private_key name one for all, fleet.devices_file with fleet.auth = \"x509\" one for each device"
+    )]
+    Uncertified(Error),
     /// The client's certificate is unusable, or its key is not the client's.
     #[error("the client's certificate is unusable: {0}")]
     Client(Error),
@@ -96,7 +102,20 @@ impl TlsError {
 /// What an error means at a device's end.
 impl From<Error> for TlsError {
     fn from(error: Error) -> Self {
+        use AlertDescription::{
+            BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked, CertificateUnknown, UnknownCA,
+            UnsupportedCertificate,
+        };
         match error {
+            Error::AlertReceived(
+                BadCertificate
+                | CertificateExpired
+                | CertificateRequired
+                | CertificateRevoked
+                | CertificateUnknown
+                | UnknownCA
+                | UnsupportedCertificate,
+            ) => Self::Uncertified(error),
             // The latter from a CA of the same name: that of an earlier hub, say.
             Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
                 Self::Untrusted

@@ -246,6 +246,14 @@ async fn a_certificate_of_somebody_elses_is_refused_in_words() {
     assert!(near.contains("wrong host") && near.contains("hub.test") && near.contains("other.test"), "{near}");
 }
 
+#[test]
+fn who_is_refused_without_a_certificate_is_told_where_one_is_named() {
+    for alert in [rustls::AlertDescription::CertificateRequired, rustls::AlertDescription::UnknownCA] {
+        let why = TlsError::from(rustls::Error::AlertReceived(alert)).to_string();
+        assert!(why.contains("hub.tls.certificate") && why.contains("fleet.devices_file"), "{why}");
+    }
+}
+
 #[tokio::test]
 async fn a_port_that_speaks_no_tls_is_told() {
     let (client, server) = sides(false);

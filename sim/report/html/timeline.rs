@@ -130,7 +130,7 @@ fn marks(result: &RunResult, (begin, end): (f64, f64)) -> Vec<Mark> {
         active.extend(drill.timeline.iter().map(|fault| (fault.from_s, fault.to_s.unwrap_or(end).min(end))));
     } else if let (Some(load), Some(hub)) = (result.load, &result.hub) {
         let span = |began: Option<f64>, ended: Option<f64>| {
-            began.map(|began| (load.from_s + began, ended.map_or(end, |ended| load.from_s + ended)))
+            began.map(|began| (load.from_s + began, ended.map_or(end, |ended| (load.from_s + ended).min(end))))
         };
         active.extend(hub.faults.iter().filter_map(|fault| span(fault.began_s, fault.ended_s)));
     }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::farewell::Farewell;
+use super::super::farewell::Prepared;
 use super::super::print::Notes;
 use super::super::stop::StopHandle;
 use super::drawing::{self, Canvas};
@@ -32,7 +32,8 @@ pub(super) fn can_draw() -> bool {
 pub(in crate::run) struct Screen {
     clock: Clock,
     taken: Arc<Taken>,
-    farewell: Farewell,
+    /// The way it is given back by a program that leaves at once.
+    _farewell: Prepared,
 }
 
 /// What was taken of the terminal.
@@ -69,10 +70,9 @@ impl Screen {
             modes.restore();
         })?;
         let taken = Arc::new(Taken { canvas: Arc::clone(&canvas), modes, stderr, left });
-        let farewell = stop.farewell().clone();
         let leaving = Arc::clone(&taken);
-        farewell.prepare(move || leaving.leave_at_once());
-        let screen = Self { clock, taken, farewell };
+        let farewell = stop.farewell().prepare(move || leaving.leave_at_once());
+        let screen = Self { clock, taken, _farewell: farewell };
         let stop = stop.clone();
         keys::listen(move |deed| {
             match deed {
@@ -108,7 +108,6 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.taken.leave(None);
         self.taken.stderr.drain();
-        self.farewell.forget();
     }
 }
 

@@ -190,6 +190,17 @@ impl Mosquitto {
         self.child.as_ref().map(Child::id).unwrap_or_else(|| panic!("it does not run"))
     }
 
+    /// Lets it have so many descriptors more than it has now. (Its own `max_connections` is of no use where somebody is refused:
+    /// this version forgets whom it has let in then.)
+    #[track_caller]
+    pub(crate) fn allow(&self, connections: usize) {
+        let pid = self.pid();
+        let limit = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() + connections;
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--pid", &pid.to_string(), &format!("--nofile={limit}:{limit}")]);
+        assert!(prlimit.status().unwrap().success(), "prlimit");
+    }
+
     /// Command lines of an operator's: one that ends it at once, and one that starts it again at its port, which may be said
     /// twice.
     pub(crate) fn outage(&self) -> [String; 2] {
