@@ -226,6 +226,11 @@ impl Ledger {
         delivered(self) != before
     }
 
+    /// When the latest call of `device` was due.
+    pub(super) fn call_due(&self, device: u32) -> Option<Nanos> {
+        self.update(device).map(Update::due)
+    }
+
     /// A device's report came that a later one had overtaken, so that its twin shows that one; whether it came for the first
     /// time.
     pub(super) fn overtaken(&mut self, report: &TwinReport) -> bool {

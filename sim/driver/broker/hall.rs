@@ -20,6 +20,7 @@ use crate::driver::shared::Shared;
 use crate::measure::MessageKind;
 use crate::mqtt::Scratch;
 use crate::policy::{DeviceIds, DeviceRange};
+use crate::time::Nanos;
 
 /// How often it is looked whether something has come, and after how long without anything no more is expected.
 const LOOK: Duration = Duration::from_millis(20);
@@ -277,6 +278,13 @@ impl Broker {
         let mut twins = self.twins.borrow_mut();
         let told = self.range.iter().zip(twins.iter_mut()).filter(|(device, _)| self.presence_line(*device) == line);
         told.filter_map(|(device, twin)| twin.forgets().then_some(device)).collect()
+    }
+
+    /// Whether reports of `device` may have been missed at `since` or later, as a line that takes them was away.
+    pub(super) fn may_have_missed(&self, device: u32, since: Nanos) -> bool {
+        let own = self.line_of(device);
+        let takes = |line: usize| self.sharing.get() != Sharing::Devices || line == own;
+        self.lines.iter().enumerate().any(|(number, line)| takes(number) && line.was_lost_since(since))
     }
 
     /// `device` has said whether it is connected.

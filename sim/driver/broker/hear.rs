@@ -76,11 +76,13 @@ fn reported(
     let mut report = twin.merge(id, patch, at);
     drop(twins);
     // What a broker did not deliver has been reported all the same: nobody may take the device for a liar.
-    if let Some(times) = shared.times(device, &report) {
-        for stage in [Downloading, Applying] {
-            if times.published[stage as usize].is_some() && comes_before(stage, &report) {
-                report.key_times[stage as usize] = Some(at);
-            }
+    let times = shared.times(device, &report);
+    let missed = shared.truth.is_none()
+        && shared.ledger.borrow().call_due(device).is_some_and(|due| broker.may_have_missed(device, due));
+    for stage in [Downloading, Applying] {
+        let reported = missed || times.is_some_and(|times| times.published[stage as usize].is_some());
+        if reported && comes_before(stage, &report) {
+            report.key_times[stage as usize] = Some(at);
         }
     }
     let first = shared.apply(|ledger| ledger.hear(now, &report));

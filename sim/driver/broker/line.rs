@@ -79,6 +79,11 @@ impl Line {
         self.turned.get().is_some_and(|turned| now.since(turned) < settling)
     }
 
+    /// Whether it was lost at `since` or later: what was published meanwhile may never come.
+    pub(super) fn was_lost_since(&self, since: Nanos) -> bool {
+        self.turned.get().is_some_and(|turned| turned >= since)
+    }
+
     /// Puts the request of call `number` in line; it leaves with whatever else is ready. There are never more than calls in
     /// flight.
     ///

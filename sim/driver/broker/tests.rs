@@ -472,7 +472,7 @@ async fn reports_that_are_on_their_way_at_the_end_are_waited_for() {
     };
     let measured = tokio::time::timeout(LIMIT, run).await.unwrap();
     let reports = measured.messages.counts(Some(MessageKind::Report));
-    assert_eq!((reports.delivered, reports.undelivered), (3, 0));
+    assert_eq!((reports.delivered, reports.undelivered), (5, 0));
 }
 
 #[tokio::test]
