@@ -103,7 +103,11 @@ impl MessageFigure {
             Self::Undelivered => {
                 broker && driver && fleet && matches!(kind, MessageKind::Report | MessageKind::Telemetry)
             }
-            _ => true,
+            // The rest is known to who sends it.
+            _ => match kind {
+                MessageKind::Request => driver,
+                _ => fleet,
+            },
         }
     }
 
@@ -141,6 +145,7 @@ mod tests {
         assert_eq!(of(MessageFigure::Lost, all), MessageKind::ALL);
         let without_fleet = MessageWitnesses { fleet: false, ..all };
         assert!(of(MessageFigure::Undelivered, without_fleet).is_empty());
+        assert_eq!(of(MessageFigure::Sent, without_fleet), [Request]);
         assert!(
             MessageFigure::Duplicates.is_counted(Report, without_fleet)
                 && !MessageFigure::Duplicates.is_counted(Request, all)

@@ -70,7 +70,7 @@ impl BrokerUrl {
     pub fn parse(text: &str) -> Result<Self, String> {
         const FORM: &str = "write it like `mqtt://broker.example:1883`";
         let (scheme, rest) = text.trim().split_once("://").ok_or_else(|| format!("has no scheme: {FORM}"))?;
-        let transport = match scheme {
+        let transport = match scheme.to_ascii_lowercase().as_str() {
             "mqtt" | "tcp" => Transport::Tcp,
             "mqtts" | "ssl" | "tls" => Transport::Tls,
             "ws" => Transport::Ws,

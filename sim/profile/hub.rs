@@ -175,6 +175,12 @@ pub(super) fn read(field: &Field<'_>) -> Result<HubPlan, Problem> {
         return Err(kind.problem("cannot be an address: take `kind = \"mqtt\"`, and `url` for the address"));
     }
     let kinds = [("embedded", Kind::Embedded), ("azure", Kind::Azure), ("null", Kind::Null), ("mqtt", Kind::Mqtt)];
+    if kind.text()?.contains([':', '.']) {
+        return Err(kind.problem(format_args!(
+            "cannot be `{}`: the address of a plain broker begins with mqtt://, mqtts://, ws:// or wss://",
+            kind.text()?
+        )));
+    }
     let choice = kind.choice(&kinds)?;
     if !matches!(choice, Kind::Mqtt) {
         for key in broker::KEYS {
@@ -238,6 +244,22 @@ pub(super) fn suits_broker(root: &Section<'_>, fleet: &FleetConfig, via: Via) ->
         ));
     }
     Ok(())
+}
+
+/// Refuses a transport that was asked for together with the address of a broker that is reached by another.
+pub(super) fn agrees_on_transport(root: &Section<'_>, asked: Transport, address: Transport) -> Result<(), Problem> {
+    let (Some(kind), Some(field)) =
+        (root.required("hub")?.table_entry("kind"), root.required("fleet")?.table_entry("transport"))
+    else {
+        return Ok(());
+    };
+    if asked == address || !field.is_as_decisive_as(&kind) {
+        return Ok(());
+    }
+    Err(field.problem(
+        "is not what the address of the plain broker says, which decides: mqtt:// is TCP, mqtts:// TLS, ws:// and wss:// are \
+         WebSockets. Write the address accordingly, or leave it out",
+    ))
 }
 
 /// Refuses what a hub that only acknowledges cannot be asked for.

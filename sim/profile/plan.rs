@@ -99,6 +99,7 @@ pub(super) fn read(root: &Section<'_>, stem: &str) -> Result<Plan, Problem> {
     let FleetSection { mut fleet, shards, max_descriptors } = fleet::read(&root.required("fleet")?, &retries)?;
     if let Some(broker) = hub.broker() {
         // The address says it, whatever the profile says for other hubs.
+        hub::agrees_on_transport(root, fleet.transport, broker.url.transport)?;
         fleet.transport = broker.url.transport;
     }
     let mut firmware = firmware::read(&root.required("firmware")?)?;

@@ -79,6 +79,11 @@ impl<'a> Field<'a> {
         self.problem(format_args!("must be {what}, not {}", self.node.value.kind()))
     }
 
+    /// Whether it was said where `other` was, or where it outranks that.
+    pub(super) fn is_as_decisive_as(&self, other: &Self) -> bool {
+        self.node.origin.layer() >= other.node.origin.layer()
+    }
+
     /// Text. An override's bare text may look like a number and be text all the same.
     pub(super) fn text(&self) -> Result<&'a str, Problem> {
         match (&self.node.value, &self.node.origin) {

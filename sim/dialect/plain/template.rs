@@ -35,6 +35,9 @@ pub enum TemplateError {
     /// It has a character that no topic may have.
     #[error("holds `{0}`, which no topic may hold")]
     Character(char),
+    /// It is of those that brokers keep to themselves.
+    #[error("begins with `{0}`, where brokers let nobody publish")]
+    Reserved(&'static str),
     /// A brace that is not closed, or not opened.
     #[error("holds a brace without its other half")]
     Brace,
@@ -57,6 +60,10 @@ pub enum TemplateError {
 
 /// Characters of a template, at most.
 const MAX: usize = 1024;
+
+/// First levels of topics that a broker keeps for what it says of itself, and for groups. (Others that begin with `$` may be a
+/// cloud's, such as `$aws`.)
+const RESERVED: [&str; 2] = ["$SYS", "$share"];
 
 /// A topic with places.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +116,9 @@ impl Template {
             _ if text.len() > MAX => return Err(TemplateError::TooLong),
             Some(character) => return Err(TemplateError::Character(character)),
             None => {}
+        }
+        if let Some(reserved) = RESERVED.into_iter().find(|reserved| text.split('/').next() == Some(*reserved)) {
+            return Err(TemplateError::Reserved(reserved));
         }
         let levels: Vec<Level> = text.split('/').map(Level::parse).collect::<Result<_, _>>()?;
         let template = Self { levels };
@@ -273,6 +283,7 @@ mod tests {
         let must = |text: &str| Template::parse(text, "p", &[Device, Rid], &[Method]).unwrap_err();
         for (text, error) in [
             ("", TemplateError::Empty),
+            ("$SYS/{device}/{rid}", TemplateError::Reserved("$SYS")),
             ("{device}/+/{rid}", TemplateError::Character('+')),
             ("{device}/#", TemplateError::Character('#')),
             ("{device}/{rid", TemplateError::Brace),

@@ -158,6 +158,7 @@ fn what_a_broker_cannot_have_is_refused_where_it_stands() {
         ("[load]\nvia = 'job'".to_owned(), "a plain broker has no jobs"),
         ("[firmware]\nimage = { serve = true, size = '256KiB' }".to_owned(), "needs the embedded hub"),
         ("[fleet]\ndevices_file = 'd.csv'".to_owned(), "`fleet.devices_file` holds keys"),
+        ("[fleet]\ntransport = 'tls'".to_owned(), "is not what the address of the plain broker says"),
         (of_hub("kind = 'hub_down'"), "cannot be `hub_down` with `hub.kind = \"mqtt\"`: nobody but its operator"),
         (of_hub("kind = 'hub_slow'\nmethods = '1s'"), "Take `latency`"),
         (of_hub("kind = 'throttle'\nof = 'methods'\nrate = 9"), "by its own configuration"),
@@ -177,6 +178,9 @@ fn what_a_broker_cannot_have_is_refused_where_it_stands() {
     ] {
         assert!(parse("my.toml", &format!("{BROKER}{rest}"), &[]).is_ok(), "{rest}");
     }
+    assert!(set(&["hub.kind=mqtt", "hub.url=MQTTS://h", "fleet.transport=tls"]).is_ok());
+    let elsewhere = set(&["hub.kind=localhost:1883"]).unwrap_err().to_string();
+    assert!(elsewhere.contains("begins with mqtt://"), "{elsewhere}");
     let files = "url = 'mqtts://h'\n[fleet]\nauth = 'x509'\ndevices_file = 'd.csv'";
     assert!(parse("my.toml", &format!("[hub]\nkind = 'mqtt'\n{files}"), &[]).is_ok());
 }
