@@ -17,6 +17,8 @@ pub struct LineHealth {
     pub sent: u64,
     /// How often it was lost and came back.
     pub reconnects: u64,
+    /// How often it was lost.
+    pub lost: u64,
     /// PINGREQ sent -> PINGRESP read, behind everything that the broker had queued for it.
     pub lag: SeriesData,
 }
@@ -35,6 +37,9 @@ pub struct LineRow {
     pub sent: u64,
     /// How often it was lost and came back.
     pub reconnects: u64,
+    /// How often it was lost; once more than it came back where it was away in the end.
+    #[serde(default)]
+    pub lost: u64,
     /// 99th percentile, however few the samples, of how long its own ping took, behind everything that the broker had queued
     /// for it; `None` if it never pinged.
     pub lag_p99_us: Option<u64>,
@@ -53,6 +58,7 @@ impl LineHealth {
             received: self.received,
             sent: self.sent,
             reconnects: self.reconnects,
+            lost: self.lost,
             lag_p99_us: self.lag.cautious_p99().map(micros),
             lag_max_us: self.lag.statistic(Statistic::Max).map(micros),
         }
@@ -66,6 +72,7 @@ impl LineHealth {
         self.received += other.received;
         self.sent += other.sent;
         self.reconnects += other.reconnects;
+        self.lost += other.lost;
         if other.lag.count() > 0 {
             self.lag.merge(&other.lag);
         }

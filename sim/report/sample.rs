@@ -223,6 +223,7 @@ pub(super) fn broker() -> RunResult {
         received: 3000,
         sent: 500,
         reconnects: 0,
+        lost: 0,
         lag_p99_us: Some(1250),
         lag_max_us: Some(4000),
     };
@@ -230,6 +231,7 @@ pub(super) fn broker() -> RunResult {
         name: "line-1".to_owned(),
         received: 2999,
         reconnects: 2,
+        lost: 2,
         lag_p99_us: None,
         lag_max_us: None,
         ..line.clone()

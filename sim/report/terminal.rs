@@ -12,6 +12,7 @@ use super::truth::{matrix, off_diagonal};
 use super::{ReportError, Reporter, human_duration};
 use crate::measure::{ObserverHealth, RunResult, ThresholdAbort, ThresholdResult, Verdict};
 use crate::policy::{Assertion, Outcome, Statistic, Unit};
+use crate::verdict::notes;
 
 /// The readable report.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,6 +93,7 @@ impl Terminal {
                 "{word} {errors} of the observer's {requests} requests failed: stages were seen late or not at all"
             ));
         }
+        lines.extend(notes(result).iter().flat_map(|note| paragraph("note: ", note.split(' '), " ")));
         lines
     }
 

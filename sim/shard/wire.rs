@@ -86,6 +86,7 @@ struct PackedLine {
     received: u64,
     sent: u64,
     reconnects: u64,
+    lost: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lag: Option<PackedSeries>,
 }
@@ -131,15 +132,15 @@ impl PackedFault {
 
 impl PackedLine {
     fn pack<E: serde::ser::Error>(line: &LineHealth) -> Result<Self, E> {
-        let LineHealth { share, received, sent, reconnects, lag } = line;
+        let LineHealth { share, received, sent, reconnects, lost, lag } = line;
         let lag = (lag.count() > 0).then(|| PackedSeries::pack(lag)).transpose()?;
-        Ok(Self { share: share.clone(), received: *received, sent: *sent, reconnects: *reconnects, lag })
+        Ok(Self { share: share.clone(), received: *received, sent: *sent, reconnects: *reconnects, lost: *lost, lag })
     }
 
     fn unpack<E: serde::de::Error>(self) -> Result<LineHealth, E> {
-        let Self { share, received, sent, reconnects, lag } = self;
+        let Self { share, received, sent, reconnects, lost, lag } = self;
         let lag = lag.map(|lag| lag.unpack()).transpose()?.unwrap_or_default();
-        Ok(LineHealth { share, received, sent, reconnects, lag })
+        Ok(LineHealth { share, received, sent, reconnects, lost, lag })
     }
 }
 

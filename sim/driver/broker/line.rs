@@ -111,6 +111,9 @@ pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sende
             break;
         }
         *line.why_down.borrow_mut() = error.to_string();
+        if was_up && !broker.closing.get() {
+            shared.line(&line.name, |line| line.lost += 1);
+        }
         for device in broker.forget_presence(number) {
             shared.apply(|ledger| ledger.present(device, false));
         }

@@ -7,6 +7,7 @@ use crate::policy::{Outcome, Series, Statistic};
 use crate::report::capacity::{headline, interval, is_generators, width};
 use crate::report::health::has_driver;
 use crate::report::terminal::{is_half_blind, unit_of, verdict_word};
+use crate::verdict::notes;
 
 const P50: Statistic = Statistic::Percentile(5_000);
 const P99: Statistic = Statistic::Percentile(9_900);
@@ -208,6 +209,7 @@ fn warnings(result: &RunResult) -> Vec<String> {
             text::count(result.observer.requests)
         ));
     }
+    warnings.extend(notes(result).into_iter().map(|note| format!("Note: {note}.")));
     warnings
 }
 

@@ -12,6 +12,7 @@ use super::escape::{code, start, text};
 use super::table::{ROWS, table};
 use crate::measure::{ObserverHealth, RunResult, ThresholdResult, Verdict};
 use crate::policy::{FirmwareStatus, Outcome, Series, Statistic};
+use crate::verdict::notes;
 
 const P50: Statistic = Statistic::Percentile(5000);
 const P90: Statistic = Statistic::Percentile(9000);
@@ -66,6 +67,9 @@ pub(super) fn verdict(result: &RunResult) -> String {
         lines.push_str(&format!(
             "\n⚠️ {errors} of the observer's {requests} requests failed: stages were seen late or not at all.\n"
         ));
+    }
+    for note in notes(result) {
+        lines.push_str(&format!("\n⚠️ {}\n", text(&note)));
     }
     lines.push_str(&format!(
         "\nExit code {}, took {}, started {:.0}, seed {}, twinstorm {}\n",
