@@ -20,6 +20,8 @@ pub struct ObservedTwin {
     key_times: [Option<Timestamp>; 6],
     /// Whether it said that it is connected; `None` where it never said.
     online: Option<bool>,
+    /// Whether that is the device's own word, as far as is known still true.
+    is_heard: bool,
 }
 
 /// A patch; whatever is in it may be of any type.
@@ -34,9 +36,24 @@ impl ObservedTwin {
         self.online
     }
 
+    /// Whether the device itself said last whether it is connected.
+    #[must_use]
+    pub const fn is_heard(&self) -> bool {
+        self.is_heard
+    }
+
     /// The device says whether it is connected. Whether that is new.
     pub fn says(&mut self, online: bool) -> bool {
+        self.is_heard = true;
         self.online.replace(online) != Some(online)
+    }
+
+    /// What the device said may be true no longer: it counts as gone until it says otherwise. Whether it counted as there.
+    pub fn unsays(&mut self) -> bool {
+        self.is_heard = false;
+        let was_online = self.online == Some(true);
+        self.online = self.online.map(|_| false);
+        was_online
     }
 
     /// Merges the reported properties in `patch`, which came at `at`, as a hub would (absent keys stay, null takes one away),

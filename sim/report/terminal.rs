@@ -2,6 +2,7 @@
 
 mod capacity;
 
+use super::bench::{self, Figure};
 use super::health::{has_driver, health};
 use super::human::{human_value, percent};
 use super::messages::{messages, presence_note};
@@ -164,7 +165,10 @@ fn census(result: &RunResult) -> Vec<String> {
     let census = &result.census;
     let unaccounted = census.unaccounted();
     if census.planned == 0 && unaccounted == 0 {
-        return vec!["Updates: none were planned".to_owned()];
+        let row = |figure: Figure| vec![figure.name.to_owned(), figure.value, figure.aside];
+        let rows: Vec<Vec<String>> = bench::figures(result).into_iter().map(row).collect();
+        let lines = columns(&[Align::Left, Align::Right, Align::Left], &rows);
+        return [vec!["Updates: none were planned".to_owned()], lines].concat();
     }
     let shown = Outcome::ALL.into_iter().filter(|o| *o == Outcome::Completed || census.count(*o) > 0);
     let row = |outcome: Outcome| {

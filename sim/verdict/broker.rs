@@ -19,6 +19,9 @@ pub(super) fn causes(result: &RunResult, lacks: bool) -> Vec<String> {
     let mut causes = Vec::new();
     causes.extend(gone(result));
     causes.extend(MessageKind::ALL.into_iter().filter_map(|kind| undelivered(result, kind)));
+    if causes.is_empty() {
+        causes.extend(unheard(result));
+    }
     causes.extend(silent_devices(result).filter(|_| lacks));
     causes
 }
@@ -83,6 +86,19 @@ fn undelivered(result: &RunResult, kind: MessageKind) -> Option<String> {
         "{taken} and none was delivered to {reader}: has the broker an ACL on {filter} (the user of {writer} has to write \
          there, that of {readers} to read), or a limit of size that is too low for them?"
     ))
+}
+
+/// Devices that the driver took for gone because it lost what they had said.
+fn unheard(result: &RunResult) -> Option<String> {
+    let (calls, gone) = (result.observer.unheard, result.census.count(Outcome::NotOnline));
+    (calls > 0 && gone > 0).then(|| {
+        let calls = if calls == 1 { "1 call was".to_owned() } else { format!("{calls} calls were") };
+        format!(
+            "{calls} given up as not_online though the fleet of this run had those devices connected: the broker never \
+             delivered their presence to the driver. It drops what it may not queue (in Mosquitto max_queued_messages and \
+             max_inflight_messages: raise them, or set hub.driver = {{ connections = N }}), or an ACL hides some of it"
+        )
+    })
 }
 
 const fn plural(kind: MessageKind) -> &'static str {
@@ -225,6 +241,22 @@ mod tests {
         );
         acknowledged(&mut result, MessageKind::Response, 1, 1);
         assert!(causes(&result, true).is_empty());
+    }
+
+    #[test]
+    fn a_driver_that_lost_the_presence_of_devices_does_not_blame_them() {
+        let mut result = run();
+        result.observer.unheard = 107;
+        assert!(causes(&result, false).is_empty(), "each was reached in the end");
+        result.census.add(Outcome::NotOnline, "", 107);
+        assert!(
+            causes(&result, false)[0]
+                .starts_with("107 calls were given up as not_online though the fleet of this run ")
+        );
+        acknowledged(&mut result, MessageKind::Presence, 200, 0);
+        let told = causes(&result, false);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("200 of 200 messages of presence were acknowledged"), "{told:?}");
     }
 
     #[test]

@@ -182,7 +182,12 @@ impl Broker {
         if !self.is_reachable(device, shared.config.connect_timeout).await {
             return match self.lines[line].why_down() {
                 Some(reason) => MethodAnswer::Unreachable { reason },
-                None => MethodAnswer::NotOnline,
+                None => {
+                    if self.is_unheard(shared, device) {
+                        shared.unheard();
+                    }
+                    MethodAnswer::NotOnline
+                }
             };
         }
         let (number, name, answer) = self.calls.borrow_mut().open(device, line);
@@ -220,6 +225,15 @@ impl Broker {
         timeout(patience, told).await.is_ok()
     }
 
+    /// Whether `device` has long been connected, as its own fleet knows, and the broker has not told: the loss is the driver's.
+    fn is_unheard(&self, shared: &Shared, device: u32) -> bool {
+        let Some(truth) = &shared.truth else { return false };
+        let twins = self.twins.borrow();
+        let is_heard = self.index(device).and_then(|index| twins.get(index)).is_none_or(ObservedTwin::is_heard);
+        let since = truth.connected_since(device).filter(|_| !is_heard && truth.afflictions(device) == 0);
+        since.is_some_and(|since| shared.clock.now().since(since) >= QUIET)
+    }
+
     /// Has `tell` told once `device` comes online; those whose patience has ended are no longer there to be told.
     fn await_arrival(&self, device: u32, tell: oneshot::Sender<()>) {
         let mut arrivals = self.arrivals.borrow_mut();
@@ -241,7 +255,7 @@ impl Broker {
         };
         let mut twins = self.twins.borrow_mut();
         let told = self.range.iter().zip(twins.iter_mut()).filter(|(device, _)| is_told(*device));
-        told.filter_map(|(device, twin)| (twin.online() == Some(true) && twin.says(false)).then_some(device)).collect()
+        told.filter_map(|(device, twin)| twin.unsays().then_some(device)).collect()
     }
 
     /// `device` has come online.

@@ -1,5 +1,6 @@
 //! The parts of a summary that tell what the run proved, from its verdict to its durations.
 
+use super::super::bench::{self, is_bench};
 use super::super::drill::{judged, timeline};
 use super::super::health::has_driver;
 use super::super::human::{percent, three_digits};
@@ -93,6 +94,11 @@ pub(super) fn headline(result: &RunResult) -> String {
         let achieved = result.rate.achieved_per_s.map_or_else(|| "-".to_owned(), rate);
         let offered = result.rate.offered_per_s.map(|offered| format!(", offered {}", rate(offered)));
         rows.push(vec!["rate achieved".to_owned(), achieved + &offered.unwrap_or_default()]);
+    }
+    if is_bench(result) {
+        let bench = bench::figures(result).into_iter();
+        rows.extend(bench.map(|figure| vec![text(figure.name), format!("{}, {}", figure.value, figure.aside)]));
+        return table(&[Align::Left; 2], &rows);
     }
     let headline = [
         Series::UpdateTotal,
