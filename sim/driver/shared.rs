@@ -182,6 +182,11 @@ impl Shared {
         count(self.ledger.borrow_mut().scribe().recorder().messages(kind));
     }
 
+    /// Counts a call that was given up because the broker did not tell that its device is connected.
+    pub(super) fn unheard(&self) {
+        self.ledger.borrow_mut().scribe().recorder().counters().unheard += 1;
+    }
+
     /// Notes what the line of this name did.
     pub(super) fn line(&self, name: &str, note: impl FnOnce(&mut LineHealth)) {
         note(self.ledger.borrow_mut().scribe().recorder().line(name));

@@ -45,7 +45,7 @@ pub use process::{ProcessError, Usage, cores, descriptor_limit, raise_descriptor
 pub use recorder::{Counters, Gauges, LoopLag, Measurements, Recorder};
 pub use result::{
     GeneratorHealth, HubFaultRow, HubHealth, Interval, LoadSpan, ObserverHealth, RateResult, Retries, RetryRow,
-    RunResult, ShardResult, ThresholdAbort, ThresholdResult, Verdict,
+    RunResult, ShardResult, TelemetryRate, ThresholdAbort, ThresholdResult, Verdict,
 };
 pub use retries::{RetryCounts, RetryTally};
 pub use service::{HubCounts, ServiceCount};

@@ -78,6 +78,9 @@ pub struct Counters {
     pub observer_requests: u64,
     /// Looks that the observer left out because as many as allowed were under way.
     pub observer_left_out: u64,
+    /// Calls of devices that were connected, which the broker did not tell the driver.
+    #[serde(default)]
+    pub unheard: u64,
     /// Connections lost while no fault afflicted the device.
     #[serde(default)]
     pub losses_unexplained: u64,
@@ -315,6 +318,7 @@ impl Counters {
         self.observer_errors += other.observer_errors;
         self.observer_requests += other.observer_requests;
         self.observer_left_out += other.observer_left_out;
+        self.unheard += other.unheard;
         self.losses_unexplained += other.losses_unexplained;
         self.reports_dropped += other.reports_dropped;
         self.intruder_attempts += other.intruder_attempts;

@@ -179,6 +179,12 @@ pub struct Interval {
     /// Connections tried by the policies of [`Retries::connect`], in their order; empty where there is only one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cohort_attempts: Vec<u64>,
+    /// Messages of telemetry that devices published.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub telemetry_sent: u64,
+    /// Messages of telemetry that the driver received.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub telemetry_delivered: u64,
 }
 
 /// The load that was asked for, and the load that was made.
@@ -188,6 +194,20 @@ pub struct RateResult {
     pub offered_per_s: Option<f64>,
     /// Calls really sent, retries not counted, over the time from the first to the last of them, per second.
     pub achieved_per_s: Option<f64>,
+    /// Telemetry; missing where devices publish none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<TelemetryRate>,
+}
+
+/// Messages of telemetry per second of the load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TelemetryRate {
+    /// What all devices together publish while they are connected.
+    pub offered_per_s: f64,
+    /// Messages really published, over the whole seconds of the load; `None` if there were none.
+    pub sent_per_s: Option<f64>,
+    /// Messages that the driver received in the same seconds; `None` also where it receives none.
+    pub delivered_per_s: Option<f64>,
 }
 
 /// The generator's own health: that of the processes that hold fleet and driver. Whatever else such a process did
@@ -303,6 +323,16 @@ pub struct ObserverHealth {
     /// `lost_device`. Missing where the hub itself tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub presence: Option<bool>,
+    /// With a plain broker: calls given up because their devices were not known to be connected, though the fleet of the
+    /// same run had them connected for seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unheard: u64,
+}
+
+/// For serde, which asks so.
+#[expect(clippy::trivially_copy_pass_by_ref)]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl ObserverHealth {

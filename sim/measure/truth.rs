@@ -72,6 +72,8 @@ struct Slot {
     felt: AtomicU64,
     /// The update that the driver has ended: what strikes it from then on comes too late for its outcome.
     ended: AtomicU64,
+    /// Since when the device has its connection; 0 while it has none.
+    connected: AtomicU64,
     /// 1 + the first fault that decided how this update ends; 0 if none has.
     decisive: AtomicU8,
     accepted: AtomicBool,
@@ -143,6 +145,20 @@ impl Truth {
             slot.ended.store(0, Ordering::SeqCst);
         }
         slot.update.store(update, Ordering::SeqCst);
+    }
+
+    /// The device has a connection since `at`, or has none any more.
+    pub fn connected(&self, device: u32, at: Option<Nanos>) {
+        if let Some(slot) = self.slot(device) {
+            slot.connected.store(at.map_or(0, |at| at.get().max(1)), Ordering::Release);
+        }
+    }
+
+    /// Since when the device has its connection; `None` while it has none.
+    #[must_use]
+    pub fn connected_since(&self, device: u32) -> Option<Nanos> {
+        let since = self.slot(device)?.connected.load(Ordering::Acquire);
+        (since > 0).then(|| Nanos::new(since))
     }
 
     /// The device published `status`. A repeated report changes nothing: the first one counts.
@@ -367,6 +383,16 @@ mod tests {
         truth.telemetry_sent(0);
         truth.telemetry_lost(0, 0);
         assert_eq!(truth.telemetry(0), TelemetryTruth::default());
+    }
+
+    #[test]
+    fn a_device_has_its_connection_until_it_is_gone() {
+        let truth = Truth::new(DeviceRange { start: 10, end: 12 });
+        assert_eq!(truth.connected_since(10), None);
+        truth.connected(10, Some(Nanos::new(7)));
+        assert_eq!((truth.connected_since(10), truth.connected_since(11)), (Some(Nanos::new(7)), None));
+        truth.connected(10, None);
+        assert_eq!(truth.connected_since(10), None);
     }
 
     fn one_update() -> Truth {

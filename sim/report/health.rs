@@ -1,5 +1,6 @@
 //! The lines at the end of the table: how generator, observer and hub fared.
 
+use super::bench::rates;
 use super::human::{percent, three_digits};
 use super::messages::lines;
 use super::table::paragraph;
@@ -25,6 +26,10 @@ pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
     let mut say = |head: &'static str, items: Vec<String>| facts.push((head, items));
     if has_driver(result) && result.census.planned > 0 {
         say("Rate", rate(result));
+    }
+    if let Some(rate) = &result.rate.telemetry {
+        let [offered, sent, delivered] = rates(rate);
+        say("Telemetry", vec![format!("offered {offered}"), format!("sent {sent}"), format!("delivered {delivered}")]);
     }
     if has_driver(result) && !result.observer.kind.is_empty() {
         say("Observer", observer(&result.observer));

@@ -21,7 +21,7 @@ pub(super) const WITHOUT_PRESENCE: &str = "Presence is off (hub.topics.presence)
                                            as not_online or lost_device.";
 
 /// What one is to know before one trusts the figures of a run over a broker.
-pub(super) fn notes(result: &RunResult) -> Vec<String> {
+pub(super) fn broker_notes(result: &RunResult) -> Vec<String> {
     presence_note(result).map(str::to_owned).into_iter().chain(line_notes(result)).collect()
 }
 

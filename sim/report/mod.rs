@@ -1,6 +1,7 @@
 //! What is made of a result: one file per format, each turning a [`RunResult`] into bytes and reading nothing else.
 
 mod annotations;
+mod bench;
 mod benchmark;
 mod capacity;
 pub mod chart;

@@ -10,7 +10,8 @@ use crate::measure::{
     Census, Distribution, DrillResult, EventCounts, FaultRow, FaultSpan, GeneratorHealth, HealResult, HubHealth,
     ImageCounts, Interval, Invariant, InvariantRow, LineRow, LoadSpan, MatrixRow, MessageCounts, MessageKind, Messages,
     ObserverHealth, OffDiagonal, PhaseData, PhaseResult, RateResult, Retries, RetryRow, RolloutAbort, RolloutResult,
-    RunResult, SeriesData, ShardResult, SteadyResult, ThresholdAbort, ThresholdResult, Verdict, WaveResult,
+    RunResult, SeriesData, ShardResult, SteadyResult, TelemetryRate, ThresholdAbort, ThresholdResult, Verdict,
+    WaveResult,
 };
 use crate::policy::{DrillPhase, Outcome, Place, Series};
 
@@ -38,6 +39,8 @@ fn interval(t_s: f64, hdr: &[(Series, u32)]) -> Interval {
         call_attempts: 98,
         report_attempts: 291,
         cohort_attempts: vec![250, 250],
+        telemetry_sent: 0,
+        telemetry_delivered: 0,
     }
 }
 
@@ -88,7 +91,7 @@ pub(super) fn sample() -> RunResult {
             interval(1.0, &[(Series::Connect, 3)]),
             interval(2.0, &[(Series::MethodResponse, 2), (Series::UpdateTotal, 1)]),
         ],
-        rate: RateResult { offered_per_s: Some(98.75), achieved_per_s: Some(98.5) },
+        rate: RateResult { offered_per_s: Some(98.75), achieved_per_s: Some(98.5), telemetry: None },
         generator: GeneratorHealth {
             cpu_seconds: 3.25,
             cpu_percent: 6.5,
@@ -130,6 +133,7 @@ pub(super) fn sample() -> RunResult {
             requests: 93,
             left_out: 3,
             presence: None,
+            unheard: 0,
         },
         faults: vec![
             fault("fail", Place::Device, Outcome::Failed, &[(Outcome::Failed, 20)]),
@@ -239,6 +243,27 @@ pub(super) fn broker() -> RunResult {
         ..line.clone()
     };
     result.generator.lines = vec![line, other];
+    result
+}
+
+/// A bench of a broker: telemetry, and nobody is updated.
+pub(super) fn bench() -> RunResult {
+    let mut result = broker();
+    (result.census, result.rate) = (Census::default(), RateResult::default());
+    (result.verdict, result.exit_code, result.drill, result.rollout) = (Verdict::Pass, 0, None, None);
+    (result.faults, result.matrix, result.off_diagonal, result.thresholds) = Default::default();
+    (result.off_diagonal_total, result.abort, result.images, result.losses_unexplained) = (0, None, None, 0);
+    let ms = Duration::from_millis;
+    result.series = BTreeMap::from([
+        (Series::Connect, data(1000, ms(8))),
+        (Series::TelemetryAck, data(30_000, ms(8))),
+        (Series::TelemetryDelivery, data(29_990, ms(10))),
+    ]);
+    let (offered_per_s, sent_per_s, delivered_per_s) = (1000.0, Some(998.0), Some(997.0));
+    result.rate.telemetry = Some(TelemetryRate { offered_per_s, sent_per_s, delivered_per_s });
+    result.messages = Messages::default();
+    *result.messages.of(MessageKind::Telemetry) =
+        MessageCounts { sent: 30_000, acknowledged: 30_000, delivered: 29_990, undelivered: 10, ..Default::default() };
     result
 }
 

@@ -2,9 +2,10 @@
 
 mod capacity;
 
+use super::bench::{self, Figure};
 use super::health::{has_driver, health};
 use super::human::{human_value, percent};
-use super::messages::{messages, notes};
+use super::messages::{broker_notes, messages};
 use super::retries::retries;
 use super::rollout::rollout;
 use super::table::{Align, columns, paragraph};
@@ -12,6 +13,7 @@ use super::truth::{matrix, off_diagonal};
 use super::{ReportError, Reporter, human_duration};
 use crate::measure::{ObserverHealth, RunResult, ThresholdAbort, ThresholdResult, Verdict};
 use crate::policy::{Assertion, Outcome, Statistic, Unit};
+use crate::verdict::notes;
 
 /// The readable report.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,6 +94,7 @@ impl Terminal {
                 "{word} {errors} of the observer's {requests} requests failed: stages were seen late or not at all"
             ));
         }
+        lines.extend(notes(result).iter().flat_map(|note| paragraph("note: ", note.split(' '), " ")));
         lines
     }
 
@@ -162,7 +165,10 @@ fn census(result: &RunResult) -> Vec<String> {
     let census = &result.census;
     let unaccounted = census.unaccounted();
     if census.planned == 0 && unaccounted == 0 {
-        return vec!["Updates: none were planned".to_owned()];
+        let row = |figure: Figure| vec![figure.name.to_owned(), figure.value, figure.aside];
+        let rows: Vec<Vec<String>> = bench::figures(result).into_iter().map(row).collect();
+        let lines = columns(&[Align::Left, Align::Right, Align::Left], &rows);
+        return [vec!["Updates: none were planned".to_owned()], lines].concat();
     }
     let shown = Outcome::ALL.into_iter().filter(|o| *o == Outcome::Completed || census.count(*o) > 0);
     let row = |outcome: Outcome| {
@@ -183,7 +189,7 @@ fn census(result: &RunResult) -> Vec<String> {
             lines.splice(index + 1..=index + 1, paragraph(&head, details, ", "));
         }
     }
-    lines.extend(notes(result).iter().flat_map(|note| paragraph("  ", note.split(' '), " ")));
+    lines.extend(broker_notes(result).iter().flat_map(|note| paragraph("  ", note.split(' '), " ")));
     titled("Updates", lines)
 }
 

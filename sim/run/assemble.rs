@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use super::faults;
 use super::hub_faults::HubFaults;
 use super::placement::Placement;
-use super::rate::rate;
+use super::rate::{rate, telemetry_rate};
 use super::rollout::{self, Waves};
 use super::tally::{Part, Tally, cautious_p99_us};
 use crate::driver::{DriverConfig, ObserveKind, Via};
 use crate::measure::{
-    DrillResult, EventCounts, GeneratorHealth, HubCounts, HubHealth, LoadSpan, ObserverHealth, Retries, RetryCounts,
-    RetryRow, RunResult, SeriesData, SettledResult, ShardResult, ThresholdAbort, Usage, Verdict, cores,
+    DrillResult, EventCounts, GeneratorHealth, HubCounts, HubHealth, LoadSpan, ObserverHealth, RateResult, Retries,
+    RetryCounts, RetryRow, RunResult, SeriesData, SettledResult, ShardResult, ThresholdAbort, Usage, Verdict, cores,
 };
 use crate::policy::{Arrivals, DeviceRange, RetryPolicy, Series};
 use crate::profile::Plan;
@@ -83,7 +83,10 @@ pub(super) fn result(facts: Facts, tally: Tally) -> RunResult {
         census: total.census.clone(),
         absent: absent(roles, &plan),
         series: total.series.clone(),
-        rate: rate(&plan, roles, &placement.shards, &tally, waves.released.len()),
+        rate: RateResult {
+            telemetry: telemetry_rate(&plan, roles, &tally, load),
+            ..rate(&plan, roles, &placement.shards, &tally, waves.released.len())
+        },
         generator: generator(&tally, own, duration_s, hub_on_same_machine),
         hub: self::hub(&placement, hub).map(|hub| HubHealth {
             throttled: hub_counts.throttled,
@@ -162,6 +165,7 @@ pub(super) fn observer(plan: &Plan, tally: &Tally) -> ObserverHealth {
         requests: counters.observer_requests,
         left_out: counters.observer_left_out,
         presence: plan.hub.broker().map(|_| plan.hub.tells_presence()),
+        unheard: counters.unheard,
     }
 }
 

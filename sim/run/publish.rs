@@ -38,7 +38,7 @@ impl Coordinator {
             seed: plan.seed.0,
             census: total.census.clone(),
             series: total.series.clone(),
-            rate: RateResult { offered_per_s: offered, achieved_per_s: achieved },
+            rate: RateResult { offered_per_s: offered, achieved_per_s: achieved, telemetry: None },
             generator: assemble::generator(tally, own, duration_s, self.hub_on_same_machine),
             hub,
             shards: assemble::shards(&self.placement, tally),

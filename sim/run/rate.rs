@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::tally::Tally;
-use crate::measure::RateResult;
+use crate::measure::{Interval, LoadSpan, RateResult, TelemetryRate};
 use crate::policy::{Arrivals, DeviceRange};
 use crate::profile::Plan;
 use crate::shard::Roles;
@@ -29,7 +29,34 @@ pub(super) fn rate(plan: &Plan, roles: Roles, shards: &[DeviceRange], tally: &Ta
         return RateResult::default();
     }
     let schedule = Schedule::of(plan, shards);
-    RateResult { offered_per_s: schedule.offered(released), achieved_per_s: schedule.achieved(plan, tally, released) }
+    let achieved_per_s = schedule.achieved(plan, tally, released);
+    RateResult { offered_per_s: schedule.offered(released), achieved_per_s, telemetry: None }
+}
+
+/// Telemetry of a run of `plan`, over the seconds that lie within the `load`; `None` where there is none, or was nobody's.
+pub(super) fn telemetry_rate(
+    plan: &Plan,
+    roles: Roles,
+    tally: &Tally,
+    load: Option<LoadSpan>,
+) -> Option<TelemetryRate> {
+    let telemetry = plan.fleet.telemetry.filter(|_| roles.fleet)?;
+    let interval = telemetry.interval.as_secs_f64();
+    let within = |interval: &&Interval| {
+        load.is_some_and(|load| interval.t_s - interval.length_s >= load.from_s && interval.t_s <= load.to_s)
+    };
+    let (mut seconds, mut sent, mut delivered) = (0.0, 0, 0);
+    for interval in tally.intervals.iter().filter(within) {
+        seconds += interval.length_s;
+        sent += interval.telemetry_sent;
+        delivered += interval.telemetry_delivered;
+    }
+    let rate = |count: u64| (seconds > 0.0).then(|| count as f64 / seconds);
+    Some(TelemetryRate {
+        offered_per_s: f64::from(plan.fleet.devices) / interval.max(f64::MIN_POSITIVE),
+        sent_per_s: rate(sent),
+        delivered_per_s: rate(delivered).filter(|_| roles.driver && plan.hub.broker().is_some()),
+    })
 }
 
 /// The schedule of a plan by its waves; without a roll-out there is one.

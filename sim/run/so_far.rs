@@ -131,7 +131,7 @@ fn rate(schedule: &Schedule, standing: &Standing<'_>) -> RateResult {
     let achieved = schedule.achieved(plan, tally, waves.map_or(0, |waves| waves.released.len()));
     let due = counters.calls_due as f64 / counters.calls_sent as f64;
     let offered = achieved.map(|achieved| achieved * due).filter(|_| plan.driver.load.rate().is_some());
-    RateResult { offered_per_s: offered, achieved_per_s: achieved }
+    RateResult { offered_per_s: offered, achieved_per_s: achieved, telemetry: None }
 }
 
 /// The second of `load` in which fewest devices were connected.

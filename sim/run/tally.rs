@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::peaks::Peaks;
-use crate::measure::{Gauges, Interval, Measurements, SeriesData, Usage};
+use crate::measure::{Gauges, Interval, Measurements, MessageKind, SeriesData, Usage};
 use crate::policy::{FirmwareStatus, Outcome, Series, Statistic};
 use crate::report;
 use crate::shard::Progress;
@@ -192,6 +192,12 @@ impl Tally {
         Duration::try_from_secs_f64(data.statistic(Statistic::Max)?).ok()
     }
 
+    /// Messages of telemetry sent and delivered per second over the last interval.
+    pub(super) fn last_telemetry(&self) -> Option<(f64, f64)> {
+        let last = self.intervals.back().filter(|last| last.length_s > 0.0)?;
+        Some((last.telemetry_sent as f64 / last.length_s, last.telemetry_delivered as f64 / last.length_s))
+    }
+
     /// Calls due and calls sent per second over the last interval.
     pub(super) fn last_rate(&self) -> Option<(f64, f64)> {
         let last = self.intervals.back().filter(|last| last.length_s > 0.0)?;
@@ -213,6 +219,7 @@ impl Open {
         let retries = &measurements.retries;
         let of = |cohort: usize| retries.connect.get(&cohort).map_or(0, |counts| counts.attempts);
         let stages = FirmwareStatus::ALL.into_iter().zip(gauges.stages);
+        let telemetry = measurements.messages.counts(Some(MessageKind::Telemetry));
         let series = measurements.series.iter();
         // Encoding fails for values outside the histogram's own bounds only: there are none.
         let hdr = series.filter_map(|(series, data)| Some((series.name().to_owned(), report::encode(data).ok()?)));
@@ -231,6 +238,8 @@ impl Open {
             call_attempts: retries.method.attempts,
             report_attempts: retries.twin.attempts,
             cohort_attempts: if cohorts > 1 { (0..cohorts).map(of).collect() } else { Vec::new() },
+            telemetry_sent: telemetry.sent,
+            telemetry_delivered: telemetry.delivered,
         }
     }
 }

@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn a_rate_that_the_schedule_has_not_come_to_is_not_missed() {
         let rate = |offered, achieved| RunResult {
-            rate: RateResult { offered_per_s: offered, achieved_per_s: Some(achieved) },
+            rate: RateResult { offered_per_s: offered, achieved_per_s: Some(achieved), telemetry: None },
             ..RunResult::default()
         };
         let least = "rate.achieved >= 90/s";

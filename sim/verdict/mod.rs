@@ -1,5 +1,6 @@
 //! What a run proved: thresholds, drills, validity, verdict and exit code.
 
+mod broker;
 pub mod compare;
 mod conclusion;
 mod drill;
@@ -12,6 +13,7 @@ pub mod statistics;
 mod truth;
 mod validity;
 
+pub use broker::notes;
 pub use conclusion::{Ending, conclude};
 pub use exit::ExitCode;
 pub use judge::judge;

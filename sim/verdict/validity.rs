@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::broker;
 use crate::measure::{InvariantRow, MessageCounts, MessageKind, OffDiagonal, RunResult, ThresholdResult, Violation};
 use crate::policy::{Comparison, Metric, Outcome, Series, Threshold, Unit};
 
@@ -41,6 +42,7 @@ pub fn validity(thresholds: &[Threshold], judged: &[ThresholdResult], result: &R
     if lost == 0 && result.shards.iter().all(|shard| !shard.lost) {
         reasons.extend(result.messages.0.iter().filter_map(|(kind, counts)| unbalanced(*kind, counts)));
     }
+    reasons.extend(broker::causes(result, judged.iter().any(|threshold| threshold.ok.is_none())));
     for threshold in judged.iter().filter(|threshold| threshold.ok.is_none()) {
         reasons.push(format!("{NOTHING_MEASURED} `{}` could be judged by", threshold.expr));
     }

@@ -32,11 +32,19 @@ impl<D: DeviceDialect + 'static> Task<D> {
             Event::Attempted => books.recorder.retries().connect(cohort).attempts += 1,
             Event::Connected => {
                 books.gauges.connected += 1;
+                if let Some(truth) = truth {
+                    truth.connected(device, Some(now));
+                }
                 if let Link::Open(_, permit) = &mut self.link {
                     *permit = None;
                 }
             }
-            Event::Disconnected => books.gauges.connected = books.gauges.connected.saturating_sub(1),
+            Event::Disconnected => {
+                books.gauges.connected = books.gauges.connected.saturating_sub(1);
+                if let Some(truth) = truth {
+                    truth.connected(device, None);
+                }
+            }
             Event::Lost => books.recorder.retries().connect(cohort).lost += 1,
             Event::Back(after) => books.recorder.retries().back(cohort, after),
             Event::Ready => books.gauges.ready += 1,

@@ -202,7 +202,12 @@ impl Broker {
         if !self.is_reachable(shared, device).await {
             return match self.lines[line].why_down() {
                 Some(reason) => MethodAnswer::Unreachable { reason },
-                None => MethodAnswer::NotOnline,
+                None => {
+                    if self.is_unheard(shared, device) {
+                        shared.unheard();
+                    }
+                    MethodAnswer::NotOnline
+                }
             };
         }
         let (number, name, answer) = self.calls.borrow_mut().open(device, line);
@@ -257,6 +262,18 @@ impl Broker {
             // Whoever is told nothing looks again all the same.
             let _ = timeout_at(shared.clock.instant(until), told).await;
         }
+    }
+
+    /// Whether `device` has long been connected, as its own fleet knows, and the broker has not told: the loss is the driver's.
+    fn is_unheard(&self, shared: &Shared, device: u32) -> bool {
+        let Some(truth) = &shared.truth else { return false };
+        let twins = self.twins.borrow();
+        let is_heard = self
+            .index(device)
+            .and_then(|index| twins.get(index))
+            .is_none_or(|twin| matches!(twin.presence(), Presence::Told(_)));
+        let since = truth.connected_since(device).filter(|_| !is_heard && truth.afflictions(device) == 0);
+        since.is_some_and(|since| shared.clock.now().since(since) >= QUIET)
     }
 
     /// Has `tell` told once `device` says whether it is connected; those whose patience has ended are no longer there to be

@@ -127,7 +127,7 @@ pub(super) async fn run(shared: Rc<Shared>, number: usize, first: oneshot::Sende
             break;
         }
         *line.why_down.borrow_mut() = error.to_string();
-        if was_up {
+        if was_up && !broker.closing.get() {
             line.turned.set(Some(shared.clock.now()));
             shared.line(&line.name, |line| {
                 line.losses += 1;

@@ -19,6 +19,7 @@ use crate::mqtt::{
     SubscribeReasonCode, publish,
 };
 use crate::policy::{Backoff, FirmwareStatus, Load, Outcome, RetryPolicy};
+use crate::time::Nanos;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -335,6 +336,22 @@ async fn a_device_that_says_it_is_away_is_not_called() {
     let measured = play(broker.plan(1, PlainSettings::default()), 0).await;
     assert_eq!(measured.census.count(Outcome::NotOnline), 1, "{:?}", measured.census);
     assert_eq!(broker.seen.lock().unwrap().calls, 0);
+}
+
+#[tokio::test]
+async fn a_device_that_is_connected_and_of_which_the_broker_never_told_is_the_drivers_loss() {
+    for (said, connected, unheard) in [(None, true, 1), (None, false, 0), (Some(false), true, 0)] {
+        let broker = ScriptedBroker::start(Script { online: said, ..Script::default() }).await;
+        let mut plan = broker.plan(1, PlainSettings::default());
+        // As long as the driver waits for whoever has not been heard of.
+        plan.config.connect_timeout = Duration::from_secs(3);
+        let truth = Truth::new(plan.range);
+        truth.connected(plan.range.start, connected.then_some(Nanos::ZERO));
+        plan.truth = Some(Arc::new(truth));
+        let measured = play(plan, 0).await;
+        assert_eq!(measured.census.count(Outcome::NotOnline), 1, "{:?}", measured.census);
+        assert_eq!(measured.counters.unheard, unheard, "{said:?} {connected}");
+    }
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@ use super::blocks::Tone;
 use super::text;
 use crate::measure::{RunResult, ThresholdResult, Verdict};
 use crate::policy::{Outcome, Series, Statistic};
+use crate::report::bench::{self, is_bench};
 use crate::report::capacity::{headline, interval, is_generators, width};
 use crate::report::health::has_driver;
 use crate::report::terminal::{is_half_blind, unit_of, verdict_word};
+use crate::verdict::notes;
 
 const P50: Statistic = Statistic::Percentile(5_000);
 const P99: Statistic = Statistic::Percentile(9_900);
@@ -184,7 +186,7 @@ fn updates(result: &RunResult) -> String {
         return "The fleet ran alone.".to_owned();
     }
     match planned {
-        0 => "No update was planned.".to_owned(),
+        0 => bench::sentence(result),
         1 if completed == 1 => "The one planned update completed.".to_owned(),
         _ if planned == completed => format!("All {} planned updates completed.", text::count(planned)),
         _ => format!("{} of {} planned updates completed.", text::count(completed), text::count(planned)),
@@ -208,6 +210,7 @@ fn warnings(result: &RunResult) -> Vec<String> {
             text::count(result.observer.requests)
         ));
     }
+    warnings.extend(notes(result).into_iter().map(|note| format!("Note: {note}.")));
     warnings
 }
 
@@ -226,7 +229,11 @@ fn figures(result: &RunResult) -> Vec<Figure> {
     let statistic = |of, what| text::statistic(series(of), what);
     let longest =
         |of| series(of).map_or_else(|| "not measured".to_owned(), |_| format!("max {}", statistic(of, Statistic::Max)));
-    if has_driver(result) {
+    if is_bench(result) {
+        for bench::Figure { name, value, aside } in bench::figures(result) {
+            say(name, text::unbroken(&value), text::unbroken(&aside));
+        }
+    } else if has_driver(result) {
         let (planned, completed) = (result.census.planned, result.census.count(Outcome::Completed));
         let share = text::share(result.census.percent(Outcome::Completed));
         say("Updates completed", text::count(completed), format!("of {} planned, {share}", text::count(planned)));

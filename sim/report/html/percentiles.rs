@@ -15,7 +15,7 @@ struct Family {
     has: fn(Series) -> bool,
 }
 
-const FAMILIES: [Family; 8] = [
+const FAMILIES: [Family; 9] = [
     Family {
         id: "update",
         title: "update.*",
@@ -68,18 +68,19 @@ const FAMILIES: [Family; 8] = [
         has: |series| series == Series::Ping,
     },
     Family {
+        id: "telemetry",
+        title: "telemetry.*",
+        caption: "From a device's message until the broker's acknowledgement, and until the driver received it.",
+        has: |series| matches!(series, Series::TelemetryAck | Series::TelemetryDelivery),
+    },
+    Family {
         id: "rest",
         title: "",
         caption: "The generator's own lateness, and downloads of images.",
         has: |series| {
             matches!(
                 series,
-                Series::TelemetryLag
-                    | Series::TelemetryAck
-                    | Series::TelemetryDelivery
-                    | Series::ScheduleLag
-                    | Series::ImageDownload
-                    | Series::ImageDownloadError
+                Series::ScheduleLag | Series::TelemetryLag | Series::ImageDownload | Series::ImageDownloadError
             )
         },
     },
@@ -243,7 +244,7 @@ fn quantiles(title: &str, members: &[(Series, &SeriesData)]) -> Table {
 /// A series' name without that of its family.
 fn short(series: Series) -> String {
     let name = series.name();
-    let families = ["twin.visible.", "twin.ack.", "transition.", "method.", "update."];
+    let families = ["twin.visible.", "twin.ack.", "transition.", "method.", "update.", "telemetry."];
     families.iter().find_map(|family| name.strip_prefix(family)).unwrap_or(name).to_owned()
 }
 

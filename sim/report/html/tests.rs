@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::measure::{Interval, LoadSpan, RunResult, SeriesData, Verdict};
 use crate::policy::Series;
-use crate::report::sample::{broker, capacity, sample};
+use crate::report::sample::{bench, broker, capacity, sample};
 use crate::report::{Reporter, ResultsJson, encode, from_json};
 
 fn render(result: &RunResult) -> String {
@@ -21,6 +21,7 @@ fn look_at_a_page() {
         "empty" => RunResult::default(),
         "sample" => sample(),
         "broker" => broker(),
+        "bench" => bench(),
         "capacity" => capacity::with(capacity::capacity()),
         "by_generator" => capacity::with(capacity::by_generator()),
         "nothing_kept" => capacity::with(capacity::nothing_kept()),

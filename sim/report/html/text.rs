@@ -15,6 +15,11 @@ pub(in crate::report) fn duration(seconds: f64) -> String {
     human_duration(seconds).replace(" us", " µs").replace(' ', SPACE)
 }
 
+/// Words with durations in them, each of which stays with its unit.
+pub(in crate::report) fn unbroken(words: &str) -> String {
+    words.replace(" us", &format!("{SPACE}µs")).replace(" ms", &format!("{SPACE}ms"))
+}
+
 /// A duration that may not be known.
 pub(in crate::report) fn maybe_duration(seconds: Option<f64>) -> String {
     seconds.map_or_else(|| NONE.to_owned(), duration)

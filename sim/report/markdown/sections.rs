@@ -1,9 +1,10 @@
 //! The parts of a summary that tell what the run proved, from its verdict to its durations.
 
+use super::super::bench::{self, is_bench};
 use super::super::drill::{judged, timeline};
 use super::super::health::has_driver;
 use super::super::human::{percent, three_digits};
-use super::super::messages::notes;
+use super::super::messages::broker_notes;
 use super::super::rollout::{abort_in_words, exposed_in_words, wave_rows};
 use super::super::table::Align;
 use super::super::terminal::{Terminal, Tone, ended_in_words, value, verdict_word};
@@ -12,6 +13,7 @@ use super::escape::{code, start, text};
 use super::table::{ROWS, table};
 use crate::measure::{ObserverHealth, RunResult, ThresholdResult, Verdict};
 use crate::policy::{FirmwareStatus, Outcome, Series, Statistic};
+use crate::verdict::notes;
 
 const P50: Statistic = Statistic::Percentile(5000);
 const P90: Statistic = Statistic::Percentile(9000);
@@ -67,6 +69,9 @@ pub(super) fn verdict(result: &RunResult) -> String {
             "\n⚠️ {errors} of the observer's {requests} requests failed: stages were seen late or not at all.\n"
         ));
     }
+    for note in notes(result) {
+        lines.push_str(&format!("\n⚠️ {}\n", text(&note)));
+    }
     lines.push_str(&format!(
         "\nExit code {}, took {}, started {:.0}, seed {}, twinstorm {}\n",
         result.exit_code,
@@ -89,6 +94,11 @@ pub(super) fn headline(result: &RunResult) -> String {
         let achieved = result.rate.achieved_per_s.map_or_else(|| "-".to_owned(), rate);
         let offered = result.rate.offered_per_s.map(|offered| format!(", offered {}", rate(offered)));
         rows.push(vec!["rate achieved".to_owned(), achieved + &offered.unwrap_or_default()]);
+    }
+    if is_bench(result) {
+        let bench = bench::figures(result).into_iter();
+        rows.extend(bench.map(|figure| vec![text(figure.name), format!("{}, {}", figure.value, figure.aside)]));
+        return table(&[Align::Left; 2], &rows);
     }
     let headline = [
         Series::UpdateTotal,
@@ -164,7 +174,7 @@ pub(super) fn census(result: &RunResult) -> String {
         rows.push(vec![outcome.to_string(), count, format!("{share} %"), shown.join(", ")]);
     }
     rows.push(vec!["unaccounted".to_owned(), unaccounted.to_string()]);
-    let note: String = notes(result).iter().map(|note| format!("\n{}\n", text(note))).collect();
+    let note: String = broker_notes(result).iter().map(|note| format!("\n{}\n", text(note))).collect();
     titled("Updates", &(table(&[Align::Left, Align::Right, Align::Right, Align::Left], &rows) + &note))
 }
 

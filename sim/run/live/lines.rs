@@ -32,6 +32,10 @@ fn load(status: &Status) -> String {
     if let Some((offered, achieved)) = status.rate {
         let _ = write!(text, "  offered {offered:.1}/s  achieved {achieved:.1}/s");
     }
+    if let Some((sent, delivered)) = status.telemetry {
+        let gap = if text.is_empty() { "" } else { "  " };
+        let _ = write!(text, "{gap}telemetry {sent:.1}/s sent  {delivered:.1}/s delivered");
+    }
     if let Some(lag) = status.lag_us {
         let _ = write!(text, "  lag p99 {}", human_duration(lag as f64 / 1e6));
     }
@@ -84,6 +88,8 @@ mod tests {
             "[  12.0s] running | connected 9/10 | standBy 3  downloading 2  applying 1  completed 4 | 4/10 ended  \
              offered 5.0/s  achieved 4.0/s  lag p99 1.20 ms | about 8 s left"
         );
+        let bench = Status { updates: None, rate: None, lag_us: None, telemetry: Some((9.0, 8.5)), ..status.clone() };
+        assert!(line(&bench).ends_with("completed 4 | telemetry 9.0/s sent  8.5/s delivered | about 8 s left"));
         let part = Status { part: Some(Part { number: 3, of: 5 }), ..status.clone() };
         assert!(line(&part).starts_with("[  12.0s] running | run 3 of 5 | connected 9/10 | "));
         let light = |expr: &str, state| ThresholdLight { expr: expr.to_owned(), observed: Some(1.0), state };

@@ -17,13 +17,15 @@ use crate::time::Nanos;
 /// Seconds of the past that are shown.
 const PAST: usize = 300;
 /// The series, the most telling first.
-const TELLING: [Series; 17] = [
+const TELLING: [Series; 19] = [
     Series::UpdateTotal,
     Series::UpdateOverhead,
     Series::MethodResponse,
     Series::TwinVisible(FirmwareStatus::Completed),
     Series::Reconnect,
     Series::Connect,
+    Series::TelemetryDelivery,
+    Series::TelemetryAck,
     Series::ScheduleLag,
     Series::ImageDownload,
     Series::UpdateTotalError,
@@ -81,7 +83,7 @@ impl Status {
             phase: "starting",
             drill: plan.drill.is_some(),
             devices: plan.fleet.devices,
-            drives: roles.driver,
+            drives: roles.driver && plan.updates() > 0,
             ..Self::default()
         }
     }
@@ -119,6 +121,8 @@ impl Coordinator {
             Phase::Stopping { .. } => ("stopping", None),
         };
         let driver = self.options.roles.driver;
+        let has_updates = driver && plan.updates() > 0;
+        let publishes = self.options.roles.fleet && plan.fleet.telemetry.is_some();
         let census = &self.tally.total.census;
         let (rollout, left) = match self.rollout_status().filter(|_| self.is_running()) {
             Some((words, its)) => (Some(words), its),
@@ -135,9 +139,10 @@ impl Coordinator {
             elapsed,
             left: left.filter(|_| driver),
             gauges,
-            updates: (driver && self.phase != Phase::Connecting).then(|| (census.planned, census.ended())),
-            rate: self.tally.last_rate().filter(|_| driver && matches!(self.phase, Phase::Running { .. })),
-            lag_us: self.tally.last_lag_us.filter(|_| driver),
+            updates: (has_updates && self.phase != Phase::Connecting).then(|| (census.planned, census.ended())),
+            rate: self.tally.last_rate().filter(|_| has_updates && matches!(self.phase, Phase::Running { .. })),
+            telemetry: self.tally.last_telemetry().filter(|_| publishes),
+            lag_us: self.tally.last_lag_us.filter(|_| has_updates),
             thresholds: self.watch.lights.clone(),
             health,
             ..Status::first(plan, &self.options)

@@ -34,6 +34,8 @@ pub struct Status {
     pub updates: Option<(u64, u64)>,
     /// Calls due and calls sent per second, over the last second.
     pub rate: Option<(f64, f64)>,
+    /// Messages of telemetry sent and delivered per second, over the last second; `None` where devices publish none.
+    pub telemetry: Option<(f64, f64)>,
     /// 99th percentile (or largest value) of the schedule lag over the last second, in microseconds.
     pub lag_us: Option<u64>,
     /// Whether updates are called, so that there are rates and outcomes to tell of.
