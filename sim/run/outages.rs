@@ -1,6 +1,7 @@
 //! Outages of a hub that is not ours: a thread that takes it down and brings it back by its operator's commands, at the times
 //! of the plan, and brings it back in any case in the end.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -31,13 +32,15 @@ pub(super) struct Outages {
     commands: OutageCommands,
     news: NewsOfHub,
     farewell: Farewell,
+    /// Whether outages are to be over by now.
+    over: Arc<AtomicBool>,
     thread: Option<(SyncSender<SyncSender<()>>, JoinHandle<()>, Prepared)>,
 }
 
 impl Outages {
     /// Nothing is done before it is told when the load starts. The hub is also brought back at the `farewell`.
-    pub(super) const fn new(commands: OutageCommands, news: NewsOfHub, farewell: Farewell) -> Self {
-        Self { commands, news, farewell, thread: None }
+    pub(super) fn new(commands: OutageCommands, news: NewsOfHub, farewell: Farewell) -> Self {
+        Self { commands, news, farewell, over: Arc::default(), thread: None }
     }
 
     /// The load starts at `at`: does the outages among `faults` from then on.
@@ -59,7 +62,8 @@ impl Outages {
         let switch = Arc::new(Switch::new(self.commands.clone(), clock, LIMIT));
         let leaving = Arc::clone(&switch);
         let prepared = self.farewell.prepare(move || leaving.leave());
-        let outage = Outage { switch, news: self.news.clone(), clock, start, active: Vec::new() };
+        let (news, over) = (self.news.clone(), Arc::clone(&self.over));
+        let outage = Outage { switch, news, clock, start, over, active: Vec::new() };
         let spawned = thread::Builder::new().name("outages".to_owned()).spawn(move || outage.run(turns, &healing));
         match spawned {
             Ok(thread) => self.thread = Some((heal, thread, prepared)),
@@ -70,6 +74,7 @@ impl Outages {
     /// Brings the hub back, and lets no outage begin any more. Blocks until that is done.
     pub(super) fn heal(&self) {
         let Some((heal, ..)) = &self.thread else { return };
+        self.over.store(true, Ordering::Relaxed);
         let (done, is_done) = sync_channel(1);
         if heal.send(done).is_ok() {
             // It ends by being dropped.
@@ -81,6 +86,7 @@ impl Outages {
 impl Drop for Outages {
     fn drop(&mut self) {
         if let Some((heal, thread, _prepared)) = self.thread.take() {
+            self.over.store(true, Ordering::Relaxed);
             drop(heal);
             let _ = thread.join();
         }
@@ -101,6 +107,7 @@ struct Outage {
     news: NewsOfHub,
     clock: Clock,
     start: Nanos,
+    over: Arc<AtomicBool>,
     /// The faults that keep the hub down.
     active: Vec<usize>,
 }
@@ -143,6 +150,10 @@ impl Outage {
             self.news.tell(HubNews::Trouble(format!("hub.outage.down: {why}")));
             // What it did to the hub before it failed, nobody knows.
             return self.bring_back();
+        }
+        if self.over.load(Ordering::Relaxed) {
+            let why = "was still under way when the outage was to be over: whom it struck is not known";
+            self.news.tell(HubNews::Trouble(format!("hub.outage.down: {why}")));
         }
         self.say(fault, HubFaultChange::Began, since_start);
     }

@@ -14,9 +14,13 @@ use super::{dialects, identities};
 use crate::device::{Fleet, FleetPlan, ImageSource, ImageUrl};
 use crate::driver::{self, OnlineError};
 use crate::measure::Gauges;
-use crate::mqtt::{ClientIdentity, ClientTls, WebSocketClient};
+use crate::mqtt::{ClientIdentity, ClientTls, ConnectionError, WebSocketClient};
 use crate::policy::ConnectPace;
 use crate::time::Nanos;
+
+/// MQTT 3.1.1 has no other way to say so.
+const REFUSAL: &str = ". A broker closes the connection of who wants what it does not have or allow: QoS 2 (hub.qos), retained \
+                       messages, such a topic (hub.topics), such a client id (hub.client_id), or one connection more";
 
 /// Once devices of another process come online, the rest is given up if none has come for so long.
 const QUIET: Duration = Duration::from_secs(10);
@@ -232,7 +236,11 @@ impl Work {
     }
 
     async fn why_none_is_online(&self, devices: u32) -> String {
-        format!("none of {devices} devices came online: {}", self.reasons().await.join("; "))
+        let reasons = self.reasons().await.join("; ");
+        let closed = ConnectionError::Closed.to_string();
+        let is_refused = self.assignment.plan.hub.broker().is_some() && reasons.contains(&closed);
+        let hint = if is_refused { REFUSAL } else { "" };
+        format!("none of {devices} devices came online: {reasons}{hint}")
     }
 
     /// Why devices are not online, the first reason first.

@@ -18,6 +18,7 @@ pub(super) fn causes(result: &RunResult, lacks: bool) -> Vec<String> {
     }
     let mut causes = Vec::new();
     causes.extend(gone(result));
+    causes.extend(never_down(result));
     causes.extend(MessageKind::ALL.into_iter().filter_map(|kind| undelivered(result, kind)));
     if causes.is_empty() {
         causes.extend(unheard(result));
@@ -48,6 +49,19 @@ fn gone(result: &RunResult) -> Option<String> {
             format!("{lost} of its {} connections to the broker", lines.len())
         };
         format!("the driver lost {what} and did not get it back before the end: the broker went away, or is cut off")
+    })
+}
+
+/// It was taken down, and nobody noticed.
+fn never_down(result: &RunResult) -> Option<String> {
+    let fault = result.faults.iter().find(|fault| fault.kind == FaultKind::HubDown.name() && fault.strikes > 0)?;
+    let lost: u64 = result.retries.connect.iter().map(|row| row.lost).sum();
+    let all_kept = lost == 0 && result.generator.lines.iter().all(|line| line.losses == 0);
+    all_kept.then(|| {
+        let name = &fault.name;
+        format!(
+            "the fault `{name}` took nothing down: no connection was lost. See that `hub.outage.down` ends the broker"
+        )
     })
 }
 
@@ -181,7 +195,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::measure::{FaultRow, LineRow, SeriesData};
+    use crate::measure::{FaultRow, LineRow, RetryRow, SeriesData};
     use crate::policy::{FirmwareStatus, Place};
 
     /// A run over a broker, fleet and driver together.
@@ -288,6 +302,10 @@ mod tests {
             recovery: None,
             found: None,
         }];
+        assert!(causes(&result, false).is_empty());
+        result.generator.lines = vec![line(0, 0)];
+        assert!(causes(&result, false)[0].starts_with("the fault `away` took nothing down"));
+        result.retries.connect = vec![RetryRow { lost: 1, ..RetryRow::default() }];
         assert!(causes(&result, false).is_empty());
     }
 

@@ -231,7 +231,7 @@ mod tests {
         };
         assert_eq!(of(&result), [Some(27.0), Some(21.0), Some(5.0), Some(2.0), None]);
         let alone = RunResult { absent: vec![Series::Connect], ..result.clone() };
-        assert_eq!(of(&alone), [Some(27.0), Some(21.0), None, None, None], "a driver does not know what was sent");
+        assert_eq!(of(&alone), [Some(0.0), Some(21.0), None, None, None], "a driver knows what it sent itself");
         let fleet = RunResult { absent: vec![Series::UpdateTotal], ..result.clone() };
         assert_eq!(of(&fleet), [Some(27.0), None, None, None, None]);
         result.observer.presence = None;

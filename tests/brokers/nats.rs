@@ -20,6 +20,16 @@ fn without_groups_connections_split_the_devices() {
 }
 
 #[test]
+fn a_quality_that_a_broker_does_not_have_is_guessed_at() {
+    let broker = Nats::start(&[]);
+    let quick = QuickRun::new();
+    // Whoever is thrown out stays away.
+    let changes = ["hub.qos=2", "retry.connect=none"];
+    let ended = Running::start(command(&quick, &quickstart(broker.url(), "5"), &changes)).wait().expect(1);
+    assert!(ended.stderr.contains("QoS 2 (hub.qos)"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_driver_that_reads_too_slowly_is_thrown_out_and_no_device_is_blamed() {
     let broker = Nats::start(&["max_pending: 1048576", "write_deadline: \"300ms\""]);
     let (fleet, driver) = (QuickRun::new(), QuickRun::new());

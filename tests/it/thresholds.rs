@@ -87,7 +87,9 @@ fn too_few_samples_end_nothing() {
     // The longest stands in for the 99th percentile of 40 in the end, and ends nothing before.
     let quick = QuickRun::new();
     let threshold = "{ expr = \"update.total.p99 < 1ms\", abort = true }";
-    let ended = ten_seconds(&quick, threshold, &["fleet.devices=40"]).wait().expect(99);
+    let ended = ten_seconds(&quick, threshold, &["fleet.devices=40"]).wait();
+    // 97 would be an end. On a busy machine it is 96: against one millisecond no lateness is little.
+    assert!(matches!(ended.code, Some(99 | 96)), "{}\n{}", ended.stdout, ended.stderr);
     assert!(!ended.stderr.contains("broken"), "{}", ended.stderr);
     let results = quick.results();
     assert_eq!((&results["thresholds"][0]["judged_by"], &results["abort"]), (&"max".into(), &Value::Null));
