@@ -27,8 +27,8 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// The delay that is planted.
 const PLANTED_MS: f64 = 80.0;
-/// How exactly it must show.
-const TOLERANCE_MS: f64 = 3.0;
+/// How exactly it must show: what other programs on this machine do moves the middle of 80 samples by some milliseconds.
+const TOLERANCE_MS: f64 = 8.0;
 
 /// A run whose only randomness is the machine's: constant arrivals, fixed delays, and a close look.
 fn measure(planted: &[&str]) -> Value {
