@@ -21,7 +21,8 @@ fn devices_that_a_broker_has_no_room_for_are_not_waited_for_for_long_and_counted
 fn what_a_broker_throws_away_of_a_queue_that_is_full_is_told() {
     let broker = prompt().line("max_inflight_messages 1").line("max_queued_messages 5").start();
     let quick = QuickRun::new();
-    let flood = ["telemetry={interval=\"20ms\", qos=1}", "load.lasts=3s", "hub.retain=true"];
+    let flood =
+        ["telemetry={interval=\"20ms\", qos=1}", "load.lasts=3s", "hub.retain=true", "observe.stage_deadline=10s"];
     let ended = Running::start(command(&quick, &quickstart(&broker.url(), "60"), &flood)).wait();
     let results = quick.results();
     assert!(messages(&results, "telemetry", "undelivered") > 0, "{}", results["messages"]);
