@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::calibration::near;
 use super::conduct::{Conduct, Ending};
 use super::options::CapacityError;
+use super::search::Trial;
 use crate::measure::{CapacityCause, CapacityCeiling, CapacityResult, CapacityStep, RunResult, Verdict};
 use crate::policy::CapacityPlan;
 use crate::report::{self, RESULTS};
@@ -52,6 +53,7 @@ impl Conduct {
             let loads = loads.join(", ");
             notes.push(format!("steps contradicted one another at {loads} {}: the interval holds them all", of.unit()));
         }
+        notes.extend(self.outvoted());
         if let (Some(limit), None) = (self.options.plan.capacity.limit, high)
             && ending.found
         {
@@ -77,6 +79,23 @@ impl Conduct {
             took_s: self.before + self.clock.now().since(Nanos::ZERO).as_secs_f64(),
             steps: self.steps.clone(),
         }
+    }
+
+    /// The steps that others of the same load outvoted, in sentences.
+    fn outvoted(&self) -> Vec<String> {
+        let unit = self.options.plan.capacity.of.unit();
+        let told = |(index, trial): (usize, &Trial)| {
+            let step = self.steps.get(index)?;
+            let others = self.steps.iter().filter(|other| other.load == step.load && other.kept != step.kept).count();
+            let did = if trial.kept { "kept the thresholds" } else { "broke them" };
+            let why = if step.cause_detail.is_empty() { String::new() } else { format!(" ({})", step.cause_detail) };
+            let load = trial.load;
+            Some(format!(
+                "step {} at {load} {unit} {did}{why}, and {others} others at that load did not: it was outvoted",
+                step.number
+            ))
+        };
+        self.search.outvoted().filter_map(told).collect()
     }
 
     /// The result of the run that stands for the whole: the last one at the lower end, or that with the lowest load.

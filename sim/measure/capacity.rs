@@ -14,9 +14,10 @@ use crate::policy::CapacityOf;
 pub struct CapacityResult {
     /// What of.
     pub of: CapacityOf,
-    /// The highest load at which, and below which, the thresholds were never broken; `None` if there is none.
+    /// The highest load at which, and below which, the thresholds were kept, by three quarters of the time at least for which each
+    /// load was tried; `None` if there is none.
     pub low: Option<f64>,
-    /// The lowest load at which, and above which, they were never kept; `None` if there is none.
+    /// The lowest load at which, and above which, they were broken, likewise; `None` if there is none.
     pub high: Option<f64>,
     /// What loads are counted in: `calls/s`, `devices` or `connects/s`.
     pub unit: String,
@@ -128,7 +129,9 @@ pub enum StepPurpose {
     Bisect,
     /// An end of the interval once more, at full length.
     Confirm,
-    /// Further out: what was to be confirmed turned out otherwise.
+    /// Once more, at full length: it was kept once and broke once.
+    Repeat,
+    /// Further out: what was tried again and again remains undecided, or contradicts its neighbours.
     Widen,
 }
 
@@ -141,6 +144,7 @@ impl StepPurpose {
             Self::Halve => "halve",
             Self::Bisect => "bisect",
             Self::Confirm => "confirm",
+            Self::Repeat => "repeat",
             Self::Widen => "widen",
         }
     }
