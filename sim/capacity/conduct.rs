@@ -11,10 +11,10 @@ use super::options::{CapacityError, CapacityOptions, Found, News};
 use super::probe::Probe;
 use super::search::{Next, Search, Trial};
 use super::step::StepPlan;
-use crate::measure::{CapacityCause, CapacityStep, RunResult, StepPurpose};
+use crate::measure::{CapacityCause, CapacityStep, MachineDescription, RunResult, StepPurpose};
 use crate::policy::{CapacityPlan, FirmwareStatus, Load, Series, Statistic, units};
 use crate::profile::Plan;
-use crate::report;
+use crate::report::{self, RESULTS};
 use crate::run::{self, Output, RunError, RunOptions, StopHandle, View};
 use crate::time::{Clock, Nanos};
 
@@ -35,7 +35,7 @@ const TOLD: [Series; 6] = [
 /// # Errors
 /// [`CapacityError`]; what was found until then lies in the folder.
 pub fn find(options: CapacityOptions, mut tell: impl FnMut(News<'_>)) -> Result<Found, CapacityError> {
-    check(&options.plan)?;
+    check(&options)?;
     let clock = Clock::start();
     let files = report::files(&options.plan.report.formats);
     let names: Vec<&str> = files.iter().map(|file| file.name).collect();
@@ -43,18 +43,39 @@ pub fn find(options: CapacityOptions, mut tell: impl FnMut(News<'_>)) -> Result<
         Some(folder) => Output::open(folder.clone(), &names)?,
         None => Output::open_own(&options.plan.name, clock.wall().at(clock.now()), &names)?,
     };
+    tell(News::Folder(output.folder()));
     let mut conduct = Conduct::new(options, output, clock)?;
     if !conduct.steps.is_empty() {
         tell(News::Resumed(&conduct.steps));
     }
-    let ending = conduct.go(&mut tell)?;
+    let ended = conduct.go(&mut tell);
+    if conduct.steps.is_empty() {
+        conduct.forget_first_step();
+    }
+    let ending = ended?;
     let result = conduct.result(&ending)?;
     run::keep(&conduct.output, &files, &result)?;
     Ok(Found { result, folder: conduct.output.folder().to_owned() })
 }
 
-/// Whether a plan can be searched with at all.
-fn check(plan: &Plan) -> Result<(), CapacityError> {
+/// Whether there can be a search at all.
+fn check(options: &CapacityOptions) -> Result<(), CapacityError> {
+    check_plan(&options.plan)?;
+    let CapacityPlan { start, budget, .. } = options.plan.capacity;
+    match (budget, &options.folder) {
+        (_, Some(folder)) if options.resume && !folder.join(RESULTS).is_file() => {
+            Err(CapacityError::NothingToResume(folder.clone(), "no results.json".to_owned()))
+        }
+        (Some(budget), _) if !options.resume && StepPlan::new(&options.plan, start, false).estimate() > budget => {
+            let time = units::format_duration(budget);
+            Err(CapacityError::Plan(format!("capacity.budget, {time}, is too short for a single step")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a plan can be searched with.
+fn check_plan(plan: &Plan) -> Result<(), CapacityError> {
     let refuse =
         |why: &str| Err(CapacityError::Plan(format!("the capacity of `{}` cannot be looked for: {why}", plan.name)));
     match plan {
@@ -75,6 +96,18 @@ fn check(plan: &Plan) -> Result<(), CapacityError> {
     }
 }
 
+/// How a step came out.
+enum Attempt {
+    /// It was made.
+    Made(CapacityStep),
+    /// The user stopped it.
+    Stopped,
+    /// The search's time ran out meanwhile.
+    OutOfTime,
+    /// It showed nothing to judge it by, for this reason.
+    Unjudged(String),
+}
+
 /// How a search ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ending {
@@ -82,6 +115,8 @@ pub(super) struct Ending {
     pub(super) found: bool,
     /// What else is to be known, in sentences.
     pub(super) notes: Vec<String>,
+    /// Whether there was more to try.
+    pub(super) cut_short: bool,
 }
 
 /// A search that goes on.
@@ -93,6 +128,10 @@ pub(super) struct Conduct {
     pub(super) steps: Vec<CapacityStep>,
     /// What earlier parts of the search took, in seconds.
     pub(super) before: f64,
+    /// What is to be known of those, in sentences.
+    pub(super) notes: Vec<String>,
+    /// What this is.
+    pub(super) machine: MachineDescription,
     /// How much longer than estimated the last step took.
     slower: Duration,
 }
@@ -101,15 +140,23 @@ impl Conduct {
     fn new(options: CapacityOptions, output: Output, clock: Clock) -> Result<Self, CapacityError> {
         let CapacityPlan { of, start, limit, precision, .. } = options.plan.capacity;
         let search = Search::new(of, start, limit, precision);
-        let mut conduct =
-            Self { options, output, clock, search, steps: Vec::new(), before: 0.0, slower: Duration::ZERO };
+        let mut conduct = Self {
+            options,
+            output,
+            clock,
+            search,
+            steps: Vec::new(),
+            before: 0.0,
+            notes: Vec::new(),
+            machine: MachineDescription::read(),
+            slower: Duration::ZERO,
+        };
         conduct.take_up()?;
         Ok(conduct)
     }
 
-    pub(super) fn trial(&self, step: &CapacityStep) -> Trial {
-        let full = self.options.plan.capacity.measure.as_secs_f64();
-        Trial { load: step.load, full: step.measured_s >= full - 1e-3, kept: step.kept }
+    pub(super) fn trial(step: &CapacityStep) -> Trial {
+        Trial { load: step.load, full: step.purpose.is_full(), kept: step.kept }
     }
 
     /// Makes steps until nothing more is to be learnt, or until there is no time left.
@@ -124,16 +171,27 @@ impl Conduct {
             }
             let step = StepPlan::new(&self.options.plan, load, full);
             let estimate = step.estimate() + self.slower;
-            if let Some(budget) = self.options.plan.capacity.budget
-                && self.clock.now().since(Nanos::ZERO) + estimate > budget
-            {
-                return self.out_of_time(budget);
+            if self.left().is_some_and(|left| estimate > left) {
+                return self.out_of_time();
             }
             let number = u32::try_from(self.steps.len() + 1).unwrap_or(u32::MAX);
-            tell(News::Begins { number, load, purpose, estimate });
-            let Some(made) = self.step(number, load, purpose, &step)? else { return self.stopped() };
+            tell(News::Begins { number, load, purpose, estimate, then: self.then(load) });
+            let made = match self.step(number, load, purpose, &step)? {
+                Attempt::Made(made) => made,
+                Attempt::Stopped => return self.stopped(),
+                Attempt::OutOfTime => return self.out_of_time(),
+                Attempt::Unjudged(why) if self.steps.is_empty() => return Err(CapacityError::Plan(why)),
+                Attempt::Unjudged(why) => {
+                    let unit = self.options.plan.capacity.of.unit();
+                    let note = format!("it could not go on with {load} {unit}: {why}");
+                    return Ok(Ending { notes: vec![note], cut_short: true, ..Ending::default() });
+                }
+            };
+            if number == 1 {
+                self.replace_earlier()?;
+            }
             self.slower = Duration::from_secs_f64(made.took_s).saturating_sub(step.estimate());
-            self.search.note(self.trial(&made));
+            self.search.note(Self::trial(&made));
             tell(News::Ended(&made));
             self.steps.push(made);
             // Whatever happens next, this is kept.
@@ -152,7 +210,7 @@ impl Conduct {
                 Some(format!("nothing was kept down to {least} {unit}: are the thresholds what such a hub can keep?"))
             }
         };
-        Ending { found, notes: note.into_iter().collect() }
+        Ending { found, notes: note.into_iter().collect(), cut_short: false }
     }
 
     fn stopped(&self) -> Result<Ending, CapacityError> {
@@ -160,36 +218,54 @@ impl Conduct {
             return Err(CapacityError::Stopped);
         }
         let note = format!("it was stopped: `--resume --out {}` goes on with it", self.output.folder().display());
-        Ok(Ending { found: false, notes: vec![note] })
+        Ok(Ending { notes: vec![note], cut_short: true, ..Ending::default() })
     }
 
-    fn out_of_time(&self, budget: Duration) -> Result<Ending, CapacityError> {
-        let time = units::format_duration(budget);
+    /// What is left of the time that the search may take, where it has a bound.
+    fn left(&self) -> Option<Duration> {
+        let budget = self.options.plan.capacity.budget?;
+        Some(budget.saturating_sub(self.clock.now().since(Nanos::ZERO)))
+    }
+
+    /// How many steps come after that with so much `load`, and how long they take.
+    fn then(&self, load: f64) -> Option<(usize, Duration)> {
+        let (short, full) = self.search.to_go()?;
+        let takes = |full| StepPlan::new(&self.options.plan, load, full).estimate() + self.slower;
+        let (steps, of_short, of_full) = (short + full, takes(false), takes(true));
+        Some((steps, of_short * u32::try_from(short).ok()? + of_full * u32::try_from(full).ok()?))
+    }
+
+    fn out_of_time(&self) -> Result<Ending, CapacityError> {
+        let time = units::format_duration(self.options.plan.capacity.budget.unwrap_or_default());
         if self.steps.is_empty() {
-            let why = format!("capacity.budget, {time}, is too short for a single step");
+            let why = format!("capacity.budget, {time}, ran out in the first step; give it more, or measure for less");
             return Err(CapacityError::Plan(why));
         }
         let folder = self.output.folder().display();
         let note = format!("its time, {time}, ran out: `--resume --out {folder}` goes on with it");
-        Ok(Ending { found: false, notes: vec![note] })
+        Ok(Ending { notes: vec![note], cut_short: true, ..Ending::default() })
     }
 
-    /// One step; `None` if the user stopped it.
-    fn step(
-        &self,
-        number: u32,
-        load: f64,
-        purpose: StepPurpose,
-        step: &StepPlan,
-    ) -> Result<Option<CapacityStep>, CapacityError> {
-        let began = self.clock.now();
+    /// One step.
+    fn step(&self, number: u32, load: f64, purpose: StepPurpose, step: &StepPlan) -> Result<Attempt, CapacityError> {
+        let (clock, began, left) = (self.clock, self.clock.now(), self.left());
         // Both the user and the probe may stop it, and it is to be known who did.
         let stop = StopHandle::new();
         let probe = Probe::new(step.window, stop.clone());
-        let watcher = probe.clone();
+        let (watcher, watch) = (probe.clone(), self.options.watch.clone());
+        let is_late = move || left.is_some_and(|left| clock.now().since(began) > left);
+        let folder = if number == 1 { self.first_step_folder() } else { self.step_folder(number) };
         let mut run = RunOptions::new(step.plan.clone())
-            .in_folder(self.step_folder(number))
-            .observed_by(move |status| watcher.look(status))
+            .in_folder(folder)
+            .observed_by(move |status| {
+                watcher.look(status);
+                if let Some(watch) = &watch {
+                    watch.tell(number, status);
+                }
+                if is_late() {
+                    watcher.run_out_of_time();
+                }
+            })
             .stopped_by(&stop);
         run.program.clone_from(&self.options.program);
         run.owns_hub = self.options.owns_hub;
@@ -198,7 +274,10 @@ impl Conduct {
             step.sets.iter().fold(self.options.run_command.clone(), |command, set| format!("{command} --set '{set}'"));
         let done = while_forwarding(&self.options.stop, &stop, || run::execute(run))?;
         if self.options.stop.is_stopped() {
-            return Ok(None);
+            return Ok(Attempt::Stopped);
+        }
+        if probe.is_out_of_time() {
+            return Ok(Attempt::OutOfTime);
         }
         let took_s = self.clock.now().since(began).as_secs_f64();
         let of = self.options.plan.capacity.of;
@@ -226,18 +305,20 @@ impl Conduct {
                     return Err(CapacityError::Step { number, load, unit: of.unit(), source: Box::new(error) });
                 };
                 (made.cause, made.cause_detail) = (Some(cause), error.to_string());
-                return Ok(Some(made));
+                return Ok(Attempt::Made(made));
             }
         };
-        let Judgement { broken, achieved, throttled_pct } =
-            judge(step, load, &result, &probe).map_err(CapacityError::Plan)?;
+        let Judgement { broken, achieved, throttled_pct } = match judge(step, load, &result, &probe) {
+            Ok(judgement) => judgement,
+            Err(why) => return Ok(Attempt::Unjudged(why)),
+        };
         made.kept = broken.is_none();
         (made.achieved, made.throttled_pct) = (achieved, throttled_pct);
         if let Some((cause, detail)) = broken {
             (made.cause, made.cause_detail) = (Some(cause), detail);
         }
         (made.p50_us, made.p99_us) = (percentiles(&result, 5_000), percentiles(&result, 9_900));
-        Ok(Some(made))
+        Ok(Attempt::Made(made))
     }
 
     pub(super) fn steps_folder(&self) -> PathBuf {

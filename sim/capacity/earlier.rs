@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::conduct::Conduct;
 use super::options::CapacityError;
-use super::search::Next;
+use super::search::{Next, Search};
 use super::step::StepPlan;
-use crate::measure::{CapacityStep, RunResult};
+use crate::measure::{CapacityResult, CapacityStep, RunResult};
 use crate::report::RESULTS;
 use crate::run::{self, Output, OutputError};
 use crate::verdict::compare::{Difference, plan_differences};
@@ -18,44 +18,98 @@ impl Conduct {
     pub(super) fn take_up(&mut self) -> Result<(), CapacityError> {
         let folder = self.output.folder().to_owned();
         let file = folder.join(RESULTS);
-        let nothing = |why: &str| CapacityError::NothingToResume(folder.clone(), why.to_owned());
         let earlier = if file.is_file() { Some(run::read_results(&file)) } else { None };
-        if !self.options.resume {
-            if let Some(Ok(RunResult { capacity: Some(capacity), .. })) = &earlier
-                && self.would_go_on(&capacity.steps)
-            {
-                return Err(CapacityError::Unfinished(folder, capacity.steps.len()));
-            }
-            self.output.remove_earlier()?;
-            return Ok(remove_steps(&self.steps_folder())?);
+        if self.options.resume {
+            let nothing = |why: &str| CapacityError::NothingToResume(folder.clone(), why.to_owned());
+            let earlier = earlier.ok_or_else(|| nothing("no results.json"))??;
+            let capacity = earlier.capacity.ok_or_else(|| nothing("its results.json is that of a run"))?;
+            return self.go_on_with(capacity);
         }
-        let earlier = earlier.ok_or_else(|| nothing("no results.json"))??;
-        let capacity = earlier.capacity.ok_or_else(|| nothing("its results.json is that of a run"))?;
+        match earlier {
+            Some(Ok(RunResult { capacity: Some(capacity), .. })) if !is_over(&capacity) => {
+                Err(CapacityError::Unfinished(folder, capacity.steps.len()))
+            }
+            // It stays until the first step of this one has ended.
+            _ => Ok(()),
+        }
+    }
+
+    fn go_on_with(&mut self, capacity: CapacityResult) -> Result<(), CapacityError> {
+        let folder = self.output.folder().to_owned();
         for step in &capacity.steps {
-            let trial = self.trial(step);
+            let trial = Self::trial(step);
             // One that came to no result has left none.
-            if step.achieved.is_some() || !step.p50_us.is_empty() {
+            if has_result(step) {
                 let theirs = run::read_results(&self.step_folder(step.number).join(RESULTS));
-                let theirs = theirs.map_err(|error| nothing(&error.to_string()))?.plan;
+                let theirs =
+                    theirs.map_err(|error| CapacityError::NothingToResume(folder.clone(), error.to_string()))?;
                 let ours = StepPlan::new(&self.options.plan, step.load, trial.full).plan;
                 let ours = serde_json::to_value(ours).map_err(io::Error::from)?;
-                if let Some(Difference { key, base, new }) = plan_differences(&theirs, &ours).into_iter().next() {
+                let differences = plan_differences(&theirs.plan, &ours);
+                // What the profile or a flag says of the hub changes what is derived from it as well.
+                let told = differences.into_iter().min_by_key(|difference| !difference.key.starts_with("hub."));
+                if let Some(Difference { key, base, new }) = told {
                     let difference = format!("`{key}` was {base} and is {new}");
                     return Err(CapacityError::AnotherPlan { folder, difference });
                 }
             }
             self.search.note(trial);
         }
+        if capacity.machine != self.machine {
+            let last = capacity.steps.len();
+            self.notes.push(format!(
+                "its steps up to {last} were made on another machine, by another version or another build: they may not be alike"
+            ));
+        }
         (self.steps, self.before) = (capacity.steps, capacity.took_s);
+        // They tell of fewer steps than there will be.
+        Ok(self.output.remove_reports()?)
+    }
+
+    /// Where the first step of a search goes until it has ended, beside what it is going to replace.
+    pub(super) fn first_step_folder(&self) -> PathBuf {
+        self.output.folder().join("steps.new").join("01")
+    }
+
+    /// The first step has ended: what lay in the folder goes, and the step takes its place.
+    pub(super) fn replace_earlier(&self) -> Result<(), CapacityError> {
+        self.output.remove_earlier()?;
+        remove_steps(&self.steps_folder())?;
+        let (from, to) = (self.first_step_folder(), self.step_folder(1));
+        let moved = || {
+            fs::create_dir_all(&to)?;
+            // Something else may lie there.
+            for entry in fs::read_dir(&from)? {
+                let entry = entry?;
+                fs::rename(entry.path(), to.join(entry.file_name()))?;
+            }
+            Ok(())
+        };
+        moved().map_err(|source| OutputError::Write { path: to.clone(), source })?;
+        self.forget_first_step();
         Ok(())
     }
 
-    /// Whether there is more to be learnt after these steps.
-    fn would_go_on(&self, steps: &[CapacityStep]) -> bool {
-        let mut search = self.search.clone();
-        steps.iter().for_each(|step| search.note(self.trial(step)));
-        matches!(search.next(), Next::Try { .. })
+    /// Removes what there is of a first step that did not come to its end.
+    pub(super) fn forget_first_step(&self) {
+        let folder = self.first_step_folder();
+        // Whatever cannot be removed is replaced by the next one.
+        let _ = Output::open(folder.clone(), &[]).and_then(|output| output.remove_earlier());
+        let _ = fs::remove_dir(&folder);
+        let _ = folder.parent().map(fs::remove_dir);
     }
+}
+
+/// Whether nothing more can be learnt by going on with a search as it was begun.
+fn is_over(capacity: &CapacityResult) -> bool {
+    let Some(first) = capacity.steps.first() else { return true };
+    let mut search = Search::new(capacity.of, first.load, None, capacity.precision);
+    capacity.steps.iter().for_each(|step| search.note(Conduct::trial(step)));
+    capacity.finished || matches!(search.next(), Next::Done { .. })
+}
+
+fn has_result(step: &CapacityStep) -> bool {
+    step.achieved.is_some() || !step.p50_us.is_empty()
 }
 
 /// Removes the results of an earlier search's steps: one that takes fewer must not end in steps of another. What else lies

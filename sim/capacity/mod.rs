@@ -11,6 +11,7 @@ mod judge;
 mod options;
 mod outcome;
 mod probe;
+mod resolution;
 mod search;
 mod sizing;
 mod step;
@@ -18,7 +19,7 @@ mod step;
 pub use calibration::{CALIBRATION_FILE, Calibration, CalibrationError, Calibrations, near};
 pub use conduct::find;
 pub use judge::{Judgement, judge};
-pub use options::{CapacityError, CapacityOptions, Found, News};
+pub use options::{CapacityError, CapacityOptions, Found, News, Watch};
 pub use probe::Probe;
 pub use search::{Next, Search, Trial};
 pub use sizing::{

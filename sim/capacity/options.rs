@@ -1,12 +1,14 @@
 //! What a search is started with, what it tells, and how it can end without a capacity.
 
+use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::measure::{CapacityCeiling, CapacityStep, RunResult, StepPurpose};
 use crate::profile::Plan;
-use crate::run::{KeepError, OutputError, ResultsFileError, RunError, StopHandle};
+use crate::run::{KeepError, OutputError, ResultsFileError, RunError, Status, StopHandle};
 use crate::verdict::ExitCode;
 
 /// What to search, and how.
@@ -30,11 +32,39 @@ pub struct CapacityOptions {
     pub ceiling: Option<CapacityCeiling>,
     /// What stops the search before its end.
     pub stop: StopHandle,
+    /// Who is told how far a step is, once a second.
+    pub watch: Option<Watch>,
+}
+
+/// Who is told, once a second, how far the step of this number is. It is called as a run's observer is.
+#[derive(Clone)]
+pub struct Watch(Arc<Tell>);
+
+type Tell = dyn Fn(u32, &Status) + Send + Sync;
+
+impl Watch {
+    /// One that `tell` is called for.
+    pub fn new(tell: impl Fn(u32, &Status) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// The step of this number is so far.
+    pub(super) fn tell(&self, number: u32, status: &Status) {
+        (self.0)(number, status);
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 /// What a search tells while it goes on.
 #[derive(Debug)]
 pub enum News<'a> {
+    /// All that is found goes to this folder.
+    Folder(&'a Path),
     /// Steps that were made before count.
     Resumed(&'a [CapacityStep]),
     /// A step begins.
@@ -47,6 +77,9 @@ pub enum News<'a> {
         purpose: StepPurpose,
         /// What it is going to take, roughly.
         estimate: Duration,
+        /// How many steps come after it, and what they take together, if none contradicts another; `None` as long as that
+        /// is not known.
+        then: Option<(usize, Duration)>,
     },
     /// It has ended.
     Ended(&'a CapacityStep),
@@ -73,7 +106,8 @@ pub enum CapacityError {
     Output(#[from] OutputError),
     /// The folder holds a search that is not to be lost.
     #[error(
-        "{0} holds a search that is not finished ({1} steps): go on with it by --resume, or name another folder with --out"
+        "{0} holds a search that is not finished ({1} steps): go on with it by --resume and the flags that it was begun \
+         with, or name another folder with --out"
     )]
     Unfinished(PathBuf, usize),
     /// There is nothing to go on with.
@@ -90,7 +124,7 @@ pub enum CapacityError {
         difference: String,
     },
     /// A step could not be run.
-    #[error("step {number}, {load} {unit}: {source}; what was found before is kept, and --resume goes on with it")]
+    #[error("step {number}, {load} {unit}: {source}{}", way_on(*number))]
     Step {
         /// Its number.
         number: u32,
@@ -113,6 +147,11 @@ pub enum CapacityError {
     /// The system failed.
     #[error("the system failed: {0}")]
     System(#[from] io::Error),
+}
+
+/// What is left when a step could not be run.
+const fn way_on(number: u32) -> &'static str {
+    if number > 1 { "; what was found before is kept, and --resume goes on with it" } else { "" }
 }
 
 impl CapacityError {

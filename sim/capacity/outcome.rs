@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::calibration::near;
 use super::conduct::{Conduct, Ending};
 use super::options::CapacityError;
+use super::resolution::coarse;
 use super::search::Trial;
 use crate::measure::{CapacityCause, CapacityCeiling, CapacityResult, CapacityStep, RunResult, Verdict};
 use crate::policy::CapacityPlan;
@@ -31,6 +32,8 @@ impl Conduct {
         } else {
             match (capacity.low, capacity.cause) {
                 (Some(_), _) => (Verdict::Pass, ExitCode::Success),
+                // It might have kept less, for which there was no time.
+                (None, _) if ending.cut_short => (Verdict::Aborted, ExitCode::Aborted),
                 (None, Some(CapacityCause::Generator)) => (Verdict::Invalid, ExitCode::Invalid),
                 (None, _) => (Verdict::Fail, ExitCode::ThresholdBroken),
             }
@@ -46,7 +49,7 @@ impl Conduct {
         // Of the steps at the upper end the last one that broke knows best.
         let broke = self.steps.iter().rev().find(|step| Some(step.load) == high && !step.kept);
         let broke = broke.or_else(|| self.steps.iter().rev().find(|step| !step.kept));
-        let mut notes = ending.notes.clone();
+        let mut notes: Vec<String> = ending.notes.iter().chain(&self.notes).cloned().collect();
         let contradictions = self.search.contradictions();
         if !contradictions.is_empty() {
             let loads: Vec<String> = contradictions.iter().map(ToString::to_string).collect();
@@ -54,6 +57,7 @@ impl Conduct {
             notes.push(format!("steps contradicted one another at {loads} {}: the interval holds them all", of.unit()));
         }
         notes.extend(self.outvoted());
+        notes.extend(low.and_then(|low| coarse(&self.options.plan, low)));
         if let (Some(limit), None) = (self.options.plan.capacity.limit, high)
             && ending.found
         {
@@ -76,6 +80,7 @@ impl Conduct {
             precision,
             width: self.search.width(),
             ceiling,
+            machine: self.machine.clone(),
             took_s: self.before + self.clock.now().since(Nanos::ZERO).as_secs_f64(),
             steps: self.steps.clone(),
         }

@@ -36,6 +36,7 @@ struct Seen {
     cpu: Vec<(f64, Option<f64>)>,
     least_connected: Option<u32>,
     gave_up: bool,
+    out_of_time: bool,
 }
 
 impl Probe {
@@ -97,6 +98,17 @@ impl Probe {
     #[must_use]
     pub fn gave_up(&self) -> bool {
         self.lock().gave_up
+    }
+
+    /// Stops the run, as the search has no time left for it.
+    pub(super) fn run_out_of_time(&self) {
+        self.lock().out_of_time = true;
+        self.stop.stop();
+    }
+
+    /// Whether the search had no time left for it.
+    pub(super) fn is_out_of_time(&self) -> bool {
+        self.lock().out_of_time
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {

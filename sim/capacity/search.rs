@@ -158,6 +158,19 @@ impl Search {
         open.or_else(ends).copied()
     }
 
+    /// How many steps there will be after the next one, short ones and such of full length, if no step contradicts another;
+    /// `None` as long as nobody knows where the upper end is.
+    #[must_use]
+    pub fn to_go(&self) -> Option<(usize, usize)> {
+        let (low, high) = (self.low()?, self.high()?);
+        let halvings = ((high / low).ln() / (1.0 + self.precision).ln()).log2().ceil().max(0.0) as usize;
+        let ends = [(low, true), (high, false)];
+        let open = ends.into_iter().filter(|(end, kept)| !self.is_confirmed(*end, *kept)).count();
+        // One of the ends moves with each halving.
+        let open = if halvings > 0 { 2 } else { open };
+        Some(if halvings > 0 { (halvings - 1, open) } else { (0, open.saturating_sub(1)) })
+    }
+
     /// Nothing was kept below what broke: further down.
     fn below(&self) -> Next {
         let lowest = self.trials.iter().map(|trial| trial.load).fold(f64::INFINITY, f64::min);

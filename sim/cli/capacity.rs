@@ -1,18 +1,21 @@
 //! `twinstorm capacity`.
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use clap::Args;
 
 use super::arguments::CommandError;
 use super::ci;
 use super::shared::{PlanOptions, Thresholds, command_line, program, stop_on_signals, table};
-use crate::capacity::{self, Calibration, CalibrationError, Calibrations, CapacityOptions, Found, News};
+use crate::capacity::{self, Calibration, CalibrationError, Calibrations, CapacityOptions, Found, News, Watch};
 use crate::measure::{CapacityCause, CapacityCeiling, MachineDescription, RunResult, raise_descriptor_limit};
 use crate::policy::{CapacityOf, ReportFormat, units};
 use crate::profile::{HubPlan, Override, Plan};
 use crate::report::{self, RESULTS, SUMMARY};
-use crate::run::print;
+use crate::run::print::{self, Notes};
+use crate::run::progress_line;
 use crate::verdict::ExitCode;
 
 /// Looks for the highest load that keeps a profile's thresholds.
@@ -44,7 +47,7 @@ pub(super) struct Capacity {
     /// Find out what this machine's generator makes, against a hub that only acknowledges, and remember it: results that
     /// come close to it are marked from then on. It is kept in ~/.local/state/twinstorm/calibration.json, or in the file that
     /// TWINSTORM_CALIBRATION names, for this machine and this version
-    #[arg(long, conflicts_with = "hub")]
+    #[arg(long, conflicts_with_all = ["hub", "exprs"])]
     calibrate: bool,
     #[command(flatten)]
     thresholds: Thresholds,
@@ -89,6 +92,7 @@ impl Capacity {
             owns_hub: self.owns_hub,
             ceiling,
             stop: stop_on_signals()?,
+            watch: Some(watch()?),
             plan: plan.clone(),
         };
         let command = options.command.clone();
@@ -182,14 +186,41 @@ fn remember(
     Ok(())
 }
 
+/// How often a step says how far it is, in seconds.
+const PACE_S: u64 = 10;
+
+/// What tells how far a step is, now and then: a terminal that takes no lines must not hold it up.
+fn watch() -> Result<Watch, CommandError> {
+    let notes = Notes::start().map_err(CommandError::other)?;
+    let said = Mutex::new((notes, (0, 0)));
+    Ok(Watch::new(move |number, status| {
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (number, status.elapsed.as_secs() / PACE_S);
+        if now.1 > 0 && now != said.1 {
+            said.0.say(format!("step {number:02}  {}", progress_line(status)));
+            said.1 = now;
+        }
+    }))
+}
+
+/// A time to be expected, to the second.
+fn about(time: Duration) -> String {
+    units::format_duration(Duration::from_secs(time.as_secs().max(1)))
+}
+
 /// Tells how the search goes.
 fn tell(of: CapacityOf, news: &News<'_>) {
     match news {
+        News::Folder(folder) => print::note(format_args!("results   in {}", folder.display())),
         News::Resumed(steps) => print::note(format_args!("{} steps were made before, and count", steps.len())),
-        News::Begins { number, load, purpose, estimate } => {
-            let takes = units::format_duration(std::time::Duration::from_secs(estimate.as_secs().max(1)));
-            let (unit, purpose) = (of.unit(), purpose.name());
-            print::note(format_args!("step {number:02}  {load} {unit} ({purpose}), about {takes} ..."));
+        News::Begins { number, load, purpose, estimate, then } => {
+            let (unit, purpose, takes) = (of.unit(), purpose.name(), about(*estimate));
+            let then = match then {
+                Some((1, time)) => format!(", then 1 step of {}", about(*time)),
+                Some((steps, time)) if *steps > 1 => format!(", then {steps} steps of {} together", about(*time)),
+                _ => String::new(),
+            };
+            print::note(format_args!("step {number:02}  {load} {unit} ({purpose}), about {takes}{then} ..."));
         }
         News::Ended(step) => {
             print::note(report::capacity_step(of, step));

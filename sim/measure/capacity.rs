@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::machine_description::MachineDescription;
 use crate::policy::CapacityOf;
 
 /// The highest load that keeps the thresholds, as an interval with its reason. The run that the interval's lower end was
@@ -37,6 +38,9 @@ pub struct CapacityResult {
     /// The highest load that this machine's generator made against a hub that only acknowledges, from a calibration; `None`
     /// where there was none.
     pub ceiling: Option<CapacityCeiling>,
+    /// What its last steps were made on, and by which program.
+    #[serde(default)]
+    pub machine: MachineDescription,
     /// How long the search took, in seconds; pauses between a stop and its resumption left out.
     pub took_s: f64,
     /// The steps, in the order in which they were made.
@@ -136,6 +140,12 @@ pub enum StepPurpose {
 }
 
 impl StepPurpose {
+    /// Whether such a step is measured at full length: those on the way are for half the time.
+    #[must_use]
+    pub const fn is_full(self) -> bool {
+        matches!(self, Self::Confirm | Self::Repeat | Self::Widen)
+    }
+
     /// The name in results.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -17,6 +17,7 @@ use std::io;
 use super::print::Notes;
 use super::stop::StopHandle;
 use crate::time::Clock;
+pub use lines::line as progress_line;
 pub(super) use snapshot::Meter;
 pub use status::{Health, Mishap, Pulse, SeriesRow, Status};
 use terminal::Screen;

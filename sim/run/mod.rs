@@ -67,7 +67,7 @@ pub use embedded_hub::EmbeddedHubError;
 #[doc(hidden)]
 pub use hub_process::serve_hub_process;
 pub use keep::{KeepError, keep};
-pub use live::{Health, Mishap, Pulse, SeriesRow, Status};
+pub use live::{Health, Mishap, Pulse, SeriesRow, Status, progress_line};
 pub use metrics_endpoint::MetricsEndpoint;
 pub use options::{FinishedRun, Observer, Part, ResultsFolder, RunError, RunOptions, View};
 pub use output::{Output, OutputError};

@@ -67,16 +67,25 @@ impl Output {
         if !fs::read(self.folder.join(RESULTS)).is_ok_and(|bytes| is_result(&bytes)) {
             return Ok(());
         }
+        self.remove_reports()?;
+        self.remove(RESULTS)
+    }
+
+    /// Removes all that is made of `results.json`, which stays.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub fn remove_reports(&self) -> Result<(), OutputError> {
         let names = ReportFormat::ALL.into_iter().flat_map(files_of).map(|file| file.name).chain([EVENTS_FILE]);
-        for path in names.map(|name| self.folder.join(name)) {
-            match fs::remove_file(&path) {
-                Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                    return Err(OutputError::Write { path, source });
-                }
-                _ => {}
-            }
+        names.filter(|name| *name != RESULTS).try_for_each(|name| self.remove(name))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), OutputError> {
+        let path = self.folder.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(OutputError::Write { path, source }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Makes a folder of its own for a run of `profile` that was told no other: two runs never share one.

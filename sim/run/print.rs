@@ -39,7 +39,7 @@ pub fn note(text: impl Display) {
 
 /// Lines to standard error that nobody waits for: a thread of its own prints them.
 #[derive(Debug)]
-pub(super) struct Notes {
+pub struct Notes {
     lines: Option<SyncSender<String>>,
     printed: Receiver<()>,
 }
@@ -49,7 +49,7 @@ impl Notes {
     ///
     /// # Errors
     /// There can be no thread.
-    pub(super) fn start() -> io::Result<Self> {
+    pub fn start() -> io::Result<Self> {
         let (lines, waiting) = sync_channel::<String>(WAITING);
         let (done, printed) = sync_channel(1);
         thread::Builder::new().name("notes".to_owned()).spawn(move || {
@@ -61,14 +61,14 @@ impl Notes {
     }
 
     /// Prints a line, unless too many wait already.
-    pub(super) fn say(&self, text: String) {
+    pub fn say(&self, text: String) {
         if let Some(lines) = &self.lines {
             let _ = lines.try_send(text);
         }
     }
 
     /// Waits until everything is printed, but not for a reader that does not read.
-    pub(super) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         self.lines = None;
         let _ = self.printed.recv_timeout(FLUSH);
     }

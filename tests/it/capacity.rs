@@ -1,7 +1,9 @@
 //! `twinstorm capacity`: a search as its user meets it. That it finds the right figure is for tests/accuracy, where nothing runs
 //! beside it.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -85,6 +87,72 @@ fn a_search_that_was_stopped_is_gone_on_with_and_comes_to_its_end() {
     fs::remove_file(quick.out().join("summary.md")).unwrap();
     Running::start(twinstorm(&["report", quick.out().to_str().unwrap(), "--format", "markdown"])).wait().expect(0);
     assert!(quick.file("summary.md").contains("calls/s"));
+}
+
+/// What lies in a folder, with its size.
+fn files(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.insert(entry.path(), entry.metadata().unwrap().len());
+        }
+    }
+    found
+}
+
+#[test]
+fn a_search_that_comes_to_nothing_takes_nothing_away() {
+    let quick = QuickRun::new();
+    let short = ["--limit", "20", "--set", "capacity.measure=1s"];
+    Running::start(search(&quick, &[], &short)).wait().expect(0);
+    let before = files(&quick.out());
+    for (words, code, says) in [
+        (&["--budget", "1s"][..], 2, "is too short for a single step"),
+        (&["--threshold", "reconnect.p99 < 1s"], 2, "cannot be judged"),
+    ] {
+        let ended = Running::start(search(&quick, words, &short)).wait().expect(code);
+        assert!(
+            ended.stderr.contains(says) && !ended.stderr.contains("--resume goes on"),
+            "{words:?}: {}",
+            ended.stderr
+        );
+        assert_eq!(files(&quick.out()), before, "{words:?}");
+    }
+    let running = Running::start(search(&quick, &[], &[]));
+    running.until_it_says("step 01");
+    running.signal(Signal::SIGINT);
+    running.wait().expect(97);
+    assert_eq!(files(&quick.out()), before, "it was stopped in its first step");
+}
+
+#[test]
+fn a_search_whose_time_ran_out_is_not_thrown_away_by_one_that_wants_less() {
+    let quick = QuickRun::new();
+    Running::start(search(&quick, &[], &["--budget", "12s"])).wait().expect(0);
+    assert_eq!(capacity(&quick)["finished"], false);
+    let less = ["--set", "capacity.measure=1s", "--precision", "90%"];
+    let refused = Running::start(search(&quick, &[], &less)).wait().expect(2);
+    assert!(refused.stderr.contains("holds a search that is not finished"), "{}", refused.stderr);
+    // What was told of so many steps goes as soon as there are more.
+    let resumed =
+        Running::start(search(&quick, &["--resume"], &["--format", "json", "--budget", "1h"])).wait().expect(0);
+    assert!(resumed.stderr.contains("results   in ") && resumed.stderr.contains(", then "), "{}", resumed.stderr);
+    assert!(!quick.out().join("report.html").exists() && capacity(&quick)["finished"] == true);
+}
+
+#[test]
+fn a_step_that_would_take_longer_than_there_is_time_is_ended() {
+    let quick = QuickRun::new();
+    // Two servers of a second each: what thirty calls a second leave behind takes longer than anybody waits for.
+    let slow =
+        ["--set", "hub.service={ methods = \"1s\", servers = 2 }", "--set", "hub.throttle.methods={ rate = 900 }"];
+    let start = ["--start", "1", "--set", "capacity.start=1", "--budget", "15s", "--set", "capacity.drain=10m"];
+    let ended = Running::start(search(&quick, &[], &[&slow[..], &start[..]].concat())).wait().expect(0);
+    assert!(ended.stdout.contains("its time, 15s, ran out"), "{}", ended.stdout);
+    let found = capacity(&quick);
+    assert!(found["took_s"].as_f64().unwrap() < 25.0 && found["finished"] == false, "{found}");
 }
 
 #[test]

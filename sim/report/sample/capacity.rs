@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::sample;
-use crate::measure::{CapacityCause, CapacityCeiling, CapacityResult, CapacityStep, RunResult, StepPurpose, Verdict};
+use crate::measure::{
+    CapacityCause, CapacityCeiling, CapacityResult, CapacityStep, MachineDescription, RunResult, StepPurpose, Verdict,
+};
 use crate::policy::CapacityOf;
 
 use StepPurpose::{Bisect, Confirm, Double};
@@ -48,6 +50,7 @@ pub(in crate::report) fn capacity() -> CapacityResult {
         precision: 0.05,
         width: Some(0.045),
         ceiling: None,
+        machine: MachineDescription::default(),
         took_s: 96.4,
         steps: (1..).zip(STEPS).map(|(number, step)| self::step(number, step)).collect(),
     }

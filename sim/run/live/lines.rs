@@ -50,8 +50,9 @@ fn broken(status: &Status) -> String {
     if broken.is_empty() { String::new() } else { format!("broken: {}", broken.join(", ")) }
 }
 
-/// The line of a second.
-pub(super) fn line(status: &Status) -> String {
+/// How far a run is, in a line.
+#[must_use]
+pub fn line(status: &Status) -> String {
     let mut parts = vec![format!("[{:>6.1}s] {}", status.elapsed.as_secs_f64(), status.phase)];
     parts.extend(status.part.map(|part| part.to_string()));
     parts.extend(status.rollout.clone());
