@@ -98,6 +98,7 @@ where
     FleetPlan {
         config,
         firmware: plan.firmware,
+        load_settles: false,
         faults: Arc::new(FaultPlan::new(plan.seed, &[], devices)),
         seed: plan.seed,
         range: DeviceRange { start: 0, end: devices },

@@ -6,7 +6,7 @@ use super::probe::Probe;
 use super::step::StepPlan;
 use crate::hub::{HubDelays, Operation};
 use crate::measure::{CapacityCause, RetryRow, RunResult, cores};
-use crate::policy::{CapacityOf, Outcome};
+use crate::policy::{CapacityOf, Outcome, Threshold, Unit};
 use crate::profile::HubPlan;
 
 /// From this share of what it may use on, in percent, what a generator measures is its own doing as well; and where an
@@ -20,11 +20,19 @@ const NEAR_LIMIT: f64 = 0.9;
 pub(super) const REPORTS: f64 = 3.0;
 /// An event loop that is as late as this delays what it measures: what the schedule may be late by.
 const LATE: Duration = Duration::from_millis(10);
+/// It explains what breaks a threshold by so many times as much: what one update meets of it adds up.
+const EXPLAINED: u32 = 10;
 
 /// Who is to blame for what broke in a `step` with so much `load`, and how that shows.
 pub(super) fn blame(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> (CapacityCause, String) {
-    if let Some((percent, what)) = throttled(step, result).filter(|(percent, _)| *percent >= NOTABLE) {
-        return (CapacityCause::Throttled, format!("the hub refused {percent:.1} % of the {what}"));
+    let refused = |share: Option<(f64, &'static str)>| {
+        let (percent, what) = share.filter(|(percent, _)| *percent >= NOTABLE)?;
+        Some((CapacityCause::Throttled, format!("the hub refused {percent:.1} % of the {what}")))
+    };
+    // Whoever looks is no part of the load, but what is not seen breaks a step as well.
+    let looks = result.observer.throttled as f64 * 100.0 / result.observer.requests.max(1) as f64;
+    if let Some(blamed) = refused(throttled(step, result)).or_else(|| refused(Some((looks, "observer's requests")))) {
+        return blamed;
     }
     if let Some(why) = machine(step, load, result, probe) {
         return (CapacityCause::Generator, why);
@@ -72,11 +80,8 @@ fn machine(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> Opt
     if let Some(used) = used.filter(|used| *used >= SATURATED) {
         return Some(in_words(used));
     }
-    let latest = result.generator.loop_lag_p99_us.iter().max_by_key(|(_, lag)| **lag);
-    let late =
-        latest.filter(|(_, lag)| u128::from(**lag) > LATE.as_micros() && kept_out(step, load, result, probe).is_none());
-    if let Some((worker, lag)) = late {
-        return Some(format!("the generator's event loop {worker} was {} ms late (p99)", lag / 1_000));
+    if let Some((worker, lag)) = late(result).filter(|_| kept_out(step, load, result, probe).is_none()) {
+        return Some(format!("the generator's event loop {worker} was {} ms late (p99)", lag.as_millis()));
     }
     // A hub's threads may be used up while other cores are idle.
     let hubs = result.hub.as_ref().map_or(1, |hub| hub.instances.max(1));
@@ -90,6 +95,19 @@ fn machine(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> Opt
         let used = used.map(|used| format!("; {}", in_words(used)));
         format!("an embedded hub without limits does what its machine lets it do{}", used.unwrap_or_default())
     })
+}
+
+/// The event loop of the generator that was late enough to be a reason for what broke, and how late.
+fn late(result: &RunResult) -> Option<(&String, Duration)> {
+    let (worker, lag) = result.generator.loop_lag_p99_us.iter().max_by_key(|(_, lag)| **lag)?;
+    let lag = Duration::from_micros(*lag);
+    let broken = result.thresholds.iter().find(|threshold| threshold.ok == Some(false));
+    let excess = broken.and_then(|threshold| {
+        let rule = threshold.expr.parse::<Threshold>().ok().filter(|rule| rule.metric.unit() == Unit::Duration)?;
+        Duration::try_from_secs_f64(threshold.observed? - rule.limit).ok()
+    });
+    // Some milliseconds are no reason for seconds.
+    (lag > LATE && excess.is_none_or(|excess| lag >= excess / EXPLAINED)).then_some((worker, lag))
 }
 
 /// Devices that were to be connected, and whose attempts failed at least as often: a generator that is some milliseconds late is

@@ -11,8 +11,9 @@ use super::options::{CapacityError, CapacityOptions, Found, News};
 use super::probe::Probe;
 use super::search::{Next, Search, Trial};
 use super::step::StepPlan;
+use crate::driver::OBSERVER_THROTTLED;
 use crate::measure::{CapacityCause, CapacityStep, MachineDescription, RunResult, StepPurpose};
-use crate::policy::{CapacityPlan, FirmwareStatus, Load, Series, Statistic, units};
+use crate::policy::{CapacityPlan, FirmwareStatus, Load, Outcome, Series, Statistic, units};
 use crate::profile::Plan;
 use crate::report::{self, RESULTS};
 use crate::run::{self, Output, RunError, RunOptions, StopHandle, View};
@@ -20,6 +21,8 @@ use crate::time::{Clock, Nanos};
 
 /// Where the steps' folders lie.
 const STEPS: &str = "steps";
+/// Of a step of which less than one in so many updates completed next to nothing came.
+const OUT: u64 = 10;
 /// The series that a step's percentiles are told of, where they were measured.
 const TOLD: [Series; 6] = [
     Series::MethodResponse,
@@ -66,7 +69,7 @@ fn check(options: &CapacityOptions) -> Result<(), CapacityError> {
         (_, Some(folder)) if options.resume && !folder.join(RESULTS).is_file() => {
             Err(CapacityError::NothingToResume(folder.clone(), "no results.json".to_owned()))
         }
-        (Some(budget), _) if !options.resume && StepPlan::new(&options.plan, start, false).estimate() > budget => {
+        (Some(budget), _) if !options.resume && StepPlan::new(&options.plan, 1, start, false).estimate() > budget => {
             let time = units::format_duration(budget);
             Err(CapacityError::Plan(format!("capacity.budget, {time}, is too short for a single step")))
         }
@@ -98,8 +101,8 @@ fn check_plan(plan: &Plan) -> Result<(), CapacityError> {
 
 /// How a step came out.
 enum Attempt {
-    /// It was made.
-    Made(CapacityStep),
+    /// It was made; and whether next to nothing came of it, so that the hub may have gone.
+    Made(CapacityStep, bool),
     /// The user stopped it.
     Stopped,
     /// The search's time ran out meanwhile.
@@ -117,6 +120,8 @@ pub(super) struct Ending {
     pub(super) notes: Vec<String>,
     /// Whether there was more to try.
     pub(super) cut_short: bool,
+    /// Whether that is because the hub has gone.
+    pub(super) lost: bool,
 }
 
 /// A search that goes on.
@@ -132,6 +137,8 @@ pub(super) struct Conduct {
     pub(super) notes: Vec<String>,
     /// What this is.
     pub(super) machine: MachineDescription,
+    /// Whether the last step may say more of a hub that has gone than of its load.
+    in_doubt: bool,
     /// How much longer than estimated the last step took.
     slower: Duration,
 }
@@ -149,6 +156,7 @@ impl Conduct {
             before: 0.0,
             notes: Vec::new(),
             machine: MachineDescription::read(),
+            in_doubt: false,
             slower: Duration::ZERO,
         };
         conduct.take_up()?;
@@ -162,22 +170,23 @@ impl Conduct {
     /// Makes steps until nothing more is to be learnt, or until there is no time left.
     fn go(&mut self, tell: &mut impl FnMut(News<'_>)) -> Result<Ending, CapacityError> {
         loop {
-            let (load, full, purpose) = match self.search.next() {
-                Next::Done { found } => return Ok(self.done(found)),
-                Next::Try { load, full, purpose } => (load, full, purpose),
+            let (load, full, purpose) = match (self.check(), self.search.next()) {
+                (Some(load), _) => (load, false, StepPurpose::Check),
+                (None, Next::Done { found }) => return Ok(self.done(found)),
+                (None, Next::Try { load, full, purpose }) => (load, full, purpose),
             };
             if self.options.stop.is_stopped() {
                 return self.stopped();
             }
-            let step = StepPlan::new(&self.options.plan, load, full);
+            let number = u32::try_from(self.steps.len() + 1).unwrap_or(u32::MAX);
+            let step = StepPlan::new(&self.options.plan, number, load, full);
             let estimate = step.estimate() + self.slower;
             if self.left().is_some_and(|left| estimate > left) {
                 return self.out_of_time();
             }
-            let number = u32::try_from(self.steps.len() + 1).unwrap_or(u32::MAX);
             tell(News::Begins { number, load, purpose, estimate, then: self.then(load) });
-            let made = match self.step(number, load, purpose, &step)? {
-                Attempt::Made(made) => made,
+            let (mut made, is_out) = match self.step(number, load, purpose, &step)? {
+                Attempt::Made(made, is_out) => (made, is_out),
                 Attempt::Stopped => return self.stopped(),
                 Attempt::OutOfTime => return self.out_of_time(),
                 Attempt::Unjudged(why) if self.steps.is_empty() => return Err(CapacityError::Plan(why)),
@@ -191,12 +200,60 @@ impl Conduct {
                 self.replace_earlier()?;
             }
             self.slower = Duration::from_secs_f64(made.took_s).saturating_sub(step.estimate());
-            self.search.note(Self::trial(&made));
             tell(News::Ended(&made));
+            let is_check = purpose == StepPurpose::Check;
+            made.left_out = is_out && (is_check || self.least_kept().is_some());
+            let (is_doubtful, is_gone) = (made.left_out && !is_check, made.left_out && is_check);
             self.steps.push(made);
+            if is_gone {
+                self.leave_out();
+            } else if is_check {
+                self.take_in();
+            }
+            self.in_doubt = is_doubtful;
+            self.search = self.search.after(self.counted().map(Self::trial));
             // Whatever happens next, this is kept.
             self.keep_so_far()?;
+            if is_gone {
+                return Ok(self.lost());
+            }
         }
+    }
+
+    /// The load with which it is looked whether the hub is still there: nothing came of the last step, where this was kept.
+    fn check(&self) -> Option<f64> {
+        self.least_kept().filter(|_| self.in_doubt)
+    }
+
+    /// The least load that was kept.
+    fn least_kept(&self) -> Option<f64> {
+        self.counted().filter(|step| step.kept).map(|step| step.load).min_by(f64::total_cmp)
+    }
+
+    /// The hub is there: what was in doubt counts.
+    fn take_in(&mut self) {
+        self.steps.iter_mut().rev().take(2).for_each(|step| step.left_out = false);
+    }
+
+    /// The hub has gone: none of the last steps that met errors says anything of its load.
+    fn leave_out(&mut self) {
+        let met_errors = |step: &&mut CapacityStep| !step.kept && step.cause == Some(CapacityCause::Errors);
+        self.steps.iter_mut().rev().take_while(met_errors).for_each(|step| step.left_out = true);
+    }
+
+    /// The steps that count, in order: each is a trial of the search.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &CapacityStep> {
+        self.steps.iter().filter(|step| !step.left_out)
+    }
+
+    fn lost(&self) -> Ending {
+        let (unit, folder) = (self.options.plan.capacity.of.unit(), self.output.folder().display());
+        let (load, why) = self.steps.last().map(|step| (step.load, step.cause_detail.as_str())).unwrap_or_default();
+        let note = format!(
+            "the hub was gone: not even {load} {unit} came about any more, which were kept before ({why}); steps that met nothing but errors \
+             do not count, and `--resume --out {folder}` goes on once it is back"
+        );
+        Ending { notes: vec![note], cut_short: true, lost: true, ..Ending::default() }
     }
 
     /// Nothing more is to be learnt.
@@ -206,11 +263,14 @@ impl Conduct {
         let note = match self.search.low() {
             _ if found => None,
             Some(_) => Some(format!("{} steps contradicted one another too much to come to an end", steps.len())),
+            None if self.steps.iter().any(|step| step.kept) => {
+                Some("steps contradicted one another too much to tell a load that is kept".to_owned())
+            }
             None => {
                 Some(format!("nothing was kept down to {least} {unit}: are the thresholds what such a hub can keep?"))
             }
         };
-        Ending { found, notes: note.into_iter().collect(), cut_short: false }
+        Ending { found, notes: note.into_iter().collect(), ..Ending::default() }
     }
 
     fn stopped(&self) -> Result<Ending, CapacityError> {
@@ -230,7 +290,7 @@ impl Conduct {
     /// How many steps come after that with so much `load`, and how long they take.
     fn then(&self, load: f64) -> Option<(usize, Duration)> {
         let (short, full) = self.search.to_go()?;
-        let takes = |full| StepPlan::new(&self.options.plan, load, full).estimate() + self.slower;
+        let takes = |full| StepPlan::new(&self.options.plan, 1, load, full).estimate() + self.slower;
         let (steps, of_short, of_full) = (short + full, takes(false), takes(true));
         Some((steps, of_short * u32::try_from(short).ok()? + of_full * u32::try_from(full).ok()?))
     }
@@ -270,8 +330,12 @@ impl Conduct {
         run.program.clone_from(&self.options.program);
         run.owns_hub = self.options.owns_hub;
         run.view = View::Quiet;
-        run.command =
-            step.sets.iter().fold(self.options.run_command.clone(), |command, set| format!("{command} --set '{set}'"));
+        run.command = step
+            .sets
+            .iter()
+            .fold(format!("{} --seed {}", self.options.run_command, step.plan.seed.0), |command, set| {
+                format!("{command} --set '{set}'")
+            });
         let done = while_forwarding(&self.options.stop, &stop, || run::execute(run))?;
         if self.options.stop.is_stopped() {
             return Ok(Attempt::Stopped);
@@ -295,6 +359,7 @@ impl Conduct {
             p99_us: BTreeMap::new(),
             cpu_percent: probe.cpu_percent().unwrap_or_default(),
             took_s,
+            left_out: false,
         };
         let result = match done {
             Ok(run) => run.result,
@@ -305,7 +370,8 @@ impl Conduct {
                     return Err(CapacityError::Step { number, load, unit: of.unit(), source: Box::new(error) });
                 };
                 (made.cause, made.cause_detail) = (Some(cause), error.to_string());
-                return Ok(Attempt::Made(made));
+                let is_out = cause == CapacityCause::Errors;
+                return Ok(Attempt::Made(made, is_out));
             }
         };
         let Judgement { broken, achieved, throttled_pct } = match judge(step, load, &result, &probe) {
@@ -318,7 +384,9 @@ impl Conduct {
             (made.cause, made.cause_detail) = (Some(cause), detail);
         }
         (made.p50_us, made.p99_us) = (percentiles(&result, 5_000), percentiles(&result, 9_900));
-        Ok(Attempt::Made(made))
+        let is_out = made.cause == Some(CapacityCause::Errors)
+            && result.census.count(Outcome::Completed) * OUT < result.census.planned;
+        Ok(Attempt::Made(made, is_out))
     }
 
     pub(super) fn steps_folder(&self) -> PathBuf {
@@ -331,9 +399,10 @@ impl Conduct {
 }
 
 /// Whether so much load is why a run could not be made.
-const fn too_much(error: &RunError) -> Option<CapacityCause> {
+fn too_much(error: &RunError) -> Option<CapacityCause> {
     match error {
         RunError::Preflight(_) => Some(CapacityCause::Generator),
+        RunError::Shard(error) if error.contains(OBSERVER_THROTTLED) => Some(CapacityCause::Throttled),
         // The user did not stop it, so that the probe did: nothing had come of it by then.
         RunError::Shard(_) | RunError::Registry(_) | RunError::Interrupted => Some(CapacityCause::Errors),
         _ => None,

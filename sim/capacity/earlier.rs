@@ -36,14 +36,14 @@ impl Conduct {
 
     fn go_on_with(&mut self, capacity: CapacityResult) -> Result<(), CapacityError> {
         let folder = self.output.folder().to_owned();
-        for step in &capacity.steps {
+        for step in capacity.steps.iter().filter(|step| !step.left_out) {
             let trial = Self::trial(step);
             // One that came to no result has left none.
             if has_result(step) {
                 let theirs = run::read_results(&self.step_folder(step.number).join(RESULTS));
                 let theirs =
                     theirs.map_err(|error| CapacityError::NothingToResume(folder.clone(), error.to_string()))?;
-                let ours = StepPlan::new(&self.options.plan, step.load, trial.full).plan;
+                let ours = StepPlan::new(&self.options.plan, step.number, step.load, trial.full).plan;
                 let ours = serde_json::to_value(ours).map_err(io::Error::from)?;
                 let differences = plan_differences(&theirs.plan, &ours);
                 // What the profile or a flag says of the hub changes what is derived from it as well.
@@ -104,7 +104,7 @@ impl Conduct {
 fn is_over(capacity: &CapacityResult) -> bool {
     let Some(first) = capacity.steps.first() else { return true };
     let mut search = Search::new(capacity.of, first.load, None, capacity.precision);
-    capacity.steps.iter().for_each(|step| search.note(Conduct::trial(step)));
+    capacity.steps.iter().filter(|step| !step.left_out).for_each(|step| search.note(Conduct::trial(step)));
     capacity.finished || matches!(search.next(), Next::Done { .. })
 }
 

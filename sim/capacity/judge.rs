@@ -1,5 +1,6 @@
 //! Whether a step kept its thresholds, and what was to blame if it did not.
 
+use super::backlog::falls_behind;
 use super::blame::{blame, throttled};
 use super::probe::Probe;
 use super::step::StepPlan;
@@ -120,7 +121,11 @@ fn what_broke(
     // Calls that come by chance are a little more or less than their rate says.
     let offered = result.rate.offered_per_s.filter(|_| of == CapacityOf::Calls).unwrap_or(load);
     let short = achieved.filter(|achieved| *achieved < offered * MADE / 100.0);
-    Ok(short.map(|achieved| format!("only {achieved:.1} of {load} {} came about", of.unit())))
+    if let Some(achieved) = short {
+        return Ok(Some(format!("only {achieved:.1} of {load} {} came about", of.unit())));
+    }
+    let sustains = of != CapacityOf::Calls;
+    Ok(if sustains { None } else { falls_behind(&result.intervals, step.plan.capacity.precision) })
 }
 
 /// Calls that could not be sent: the hub was too slow for as many to be under way.
@@ -136,7 +141,9 @@ fn unsent(step: &StepPlan, result: &RunResult) -> Option<String> {
 
 fn was(threshold: &ThresholdResult) -> String {
     let observed = threshold.observed.map(|observed| in_its_unit(&threshold.expr, observed));
-    format!("{} was {}", threshold.expr, observed.unwrap_or_else(|| "not measured".to_owned()))
+    // A percentile that has too few samples is judged by the extreme of them.
+    let by = threshold.judged_by.as_ref().map_or(String::new(), |by| format!(" ({by}: too few samples)"));
+    format!("{} was {}{by}", threshold.expr, observed.unwrap_or_else(|| "not measured".to_owned()))
 }
 
 /// A value as the unit of its condition has it.
@@ -178,7 +185,7 @@ mod tests {
 
     fn step(sets: &[&str]) -> StepPlan {
         let sets: Vec<Override> = sets.iter().map(|set| Override::set(set).unwrap()).collect();
-        StepPlan::new(&profile::load("capacity", &sets).unwrap(), LOAD, true)
+        StepPlan::new(&profile::load("capacity", &sets).unwrap(), 1, LOAD, true)
     }
 
     /// A probe that saw a machine in use by so many percent, a fifth of it by the hub.
@@ -229,7 +236,7 @@ mod tests {
     /// A step at a hub of others, which may have limits.
     fn elsewhere(name: &str) -> StepPlan {
         let sets = ["hub.kind=mqtt", "hub.url=mqtt://127.0.0.1:1883"].map(|set| Override::set(set).unwrap());
-        StepPlan::new(&profile::load(name, &sets).unwrap(), LOAD, true)
+        StepPlan::new(&profile::load(name, &sets).unwrap(), 1, LOAD, true)
     }
 
     /// Judges a step of 100 devices of which so many were seen connected, by a generator whose event loop was 50 ms late.
@@ -296,12 +303,16 @@ mod tests {
         // A generator that is used up measures itself, whosever hub it is.
         let azure = &["hub.kind=azure"];
         assert_eq!((cause(azure, 60.0), cause(azure, 99.0)), (CapacityCause::Slo, CapacityCause::Generator));
-        let late = |result: &mut RunResult| {
-            slow(result);
-            result.generator.loop_lag_p99_us.insert("fleet-0".to_owned(), 40_000);
+        let late = |lag_us| {
+            move |result: &mut RunResult| {
+                slow(result);
+                result.generator.loop_lag_p99_us.insert("fleet-0".to_owned(), lag_us);
+            }
         };
-        let (cause, why) = judged(azure, 20.0, late).unwrap();
-        assert!(cause == CapacityCause::Generator && why.contains("event loop fleet-0 was 40 ms late"), "{why}");
+        let (cause, why) = judged(azure, 20.0, late(400_000)).unwrap();
+        assert!(cause == CapacityCause::Generator && why.contains("event loop fleet-0 was 400 ms late"), "{why}");
+        // Some milliseconds are no reason for two seconds.
+        assert_eq!(judged(azure, 20.0, late(40_000)).unwrap().0, CapacityCause::Slo);
     }
 
     #[test]

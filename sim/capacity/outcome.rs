@@ -31,6 +31,7 @@ impl Conduct {
             (Verdict::Aborted, ExitCode::Aborted)
         } else {
             match (capacity.low, capacity.cause) {
+                _ if ending.lost => (Verdict::Aborted, ExitCode::Aborted),
                 (Some(_), _) => (Verdict::Pass, ExitCode::Success),
                 // It might have kept less, for which there was no time.
                 (None, _) if ending.cut_short => (Verdict::Aborted, ExitCode::Aborted),
@@ -47,8 +48,8 @@ impl Conduct {
         let CapacityPlan { of, precision, .. } = self.options.plan.capacity;
         let (low, high) = (self.search.low(), self.search.high());
         // Of the steps at the upper end the last one that broke knows best.
-        let broke = self.steps.iter().rev().find(|step| Some(step.load) == high && !step.kept);
-        let broke = broke.or_else(|| self.steps.iter().rev().find(|step| !step.kept));
+        let broken: Vec<&CapacityStep> = self.counted().filter(|step| !step.kept).collect();
+        let broke = broken.iter().rev().find(|step| Some(step.load) == high).or_else(|| broken.last());
         let mut notes: Vec<String> = ending.notes.iter().chain(&self.notes).cloned().collect();
         let contradictions = self.search.contradictions();
         if !contradictions.is_empty() {
@@ -57,6 +58,7 @@ impl Conduct {
             notes.push(format!("steps contradicted one another at {loads} {}: the interval holds them all", of.unit()));
         }
         notes.extend(self.outvoted());
+        notes.extend(self.several());
         notes.extend(low.and_then(|low| coarse(&self.options.plan, low)));
         if let (Some(limit), None) = (self.options.plan.capacity.limit, high)
             && ending.found
@@ -86,12 +88,21 @@ impl Conduct {
         }
     }
 
+    /// What is to be known of several hubs with limits.
+    fn several(&self) -> Option<String> {
+        let hub = &self.options.plan.hub;
+        let hubs = hub.instances().filter(|hubs| *hubs > 1 && !hub.is_ideal())?;
+        Some(format!(
+            "{hubs} hubs, each with the limits for itself (hub.instances): the load is what they bear together, if it meets them alike"
+        ))
+    }
+
     /// The steps that others of the same load outvoted, in sentences.
     fn outvoted(&self) -> Vec<String> {
         let unit = self.options.plan.capacity.of.unit();
         let told = |(index, trial): (usize, &Trial)| {
-            let step = self.steps.get(index)?;
-            let others = self.steps.iter().filter(|other| other.load == step.load && other.kept != step.kept).count();
+            let step = self.counted().nth(index)?;
+            let others = self.counted().filter(|other| other.load == step.load && other.kept != step.kept).count();
             let did = if trial.kept { "kept the thresholds" } else { "broke them" };
             let why = if step.cause_detail.is_empty() { String::new() } else { format!(" ({})", step.cause_detail) };
             let load = trial.load;

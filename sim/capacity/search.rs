@@ -83,6 +83,12 @@ impl Search {
         search
     }
 
+    /// The same search after these trials.
+    #[must_use]
+    pub fn after(&self, trials: impl Iterator<Item = Trial>) -> Self {
+        Self { trials: trials.collect(), ..*self }
+    }
+
     /// A load was tried.
     pub fn note(&mut self, trial: Trial) {
         self.trials.push(trial);

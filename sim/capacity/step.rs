@@ -10,6 +10,7 @@ use crate::policy::{
     Settling, Threshold, Unit,
 };
 use crate::profile::{HubPlan, Plan};
+use crate::random::Seed;
 
 /// What warms up a hub that has no limits.
 const WARM_UP: Settle = Settle { over: Duration::from_secs(2), factor: 1.0, pause: Duration::ZERO };
@@ -19,6 +20,8 @@ const ELSEWHERE: Settle = Settle { over: Duration::from_secs(60), factor: 3.0, p
 const SHORT_BURST: f64 = 5.0;
 /// What is saved up is used up with so much to spare.
 const TO_SPARE: f64 = 1.15;
+/// What has queued up is through with so much to spare.
+const DRAINED: f64 = 1.05;
 /// A step on the way measures this part of what a step that confirms does.
 const SHORT_PART: u32 = 2;
 /// Devices that a load keeps busy, and so many times as many to spare: a device that is late must not be called again.
@@ -45,17 +48,19 @@ pub struct StepPlan {
 }
 
 impl StepPlan {
-    /// The step of `base` with so much `load`, at `full` length or not.
+    /// The step of this number of `base` with so much `load`, at `full` length or not.
     #[must_use]
-    pub fn new(base: &Plan, load: f64, full: bool) -> Self {
+    pub fn new(base: &Plan, number: u32, load: f64, full: bool) -> Self {
         let CapacityPlan { of, measure, .. } = base.capacity;
         let measure = if full { measure } else { (measure / SHORT_PART).max(Duration::from_secs(1)) };
         let settle = match base.capacity.settle {
-            Settling::Auto => settle(&base.hub, of, 0),
+            Settling::Auto => settle(base, of, 0, load),
             Settling::Fixed(settle) => Settle { pause: settle.pause.max(breath(load)), ..settle },
         };
         let window = Window { phase: "running", lead: Duration::ZERO, measure, end: Duration::ZERO };
         let mut step = Self { plan: base.clone(), sets: Vec::new(), window };
+        step.plan.seed = seed(base.seed, number);
+        step.keep_to_one_hub();
         match of {
             CapacityOf::Calls => step.calls(load, settle),
             CapacityOf::Devices => step.devices(load, settle),
@@ -82,7 +87,19 @@ impl StepPlan {
         self.set_devices(rate * first.factor.max(1.0) * self.devices_per_rate());
         if self.plan.capacity.settle == Settling::Auto {
             // Now that it is known who comes online before.
-            self.set_settle(settle(&self.plan.hub, CapacityOf::Calls, self.plan.fleet.devices));
+            self.set_settle(settle(&self.plan, CapacityOf::Calls, self.plan.fleet.devices, rate));
+        }
+    }
+
+    /// A hub with limits or servers stays one, however many devices a load takes: with as many hubs as there are shards each
+    /// would have the limits for itself, and more load would meet more of them.
+    fn keep_to_one_hub(&mut self) {
+        let limited = !self.plan.hub.is_ideal();
+        if let HubPlan::Embedded { instances: instances @ None, .. } = &mut self.plan.hub
+            && limited
+        {
+            *instances = Some(1);
+            self.sets.push("hub.instances=1".to_owned());
         }
     }
 
@@ -197,6 +214,12 @@ impl StepPlan {
     }
 }
 
+/// Each step draws anew: what comes again with the same draws confirms nothing.
+fn seed(base: Seed, number: u32) -> Seed {
+    // A profile's integers have a sign.
+    Seed(base.0.wrapping_add(u64::from(number.saturating_sub(1))) & i64::MAX as u64)
+}
+
 fn whole(devices: f64) -> u32 {
     (devices.round().max(1.0) as u32).min(DeviceIds::MAX_DEVICES)
 }
@@ -206,15 +229,15 @@ fn in_toml(settle: &Settle) -> String {
     format!("{{ over = \"{}ms\", factor = {factor:?}, pause = \"{}ms\" }}", over.as_millis(), pause.as_millis())
 }
 
-/// What uses up all that the limit of `hub` which binds such a load has saved up for bursts, and what lets the rest of it get
-/// through. So many `devices` come online before, and each reports once.
+/// What uses up all that the limit of the plan's hub which binds such a `load` has saved up for bursts, and what lets the rest of
+/// it get through. So many `devices` come online before, and each reports once.
 ///
 /// What a limit of `rate` has saved up (`burst`) is gone after `burst / rate / (factor - 1)` of a load of `factor` times that
-/// rate. A load below the limit may leave some of it, and does not need it; one that goes on for longer queues up more than the
-/// pause lets through.
+/// rate. A load below the limit may leave some of it, and does not need it; one that goes on for longer queues up. The pause is
+/// as long as what has queued takes, and no longer: a limit that waits for nothing begins to save again.
 #[must_use]
-pub fn settle(hub: &HubPlan, of: CapacityOf, devices: u32) -> Settle {
-    let limits = match hub {
+pub fn settle(plan: &Plan, of: CapacityOf, devices: u32, load: f64) -> Settle {
+    let limits = match &plan.hub {
         HubPlan::Azure => return ELSEWHERE,
         HubPlan::Mqtt(_) => return WARM_UP,
         other => other.limits(),
@@ -226,17 +249,23 @@ pub fn settle(hub: &HubPlan, of: CapacityOf, devices: u32) -> Settle {
     };
     let throttles = limits.map(|limits| limits.throttles).unwrap_or_default();
     let drawn = drawn.iter().filter_map(|(operation, often)| Some((*operation, *throttles.get(operation)?, *often)));
-    let Some((operation, limit, _)) =
+    let Some((operation, limit, often)) =
         drawn.min_by(|one, other| (one.1.rate / one.2).total_cmp(&(other.1.rate / other.2)))
     else {
         return WARM_UP;
     };
     let Limit { rate, burst, queue } = limit;
     let factor = if burst / rate <= SHORT_BURST { 2.0 } else { 3.0 };
-    let spent = if operation == Operation::TwinUpdate { f64::from(devices) } else { 0.0 };
+    let is_report = operation == Operation::TwinUpdate;
+    let spent = if is_report { f64::from(devices) } else { 0.0 };
+    let saved = (burst - spent).max(0.0);
     // A whole second more: what has been used up already costs little, and what has not been spoils the step.
-    let over = (burst - spent).max(0.0) / rate * TO_SPARE / (factor - 1.0) + 1.0;
-    Settle { over: in_millis(over), factor, pause: queue + breath(rate) }
+    let over = saved / rate * TO_SPARE / (factor - 1.0) + 1.0;
+    let queued = ((load * often * factor - rate) * over - saved).max(0.0);
+    // Reports come when their stages are over, and what they queue behind is not known as well as a full queue is.
+    let trail = if is_report { plan.longest_update().as_secs_f64() } else { 0.0 };
+    let drained = (queued / rate * DRAINED + trail).min(queue.as_secs_f64());
+    Settle { over: in_millis(over), factor, pause: in_millis(drained) + breath(rate) }
 }
 
 /// The least pause at such a rate: a limit that has nothing left at all would refuse the first call that is measured, just for
@@ -271,8 +300,10 @@ mod tests {
         ] {
             let base = plan(name, sets);
             for (load, full) in [(41.77, true), (10.0, false), (3_456.0, true)] {
-                let step = StepPlan::new(&base, load, full);
-                let all: Vec<&str> = sets.iter().copied().chain(step.sets.iter().map(String::as_str)).collect();
+                let step = StepPlan::new(&base, 4, load, full);
+                let seed = format!("seed={}", step.plan.seed.0);
+                let own = step.sets.iter().map(String::as_str).chain([seed.as_str()]);
+                let all: Vec<&str> = sets.iter().copied().chain(own).collect();
                 assert_eq!(plan(name, &all), step.plan, "{all:?}");
             }
         }
@@ -281,18 +312,18 @@ mod tests {
     #[test]
     fn a_load_of_calls_has_the_devices_that_it_keeps_busy() {
         let base = plan("capacity", &["capacity.measure=8s", "capacity.settle={ over = \"2s\", factor = 3 }"]);
-        let step = StepPlan::new(&base, 100.0, true);
+        let step = StepPlan::new(&base, 1, 100.0, true);
         // 0.3 s of stages, a look, and two seconds to spare; three hundred calls a second at first.
         assert_eq!((step.plan.fleet.devices, step.plan.updates(), step.plan.driver.settling()), (957, 800, 600));
-        assert_eq!(StepPlan::new(&base, 100.0, false).plan.updates(), 400);
-        assert_eq!(StepPlan::new(&base, 1.0, true).plan.fleet.devices, 100, "no fewer than the profile has");
-        let few = StepPlan::new(&plan("capacity-devices", &[]), 10.0, true);
+        assert_eq!(StepPlan::new(&base, 1, 100.0, false).plan.updates(), 400);
+        assert_eq!(StepPlan::new(&base, 1, 1.0, true).plan.fleet.devices, 100, "no fewer than the profile has");
+        let few = StepPlan::new(&plan("capacity-devices", &[]), 1, 10.0, true);
         assert!(few.plan.driver.load.rate().unwrap() < 4.0, "ten devices cannot take 20/s");
     }
 
     #[test]
     fn calls_that_come_by_chance_offer_the_step_s_load_all_the_same() {
-        let step = StepPlan::new(&plan("capacity", &["load.arrivals=poisson"]), 40.0, false);
+        let step = StepPlan::new(&plan("capacity", &["load.arrivals=poisson"]), 1, 40.0, false);
         let [(first, last)] = Arrivals::spans(step.plan.seed, &step.plan.driver.load, step.plan.updates(), None)[..]
         else {
             panic!("one wave")
@@ -303,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_is_saved_up_is_used_up_and_what_queues_gets_through() {
-        let of = |sets: &[&str], of| settle(&plan("capacity", sets).hub, of, 0);
+        let of = |sets: &[&str], of| settle(&plan("capacity", sets), of, 0, 40.0);
         assert_eq!(of(&[], CapacityOf::Calls), WARM_UP);
         // A burst of a second, at twice the rate: what is drawn beyond the limit in a second and a bit.
         let short = of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::Calls);
@@ -316,11 +347,57 @@ mod tests {
             "{tier:?}"
         );
         assert_eq!(of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::ConnectRate), WARM_UP);
-        assert_eq!(settle(&HubPlan::Azure, CapacityOf::Calls, 0), ELSEWHERE);
-        let online = settle(&plan("capacity", &["hub.tier=S1"]).hub, CapacityOf::Calls, 1_000);
+        assert_eq!(settle(&plan("capacity", &["hub.kind=azure"]), CapacityOf::Calls, 0, 40.0), ELSEWHERE);
+        let online = settle(&plan("capacity", &["hub.tier=S1"]), CapacityOf::Calls, 1_000, 40.0);
         assert!(
             online.over < tier.over,
             "a third of what twins may be written is gone as they come online: {online:?}"
         );
+    }
+
+    #[test]
+    fn a_limit_that_lets_wait_has_nothing_left_and_nobody_waiting_when_a_step_is_measured() {
+        let base = plan("capacity", &["hub.throttle.methods={ rate = 40, burst = 40, queue = \"10s\" }"]);
+        for load in [20.0, 30.0, 40.0, 45.0, 60.0, 80.0, 400.0] {
+            let Settle { over, factor, pause } = settle(&base, CapacityOf::Calls, 0, load);
+            // What the limit has: calls that may pass at once, or, below none, such as wait. What would wait for longer than
+            // ten seconds is refused.
+            let mut has = 40.0_f64;
+            let calls = (load * factor * over.as_secs_f64()).round() as u32;
+            for _ in 0..calls {
+                has = (has + 40.0 / (load * factor)).min(40.0);
+                has = if has - 1.0 < -400.0 { has } else { has - 1.0 };
+            }
+            has = (has + 40.0 * pause.as_secs_f64()).min(40.0);
+            // What is saved up in the time to spare is little, where it is the limit that binds.
+            let most = if load < 40.0 { 40.0 } else { 22.0 };
+            assert!((0.0..=most).contains(&has), "{has} at {load}/s");
+        }
+    }
+
+    #[test]
+    fn a_hub_with_limits_or_servers_is_one_hub_whatever_the_load() {
+        for sets in
+            [&["hub.throttle.methods={ rate = 40 }"][..], &["hub.tier=S1"], &["hub.service={ methods = \"5ms\" }"]]
+        {
+            let step = StepPlan::new(&plan("capacity", sets), 1, 5_000.0, true);
+            assert_eq!(step.plan.hub.instances(), Some(1), "{sets:?}");
+        }
+        for sets in [&[][..], &["hub.slow.method_request=5ms"]] {
+            assert_eq!(StepPlan::new(&plan("capacity", sets), 1, 5_000.0, true).plan.hub.instances(), None, "{sets:?}");
+        }
+        let two = ["hub.instances=2", "hub.throttle.methods={ rate = 40 }"];
+        assert_eq!(
+            StepPlan::new(&plan("capacity", &two), 1, 10.0, true).plan.hub.instances(),
+            Some(2),
+            "as it is told"
+        );
+    }
+
+    #[test]
+    fn every_step_draws_anew() {
+        let base = plan("capacity", &["seed=7"]);
+        let seeds = [1, 2, 9].map(|number| StepPlan::new(&base, number, 10.0, true).plan.seed.0);
+        assert_eq!(seeds, [7, 8, 15]);
     }
 }

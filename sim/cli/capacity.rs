@@ -67,7 +67,10 @@ pub(super) struct Capacity {
 /// The profile unless another is named.
 const PROFILE: &str = "capacity";
 /// Flags with a value that make no difference to a single step.
-const OF_THE_SEARCH: [&str; 7] = ["--of", "--start", "--limit", "--precision", "--measure", "--budget", "--out"];
+const OF_THE_SEARCH: [&str; 8] =
+    ["--of", "--start", "--limit", "--precision", "--measure", "--budget", "--out", "--seed"];
+/// What is remembered of a generator is known to so many times the precision that was asked for.
+const ROUGHLY: f64 = 2.0;
 
 impl Capacity {
     pub(super) fn execute(self) -> Result<ExitCode, CommandError> {
@@ -84,8 +87,8 @@ impl Capacity {
         let machine = MachineDescription::read();
         let ceiling = if self.calibrate { None } else { ceiling(&calibrations, &plan, &machine) };
         let options = CapacityOptions {
-            command: command_line(plan.seed, &["--resume"], &["--out"]),
-            run_command: self.run_command(&plan),
+            command: command_line(Some(plan.seed), &["--resume"], &["--out"]),
+            run_command: self.run_command(),
             folder: self.out.clone().or_else(|| plan.report.out.clone()),
             resume: self.resume,
             program: Some(program()?),
@@ -125,8 +128,8 @@ impl Capacity {
     }
 
     /// The command that runs the plan once.
-    fn run_command(&self, plan: &Plan) -> String {
-        let command = command_line(plan.seed, &["--resume", "--calibrate"], &OF_THE_SEARCH);
+    fn run_command(&self) -> String {
+        let command = command_line(None, &["--resume", "--calibrate"], &OF_THE_SEARCH);
         let profile = if self.profile.is_some() { String::new() } else { format!(" {PROFILE}") };
         let hub = if self.calibrate { " --hub null" } else { "" };
         command.replacen("twinstorm capacity", &format!("twinstorm run{profile}{hub}"), 1)
@@ -167,8 +170,10 @@ fn remember(
 ) -> Result<(), CommandError> {
     let found = result.capacity.as_ref().filter(|capacity| capacity.finished);
     let found = found.filter(|capacity| capacity.cause == Some(CapacityCause::Generator));
+    // One whose steps contradicted one another knows it too roughly to mark others by.
+    let found = found.filter(|capacity| capacity.width.is_none_or(|width| width <= capacity.precision * ROUGHLY));
     let Some(load) = found.and_then(|capacity| capacity.low) else {
-        print::note("nothing is remembered: the search did not come to the generator's end");
+        print::note("nothing is remembered: the search did not come to the generator's end, or not closely enough");
         return Ok(());
     };
     let calibrations = calibrations.map_err(CommandError::other)?;

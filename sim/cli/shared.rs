@@ -168,7 +168,7 @@ impl Shared {
     /// The same as this part of a series, if it is one: a line then is all that is said of its end.
     pub(super) fn execute_part(self, plan: Plan, roles: Roles, part: Option<Part>) -> Result<ExitCode, CommandError> {
         let program = program()?;
-        let command = command_line(plan.seed, &[], &["--out", "--part"]);
+        let command = command_line(Some(plan.seed), &[], &["--out", "--part"]);
         // What concerns the whole process is decided here, by the program, and not by whoever runs a plan.
         raise_descriptor_limit().map_err(CommandError::other)?;
         let stop = stop_on_signals()?;
@@ -239,7 +239,7 @@ pub(super) fn table(result: &RunResult) -> Result<String, CommandError> {
 /// The command that repeats this run, with what the environment overrides and its `seed`, which the profile may say
 /// otherwise by then; not into the same folder, where it would replace these results. Neither flags nor the values of a plan
 /// hold secrets, so none can be in it. It is without the flags `without_value`, and without those `with_value` and theirs.
-pub(super) fn command_line(seed: Seed, without_value: &[&str], with_value: &[&str]) -> String {
+pub(super) fn command_line(seed: Option<Seed>, without_value: &[&str], with_value: &[&str]) -> String {
     let mut overrides: Vec<String> = std::env::vars()
         .filter(|(name, _)| name.starts_with(Override::ENVIRONMENT))
         .map(|(name, value)| format!("{name}={}", quote(&value)))
@@ -252,13 +252,13 @@ pub(super) fn command_line(seed: Seed, without_value: &[&str], with_value: &[&st
 }
 
 /// The words that repeat what `arguments` did.
-fn repeating(arguments: impl Iterator<Item = String>, leave_out: &[&str], seed: Seed) -> Vec<String> {
+fn repeating(arguments: impl Iterator<Item = String>, leave_out: &[&str], seed: Option<Seed>) -> Vec<String> {
     let (mut words, mut says_seed) = (Vec::new(), false);
     for argument in without(leave_out, arguments) {
         says_seed |= argument == "--seed" || argument.starts_with("--seed=");
         words.push(quote(&argument));
     }
-    if !says_seed {
+    if let Some(seed) = seed.filter(|_| !says_seed) {
         // Behind `--` it would be no flag.
         let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
         words.insert(end, format!("--seed {}", seed.0));
@@ -311,7 +311,7 @@ mod tests {
             ("run --seed 7 --threshold=census.failed<1", "run --seed 7 '--threshold=census.failed<1'"),
         ] {
             let given = given.split(' ').map(str::to_owned);
-            assert_eq!(repeating(given, &["--out", "--part"], Seed(7)).join(" "), words);
+            assert_eq!(repeating(given, &["--out", "--part"], Some(Seed(7))).join(" "), words);
         }
     }
 }

@@ -25,6 +25,9 @@ pub struct FleetPlan<D> {
     pub config: FleetConfig,
     /// The workflow's settings.
     pub firmware: FirmwareConfig,
+    /// Whether the load begins with a part in which the hub settles: what devices report before they are called is then in no
+    /// count of reports, as it is no part of the load that is measured.
+    pub load_settles: bool,
     /// What goes wrong, resolved for the whole fleet.
     pub faults: Arc<FaultPlan>,
     /// The seed of the run.

@@ -32,6 +32,8 @@ const OUTLIVE_LIMIT: Duration = Duration::from_secs(60);
 /// The update that a device was called for last is there for the hub to settle: what it reports of it is in no figure. A bit
 /// of its own among the news, as another byte would make every device eight bytes larger.
 const SETTLES: u8 = 1 << 7;
+/// The device has been called.
+const CALLED: u8 = 1 << 6;
 
 /// What the whole fleet is told, each once.
 const LOAD_STARTS: u8 = 1;
@@ -46,7 +48,7 @@ struct Task<D> {
     link: Link,
     /// What the timer is set to; [`Nanos::MAX`] if it is not running.
     armed: Nanos,
-    /// A bit for each of the news that the session has been told; and [`SETTLES`].
+    /// A bit for each of the news that the session has been told; [`SETTLES`] and [`CALLED`].
     told: u8,
     shows: Option<FirmwareStatus>,
     reporting: bool,

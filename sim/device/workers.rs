@@ -75,6 +75,8 @@ pub(super) struct Worker<D> {
     pub(super) connecting: Arc<Semaphore>,
     pub(super) pace: RefCell<ConnectPace>,
     pub(super) load_start: Cell<Option<Nanos>>,
+    /// Whether what comes before the load that is measured is in no count of reports.
+    pub(super) load_settles: bool,
     /// Connections that were asked for before are in no figure.
     pub(super) connects_measured_from: Nanos,
     /// What is reported, pinged and downloaded before, and after the load has started, is in no figure.
@@ -314,6 +316,7 @@ impl<D> Worker<D> {
             pace: RefCell::new(pace),
             connects_measured_from,
             load_start: Cell::new(None),
+            load_settles: plan.load_settles,
             measured_from: Cell::new(Nanos::ZERO),
             healed: Cell::new(false),
             stopping: Cell::new(false),

@@ -44,3 +44,4 @@ pub use phases::PhasePlan;
 pub use provision::{Provisioned, provision};
 pub use registry::{Enrol, RegistryError, RegistryProgress, Roll};
 pub use service::ServiceSettings;
+pub use shared::OBSERVER_THROTTLED;

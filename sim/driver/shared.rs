@@ -72,11 +72,14 @@ pub(super) struct Payload<'a> {
     fw_version: Option<&'a str>,
 }
 
+/// What is said where the observer was refused as too much before anything was under way.
+pub const OBSERVER_THROTTLED: &str = "the hub throttles the observer (429)";
+
 /// Why one of the observer's own requests brought nothing.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     /// 429.
-    #[error("the hub throttles the observer (429)")]
+    #[error("{OBSERVER_THROTTLED}")]
     Throttled(Option<Duration>),
     /// Any other status.
     #[error("the hub answered the observer with {status}: {message}")]

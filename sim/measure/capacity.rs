@@ -119,6 +119,9 @@ pub struct CapacityStep {
     pub cpu_percent: f64,
     /// How long the step took in all, in seconds.
     pub took_s: f64,
+    /// Whether it says nothing of its load, and counts for nothing: the hub had gone.
+    #[serde(default)]
+    pub left_out: bool,
 }
 
 /// What a step is for.
@@ -135,6 +138,8 @@ pub enum StepPurpose {
     Confirm,
     /// Once more, at full length: it was kept once and broke once.
     Repeat,
+    /// With a load that was kept, after a step of which nothing came: whether the hub is still there.
+    Check,
     /// Further out: what was tried again and again remains undecided, or contradicts its neighbours.
     Widen,
 }
@@ -155,6 +160,7 @@ impl StepPurpose {
             Self::Bisect => "bisect",
             Self::Confirm => "confirm",
             Self::Repeat => "repeat",
+            Self::Check => "check",
             Self::Widen => "widen",
         }
     }

@@ -164,6 +164,7 @@ impl Work {
         Fleet::start(FleetPlan {
             config: plan.fleet.clone(),
             firmware: plan.firmware.clone(),
+            load_settles: plan.driver.settle.is_some(),
             faults: Arc::new(plan.fault_plan()),
             seed: plan.seed,
             range: *range,

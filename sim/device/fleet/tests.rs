@@ -46,6 +46,7 @@ pub(in crate::device) fn plan(hub: SocketAddr, devices: u32) -> FleetPlan<AzureD
             retry_twin: retry,
         },
         firmware: FirmwareConfig { wait: delay, download: delay, apply: delay, image: None, version: "1".to_owned() },
+        load_settles: false,
         faults: Arc::new(FaultPlan::new(Seed(7), &[], devices)),
         seed: Seed(7),
         range: DeviceRange { start: 0, end: devices },

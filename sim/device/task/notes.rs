@@ -1,6 +1,6 @@
 //! What a device did, as it is entered into the books.
 
-use super::{Link, SETTLES, Task};
+use super::{CALLED, Link, SETTLES, Task};
 use crate::device::event::{Event, Fate};
 use crate::device::failures::Failure;
 use crate::dialect::DeviceDialect;
@@ -16,12 +16,13 @@ impl<D: DeviceDialect + 'static> Task<D> {
         let books = &mut *worker.books.borrow_mut();
         let cohort = worker.settings.fleet.retry_connect.cohort(device);
         let counts = self.told & SETTLES == 0;
+        let report_counts = counts && (!worker.load_settles || self.told & CALLED != 0);
         let connect_counts = now >= worker.connects_measured_from;
         match event {
             Event::Attempted | Event::ConnectRetry(_) | Event::ConnectThrottled if !connect_counts => {}
             Event::Sample(Series::Connect | Series::ConnectError, duration)
                 if now - duration < worker.connects_measured_from => {}
-            Event::ReportRetry(_) | Event::ReportThrottled | Event::ReportDropped if !counts => {}
+            Event::ReportRetry(_) | Event::ReportThrottled | Event::ReportDropped if !report_counts => {}
             Event::Sample(Series::TwinAck(_) | Series::ImageDownload | Series::ImageDownloadError, _)
             | Event::Downloaded { .. }
                 if !counts => {}
@@ -68,7 +69,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 books.recorder.record(series, duration);
             }
             Event::Published { status, present } => {
-                books.recorder.retries().twin.attempts += u64::from(counts);
+                books.recorder.retries().twin.attempts += u64::from(report_counts);
                 if let Some(before) = self.shows.replace(status) {
                     let stage = &mut books.gauges.stages[before as usize];
                     *stage = stage.saturating_sub(1);
@@ -106,6 +107,7 @@ impl<D: DeviceDialect + 'static> Task<D> {
                 }
             }
             Event::Received { update_id } => {
+                self.told |= CALLED;
                 self.told = if worker.is_settling(now) { self.told | SETTLES } else { self.told & !SETTLES };
                 if let Some(truth) = truth {
                     truth.received(device, &update_id, now);
@@ -184,6 +186,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::device::FleetPlan;
     use crate::device::fleet::tests::plan;
     use crate::device::workers::Worker;
     use crate::policy::FirmwareStatus;
@@ -219,6 +222,26 @@ mod tests {
             let images = measured.counters.images;
             assert_eq!((images.downloads, images.bytes, images.failed), (counted, 7 * counted, counted));
             assert_eq!(measured.counters.reports_dropped, counted);
+        }
+    }
+    #[test]
+    fn what_devices_report_as_they_come_online_is_no_part_of_a_load_that_settles() {
+        for (load_settles, counted) in [(true, 0), (false, 1)] {
+            let one = plan(([127, 0, 0, 1], 1).into(), 1);
+            let worker = Worker::for_tests(FleetPlan { load_settles, ..one });
+            let mut task = Task::new(Rc::clone(&worker), 0);
+            let at = |second| Nanos::ZERO + Duration::from_secs(second);
+            let report = |task: &mut Task<_>, second| {
+                task.note(at(second), Event::Published { status: FirmwareStatus::StandBy, present: true });
+                task.note(at(second), Event::ReportThrottled);
+                let twin = worker.books.borrow_mut().recorder.take().retries.twin;
+                [twin.attempts, twin.throttled]
+            };
+            assert_eq!(report(&mut task, 1), [counted; 2]);
+            worker.load_start.set(Some(at(10)));
+            worker.measured_from.set(at(20));
+            task.note(at(21), Event::Received { update_id: "u".to_owned() });
+            assert_eq!(report(&mut task, 22), [1; 2]);
         }
     }
 }

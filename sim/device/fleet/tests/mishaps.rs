@@ -75,6 +75,7 @@ async fn workers_that_have_ended_or_lost_a_device_to_a_panic_are_named() {
         ..
     } = plan(address, 1);
     let plan = FleetPlan {
+        load_settles: false,
         dialect: Buggy,
         config,
         firmware,
