@@ -26,13 +26,15 @@ pub(super) fn falls_behind(seconds: &[Interval], precision: f64) -> Option<Strin
         // What cannot be read was not written by us; it shows nothing.
         let told = |second: &Interval| Some((second.t_s, decode(second.hdr.get(name)?, 0).ok()?));
         let told: Vec<(f64, SeriesData)> = seconds.iter().filter_map(told).collect();
-        let third = told.len() / 3;
-        let (first, last) = (median(told.get(..third)?)?, median(told.get(told.len() - third..)?)?);
-        let apart = told.get(told.len() - third)?.0 - told.first()?.0;
+        let total: u64 = told.iter().map(|(_, data)| data.count()).sum();
+        let (first, last) = (part(told.iter(), total / 3)?, part(told.iter().rev(), total / 3)?);
+        let ((first, begun), (last, ended)) = (first, last);
+        let apart = ended - begun;
         let grown = (last - first).max(0.0);
+        // Parts that are the same seconds are no time apart.
         let notable = (precision / 4.0 * apart).max(NOTABLE.as_secs_f64()).max(first * PART);
         let human = |seconds: f64| crate::report::human_value(crate::policy::Unit::Duration, seconds);
-        (grown > notable).then(|| {
+        (apart > 0.0 && grown > notable).then(|| {
             format!(
                 "{name} grew as the load went on: its median was {} at first and {} in the end",
                 human(first),
@@ -42,13 +44,19 @@ pub(super) fn falls_behind(seconds: &[Interval], precision: f64) -> Option<Strin
     })
 }
 
-/// The median of all of them together, in seconds.
-fn median(seconds: &[(f64, SeriesData)]) -> Option<f64> {
-    let mut all = SeriesData::default();
-    for (_, data) in seconds {
+/// The median of the first seconds that have so many samples, and the middle of these seconds by their samples, both in seconds;
+/// `None` if there are too few.
+fn part<'a>(seconds: impl Iterator<Item = &'a (f64, SeriesData)>, least: u64) -> Option<(f64, f64)> {
+    let (mut all, mut moments) = (SeriesData::default(), 0.0);
+    for (t_s, data) in seconds {
+        if all.count() >= least.max(LEAST_SAMPLES) {
+            break;
+        }
         all.histogram.add(&data.histogram).ok()?;
+        moments += t_s * data.count() as f64;
     }
-    if all.count() < LEAST_SAMPLES { None } else { all.statistic(Statistic::Percentile(5_000)) }
+    let median = all.statistic(Statistic::Percentile(5_000)).filter(|_| all.count() >= LEAST_SAMPLES)?;
+    Some((median, moments / all.count() as f64))
 }
 
 #[cfg(test)]
@@ -86,7 +94,7 @@ mod tests {
         assert_eq!(falls_behind(&seconds(30, |at| 40.0 + 35.0 * at.sin()), 0.05), None);
         assert_eq!(falls_behind(&seconds(6, |at| 5.0 + at * 3.0), 0.05), None, "a tenth of that");
         assert_eq!(falls_behind(&seconds(6, |at| 500.0 - at * 50.0), 0.05), None, "it recovers");
-        assert_eq!(falls_behind(&seconds(2, |at| at * 900.0), 0.05), None, "too short to tell");
+        assert_eq!(falls_behind(&seconds(1, |at| at * 900.0), 0.05), None, "too short to tell");
         assert_eq!(falls_behind(&[], 0.05), None);
     }
 }

@@ -27,6 +27,8 @@ impl Conduct {
         let capacity = self.capacity(ending);
         let mut result = self.representative()?;
         result.command.clone_from(&self.options.command);
+        // That of the search; the step's own is in its own result.
+        result.seed = self.options.plan.seed.0;
         let exit = if self.options.stop.is_stopped() && !ending.found {
             (Verdict::Aborted, ExitCode::Aborted)
         } else {

@@ -9,7 +9,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{ANY_CENSUS, QuickRun, Running, twinstorm};
+use crate::support::{ANY_CENSUS, HubProcess, QuickRun, Running, twinstorm};
 
 /// A search that takes a few seconds: short steps, on a hub that allows 25 calls a second.
 fn search(quick: &QuickRun, words: &[&str], more: &[&str]) -> Command {
@@ -153,6 +153,33 @@ fn a_step_that_would_take_longer_than_there_is_time_is_ended() {
     assert!(ended.stdout.contains("its time, 15s, ran out"), "{}", ended.stdout);
     let found = capacity(&quick);
     assert!(found["took_s"].as_f64().unwrap() < 25.0 && found["finished"] == false, "{found}");
+}
+
+#[test]
+fn a_hub_that_has_gone_is_not_told_as_one_that_has_had_enough() {
+    let hub = HubProcess::start(&["--throttle", "methods=25/s,burst=25"]);
+    let quick = QuickRun::new();
+    let settle = "capacity.settle={ over = \"1s\", factor = 2 }";
+    let thresholds = "threshold=[{ expr = \"census.throttled.pct < 5\" }, { expr = \"census.completed.pct >= 95\" }]";
+    let search = |resume: &[&str]| {
+        let words = [&["capacity", "--hub", "azure", "--measure", "2s", "--precision", "20%"], resume].concat();
+        let mut command = hub.reach(quick.command(&words, &["--set", settle, "--set", thresholds]));
+        command.env("TWINSTORM_CALIBRATION", quick.folder.path().join("calibration.json"));
+        command
+    };
+    let running = Running::start(search(&[]));
+    // 10 and 20 were kept, 40 was not; between them it dies.
+    running.until_it_says("step 04");
+    hub.running.signal(Signal::SIGKILL);
+    let ended = running.wait().expect(97);
+    assert!(ended.stdout.contains("the hub was gone: not even 10 calls/s came about any more"), "{}", ended.stdout);
+    let found = capacity(&quick);
+    assert_eq!((&found["low"], &found["high"]), (&20.0.into(), &40.0.into()), "{found}");
+    assert_eq!((&found["cause"], &found["finished"]), (&"throttled".into(), &false.into()));
+    let steps = found["steps"].as_array().unwrap();
+    let left_out: Vec<bool> = steps.iter().map(|step| step["left_out"].as_bool().unwrap()).collect();
+    assert_eq!(left_out, [false, false, false, true, true], "{found}");
+    assert_eq!(steps[4]["purpose"], "check");
 }
 
 #[test]
