@@ -20,6 +20,8 @@ const ELSEWHERE: Settle = Settle { over: Duration::from_secs(60), factor: 3.0, p
 const SHORT_BURST: f64 = 5.0;
 /// What is saved up is used up with so much to spare.
 const TO_SPARE: f64 = 1.15;
+/// From the last report of a fleet that comes online to the first call it may be so long, in seconds.
+const LULL_S: f64 = 2.0;
 /// What has queued up is through with so much to spare.
 const DRAINED: f64 = 1.05;
 /// A step on the way measures this part of what a step that confirms does.
@@ -257,8 +259,10 @@ pub fn settle(plan: &Plan, of: CapacityOf, devices: u32, load: f64) -> Settle {
     let Limit { rate, burst, queue } = limit;
     let factor = if burst / rate <= SHORT_BURST { 2.0 } else { 3.0 };
     let is_report = operation == Operation::TwinUpdate;
-    let spent = if is_report { f64::from(devices) } else { 0.0 };
-    let saved = (burst - spent).max(0.0);
+    // Devices that come online quickly use some of it up, and until the load begins it is saved up again.
+    let online = f64::from(devices) * (1.0 - rate / plan.fleet.connect_rate).max(0.0);
+    let spent = if is_report { (online.min(burst) - rate * LULL_S).max(0.0) } else { 0.0 };
+    let saved = burst - spent;
     // A whole second more: what has been used up already costs little, and what has not been spoils the step.
     let over = saved / rate * TO_SPARE / (factor - 1.0) + 1.0;
     let queued = ((load * often * factor - rate) * over - saved).max(0.0);
@@ -353,6 +357,10 @@ mod tests {
             online.over < tier.over,
             "a third of what twins may be written is gone as they come online: {online:?}"
         );
+        // What is saved up within a second is there again when the load begins, however many came online before.
+        let quick = plan("capacity", &["hub.throttle.twin_writes={ rate = 60, burst = 60 }"]);
+        let settled = settle(&quick, CapacityOf::Calls, 1_000, 20.0);
+        assert!(settled.over.as_secs_f64() * 60.0 * (settled.factor - 1.0) >= 60.0, "{settled:?}");
     }
 
     #[test]
