@@ -100,23 +100,23 @@ pub(super) fn by_load(capacity: &CapacityResult) -> Vec<&CapacityStep> {
     steps
 }
 
-/// The series whose percentiles tell most of such a capacity, as far as steps have them; the most telling first.
-pub(super) fn telling<'a>(of: CapacityOf, steps: impl IntoIterator<Item = &'a CapacityStep>) -> Vec<&'a str> {
-    let wanted: &[&str] = match of {
+/// The series whose percentiles tell of such a capacity, the most telling first.
+const fn wanted(of: CapacityOf) -> &'static [&'static str] {
+    match of {
         CapacityOf::Calls => &["method.response", "update.overhead"],
         CapacityOf::Devices => &["connect", "ping", "method.response"],
         CapacityOf::ConnectRate => &["connect", "method.response"],
-    };
-    let mut measured: Vec<&str> =
-        steps.into_iter().flat_map(|step| step.p50_us.keys().chain(step.p99_us.keys())).map(String::as_str).collect();
-    measured.sort_unstable();
-    measured.dedup();
-    let mut telling: Vec<&str> =
-        wanted.iter().filter_map(|wanted| measured.iter().find(|series| *series == wanted).copied()).collect();
-    if telling.is_empty() {
-        telling.extend(measured.first());
     }
-    telling
+}
+
+/// Those of them that any of the steps has. No other stands in for them: it would be taken for what was looked for.
+pub(super) fn telling<'a>(
+    of: CapacityOf,
+    steps: impl IntoIterator<Item = &'a CapacityStep> + Clone,
+) -> Vec<&'static str> {
+    let has = |step: &CapacityStep, series: &str| [&step.p50_us, &step.p99_us].iter().any(|of| of.contains_key(series));
+    let measured = |series: &&&str| steps.clone().into_iter().any(|step| has(step, series));
+    wanted(of).iter().filter(measured).copied().collect()
 }
 
 /// Whether a step kept the thresholds.
@@ -152,11 +152,14 @@ pub fn capacity_step(of: CapacityOf, step: &CapacityStep) -> String {
         let _ = write!(line, "  throttled {} %", percent(throttled));
     }
     if let Some(series) = telling(of, [step]).first() {
-        for (name, percentiles) in [("p50", &step.p50_us), ("p99", &step.p99_us)] {
-            if let Some(value) = percentiles.get(*series) {
-                let _ = write!(line, "  {name} {}", micros(Some(value)));
-            }
-        }
+        let told = [("p50", &step.p50_us), ("p99", &step.p99_us)];
+        let told: Vec<String> = told
+            .iter()
+            .filter_map(|(name, percentiles)| Some(format!("{name} {}", micros(Some(percentiles.get(*series)?)))))
+            .collect();
+        // Whoever reads expects the first of those that are wanted.
+        let name = if wanted(of).first() == Some(series) { String::new() } else { format!("{series} ") };
+        let _ = write!(line, "  {name}{}", told.join("  "));
     }
     let why = why(step);
     if !why.is_empty() {
@@ -240,12 +243,29 @@ mod tests {
         let mut steps = samples::capacity().steps;
         assert_eq!(telling(CapacityOf::Calls, &steps), ["method.response", "update.overhead"]);
         assert_eq!(telling(CapacityOf::Devices, &steps), ["method.response"]);
+        // What connecting took says nothing of calls, and who finds no figure of calls must not take it for one.
         for step in &mut steps {
-            step.p50_us = [("twin.ack.completed".to_owned(), 5)].into();
+            step.p50_us = [("connect".to_owned(), 20_627)].into();
             step.p99_us.clear();
         }
-        assert_eq!(telling(CapacityOf::Calls, &steps), ["twin.ack.completed"]);
-        assert!(telling(CapacityOf::Calls, &[]).is_empty());
+        assert!(telling(CapacityOf::Calls, &steps).is_empty());
+        assert_eq!(telling(CapacityOf::Devices, &steps), ["connect"]);
+        let line = capacity_step(CapacityOf::Calls, &steps[0]);
+        assert_eq!(line, "step 01  10 calls/s  kept  throttled 0 %  8.50 s");
+    }
+
+    #[test]
+    fn a_line_names_its_series_where_it_is_another_than_the_usual() {
+        let mut step = samples::capacity().steps.remove(0);
+        let line = |of, step: &CapacityStep| capacity_step(of, step);
+        let usual = line(CapacityOf::Calls, &step);
+        assert!(usual.contains("  p50 1.08 ms  p99 1.46 ms  "), "{usual}");
+        let others = line(CapacityOf::Devices, &step);
+        assert!(others.contains("  method.response p50 1.08 ms  p99 1.46 ms  "), "{others}");
+        step.p50_us.remove("method.response");
+        step.p99_us.remove("method.response");
+        let others = line(CapacityOf::Calls, &step);
+        assert!(others.contains("  update.overhead p50 131 ms  p99 263 ms  "), "{others}");
     }
 
     #[test]
