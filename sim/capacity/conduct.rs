@@ -29,6 +29,8 @@ const TOLD: [Series; 6] = [
     Series::Connect,
     Series::Ping,
 ];
+/// What is told of them.
+const FIGURES: [Statistic; 3] = [Statistic::Percentile(5_000), Statistic::Percentile(9_900), Statistic::Max];
 
 /// Searches. Blocks until it is over.
 ///
@@ -214,6 +216,7 @@ impl Conduct {
             throttled_pct: None,
             p50_us: BTreeMap::new(),
             p99_us: BTreeMap::new(),
+            max_us: BTreeMap::new(),
             cpu_percent: probe.cpu_percent().unwrap_or_default(),
             took_s,
         };
@@ -236,7 +239,7 @@ impl Conduct {
         if let Some((cause, detail)) = broken {
             (made.cause, made.cause_detail) = (Some(cause), detail);
         }
-        (made.p50_us, made.p99_us) = (percentiles(&result, 5_000), percentiles(&result, 9_900));
+        [made.p50_us, made.p99_us, made.max_us] = FIGURES.map(|figure| told(&result, figure));
         Ok(Some(made))
     }
 
@@ -276,11 +279,27 @@ fn while_forwarding<T>(from: &StopHandle, to: &StopHandle, work: impl FnOnce() -
     Ok(done)
 }
 
-/// A percentile of each series that is told of, in microseconds.
-fn percentiles(result: &RunResult, ten_thousandths: u16) -> BTreeMap<String, u64> {
+/// A figure of each series that is told of, in microseconds.
+fn told(result: &RunResult, figure: Statistic) -> BTreeMap<String, u64> {
     let of = |series: Series| {
-        let value = result.series.get(&series)?.statistic(Statistic::Percentile(ten_thousandths))?;
+        let value = result.series.get(&series)?.statistic(figure)?;
         Some((series.name().to_owned(), Duration::from_secs_f64(value).as_micros() as u64))
     };
     TOLD.into_iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_too_short_for_a_percentile_has_the_longest_that_it_saw() {
+        let mut result = RunResult::default();
+        let data = result.series.entry(Series::MethodResponse).or_default();
+        (1..=50).for_each(|ms| data.record(Duration::from_millis(ms)));
+        let [p50, p99, max] = FIGURES.map(|figure| told(&result, figure).get("method.response").copied());
+        assert!(p50.is_some_and(|p50| p50.abs_diff(25_000) < 100), "{p50:?}");
+        assert!(max.is_some_and(|max| max.abs_diff(50_000) < 100), "{max:?}");
+        assert_eq!(p99, None);
+    }
 }

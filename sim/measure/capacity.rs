@@ -110,6 +110,9 @@ pub struct CapacityStep {
     /// 99th percentiles by series, in microseconds, where 10 samples lie beyond it.
     #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub p99_us: BTreeMap<String, u64>,
+    /// The longest by series, in microseconds: what a percentile is at most that too few samples tell.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
+    pub max_us: BTreeMap<String, u64>,
     /// CPU of the generator's processes and of embedded hubs, in percent of all cores, in the median second of what was
     /// measured; 0 if that was too short to tell.
     pub cpu_percent: f64,

@@ -1,5 +1,9 @@
 //! A capacity in words, for every format.
 
+mod p99;
+
+pub(super) use p99::{P99, legend};
+
 use std::fmt::Write as _;
 
 use super::human::{human_duration, percent, three_digits};
@@ -114,7 +118,9 @@ pub(super) fn telling<'a>(
     of: CapacityOf,
     steps: impl IntoIterator<Item = &'a CapacityStep> + Clone,
 ) -> Vec<&'static str> {
-    let has = |step: &CapacityStep, series: &str| [&step.p50_us, &step.p99_us].iter().any(|of| of.contains_key(series));
+    let has = |step: &CapacityStep, series: &str| {
+        [&step.p50_us, &step.p99_us, &step.max_us].iter().any(|of| of.contains_key(series))
+    };
     let measured = |series: &&&str| steps.clone().into_iter().any(|step| has(step, series));
     wanted(of).iter().filter(measured).copied().collect()
 }
@@ -152,11 +158,9 @@ pub fn capacity_step(of: CapacityOf, step: &CapacityStep) -> String {
         let _ = write!(line, "  throttled {} %", percent(throttled));
     }
     if let Some(series) = telling(of, [step]).first() {
-        let told = [("p50", &step.p50_us), ("p99", &step.p99_us)];
-        let told: Vec<String> = told
-            .iter()
-            .filter_map(|(name, percentiles)| Some(format!("{name} {}", micros(Some(percentiles.get(*series)?)))))
-            .collect();
+        let p50 = step.p50_us.get(*series).map(|p50| format!("p50 {}", micros(Some(p50))));
+        let p99 = P99::of(step, series).map(|p99| format!("p99 {}", p99.told("<=", human_duration)));
+        let told: Vec<String> = p50.into_iter().chain(p99).collect();
         // Whoever reads expects the first of those that are wanted.
         let name = if wanted(of).first() == Some(series) { String::new() } else { format!("{series} ") };
         let _ = write!(line, "  {name}{}", told.join("  "));
@@ -226,14 +230,14 @@ mod tests {
     fn a_step_is_a_line() {
         let capacity = samples::capacity();
         let line = |number: usize| capacity_step(capacity.of, &capacity.steps[number - 1]);
-        assert_eq!(line(1), "step 01  10 calls/s  kept  throttled 0 %  p50 1.08 ms  p99 1.46 ms  8.50 s");
+        assert_eq!(line(1), "step 01  10 calls/s  kept  throttled 0 %  p50 1.08 ms  p99 <= 1.46 ms  8.50 s");
         assert_eq!(
             line(10),
             "step 10  41.8 calls/s  broken  throttled 4.3 %  p50 1.09 ms  p99 3.51 ms  census.throttled.pct < 1 was \
              4.31  14.2 s"
         );
         let mut bare = CapacityStep { throttled_pct: None, ..capacity.steps[0].clone() };
-        (bare.p50_us, bare.p99_us) = Default::default();
+        (bare.p50_us, bare.p99_us, bare.max_us) = Default::default();
         (bare.kept, bare.cause, bare.load) = (false, Some(CapacityCause::Errors), 1234.0);
         assert_eq!(capacity_step(CapacityOf::Devices, &bare), "step 01  1234 devices  broken  errors  8.50 s");
     }
@@ -246,7 +250,7 @@ mod tests {
         // What connecting took says nothing of calls, and who finds no figure of calls must not take it for one.
         for step in &mut steps {
             step.p50_us = [("connect".to_owned(), 20_627)].into();
-            step.p99_us.clear();
+            (step.p99_us, step.max_us) = Default::default();
         }
         assert!(telling(CapacityOf::Calls, &steps).is_empty());
         assert_eq!(telling(CapacityOf::Devices, &steps), ["connect"]);
@@ -259,13 +263,14 @@ mod tests {
         let mut step = samples::capacity().steps.remove(0);
         let line = |of, step: &CapacityStep| capacity_step(of, step);
         let usual = line(CapacityOf::Calls, &step);
-        assert!(usual.contains("  p50 1.08 ms  p99 1.46 ms  "), "{usual}");
+        assert!(usual.contains("  p50 1.08 ms  p99 <= 1.46 ms  "), "{usual}");
         let others = line(CapacityOf::Devices, &step);
-        assert!(others.contains("  method.response p50 1.08 ms  p99 1.46 ms  "), "{others}");
-        step.p50_us.remove("method.response");
-        step.p99_us.remove("method.response");
+        assert!(others.contains("  method.response p50 1.08 ms  p99 <= 1.46 ms  "), "{others}");
+        for of in [&mut step.p50_us, &mut step.max_us] {
+            of.remove("method.response");
+        }
         let others = line(CapacityOf::Calls, &step);
-        assert!(others.contains("  update.overhead p50 131 ms  p99 263 ms  "), "{others}");
+        assert!(others.contains("  update.overhead p50 131 ms  p99 <= 263 ms  "), "{others}");
     }
 
     #[test]

@@ -74,7 +74,9 @@ pub(in crate::report) fn widened() -> CapacityResult {
     let flipped = &mut capacity.steps[8];
     (flipped.kept, flipped.cause) = (false, Some(CapacityCause::Slo));
     flipped.cause_detail = "method.response.p99 < 1s was 1.31 s".to_owned();
-    flipped.p99_us.insert("method.response".to_owned(), 1_310_000);
+    for percentiles in [&mut flipped.p99_us, &mut flipped.max_us] {
+        percentiles.insert("method.response".to_owned(), 1_310_000);
+    }
     capacity.steps.push(step(11, (36.4, StepPurpose::Widen, 0.0, 1_600)));
     CapacityResult {
         low: Some(36.4),
@@ -132,6 +134,9 @@ fn step(number: u32, (load, purpose, throttled, p99): (f64, StepPurpose, f64, u6
     let percentiles = |method: u64, overhead: u64| {
         BTreeMap::from([("method.response".to_owned(), method), ("update.overhead".to_owned(), overhead)])
     };
+    let max = percentiles(p99, 262_000 + p99 / 2);
+    // The first are too short for it, and one that broke, so that there is such a one too.
+    let p99 = if load < 40.0 || load == 43.6 { BTreeMap::new() } else { max.clone() };
     CapacityStep {
         number,
         load,
@@ -143,7 +148,8 @@ fn step(number: u32, (load, purpose, throttled, p99): (f64, StepPurpose, f64, u6
         achieved: Some((served * 10.0).round() / 10.0),
         throttled_pct: Some(throttled),
         p50_us: percentiles(1_080 + u64::from(number), 131_000),
-        p99_us: percentiles(p99, 262_000 + p99 / 2),
+        p99_us: p99,
+        max_us: max,
         cpu_percent: load / 4.0,
         took_s: if long { 14.2 } else { 8.5 },
     }

@@ -2,7 +2,10 @@
 
 use super::{Terminal, Tone};
 use crate::measure::{CapacityResult, CapacityStep, RunResult};
-use crate::report::capacity::{by_load, headline, load, micros, notes, share, standing, telling, verdict, why};
+use crate::report::capacity::{
+    P99, by_load, headline, legend, load, micros, notes, share, standing, telling, verdict, why,
+};
+use crate::report::human_duration;
 use crate::report::table::{Align, columns, paragraph};
 
 /// What stands before each line that is none of the table.
@@ -48,6 +51,9 @@ impl Terminal {
             }
             lines.extend(told);
         }
+        for words in legend(&steps, series.as_slice(), "<=") {
+            lines.extend(paragraph("  ", words.split(' '), " "));
+        }
         let of = series.map(|series| format!("; p50 and p99 are of {series}")).unwrap_or_default();
         lines.insert(0, format!("  steps by load, in {}{of}", capacity.unit));
         lines
@@ -55,14 +61,14 @@ impl Terminal {
 }
 
 fn row(step: &CapacityStep, series: Option<&str>) -> Vec<String> {
-    let percentile = |of: &std::collections::BTreeMap<String, u64>| micros(series.and_then(|series| of.get(series)));
+    let p99 = series.and_then(|series| P99::of(step, series)).map(|p99| p99.told("<=", human_duration));
     vec![
         load(step.load),
         step.number.to_string(),
         step.achieved.map_or_else(|| "-".to_owned(), load),
         share(step.throttled_pct),
-        percentile(&step.p50_us),
-        percentile(&step.p99_us),
+        micros(series.and_then(|series| step.p50_us.get(series))),
+        p99.unwrap_or_else(|| "-".to_owned()),
     ]
 }
 

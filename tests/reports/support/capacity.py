@@ -16,13 +16,14 @@ _STEPS = [
 
 def _step(number, load, purpose, throttled, p99):
     kept = throttled < 1
+    longest = {"method.response": p99, "update.overhead": 262_000 + p99 // 2}
     return {
         "number": number, "load": load, "purpose": purpose, "measured_s": 5, "kept": kept,
         "cause": None if kept else "throttled",
         "cause_detail": "" if kept else f"census.throttled.pct < 1 was {throttled}",
         "achieved": load * (1 - throttled / 100), "throttled_pct": throttled,
         "p50_us": {"method.response": 1_080 + number, "update.overhead": 131_000},
-        "p99_us": {"method.response": p99, "update.overhead": 262_000 + p99 // 2},
+        "p99_us": {} if load < 40 or load == 43.6 else longest, "max_us": longest,
         "cpu_percent": load / 4, "took_s": 8.5,
     }
 
