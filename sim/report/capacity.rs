@@ -83,18 +83,31 @@ pub(super) fn standing(capacity: &CapacityResult) -> String {
     format!("{word}: {steps} in {}; wanted: {precision} % wide at most", human_duration(capacity.took_s))
 }
 
+/// What was found, and what makes it worth less, for those who are told nothing else: in a sentence without its point.
+pub(super) fn brief(capacity: &CapacityResult) -> String {
+    let unfinished = (!capacity.finished).then(|| standing(capacity));
+    let near = ceiling(capacity).filter(|_| capacity.ceiling.as_ref().is_some_and(|ceiling| ceiling.near));
+    [Some(headline(capacity)), unfinished, near].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What this machine's generator can do, and whether that is near, in a sentence without its point.
+fn ceiling(capacity: &CapacityResult) -> Option<String> {
+    let CapacityCeiling { load, measured_at, near } = capacity.ceiling.as_ref()?;
+    let words = format!(
+        "against a hub that only acknowledges this machine's generator made {} {} ({measured_at:.0})",
+        self::load(*load),
+        capacity.unit
+    );
+    let near = near.then_some(": this is within a fifth of it, and may be its limit rather than the hub's");
+    Some(format!("{words}{}", near.unwrap_or_default()))
+}
+
 /// What else is to be known of the interval, in sentences without their points.
 pub(super) fn notes(capacity: &CapacityResult) -> Vec<String> {
-    let ceiling = capacity.ceiling.iter().map(|CapacityCeiling { load, measured_at, near }| {
-        let near = if *near { "this is within a fifth of it, and may be its limit rather than the hub's" } else { "" };
-        let words = format!(
-            "against a hub that only acknowledges this machine's generator made {} {} ({measured_at:.0})",
-            self::load(*load),
-            capacity.unit
-        );
-        if near.is_empty() { words } else { format!("{words}: {near}") }
-    });
-    ceiling.chain(capacity.notes.iter().map(|note| note.trim_end_matches('.').to_owned())).collect()
+    ceiling(capacity)
+        .into_iter()
+        .chain(capacity.notes.iter().map(|note| note.trim_end_matches('.').to_owned()))
+        .collect()
 }
 
 /// The steps by their load, those of one load as they were made.

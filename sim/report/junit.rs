@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::capacity::headline;
+use super::capacity::brief;
 use super::drill::judged;
 use super::terminal::{ended_in_words, value};
 use super::{ReportError, Reporter, Terminal};
@@ -51,7 +51,7 @@ fn suite(result: &RunResult) -> Result<TestSuite, ReportError> {
         suite.add_property(Property::new(name, value));
     }
     if let Some(capacity) = &result.capacity {
-        suite.add_property(Property::new("capacity", headline(capacity)));
+        suite.add_property(Property::new("capacity", brief(capacity)));
     }
     let mut cases = Cases { result, taken: BTreeSet::new(), cases: Vec::new() };
     cases.validity();
