@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::judge::{Judgement, judge};
 use super::options::{CapacityError, CapacityOptions, Found, News};
 use super::probe::Probe;
@@ -93,7 +95,9 @@ pub(super) struct Conduct {
     pub(super) clock: Clock,
     pub(super) search: Search,
     pub(super) steps: Vec<CapacityStep>,
-    /// What earlier parts of the search took, in seconds.
+    /// When it began, earlier parts of it included, ...
+    pub(super) started_at: Timestamp,
+    /// ... and what these took, in seconds.
     pub(super) before: f64,
     /// How much longer than estimated the last step took.
     slower: Duration,
@@ -103,8 +107,9 @@ impl Conduct {
     fn new(options: CapacityOptions, output: Output, clock: Clock) -> Result<Self, CapacityError> {
         let CapacityPlan { of, start, limit, precision, .. } = options.plan.capacity;
         let search = Search::new(of, start, limit, precision);
-        let mut conduct =
-            Self { options, output, clock, search, steps: Vec::new(), before: 0.0, slower: Duration::ZERO };
+        let started_at = clock.wall().at(Nanos::ZERO);
+        let (steps, slower) = (Vec::new(), Duration::ZERO);
+        let mut conduct = Self { options, output, clock, search, steps, started_at, before: 0.0, slower };
         conduct.take_up()?;
         Ok(conduct)
     }

@@ -46,7 +46,7 @@ impl Conduct {
             }
             self.search.note(trial);
         }
-        (self.steps, self.before) = (capacity.steps, capacity.took_s);
+        (self.steps, self.started_at, self.before) = (capacity.steps, capacity.started_at, capacity.took_s);
         Ok(())
     }
 

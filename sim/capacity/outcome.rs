@@ -24,7 +24,7 @@ impl Conduct {
     /// What the search has come to.
     pub(super) fn result(&self, ending: &Ending) -> Result<RunResult, CapacityError> {
         let capacity = self.capacity(ending);
-        let mut result = self.representative()?;
+        let mut result = run::read_results(&self.step_folder(self.representative()?.number).join(RESULTS))?;
         result.command.clone_from(&self.options.command);
         let exit = if self.options.stop.is_stopped() && !ending.found {
             (Verdict::Aborted, ExitCode::Aborted)
@@ -76,6 +76,8 @@ impl Conduct {
             precision,
             width: self.search.width(),
             ceiling,
+            of_step: self.representative().ok().map(|step| step.number),
+            started_at: self.started_at,
             took_s: self.before + self.clock.now().since(Nanos::ZERO).as_secs_f64(),
             steps: self.steps.clone(),
         }
@@ -98,16 +100,13 @@ impl Conduct {
         self.search.outvoted().filter_map(told).collect()
     }
 
-    /// The result of the run that stands for the whole: the last one at the lower end, or that with the lowest load.
-    fn representative(&self) -> Result<RunResult, CapacityError> {
+    /// The step whose run stands for the whole: the last one at the lower end, or that with the lowest load.
+    fn representative(&self) -> Result<&CapacityStep, CapacityError> {
         let low = self.search.low();
         let at_low = self.steps.iter().rev().find(|step| Some(step.load) == low && step.kept);
         let by_load = |a: &&CapacityStep, b: &&CapacityStep| a.load.total_cmp(&b.load);
         // One that came to no result has none to show.
         let shown = self.steps.iter().filter(|step| self.step_folder(step.number).join(RESULTS).is_file());
-        let Some(step) = at_low.or_else(|| shown.min_by(by_load)) else {
-            return Err(CapacityError::Stopped);
-        };
-        Ok(run::read_results(&self.step_folder(step.number).join(RESULTS))?)
+        at_low.or_else(|| shown.min_by(by_load)).ok_or(CapacityError::Stopped)
     }
 }

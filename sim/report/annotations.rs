@@ -97,8 +97,11 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
         result.invalid_reasons.iter().map(|reason| titled("the result does not count", reason.clone())).collect();
     if result.verdict == Verdict::Aborted {
         let words = "it was stopped before its end: the figures cover only what ran".to_owned();
-        let words = result.abort.as_ref().map_or(words, ended_in_words);
-        findings.push(titled("the run was aborted", words));
+        findings.push(if result.is_partial() {
+            titled("the run was aborted", result.abort.as_ref().map_or(words, ended_in_words))
+        } else {
+            titled("the search was aborted", "it was stopped: the interval is what it had come to".to_owned())
+        });
     }
     let broken = |title: &str, judged: &ThresholdResult| {
         let observed = value(judged).unwrap_or_else(|| "nothing measured".to_owned());
@@ -213,6 +216,9 @@ mod tests {
         let near = found(capacity::by_generator());
         assert!(near.ends_with("this is within a fifth of it, and may be its limit rather than the hub's"), "{near}");
         assert!(!found(capacity::capacity()).contains("finished"));
+        let stopped = findings(&capacity::stopped()).remove(1);
+        assert_eq!(stopped.title, "quickstart: the search was aborted");
+        assert!(!stopped.message.contains("figures"), "the step ran whole: {}", stopped.message);
     }
 
     #[test]

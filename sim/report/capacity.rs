@@ -102,6 +102,17 @@ fn ceiling(capacity: &CapacityResult) -> Option<String> {
     Some(format!("{words}{}", near.unwrap_or_default()))
 }
 
+/// The step that all figures but these are of, and why it is that one; `None` if it is not known.
+pub(super) fn shown(capacity: &CapacityResult) -> Option<String> {
+    let step = capacity.steps.iter().find(|step| Some(step.number) == capacity.of_step)?;
+    let why = match (capacity.low, capacity.finished) {
+        (Some(_), true) => "which the lower end was confirmed by",
+        (Some(_), false) => "the last that kept the thresholds at the lower end",
+        (None, _) => "the least load that came to a result",
+    };
+    Some(format!("step {}, {} {}, {why}", step.number, load(step.load), capacity.unit))
+}
+
 /// What else is to be known of the interval, in sentences without their points.
 pub(super) fn notes(capacity: &CapacityResult) -> Vec<String> {
     ceiling(capacity)
@@ -237,6 +248,18 @@ mod tests {
         ] {
             assert_eq!(standing(&capacity), words);
         }
+    }
+
+    #[test]
+    fn the_step_that_all_else_is_of_is_named() {
+        for (capacity, words) in [
+            (samples::capacity(), "step 9, 40 calls/s, which the lower end was confirmed by"),
+            (samples::unfinished(), "step 3, 40 calls/s, the last that kept the thresholds at the lower end"),
+            (samples::nothing_kept(), "step 3, 47.6 calls/s, the least load that came to a result"),
+        ] {
+            assert_eq!(shown(&capacity).as_deref(), Some(words));
+        }
+        assert_eq!(shown(&CapacityResult::default()), None);
     }
 
     #[test]

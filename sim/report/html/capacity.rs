@@ -3,7 +3,9 @@
 use super::blocks::{Cell, Figure, Part, Section, Table, Tone};
 use super::text;
 use crate::measure::{CapacityResult, CapacityStep, RunResult};
-use crate::report::capacity::{P99, by_load, headline, is_generators, legend, notes, standing, telling, verdict, why};
+use crate::report::capacity::{
+    P99, by_load, headline, is_generators, legend, notes, shown, standing, telling, verdict, why,
+};
 use crate::report::chart::{LoadChart, LoadLine, LoadPoint, Look, Unit};
 
 /// What a column of figures says of a step.
@@ -40,8 +42,8 @@ pub(super) fn capacity(result: &RunResult) -> Option<Section> {
         parts.push(Part::Figures(figures.chain(throttled(capacity, &steps)).collect()));
         parts.push(Part::Table(table(capacity, &steps, series.first().copied(), has_pages(result))));
     }
-    if capacity.low.is_some() {
-        parts.push(Part::text("All else on this page is of the run that the lower end was confirmed by."));
+    if let Some(shown) = shown(capacity) {
+        parts.push(Part::text(format!("All that follows is of {shown}.")));
     }
     Some(Section::new("capacity", "Capacity", parts))
 }

@@ -114,6 +114,22 @@ fn a_capacity_comes_first_with_its_curves_and_every_step() {
 }
 
 #[test]
+fn the_head_of_a_search_is_told_from_the_step_that_the_page_is_of() {
+    let page = render(&capacity::with(capacity::capacity()));
+    assert!(page.contains("Started 2026-11-03T10:19:30Z · took 96.4\u{a0}s"));
+    let of = "step 9, 40 calls/s, which the lower end was confirmed by. ";
+    assert!(
+        page.contains(&format!("<p class=\"proven\">Capacity: 40 to 41.8 calls/s. All else is of {of}958 of")),
+        "{page}"
+    );
+    assert!(page.contains(&format!("All that follows is of {}", of.trim())));
+    assert!(page.contains("<dt>Duration</dt>") && page.contains("10 steps, step 9: 24.2\u{a0}s"), "{page}");
+    let page = render(&capacity::stopped());
+    assert!(page.contains("The search was stopped before its end: the interval is what it had come to."));
+    assert!(!page.contains("only what ran") && !page.contains("stopped early"), "the step ran whole");
+}
+
+#[test]
 fn what_ends_a_generator_is_not_called_a_capacity_of_the_hub() {
     let page = render(&capacity::with(capacity::by_generator()));
     assert!(page.contains("<p class=\"proven\">Capacity: no limit of the hub was found: this machine&#39;s generator"));

@@ -43,6 +43,17 @@ fn a_capacity_is_a_property_of_the_suite() {
 }
 
 #[test]
+fn a_suite_takes_the_time_of_the_search_and_names_the_step_that_its_tests_are_of() {
+    let text = render(&capacity::with(capacity::capacity()));
+    assert_eq!(text.matches("time=\"96.400\"").count(), 2, "suite and first test: {text}");
+    assert!(text.contains("timestamp=\"2026-11-03T10:19:30\""), "{text}");
+    let step = "<property name=\"figures_of\" value=\"step 9, 40 calls/s, which the lower end was confirmed by\"/>";
+    assert!(text.contains(step), "{text}");
+    let text = render(&capacity::stopped());
+    assert!(is_red(&text) && !text.contains("<skipped message=\"it held of what ran"), "the step ran whole: {text}");
+}
+
+#[test]
 fn an_invalid_result_is_an_error() {
     insta::assert_snapshot!("invalid", without_table(&render(&invalid())));
 }

@@ -1,7 +1,7 @@
 //! The part of a summary that tells a capacity: before all figures, which are of the run that confirmed it.
 
 use super::super::capacity::{
-    P99, by_load, headline, is_generators, legend, load, micros, notes, share, standing, telling, verdict, why,
+    P99, by_load, headline, is_generators, legend, load, micros, notes, share, shown, standing, telling, verdict, why,
 };
 use super::super::human_duration;
 use super::super::table::Align;
@@ -36,6 +36,9 @@ pub(super) fn capacity(result: &RunResult) -> String {
     let steps = steps(capacity);
     if !steps.is_empty() {
         body.push_str(&format!("\n{steps}"));
+    }
+    if let Some(shown) = shown(capacity) {
+        body.push_str(&format!("\nAll that follows is of {}.\n", text(&shown)));
     }
     titled("Capacity", &body)
 }

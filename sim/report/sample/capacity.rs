@@ -34,6 +34,13 @@ pub(in crate::report) fn with(capacity: CapacityResult) -> RunResult {
     result
 }
 
+/// One that was stopped.
+pub(in crate::report) fn stopped() -> RunResult {
+    let mut result = with(unfinished());
+    (result.verdict, result.exit_code) = (Verdict::Aborted, 97);
+    result
+}
+
 /// The method throttle of a hub, found in ten steps.
 pub(in crate::report) fn capacity() -> CapacityResult {
     CapacityResult {
@@ -48,6 +55,8 @@ pub(in crate::report) fn capacity() -> CapacityResult {
         precision: 0.05,
         width: Some(0.045),
         ceiling: None,
+        of_step: Some(9),
+        started_at: "2026-11-03T10:19:30Z".parse().unwrap(),
         took_s: 96.4,
         steps: (1..).zip(STEPS).map(|(number, step)| self::step(number, step)).collect(),
     }
@@ -62,6 +71,7 @@ pub(in crate::report) fn unfinished() -> CapacityResult {
         width: Some(0.19),
         cause_detail: "census.throttled.pct < 1 was 16 at 47.6 calls/s".to_owned(),
         finished: false,
+        of_step: Some(3),
         notes: vec!["the budget of 60 s was used up before the interval was as narrow as 5 %".to_owned()],
         took_s: 60.0,
         ..capacity
@@ -81,6 +91,7 @@ pub(in crate::report) fn widened() -> CapacityResult {
     CapacityResult {
         low: Some(36.4),
         width: Some(0.148),
+        of_step: Some(11),
         notes: vec![
             "40 calls/s kept the thresholds in step 3 and broke them in step 9: the interval holds all that is uncertain"
                 .to_owned(),
@@ -117,14 +128,23 @@ pub(in crate::report) fn nothing_kept() -> CapacityResult {
         step(3, (47.6, StepPurpose::Halve, 16.0, 498_000)),
     ];
     let cause_detail = "census.throttled.pct < 1 was 16 at 47.6 calls/s".to_owned();
-    CapacityResult { low: None, high: Some(47.6), width: None, finished: false, cause_detail, ..capacity }
+    CapacityResult {
+        low: None,
+        high: Some(47.6),
+        width: None,
+        finished: false,
+        of_step: Some(3),
+        cause_detail,
+        ..capacity
+    }
 }
 
 /// No load was too much.
 pub(in crate::report) fn nothing_broken() -> CapacityResult {
     let mut capacity = capacity();
     capacity.steps.truncate(3);
-    CapacityResult { high: None, width: None, cause: None, cause_detail: String::new(), finished: false, ..capacity }
+    let (cause, cause_detail) = (None, String::new());
+    CapacityResult { high: None, width: None, cause, cause_detail, finished: false, of_step: Some(3), ..capacity }
 }
 
 fn step(number: u32, (load, purpose, throttled, p99): (f64, StepPurpose, f64, u64)) -> CapacityStep {

@@ -3,7 +3,7 @@
 use super::{Terminal, Tone};
 use crate::measure::{CapacityResult, CapacityStep, RunResult};
 use crate::report::capacity::{
-    P99, by_load, headline, legend, load, micros, notes, share, standing, telling, verdict, why,
+    P99, by_load, headline, legend, load, micros, notes, share, shown, standing, telling, verdict, why,
 };
 use crate::report::human_duration;
 use crate::report::table::{Align, columns, paragraph};
@@ -26,6 +26,9 @@ impl Terminal {
             lines.extend(paragraph(&format!("{INDENT}- "), note.split(' '), " "));
         }
         lines.extend(self.steps(capacity));
+        if let Some(shown) = shown(capacity) {
+            lines.extend(paragraph("All that follows is of ", format!("{shown}.").split(' '), " "));
+        }
         lines
     }
 
@@ -107,6 +110,22 @@ mod tests {
         insta::assert_snapshot!("by_generator", told(samples::by_generator()));
         insta::assert_snapshot!("nothing_kept", told(samples::nothing_kept()));
         insta::assert_snapshot!("nothing_broken", told(samples::nothing_broken()));
+    }
+
+    #[test]
+    fn the_head_is_of_the_search_and_all_else_of_a_step() {
+        let render = |result: &RunResult| String::from_utf8(Terminal { color: false }.render(result).unwrap()).unwrap();
+        let text = render(&samples::with(samples::capacity()));
+        assert!(text.contains("\ntook 96.4 s, started 2026-11-03T10:19:30Z, seed 7, "), "{text}");
+        assert!(
+            text.contains("\nAll that follows is of step 9, 40 calls/s, which the lower end was confirmed by.\n\n")
+        );
+        let text = render(&samples::stopped());
+        assert!(
+            text.contains("\nstopped before the search had ended: the interval is what it had come to\n"),
+            "{text}"
+        );
+        assert!(!text.contains("only what ran"), "the step ran whole: {text}");
     }
 
     #[test]

@@ -34,7 +34,8 @@ def capacity_of(made, folder):
         "of": "calls", "low": 40, "high": 41.8, "unit": "calls/s", "cause": "throttled",
         "cause_detail": "census.throttled.pct < 1 was 4.31 at 41.8 calls/s", "finished": True,
         "notes": ["a note with <b>tags</b> | and pipes"], "precision": 0.05, "width": 0.045,
-        "ceiling": {"load": 6500, "measured_at": "2026-11-03T09:00:00Z", "near": False}, "took_s": 96.4,
+        "ceiling": {"load": 6500, "measured_at": "2026-11-03T09:00:00Z", "near": False},
+        "of_step": 9, "started_at": "2026-11-03T10:19:30Z", "took_s": 96.4,
         "steps": [_step(number, *step) for number, step in enumerate(_STEPS, 1)],
     }
     (folder / "results.json").write_text(json.dumps(results))
