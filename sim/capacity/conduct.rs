@@ -150,12 +150,13 @@ impl Conduct {
 
     /// Nothing more is to be learnt.
     fn done(&self, found: bool) -> Ending {
-        let (steps, unit) = (self.search.trials(), self.options.plan.capacity.of.unit());
+        let (steps, of) = (self.search.trials(), self.options.plan.capacity.of);
         let least = steps.iter().map(|trial| trial.load).fold(f64::INFINITY, f64::min);
         let note = match self.search.low() {
             _ if found => None,
             Some(_) => Some(format!("{} steps contradicted one another too much to come to an end", steps.len())),
             None => {
+                let unit = of.unit_of(least);
                 Some(format!("nothing was kept down to {least} {unit}: are the thresholds what such a hub can keep?"))
             }
         };
@@ -222,7 +223,7 @@ impl Conduct {
             p50_us: BTreeMap::new(),
             p99_us: BTreeMap::new(),
             max_us: BTreeMap::new(),
-            cpu_percent: probe.cpu_percent().unwrap_or_default(),
+            cpu_percent: probe.cpu_percent(),
             took_s,
         };
         let result = match done {

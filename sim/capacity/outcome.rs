@@ -57,7 +57,7 @@ impl Conduct {
         if let (Some(limit), None) = (self.options.plan.capacity.limit, high)
             && ending.found
         {
-            notes.push(format!("nothing broke up to capacity.limit, {limit} {}", of.unit()));
+            notes.push(format!("nothing broke up to capacity.limit, {limit} {}", of.unit_of(limit)));
         }
         let ceiling = self
             .options
@@ -85,13 +85,13 @@ impl Conduct {
 
     /// The steps that others of the same load outvoted, in sentences.
     fn outvoted(&self) -> Vec<String> {
-        let unit = self.options.plan.capacity.of.unit();
+        let of = self.options.plan.capacity.of;
         let told = |(index, trial): (usize, &Trial)| {
             let step = self.steps.get(index)?;
             let others = self.steps.iter().filter(|other| other.load == step.load && other.kept != step.kept).count();
             let did = if trial.kept { "kept the thresholds" } else { "broke them" };
             let why = if step.cause_detail.is_empty() { String::new() } else { format!(" ({})", step.cause_detail) };
-            let load = trial.load;
+            let (load, unit) = (trial.load, of.unit_of(trial.load));
             Some(format!(
                 "step {} at {load} {unit} {did}{why}, and {others} others at that load did not: it was outvoted",
                 step.number

@@ -188,7 +188,7 @@ fn tell(of: CapacityOf, news: &News<'_>) {
         News::Resumed(steps) => print::note(format_args!("{} steps were made before, and count", steps.len())),
         News::Begins { number, load, purpose, estimate } => {
             let takes = units::format_duration(std::time::Duration::from_secs(estimate.as_secs().max(1)));
-            let (unit, purpose) = (of.unit(), purpose.name());
+            let (unit, purpose) = (of.unit_of(*load), purpose.name());
             print::note(format_args!("step {number:02}  {load} {unit} ({purpose}), about {takes} ..."));
         }
         News::Ended(step) => {

@@ -120,8 +120,8 @@ pub struct CapacityStep {
     #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub max_us: BTreeMap<String, u64>,
     /// CPU of the generator's processes and of embedded hubs, in percent of all cores, in the median second of what was
-    /// measured; 0 if that was too short to tell.
-    pub cpu_percent: f64,
+    /// measured; `None` if that was too short to tell.
+    pub cpu_percent: Option<f64>,
     /// How long the step took in all, in seconds.
     pub took_s: f64,
 }

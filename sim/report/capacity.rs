@@ -18,13 +18,20 @@ pub(super) fn load(value: f64) -> String {
     three_digits(value)
 }
 
+/// A load with its unit.
+fn amount(capacity: &CapacityResult, value: f64) -> String {
+    // The name that the result has for it, unless there is but one.
+    let unit = capacity.of.unit_of(value);
+    format!("{} {}", load(value), if unit == capacity.of.unit() { &capacity.unit } else { unit })
+}
+
 /// The interval alone: `40 to 41.8 calls/s`.
 pub(super) fn interval(capacity: &CapacityResult) -> String {
-    let unit = &capacity.unit;
+    let amount = |value| amount(capacity, value);
     match (capacity.low, capacity.high) {
-        (Some(low), Some(high)) => format!("{} to {} {unit}", load(low), load(high)),
-        (Some(low), None) => format!("at least {} {unit}", load(low)),
-        (None, Some(high)) => format!("less than {} {unit}", load(high)),
+        (Some(low), Some(high)) => format!("{} to {}", load(low), amount(high)),
+        (Some(low), None) => format!("at least {}", amount(low)),
+        (None, Some(high)) => format!("less than {}", amount(high)),
         (None, None) => "not known".to_owned(),
     }
 }
@@ -42,12 +49,12 @@ pub(super) fn is_generators(capacity: &CapacityResult) -> bool {
 /// What was found, in a sentence without its point.
 pub(super) fn headline(capacity: &CapacityResult) -> String {
     let detail = if capacity.cause_detail.is_empty() { String::new() } else { format!(": {}", capacity.cause_detail) };
-    let unit = &capacity.unit;
+    let amount = |value| amount(capacity, value);
     if is_generators(capacity) {
         let end = match (capacity.low, capacity.high) {
-            (Some(low), Some(high)) => format!("between {} and {} {unit}", load(low), load(high)),
-            (Some(end), None) => format!("at {} {unit}", load(end)),
-            (None, Some(high)) => format!("below {} {unit}", load(high)),
+            (Some(low), Some(high)) => format!("between {} and {}", load(low), amount(high)),
+            (Some(end), None) => format!("at {}", amount(end)),
+            (None, Some(high)) => format!("below {}", amount(high)),
             (None, None) => "before the first step's load".to_owned(),
         };
         return format!("no limit of the hub was found: this machine's generator ends {end}{detail}");
@@ -72,12 +79,17 @@ pub(super) fn headline(capacity: &CapacityResult) -> String {
     }
 }
 
-/// How the search ended, in a sentence without its point.
-pub(super) fn standing(capacity: &CapacityResult) -> String {
-    let steps = match capacity.steps.len() {
+/// How many steps it took: `10 steps`.
+pub(super) fn steps(capacity: &CapacityResult) -> String {
+    match capacity.steps.len() {
         1 => "1 step".to_owned(),
         steps => format!("{steps} steps"),
-    };
+    }
+}
+
+/// How the search ended, in a sentence without its point.
+pub(super) fn standing(capacity: &CapacityResult) -> String {
+    let steps = steps(capacity);
     let word = if capacity.finished { "finished" } else { "not finished" };
     let precision = load(capacity.precision * 100.0);
     format!("{word}: {steps} in {}; wanted: {precision} % wide at most", human_duration(capacity.took_s))
@@ -94,9 +106,8 @@ pub(super) fn brief(capacity: &CapacityResult) -> String {
 fn ceiling(capacity: &CapacityResult) -> Option<String> {
     let CapacityCeiling { load, measured_at, near } = capacity.ceiling.as_ref()?;
     let words = format!(
-        "against a hub that only acknowledges this machine's generator made {} {} ({measured_at:.0})",
-        self::load(*load),
-        capacity.unit
+        "against a hub that only acknowledges this machine's generator made {} ({measured_at:.0})",
+        amount(capacity, *load)
     );
     let near = near.then_some(": this is within a fifth of it, and may be its limit rather than the hub's");
     Some(format!("{words}{}", near.unwrap_or_default()))
@@ -110,7 +121,7 @@ pub(super) fn shown(capacity: &CapacityResult) -> Option<String> {
         (Some(_), false) => "the last that kept the thresholds at the lower end",
         (None, _) => "the least load that came to a result",
     };
-    Some(format!("step {}, {} {}, {why}", step.number, load(step.load), capacity.unit))
+    Some(format!("step {}, {}, {why}", step.number, amount(capacity, step.load)))
 }
 
 /// What else is to be known of the interval, in sentences without their points.
@@ -177,7 +188,7 @@ pub(super) fn share(value: Option<f64>) -> String {
 /// One step of a search as a line: what is printed when it has ended.
 #[must_use]
 pub fn capacity_step(of: CapacityOf, step: &CapacityStep) -> String {
-    let mut line = format!("step {:02}  {} {}  {}", step.number, load(step.load), of.unit(), verdict(step));
+    let mut line = format!("step {:02}  {} {}  {}", step.number, load(step.load), of.unit_of(step.load), verdict(step));
     if let Some(throttled) = step.throttled_pct {
         let _ = write!(line, "  throttled {} %", percent(throttled));
     }
@@ -307,6 +318,23 @@ mod tests {
         }
         let others = line(CapacityOf::Calls, &step);
         assert!(others.contains("  update.overhead p50 131 ms  p99 <= 263 ms  "), "{others}");
+    }
+
+    #[test]
+    fn a_single_device_is_no_devices() {
+        let mut capacity = CapacityResult {
+            of: CapacityOf::Devices,
+            unit: "devices".to_owned(),
+            low: Some(1.0),
+            high: None,
+            ..samples::nothing_broken()
+        };
+        assert_eq!(interval(&capacity), "at least 1 device");
+        capacity.high = Some(2.0);
+        assert_eq!(interval(&capacity), "1 to 2 devices");
+        capacity.steps[0].load = 1.0;
+        assert!(capacity_step(CapacityOf::Devices, &capacity.steps[0]).starts_with("step 01  1 device  kept"));
+        assert!(capacity_step(CapacityOf::Calls, &capacity.steps[0]).starts_with("step 01  1 calls/s  kept"));
     }
 
     #[test]

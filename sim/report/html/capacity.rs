@@ -221,7 +221,7 @@ fn table(capacity: &CapacityResult, steps: &[&CapacityStep], series: Option<&str
         }
         row.push(Cell::toned(if step.kept { Tone::Good } else { Tone::Bad }, verdict(step)));
         row.push(units(why(step)).into());
-        row.push(text::share(Some(step.cpu_percent)).into());
+        row.push(text::share(step.cpu_percent).into());
         row.push(text::span(step.took_s).into());
         table.row(row);
     }

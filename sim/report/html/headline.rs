@@ -5,7 +5,7 @@ use super::text;
 use crate::measure::{RunResult, ThresholdResult, Verdict};
 use crate::policy::{Outcome, Series, Statistic};
 use crate::report::bench::{self, is_bench};
-use crate::report::capacity::{headline, interval, is_generators, shown, width};
+use crate::report::capacity::{headline, interval, is_generators, shown, steps, width};
 use crate::report::health::has_driver;
 use crate::report::terminal::{is_half_blind, unit_of, verdict_word};
 use crate::verdict::notes;
@@ -226,7 +226,8 @@ fn figures(result: &RunResult) -> Vec<Figure> {
     if let Some(capacity) = &result.capacity {
         let name = if is_generators(capacity) { "The generator's end" } else { "Capacity" };
         let found = interval(capacity);
-        let (value, unit) = found.rsplit_once(' ').filter(|(_, last)| *last == capacity.unit).unwrap_or((&found, ""));
+        let unit = |last: &str| last == capacity.unit || last == capacity.of.unit_of(1.0);
+        let (value, unit) = found.rsplit_once(' ').filter(|(_, last)| unit(last)).unwrap_or((&found, ""));
         let aside = [unit.to_owned()].into_iter().filter(|unit| !unit.is_empty()).chain(width(capacity));
         let aside = aside.chain((!capacity.finished).then(|| "not finished".to_owned())).collect::<Vec<_>>().join(", ");
         say(name, value.to_owned(), aside.replace(" %", "\u{a0}%"));
@@ -273,9 +274,8 @@ fn figures(result: &RunResult) -> Vec<Figure> {
     );
     let load = match &result.capacity {
         Some(capacity) => {
-            let steps = capacity.steps.len();
             let one = capacity.of_step.map(|step| format!("step {step}: {}", text::span(result.duration_s)));
-            [Some(format!("{steps} steps")), one].into_iter().flatten().collect::<Vec<_>>().join(", ")
+            [Some(steps(capacity)), one].into_iter().flatten().collect::<Vec<_>>().join(", ")
         }
         None => load,
     };

@@ -95,6 +95,8 @@ fn a_capacity_comes_first_with_its_curves_and_every_step() {
     assert_eq!(section.matches("class=\"dt open c2\"").count(), 6, "of two series");
     assert!(section.contains("p99 ≤ 1.46\u{a0}ms at 10, kept") && section.contains(">≤ 61.3\u{a0}ms<"), "{section}");
     assert!(section.contains("≤ is the longest: fewer than 1,000 samples tell no p99"), "{section}");
+    // What was used of the machine is known of the two long steps alone.
+    assert!(section.contains(">10.0\u{a0}%<") && !section.contains(">2.5\u{a0}%<"), "{section}");
     let links: Vec<String> = attribute(section, "href");
     assert_eq!(links, [1, 2, 3, 9, 8, 10, 7, 6, 5, 4].map(|number| format!("steps/{number:02}/report.html")));
     for found in [

@@ -170,7 +170,7 @@ fn step(number: u32, (load, purpose, throttled, p99): (f64, StepPurpose, f64, u6
         p50_us: percentiles(1_080 + u64::from(number), 131_000),
         p99_us: p99,
         max_us: max,
-        cpu_percent: load / 4.0,
+        cpu_percent: long.then_some(load / 4.0),
         took_s: if long { 14.2 } else { 8.5 },
     }
 }
