@@ -57,6 +57,7 @@ pub(super) fn sample() -> ComparisonResult {
         hub: vec![Difference { key: "hub.slow.method_request".to_owned(), base: "50ms".into(), new: "60ms".into() }],
         base: (1..=5).map(|number| run("base", number)).collect(),
         new: (1..=5).map(|number| run("new", number)).collect(),
+        capacity: None,
         metrics: vec![
             metric(
                 "update.overhead.p50",
