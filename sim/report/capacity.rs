@@ -27,8 +27,16 @@ fn amount(capacity: &CapacityResult, value: f64) -> String {
 
 /// The interval alone: `40 to 41.8 calls/s`.
 pub(super) fn interval(capacity: &CapacityResult) -> String {
-    let amount = |value| amount(capacity, value);
-    match (capacity.low, capacity.high) {
+    between(capacity.low, capacity.high, |value| amount(capacity, value))
+}
+
+/// The same of other ends than those of a result.
+pub(super) fn interval_of(of: CapacityOf, low: Option<f64>, high: Option<f64>) -> String {
+    between(low, high, |value| format!("{} {}", load(value), of.unit_of(value)))
+}
+
+fn between(low: Option<f64>, high: Option<f64>, amount: impl Fn(f64) -> String) -> String {
+    match (low, high) {
         (Some(low), Some(high)) => format!("{} to {}", load(low), amount(high)),
         (Some(low), None) => format!("at least {}", amount(low)),
         (None, Some(high)) => format!("less than {}", amount(high)),

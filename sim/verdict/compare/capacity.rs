@@ -130,7 +130,8 @@ impl FoundCapacity {
 /// The verdict on a change of a capacity, of which more is better.
 fn judge(change: Interval, margin: f64) -> (Change, String) {
     let Interval { low_pct, high_pct } = change;
-    let told = format!("whatever lies in the two intervals differs by {} to {}", percent(low_pct), percent(high_pct));
+    let most = if high_pct.is_finite() { format!(" to {}", percent(high_pct)) } else { " or more".to_owned() };
+    let told = format!("whatever lies in the two intervals differs by {}{most}", percent(low_pct));
     if high_pct < -margin {
         (Change::Regressed, format!("{told}: more than {margin} %"))
     } else if low_pct > margin {
@@ -202,7 +203,9 @@ mod tests {
             compare(base, new, &CompareOptions::default()).unwrap().capacity.unwrap()
         };
         let open = [open];
-        assert_eq!(change(&base, &open).verdict, Change::Improved);
+        let improved = change(&base, &open);
+        assert_eq!(improved.verdict, Change::Improved);
+        assert!(improved.reason.ends_with("differs by +19.6 % or more: more than 10 %"), "{}", improved.reason);
         assert_eq!(change(&open, &base).verdict, Change::Regressed);
         assert_eq!(change(&open, &[search("other", 60.0, 63.0)]).verdict, Change::Inconclusive);
     }
