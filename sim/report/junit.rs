@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::capacity::{brief, shown};
+use super::capacity::{brief, headline, shown};
 use super::drill::judged;
 use super::terminal::{ended_in_words, value};
 use super::{ReportError, Reporter, Terminal};
-use crate::measure::{DrillResult, InvariantRow, RunResult, ThresholdResult, Verdict};
+use crate::measure::{CapacityResult, DrillResult, InvariantRow, RunResult, ThresholdResult, Verdict};
 use crate::policy::DrillPhase;
 
 /// `TEST-twinstorm.xml`: one suite, and in it a test for whether the figures count, for each threshold, each invariant, and
-/// whatever a drill wanted to see. It is green exactly where the run's exit code is 0.
+/// whatever a drill or a search for a capacity was to show. It is green exactly where the run's exit code is 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Junit;
 
@@ -57,6 +57,9 @@ fn suite(result: &RunResult) -> Result<TestSuite, ReportError> {
     }
     let mut cases = Cases { result, taken: BTreeSet::new(), cases: Vec::new() };
     cases.validity();
+    if let Some(capacity) = &result.capacity {
+        cases.capacity(capacity);
+    }
     result.thresholds.iter().for_each(|threshold| cases.condition("thresholds", threshold, false));
     result.invariants.iter().for_each(|row| cases.invariant(row));
     if let Some(drill) = &result.drill {
@@ -120,6 +123,16 @@ impl Cases<'_> {
             not_passed(NonSuccessKind::Error, "invalid", &format!("the figures do not count: {first}"), &reasons)
         };
         self.add("validity", "the figures count", status);
+    }
+
+    /// Whether the search found a load that keeps the thresholds, whatever the step shows that all else is of.
+    fn capacity(&mut self, capacity: &CapacityResult) {
+        let status = match capacity.low {
+            Some(_) if self.counts() => TestCaseStatus::success(),
+            Some(_) => skipped("one was found, but the figures do not count"),
+            None => not_passed(NonSuccessKind::Failure, "not_kept", &headline(capacity), &brief(capacity)),
+        };
+        self.add("capacity", "a load keeps the thresholds", status);
     }
 
     /// A threshold, or what a drill wanted to see. `is_owed`: that nothing was measured is no excuse.

@@ -54,6 +54,16 @@ fn a_suite_takes_the_time_of_the_search_and_names_the_step_that_its_tests_are_of
 }
 
 #[test]
+fn a_search_in_which_nothing_was_kept_is_red_whatever_broke() {
+    let mut result = capacity::with(capacity::nothing_kept());
+    (result.verdict, result.exit_code) = (Verdict::Fail, 99);
+    assert!(result.thresholds.iter().all(|judged| judged.ok != Some(false)));
+    let text = render(&result);
+    assert!(is_red(&text) && text.contains("name=\"a load keeps the thresholds\""), "{text}");
+    assert!(!render(&sample()).contains("a load keeps the thresholds"));
+}
+
+#[test]
 fn an_invalid_result_is_an_error() {
     insta::assert_snapshot!("invalid", without_table(&render(&invalid())));
 }
