@@ -99,7 +99,7 @@ fn capacity(change: &CapacityChange) -> Section {
     for found in capacity::found(change) {
         table.row(vec![found.side.into(), found.interval.into(), found.why.into()]);
     }
-    let told = format!("{} ({}): {}.", change.verdict.name(), interval(Some(change.change)), change.reason);
+    let told = format!("{}: {}.", change.verdict.name(), change.reason);
     Section::new("capacity", "Capacity", vec![Part::Note(tone(change.verdict), capitalised(&told)), Part::Table(table)])
 }
 

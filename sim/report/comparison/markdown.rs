@@ -79,9 +79,7 @@ fn capacity(comparison: &ComparisonResult, change: &CapacityChange) -> String {
     let mut text = String::new();
     let rows = found(change).into_iter().map(|found| vec![found.side, found.interval, escaped(&found.why)]);
     table(&mut text, &["side", &format!("capacity of {}", change.of), "why no more"], rows);
-    let told = interval(Some(change.change));
-    let _ =
-        writeln!(text, "\n{} {}, {told}: {}\n", mark(change.verdict), change.verdict.name(), escaped(&change.reason));
+    let _ = writeln!(text, "\n{} {}: {}\n", mark(change.verdict), change.verdict.name(), escaped(&change.reason));
     let _ = writeln!(text, "{}\n", method(comparison));
     text
 }

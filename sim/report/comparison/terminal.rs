@@ -70,9 +70,13 @@ fn capacity(painter: Terminal, comparison: &ComparisonResult, change: &CapacityC
     let width = table.iter().map(|line| line.chars().count()).max().unwrap_or_default();
     let row = |(line, found): (&String, &Found)| paragraph(&format!("{line:<width$}  "), found.why.split(' '), " ");
     let mut lines: Vec<String> = table.iter().zip(&found).flat_map(row).collect();
-    let verdict = painter.paint(tone(change.verdict), change.verdict.name());
-    lines.push(format!("  change {}: {verdict}", interval(Some(change.change))));
-    lines.extend(paragraph("  ", change.reason.split(' '), " "));
+    let name = change.verdict.name();
+    let mut told = paragraph("  ", format!("{name}: {}", change.reason).split(' '), " ");
+    // Painted afterwards, as what paints takes no room.
+    if let Some(first) = told.first_mut() {
+        *first = first.replacen(name, &painter.paint(tone(change.verdict), name), 1);
+    }
+    lines.extend(told);
     lines.extend(paragraph("  ", method(comparison).split(' '), " "));
     titled("Capacity, by the intervals that were found", lines)
 }
@@ -181,5 +185,7 @@ mod tests {
             colored = colored.replace(code, "");
         }
         assert_eq!(colored, render(&comparison));
+        let colored = String::from_utf8(ComparisonTerminal { color: true }.render(&searches()).unwrap()).unwrap();
+        assert!(colored.contains("\n  \u{1b}[1;31mregressed\u{1b}[0m: whatever lies"), "{colored}");
     }
 }
