@@ -1,37 +1,23 @@
 //! A search from its first step to its last: each is a run of its own, whose result is kept.
 
-use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Duration;
 
-use super::judge::{Judgement, judge};
+use jiff::Timestamp;
+
+use super::attempt::Attempt;
 use super::options::{CapacityError, CapacityOptions, Found, News};
-use super::probe::Probe;
 use super::search::{Next, Search, Trial};
 use super::step::StepPlan;
-use crate::driver::OBSERVER_THROTTLED;
-use crate::measure::{CapacityCause, CapacityStep, MachineDescription, RunResult, StepPurpose};
-use crate::policy::{CapacityPlan, FirmwareStatus, Load, Outcome, Series, Statistic, units};
+use crate::measure::{CapacityCause, CapacityStep, MachineDescription, StepPurpose};
+use crate::policy::{CapacityPlan, Load, units};
 use crate::profile::Plan;
 use crate::report::{self, RESULTS};
-use crate::run::{self, Output, RunError, RunOptions, StopHandle, View};
+use crate::run::{self, Output};
 use crate::time::{Clock, Nanos};
 
 /// Where the steps' folders lie.
 const STEPS: &str = "steps";
-/// Of a step of which less than one in so many updates completed next to nothing came.
-const OUT: u64 = 10;
-/// The series that a step's percentiles are told of, where they were measured.
-const TOLD: [Series; 6] = [
-    Series::MethodResponse,
-    Series::UpdateOverhead,
-    Series::UpdateTotal,
-    Series::TwinAck(FirmwareStatus::Completed),
-    Series::Connect,
-    Series::Ping,
-];
 
 /// Searches. Blocks until it is over.
 ///
@@ -99,18 +85,6 @@ fn check_plan(plan: &Plan) -> Result<(), CapacityError> {
     }
 }
 
-/// How a step came out.
-enum Attempt {
-    /// It was made; and whether next to nothing came of it, so that the hub may have gone.
-    Made(CapacityStep, bool),
-    /// The user stopped it.
-    Stopped,
-    /// The search's time ran out meanwhile.
-    OutOfTime,
-    /// It showed nothing to judge it by, for this reason.
-    Unjudged(String),
-}
-
 /// How a search ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ending {
@@ -131,7 +105,9 @@ pub(super) struct Conduct {
     pub(super) clock: Clock,
     pub(super) search: Search,
     pub(super) steps: Vec<CapacityStep>,
-    /// What earlier parts of the search took, in seconds.
+    /// When it began, earlier parts of it included, ...
+    pub(super) started_at: Timestamp,
+    /// ... and what these took, in seconds.
     pub(super) before: f64,
     /// What is to be known of those, in sentences.
     pub(super) notes: Vec<String>,
@@ -147,12 +123,14 @@ impl Conduct {
     fn new(options: CapacityOptions, output: Output, clock: Clock) -> Result<Self, CapacityError> {
         let CapacityPlan { of, start, limit, precision, .. } = options.plan.capacity;
         let search = Search::new(of, start, limit, precision);
+        let started_at = clock.wall().at(Nanos::ZERO);
         let mut conduct = Self {
             options,
             output,
             clock,
             search,
             steps: Vec::new(),
+            started_at,
             before: 0.0,
             notes: Vec::new(),
             machine: MachineDescription::read(),
@@ -191,7 +169,7 @@ impl Conduct {
                 Attempt::OutOfTime => return self.out_of_time(),
                 Attempt::Unjudged(why) if self.steps.is_empty() => return Err(CapacityError::Plan(why)),
                 Attempt::Unjudged(why) => {
-                    let unit = self.options.plan.capacity.of.unit();
+                    let unit = self.options.plan.capacity.of.unit_of(load);
                     let note = format!("it could not go on with {load} {unit}: {why}");
                     return Ok(Ending { notes: vec![note], cut_short: true, ..Ending::default() });
                 }
@@ -247,8 +225,9 @@ impl Conduct {
     }
 
     fn lost(&self) -> Ending {
-        let (unit, folder) = (self.options.plan.capacity.of.unit(), self.output.folder().display());
+        let folder = self.output.folder().display();
         let (load, why) = self.steps.last().map(|step| (step.load, step.cause_detail.as_str())).unwrap_or_default();
+        let unit = self.options.plan.capacity.of.unit_of(load);
         let note = format!(
             "the hub was gone: not even {load} {unit} came about any more, which were kept before ({why}); steps that met nothing but errors \
              do not count, and `--resume --out {folder}` goes on once it is back"
@@ -258,7 +237,7 @@ impl Conduct {
 
     /// Nothing more is to be learnt.
     fn done(&self, found: bool) -> Ending {
-        let (steps, unit) = (self.search.trials(), self.options.plan.capacity.of.unit());
+        let (steps, of) = (self.search.trials(), self.options.plan.capacity.of);
         let least = steps.iter().map(|trial| trial.load).fold(f64::INFINITY, f64::min);
         let note = match self.search.low() {
             _ if found => None,
@@ -267,6 +246,7 @@ impl Conduct {
                 Some("steps contradicted one another too much to tell a load that is kept".to_owned())
             }
             None => {
+                let unit = of.unit_of(least);
                 Some(format!("nothing was kept down to {least} {unit}: are the thresholds what such a hub can keep?"))
             }
         };
@@ -282,7 +262,7 @@ impl Conduct {
     }
 
     /// What is left of the time that the search may take, where it has a bound.
-    fn left(&self) -> Option<Duration> {
+    pub(super) fn left(&self) -> Option<Duration> {
         let budget = self.options.plan.capacity.budget?;
         Some(budget.saturating_sub(self.clock.now().since(Nanos::ZERO)))
     }
@@ -306,89 +286,6 @@ impl Conduct {
         Ok(Ending { notes: vec![note], cut_short: true, ..Ending::default() })
     }
 
-    /// One step.
-    fn step(&self, number: u32, load: f64, purpose: StepPurpose, step: &StepPlan) -> Result<Attempt, CapacityError> {
-        let (clock, began, left) = (self.clock, self.clock.now(), self.left());
-        // Both the user and the probe may stop it, and it is to be known who did.
-        let stop = StopHandle::new();
-        let probe = Probe::new(step.window, stop.clone());
-        let (watcher, watch) = (probe.clone(), self.options.watch.clone());
-        let is_late = move || left.is_some_and(|left| clock.now().since(began) > left);
-        let folder = if number == 1 { self.first_step_folder() } else { self.step_folder(number) };
-        let mut run = RunOptions::new(step.plan.clone())
-            .in_folder(folder)
-            .observed_by(move |status| {
-                watcher.look(status);
-                if let Some(watch) = &watch {
-                    watch.tell(number, status);
-                }
-                if is_late() {
-                    watcher.run_out_of_time();
-                }
-            })
-            .stopped_by(&stop);
-        run.program.clone_from(&self.options.program);
-        run.owns_hub = self.options.owns_hub;
-        run.view = View::Quiet;
-        run.command = step
-            .sets
-            .iter()
-            .fold(format!("{} --seed {}", self.options.run_command, step.plan.seed.0), |command, set| {
-                format!("{command} --set '{set}'")
-            });
-        let done = while_forwarding(&self.options.stop, &stop, || run::execute(run))?;
-        if self.options.stop.is_stopped() {
-            return Ok(Attempt::Stopped);
-        }
-        if probe.is_out_of_time() {
-            return Ok(Attempt::OutOfTime);
-        }
-        let took_s = self.clock.now().since(began).as_secs_f64();
-        let of = self.options.plan.capacity.of;
-        let mut made = CapacityStep {
-            number,
-            load,
-            purpose,
-            measured_s: step.window.measure.as_secs_f64(),
-            kept: false,
-            cause: None,
-            cause_detail: String::new(),
-            achieved: None,
-            throttled_pct: None,
-            p50_us: BTreeMap::new(),
-            p99_us: BTreeMap::new(),
-            cpu_percent: probe.cpu_percent().unwrap_or_default(),
-            took_s,
-            left_out: false,
-        };
-        let result = match done {
-            Ok(run) => run.result,
-            Err(error) => {
-                // What was kept before shows that it can be run at all: this is what comes of so much load.
-                let cause = self.search.low().and_then(|_| too_much(&error));
-                let Some(cause) = cause else {
-                    return Err(CapacityError::Step { number, load, unit: of.unit(), source: Box::new(error) });
-                };
-                (made.cause, made.cause_detail) = (Some(cause), error.to_string());
-                let is_out = cause == CapacityCause::Errors;
-                return Ok(Attempt::Made(made, is_out));
-            }
-        };
-        let Judgement { broken, achieved, throttled_pct } = match judge(step, load, &result, &probe) {
-            Ok(judgement) => judgement,
-            Err(why) => return Ok(Attempt::Unjudged(why)),
-        };
-        made.kept = broken.is_none();
-        (made.achieved, made.throttled_pct) = (achieved, throttled_pct);
-        if let Some((cause, detail)) = broken {
-            (made.cause, made.cause_detail) = (Some(cause), detail);
-        }
-        (made.p50_us, made.p99_us) = (percentiles(&result, 5_000), percentiles(&result, 9_900));
-        let is_out = made.cause == Some(CapacityCause::Errors)
-            && result.census.count(Outcome::Completed) * OUT < result.census.planned;
-        Ok(Attempt::Made(made, is_out))
-    }
-
     pub(super) fn steps_folder(&self) -> PathBuf {
         self.output.folder().join(STEPS)
     }
@@ -396,41 +293,4 @@ impl Conduct {
     pub(super) fn step_folder(&self, number: u32) -> PathBuf {
         self.steps_folder().join(format!("{number:02}"))
     }
-}
-
-/// Whether so much load is why a run could not be made.
-fn too_much(error: &RunError) -> Option<CapacityCause> {
-    match error {
-        RunError::Preflight(_) => Some(CapacityCause::Generator),
-        RunError::Shard(error) if error.contains(OBSERVER_THROTTLED) => Some(CapacityCause::Throttled),
-        // The user did not stop it, so that the probe did: nothing had come of it by then.
-        RunError::Shard(_) | RunError::Registry(_) | RunError::Interrupted => Some(CapacityCause::Errors),
-        _ => None,
-    }
-}
-
-/// Calls `work` while what stops `from` also stops `to`.
-fn while_forwarding<T>(from: &StopHandle, to: &StopHandle, work: impl FnOnce() -> T) -> io::Result<T> {
-    // Many short steps must not leave a thread each behind: it ends with the work, by `over`.
-    let over = StopHandle::new();
-    let (from, to, ended) = (from.clone(), to.clone(), over.clone());
-    let waiter = thread::Builder::new().name("stop".to_owned()).spawn(move || {
-        if from.wait_for_either(&ended).is_ok() && from.is_stopped() {
-            to.stop();
-        }
-    })?;
-    let done = work();
-    over.stop();
-    // It has nothing left to do, and panics at nothing.
-    let _ = waiter.join();
-    Ok(done)
-}
-
-/// A percentile of each series that is told of, in microseconds.
-fn percentiles(result: &RunResult, ten_thousandths: u16) -> BTreeMap<String, u64> {
-    let of = |series: Series| {
-        let value = result.series.get(&series)?.statistic(Statistic::Percentile(ten_thousandths))?;
-        Some((series.name().to_owned(), Duration::from_secs_f64(value).as_micros() as u64))
-    };
-    TOLD.into_iter().filter_map(of).collect()
 }

@@ -61,7 +61,7 @@ impl Conduct {
                 "its steps up to {last} were made on another machine, by another version or another build: they may not be alike"
             ));
         }
-        (self.steps, self.before) = (capacity.steps, capacity.took_s);
+        (self.steps, self.started_at, self.before) = (capacity.steps, capacity.started_at, capacity.took_s);
         // They tell of fewer steps than there will be.
         Ok(self.output.remove_reports()?)
     }

@@ -3,6 +3,7 @@
 //! [`find`] makes the runs of a search one after another, [`Search`] decides which come next, and what each of them showed is
 //! told by [`judge()`]. What the tables of a tier allow without any run is [`Sizing`].
 
+mod attempt;
 mod backlog;
 mod blame;
 mod calibration;

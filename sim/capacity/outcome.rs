@@ -25,7 +25,7 @@ impl Conduct {
     /// What the search has come to.
     pub(super) fn result(&self, ending: &Ending) -> Result<RunResult, CapacityError> {
         let capacity = self.capacity(ending);
-        let mut result = self.representative()?;
+        let mut result = run::read_results(&self.step_folder(self.representative()?.number).join(RESULTS))?;
         result.command.clone_from(&self.options.command);
         // That of the search; the step's own is in its own result.
         result.seed = self.options.plan.seed.0;
@@ -65,7 +65,7 @@ impl Conduct {
         if let (Some(limit), None) = (self.options.plan.capacity.limit, high)
             && ending.found
         {
-            notes.push(format!("nothing broke up to capacity.limit, {limit} {}", of.unit()));
+            notes.push(format!("nothing broke up to capacity.limit, {limit} {}", of.unit_of(limit)));
         }
         let ceiling = self
             .options
@@ -85,6 +85,8 @@ impl Conduct {
             width: self.search.width(),
             ceiling,
             machine: self.machine.clone(),
+            of_step: self.representative().ok().map(|step| step.number),
+            started_at: self.started_at,
             took_s: self.before + self.clock.now().since(Nanos::ZERO).as_secs_f64(),
             steps: self.steps.clone(),
         }
@@ -101,13 +103,13 @@ impl Conduct {
 
     /// The steps that others of the same load outvoted, in sentences.
     fn outvoted(&self) -> Vec<String> {
-        let unit = self.options.plan.capacity.of.unit();
+        let of = self.options.plan.capacity.of;
         let told = |(index, trial): (usize, &Trial)| {
             let step = self.counted().nth(index)?;
             let others = self.counted().filter(|other| other.load == step.load && other.kept != step.kept).count();
             let did = if trial.kept { "kept the thresholds" } else { "broke them" };
             let why = if step.cause_detail.is_empty() { String::new() } else { format!(" ({})", step.cause_detail) };
-            let load = trial.load;
+            let (load, unit) = (trial.load, of.unit_of(trial.load));
             Some(format!(
                 "step {} at {load} {unit} {did}{why}, and {others} others at that load did not: it was outvoted",
                 step.number
@@ -116,16 +118,13 @@ impl Conduct {
         self.search.outvoted().filter_map(told).collect()
     }
 
-    /// The result of the run that stands for the whole: the last one at the lower end, or that with the lowest load.
-    fn representative(&self) -> Result<RunResult, CapacityError> {
+    /// The step whose run stands for the whole: the last one at the lower end, or that with the lowest load.
+    fn representative(&self) -> Result<&CapacityStep, CapacityError> {
         let low = self.search.low();
         let at_low = self.steps.iter().rev().find(|step| Some(step.load) == low && step.kept);
         let by_load = |a: &&CapacityStep, b: &&CapacityStep| a.load.total_cmp(&b.load);
         // One that came to no result has none to show.
         let shown = self.steps.iter().filter(|step| self.step_folder(step.number).join(RESULTS).is_file());
-        let Some(step) = at_low.or_else(|| shown.min_by(by_load)) else {
-            return Err(CapacityError::Stopped);
-        };
-        Ok(run::read_results(&self.step_folder(step.number).join(RESULTS))?)
+        at_low.or_else(|| shown.min_by(by_load)).ok_or(CapacityError::Stopped)
     }
 }

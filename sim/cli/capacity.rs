@@ -219,7 +219,7 @@ fn tell(of: CapacityOf, news: &News<'_>) {
         News::Folder(folder) => print::note(format_args!("results   in {}", folder.display())),
         News::Resumed(steps) => print::note(format_args!("{} steps were made before, and count", steps.len())),
         News::Begins { number, load, purpose, estimate, then } => {
-            let (unit, purpose, takes) = (of.unit(), purpose.name(), about(*estimate));
+            let (unit, purpose, takes) = (of.unit_of(*load), purpose.name(), about(*estimate));
             let then = match then {
                 Some((1, time)) => format!(", then 1 step of {}", about(*time)),
                 Some((steps, time)) if *steps > 1 => format!(", then {steps} steps of {} together", about(*time)),

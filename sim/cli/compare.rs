@@ -25,6 +25,9 @@ use crate::verdict::compare::{Candidate, Change, CompareOptions, ComparisonResul
 /// metrics (`[compare] metrics` of the profile, or --metric), by a rank test over runs, corrected for their number, and a
 /// bootstrap interval; a change counts if it is larger than the margin besides. Everything else is shown and not judged.
 /// It takes 5 runs a side to prove a change of one of the three usual metrics.
+///
+/// Of searches for a capacity (`twinstorm capacity`) one a side will do: the intervals that they found are held against each other
+/// and the margin.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Compare {
@@ -158,7 +161,12 @@ fn tell(comparison: &ComparisonResult, file: Option<&Path>) -> Result<(), Comman
         title: format!("{}: {}", row.metric, row.verdict.name()),
         message: row.reason.clone(),
     };
-    let findings: Vec<Finding> = comparison.metrics.iter().filter(of).map(finding).collect();
+    let of_capacity = comparison.capacity.iter().filter(|_| fails).map(|change| Finding {
+        weight: Weight::Error,
+        title: format!("capacity of {}: {}", change.of, change.verdict.name()),
+        message: change.reason.clone(),
+    });
+    let findings: Vec<Finding> = comparison.metrics.iter().filter(of).map(finding).chain(of_capacity).collect();
     let text = Format::Markdown.render(comparison)?;
     ci::tell(&findings, file, |limit| {
         // Half a table tells nothing.

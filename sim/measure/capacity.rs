@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::machine_description::MachineDescription;
 use crate::policy::CapacityOf;
 
-/// The highest load that keeps the thresholds, as an interval with its reason. The run that the interval's lower end was
-/// confirmed by is the result that this is part of.
+/// The highest load that keeps the thresholds, as an interval with its reason. The result that this is part of is that of one of
+/// the steps, which is named here.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityResult {
     /// What of.
@@ -41,6 +41,12 @@ pub struct CapacityResult {
     /// What its last steps were made on, and by which program.
     #[serde(default)]
     pub machine: MachineDescription,
+    /// The step whose run all else of the result is: the last one that kept the lower end, else the one with the least load that
+    /// came to a result.
+    pub of_step: Option<u32>,
+    /// When the search began.
+    #[schemars(with = "String", extend("format" = "date-time"))]
+    pub started_at: Timestamp,
     /// How long the search took, in seconds; pauses between a stop and its resumption left out.
     pub took_s: f64,
     /// The steps, in the order in which they were made.
@@ -114,9 +120,12 @@ pub struct CapacityStep {
     /// 99th percentiles by series, in microseconds, where 10 samples lie beyond it.
     #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
     pub p99_us: BTreeMap<String, u64>,
+    /// The longest by series, in microseconds: what a percentile is at most that too few samples tell.
+    #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Series" }))]
+    pub max_us: BTreeMap<String, u64>,
     /// CPU of the generator's processes and of embedded hubs, in percent of all cores, in the median second of what was
-    /// measured; 0 if that was too short to tell.
-    pub cpu_percent: f64,
+    /// measured; `None` if that was too short to tell.
+    pub cpu_percent: Option<f64>,
     /// How long the step took in all, in seconds.
     pub took_s: f64,
     /// Whether it says nothing of its load, and counts for nothing: the hub had gone.

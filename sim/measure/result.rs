@@ -18,7 +18,7 @@ use crate::policy::Series;
 pub struct RunResult {
     /// The profile's name.
     pub name: String,
-    /// When the run started.
+    /// When the run started; where it is a step of a search for a capacity that is shown, that step.
     pub started_at: Timestamp,
     /// How long it took, in seconds.
     pub duration_s: f64,
@@ -88,11 +88,29 @@ pub struct RunResult {
     pub events: Option<EventCounts>,
     /// What came before the updates that were measured; `None` if nothing did.
     pub settled: Option<SettledResult>,
-    /// The hub's capacity, if it was looked for: this is the run that its lower end was confirmed by.
+    /// The hub's capacity, if it was looked for: all else is then of the step that this names.
     pub capacity: Option<CapacityResult>,
 }
 
 impl RunResult {
+    /// When what was asked for began: the run, or the search that it is a step of.
+    #[must_use]
+    pub fn began_at(&self) -> Timestamp {
+        self.capacity.as_ref().map_or(self.started_at, |capacity| capacity.started_at)
+    }
+
+    /// How long what was asked for took, in seconds.
+    #[must_use]
+    pub fn took_s(&self) -> f64 {
+        self.capacity.as_ref().map_or(self.duration_s, |capacity| capacity.took_s)
+    }
+
+    /// Whether the figures cover only a part, as the run was stopped. Where a search was, a step is shown that ran whole.
+    #[must_use]
+    pub const fn is_partial(&self) -> bool {
+        matches!(self.verdict, Verdict::Aborted) && self.capacity.is_none()
+    }
+
     /// Whether it was run against a hub that only acknowledges: its figures are then the generator's, and no hub's.
     #[must_use]
     pub fn is_against_null_hub(&self) -> bool {

@@ -35,6 +35,15 @@ impl CapacityOf {
         }
     }
 
+    /// The same after so many: a single device is no devices.
+    #[must_use]
+    pub fn unit_of(self, value: f64) -> &'static str {
+        match self {
+            Self::Devices if (value - 1.0).abs() < 1e-9 => "device",
+            _ => self.unit(),
+        }
+    }
+
     /// What its values are counted in.
     #[must_use]
     pub const fn unit(self) -> &'static str {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::capacity::headline;
+use super::capacity::brief;
 use super::drill::judged;
 use super::terminal::{ended_in_words, value, verdict_word};
 use crate::measure::{RunResult, ThresholdResult, Verdict};
@@ -97,8 +97,11 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
         result.invalid_reasons.iter().map(|reason| titled("the result does not count", reason.clone())).collect();
     if result.verdict == Verdict::Aborted {
         let words = "it was stopped before its end: the figures cover only what ran".to_owned();
-        let words = result.abort.as_ref().map_or(words, ended_in_words);
-        findings.push(titled("the run was aborted", words));
+        findings.push(if result.is_partial() {
+            titled("the run was aborted", result.abort.as_ref().map_or(words, ended_in_words))
+        } else {
+            titled("the search was aborted", "it was stopped: the interval is what it had come to".to_owned())
+        });
     }
     let broken = |title: &str, judged: &ThresholdResult| {
         let observed = value(judged).unwrap_or_else(|| "nothing measured".to_owned());
@@ -120,7 +123,7 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
         findings.push(titled(verdict_word(result.verdict).0, format!("exit code {}", result.exit_code)));
     }
     if let Some(capacity) = &result.capacity {
-        findings.insert(0, told(Weight::Notice, "capacity", headline(capacity)));
+        findings.insert(0, told(Weight::Notice, "capacity", brief(capacity)));
     }
     findings
 }
@@ -202,6 +205,20 @@ mod tests {
         let found = findings(&broken);
         assert!(found[0].weight == Weight::Notice && found[1..].iter().all(|one| one.weight == Weight::Error));
         assert_eq!(found.len(), 3);
+    }
+
+    #[test]
+    fn a_search_that_is_unfinished_or_near_the_ceiling_says_so() {
+        let found = |capacity| findings(&capacity::with(capacity)).remove(0).message;
+        let unfinished = found(capacity::unfinished());
+        assert!(unfinished.starts_with("40 to 47.6 calls/s (19.0 % wide); "), "{unfinished}");
+        assert!(unfinished.ends_with("; not finished: 6 steps in 60.0 s; wanted: 5 % wide at most"), "{unfinished}");
+        let near = found(capacity::by_generator());
+        assert!(near.ends_with("this is within a fifth of it, and may be its limit rather than the hub's"), "{near}");
+        assert!(!found(capacity::capacity()).contains("finished"));
+        let stopped = findings(&capacity::stopped()).remove(1);
+        assert_eq!(stopped.title, "quickstart: the search was aborted");
+        assert!(!stopped.message.contains("figures"), "the step ran whole: {}", stopped.message);
     }
 
     #[test]

@@ -1,5 +1,9 @@
 //! A capacity in words, for every format.
 
+mod p99;
+
+pub(super) use p99::{P99, legend};
+
 use std::fmt::Write as _;
 
 use super::human::{human_duration, percent, three_digits};
@@ -14,13 +18,28 @@ pub(super) fn load(value: f64) -> String {
     three_digits(value)
 }
 
+/// A load with its unit.
+fn amount(capacity: &CapacityResult, value: f64) -> String {
+    // The name that the result has for it, unless there is but one.
+    let unit = capacity.of.unit_of(value);
+    format!("{} {}", load(value), if unit == capacity.of.unit() { &capacity.unit } else { unit })
+}
+
 /// The interval alone: `40 to 41.8 calls/s`.
 pub(super) fn interval(capacity: &CapacityResult) -> String {
-    let unit = &capacity.unit;
-    match (capacity.low, capacity.high) {
-        (Some(low), Some(high)) => format!("{} to {} {unit}", load(low), load(high)),
-        (Some(low), None) => format!("at least {} {unit}", load(low)),
-        (None, Some(high)) => format!("less than {} {unit}", load(high)),
+    between(capacity.low, capacity.high, |value| amount(capacity, value))
+}
+
+/// The same of other ends than those of a result.
+pub(super) fn interval_of(of: CapacityOf, low: Option<f64>, high: Option<f64>) -> String {
+    between(low, high, |value| format!("{} {}", load(value), of.unit_of(value)))
+}
+
+fn between(low: Option<f64>, high: Option<f64>, amount: impl Fn(f64) -> String) -> String {
+    match (low, high) {
+        (Some(low), Some(high)) => format!("{} to {}", load(low), amount(high)),
+        (Some(low), None) => format!("at least {}", amount(low)),
+        (None, Some(high)) => format!("less than {}", amount(high)),
         (None, None) => "not known".to_owned(),
     }
 }
@@ -38,12 +57,12 @@ pub(super) fn is_generators(capacity: &CapacityResult) -> bool {
 /// What was found, in a sentence without its point.
 pub(super) fn headline(capacity: &CapacityResult) -> String {
     let detail = if capacity.cause_detail.is_empty() { String::new() } else { format!(": {}", capacity.cause_detail) };
-    let unit = &capacity.unit;
+    let amount = |value| amount(capacity, value);
     if is_generators(capacity) {
         let end = match (capacity.low, capacity.high) {
-            (Some(low), Some(high)) => format!("between {} and {} {unit}", load(low), load(high)),
-            (Some(end), None) => format!("at {} {unit}", load(end)),
-            (None, Some(high)) => format!("below {} {unit}", load(high)),
+            (Some(low), Some(high)) => format!("between {} and {}", load(low), amount(high)),
+            (Some(end), None) => format!("at {}", amount(end)),
+            (None, Some(high)) => format!("below {}", amount(high)),
             (None, None) => "before the first step's load".to_owned(),
         };
         return format!("no limit of the hub was found: this machine's generator ends {end}{detail}");
@@ -68,29 +87,57 @@ pub(super) fn headline(capacity: &CapacityResult) -> String {
     }
 }
 
-/// How the search ended, in a sentence without its point.
-pub(super) fn standing(capacity: &CapacityResult) -> String {
-    let steps = match capacity.steps.len() {
+/// How many steps it took: `10 steps`.
+pub(super) fn steps(capacity: &CapacityResult) -> String {
+    match capacity.steps.len() {
         1 => "1 step".to_owned(),
         steps => format!("{steps} steps"),
-    };
+    }
+}
+
+/// How the search ended, in a sentence without its point.
+pub(super) fn standing(capacity: &CapacityResult) -> String {
+    let steps = steps(capacity);
     let word = if capacity.finished { "finished" } else { "not finished" };
     let precision = load(capacity.precision * 100.0);
     format!("{word}: {steps} in {}; wanted: {precision} % wide at most", human_duration(capacity.took_s))
 }
 
+/// What was found, and what makes it worth less, for those who are told nothing else: in a sentence without its point.
+pub(super) fn brief(capacity: &CapacityResult) -> String {
+    let unfinished = (!capacity.finished).then(|| standing(capacity));
+    let near = ceiling(capacity).filter(|_| capacity.ceiling.as_ref().is_some_and(|ceiling| ceiling.near));
+    [Some(headline(capacity)), unfinished, near].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// What this machine's generator can do, and whether that is near, in a sentence without its point.
+fn ceiling(capacity: &CapacityResult) -> Option<String> {
+    let CapacityCeiling { load, measured_at, near } = capacity.ceiling.as_ref()?;
+    let words = format!(
+        "against a hub that only acknowledges this machine's generator made {} ({measured_at:.0})",
+        amount(capacity, *load)
+    );
+    let near = near.then_some(": this is within a fifth of it, and may be its limit rather than the hub's");
+    Some(format!("{words}{}", near.unwrap_or_default()))
+}
+
+/// The step that all figures but these are of, and why it is that one; `None` if it is not known.
+pub(super) fn shown(capacity: &CapacityResult) -> Option<String> {
+    let step = capacity.steps.iter().find(|step| Some(step.number) == capacity.of_step)?;
+    let why = match (capacity.low, capacity.finished) {
+        (Some(_), true) => "which the lower end was confirmed by",
+        (Some(_), false) => "the last that kept the thresholds at the lower end",
+        (None, _) => "the least load that came to a result",
+    };
+    Some(format!("step {}, {}, {why}", step.number, amount(capacity, step.load)))
+}
+
 /// What else is to be known of the interval, in sentences without their points.
 pub(super) fn notes(capacity: &CapacityResult) -> Vec<String> {
-    let ceiling = capacity.ceiling.iter().map(|CapacityCeiling { load, measured_at, near }| {
-        let near = if *near { "this is within a fifth of it, and may be its limit rather than the hub's" } else { "" };
-        let words = format!(
-            "against a hub that only acknowledges this machine's generator made {} {} ({measured_at:.0})",
-            self::load(*load),
-            capacity.unit
-        );
-        if near.is_empty() { words } else { format!("{words}: {near}") }
-    });
-    ceiling.chain(capacity.notes.iter().map(|note| note.trim_end_matches('.').to_owned())).collect()
+    ceiling(capacity)
+        .into_iter()
+        .chain(capacity.notes.iter().map(|note| note.trim_end_matches('.').to_owned()))
+        .collect()
 }
 
 /// The steps by their load, those of one load as they were made.
@@ -100,28 +147,34 @@ pub(super) fn by_load(capacity: &CapacityResult) -> Vec<&CapacityStep> {
     steps
 }
 
-/// The series whose percentiles tell most of such a capacity, as far as steps have them; the most telling first.
-pub(super) fn telling<'a>(of: CapacityOf, steps: impl IntoIterator<Item = &'a CapacityStep>) -> Vec<&'a str> {
-    let wanted: &[&str] = match of {
+/// The series whose percentiles tell of such a capacity, the most telling first.
+const fn wanted(of: CapacityOf) -> &'static [&'static str] {
+    match of {
         CapacityOf::Calls => &["method.response", "update.overhead"],
         CapacityOf::Devices => &["connect", "ping", "method.response"],
         CapacityOf::ConnectRate => &["connect", "method.response"],
-    };
-    let mut measured: Vec<&str> =
-        steps.into_iter().flat_map(|step| step.p50_us.keys().chain(step.p99_us.keys())).map(String::as_str).collect();
-    measured.sort_unstable();
-    measured.dedup();
-    let mut telling: Vec<&str> =
-        wanted.iter().filter_map(|wanted| measured.iter().find(|series| *series == wanted).copied()).collect();
-    if telling.is_empty() {
-        telling.extend(measured.first());
     }
-    telling
 }
 
-/// Whether a step kept the thresholds.
+/// Those of them that any of the steps has. No other stands in for them: it would be taken for what was looked for.
+pub(super) fn telling<'a>(
+    of: CapacityOf,
+    steps: impl IntoIterator<Item = &'a CapacityStep> + Clone,
+) -> Vec<&'static str> {
+    let has = |step: &CapacityStep, series: &str| {
+        [&step.p50_us, &step.p99_us, &step.max_us].iter().any(|of| of.contains_key(series))
+    };
+    let measured = |series: &&&str| steps.clone().into_iter().any(|step| has(step, series));
+    wanted(of).iter().filter(measured).copied().collect()
+}
+
+/// Whether a step kept the thresholds; `void` if it says nothing of its load.
 pub(super) const fn verdict(step: &CapacityStep) -> &'static str {
-    if step.kept { "kept" } else { "broken" }
+    match (step.left_out, step.kept) {
+        (true, _) => "void",
+        (false, true) => "kept",
+        (false, false) => "broken",
+    }
 }
 
 /// Why it did not, with the kind of cause; empty if it did.
@@ -147,16 +200,17 @@ pub(super) fn share(value: Option<f64>) -> String {
 /// One step of a search as a line: what is printed when it has ended.
 #[must_use]
 pub fn capacity_step(of: CapacityOf, step: &CapacityStep) -> String {
-    let mut line = format!("step {:02}  {} {}  {}", step.number, load(step.load), of.unit(), verdict(step));
+    let mut line = format!("step {:02}  {} {}  {}", step.number, load(step.load), of.unit_of(step.load), verdict(step));
     if let Some(throttled) = step.throttled_pct {
         let _ = write!(line, "  throttled {} %", percent(throttled));
     }
     if let Some(series) = telling(of, [step]).first() {
-        for (name, percentiles) in [("p50", &step.p50_us), ("p99", &step.p99_us)] {
-            if let Some(value) = percentiles.get(*series) {
-                let _ = write!(line, "  {name} {}", micros(Some(value)));
-            }
-        }
+        let p50 = step.p50_us.get(*series).map(|p50| format!("p50 {}", micros(Some(p50))));
+        let p99 = P99::of(step, series).map(|p99| format!("p99 {}", p99.told("<=", human_duration)));
+        let told: Vec<String> = p50.into_iter().chain(p99).collect();
+        // Whoever reads expects the first of those that are wanted.
+        let name = if wanted(of).first() == Some(series) { String::new() } else { format!("{series} ") };
+        let _ = write!(line, "  {name}{}", told.join("  "));
     }
     let why = why(step);
     if !why.is_empty() {
@@ -220,19 +274,33 @@ mod tests {
     }
 
     #[test]
+    fn the_step_that_all_else_is_of_is_named() {
+        for (capacity, words) in [
+            (samples::capacity(), "step 9, 40 calls/s, which the lower end was confirmed by"),
+            (samples::unfinished(), "step 3, 40 calls/s, the last that kept the thresholds at the lower end"),
+            (samples::nothing_kept(), "step 3, 47.6 calls/s, the least load that came to a result"),
+        ] {
+            assert_eq!(shown(&capacity).as_deref(), Some(words));
+        }
+        assert_eq!(shown(&CapacityResult::default()), None);
+    }
+
+    #[test]
     fn a_step_is_a_line() {
         let capacity = samples::capacity();
         let line = |number: usize| capacity_step(capacity.of, &capacity.steps[number - 1]);
-        assert_eq!(line(1), "step 01  10 calls/s  kept  throttled 0 %  p50 1.08 ms  p99 1.46 ms  8.50 s");
+        assert_eq!(line(1), "step 01  10 calls/s  kept  throttled 0 %  p50 1.08 ms  p99 <= 1.46 ms  8.50 s");
         assert_eq!(
             line(10),
             "step 10  41.8 calls/s  broken  throttled 4.3 %  p50 1.09 ms  p99 3.51 ms  census.throttled.pct < 1 was \
              4.31  14.2 s"
         );
         let mut bare = CapacityStep { throttled_pct: None, ..capacity.steps[0].clone() };
-        (bare.p50_us, bare.p99_us) = Default::default();
+        (bare.p50_us, bare.p99_us, bare.max_us) = Default::default();
         (bare.kept, bare.cause, bare.load) = (false, Some(CapacityCause::Errors), 1234.0);
         assert_eq!(capacity_step(CapacityOf::Devices, &bare), "step 01  1234 devices  broken  errors  8.50 s");
+        bare.left_out = true;
+        assert_eq!(capacity_step(CapacityOf::Devices, &bare), "step 01  1234 devices  void  errors  8.50 s");
     }
 
     #[test]
@@ -240,12 +308,47 @@ mod tests {
         let mut steps = samples::capacity().steps;
         assert_eq!(telling(CapacityOf::Calls, &steps), ["method.response", "update.overhead"]);
         assert_eq!(telling(CapacityOf::Devices, &steps), ["method.response"]);
+        // What connecting took says nothing of calls, and who finds no figure of calls must not take it for one.
         for step in &mut steps {
-            step.p50_us = [("twin.ack.completed".to_owned(), 5)].into();
-            step.p99_us.clear();
+            step.p50_us = [("connect".to_owned(), 20_627)].into();
+            (step.p99_us, step.max_us) = Default::default();
         }
-        assert_eq!(telling(CapacityOf::Calls, &steps), ["twin.ack.completed"]);
-        assert!(telling(CapacityOf::Calls, &[]).is_empty());
+        assert!(telling(CapacityOf::Calls, &steps).is_empty());
+        assert_eq!(telling(CapacityOf::Devices, &steps), ["connect"]);
+        let line = capacity_step(CapacityOf::Calls, &steps[0]);
+        assert_eq!(line, "step 01  10 calls/s  kept  throttled 0 %  8.50 s");
+    }
+
+    #[test]
+    fn a_line_names_its_series_where_it_is_another_than_the_usual() {
+        let mut step = samples::capacity().steps.remove(0);
+        let line = |of, step: &CapacityStep| capacity_step(of, step);
+        let usual = line(CapacityOf::Calls, &step);
+        assert!(usual.contains("  p50 1.08 ms  p99 <= 1.46 ms  "), "{usual}");
+        let others = line(CapacityOf::Devices, &step);
+        assert!(others.contains("  method.response p50 1.08 ms  p99 <= 1.46 ms  "), "{others}");
+        for of in [&mut step.p50_us, &mut step.max_us] {
+            of.remove("method.response");
+        }
+        let others = line(CapacityOf::Calls, &step);
+        assert!(others.contains("  update.overhead p50 131 ms  p99 <= 263 ms  "), "{others}");
+    }
+
+    #[test]
+    fn a_single_device_is_no_devices() {
+        let mut capacity = CapacityResult {
+            of: CapacityOf::Devices,
+            unit: "devices".to_owned(),
+            low: Some(1.0),
+            high: None,
+            ..samples::nothing_broken()
+        };
+        assert_eq!(interval(&capacity), "at least 1 device");
+        capacity.high = Some(2.0);
+        assert_eq!(interval(&capacity), "1 to 2 devices");
+        capacity.steps[0].load = 1.0;
+        assert!(capacity_step(CapacityOf::Devices, &capacity.steps[0]).starts_with("step 01  1 device  kept"));
+        assert!(capacity_step(CapacityOf::Calls, &capacity.steps[0]).starts_with("step 01  1 calls/s  kept"));
     }
 
     #[test]

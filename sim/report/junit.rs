@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::capacity::headline;
+use super::capacity::{brief, headline, shown};
 use super::drill::judged;
 use super::terminal::{ended_in_words, value};
 use super::{ReportError, Reporter, Terminal};
-use crate::measure::{DrillResult, InvariantRow, RunResult, ThresholdResult, Verdict};
+use crate::measure::{CapacityResult, DrillResult, InvariantRow, RunResult, ThresholdResult, Verdict};
 use crate::policy::DrillPhase;
 
 /// `TEST-twinstorm.xml`: one suite, and in it a test for whether the figures count, for each threshold, each invariant, and
-/// whatever a drill wanted to see. It is green exactly where the run's exit code is 0.
+/// whatever a drill or a search for a capacity was to show. It is green exactly where the run's exit code is 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Junit;
 
@@ -40,9 +40,9 @@ fn without_sums(text: &str) -> String {
 fn suite(result: &RunResult) -> Result<TestSuite, ReportError> {
     let name = class(result, "");
     let mut suite = TestSuite::new(name.trim_end_matches('.'));
-    suite.set_time(Duration::try_from_secs_f64(result.duration_s).unwrap_or_default());
+    suite.set_time(Duration::try_from_secs_f64(result.took_s()).unwrap_or_default());
     // The older of the schemas wants no zone, and readers take what has none for UTC.
-    let started = jiff::tz::TimeZone::UTC.to_datetime(result.started_at).strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let started = jiff::tz::TimeZone::UTC.to_datetime(result.began_at()).strftime("%Y-%m-%dT%H:%M:%S").to_string();
     for (key, value) in [("id", "0"), ("package", "twinstorm"), ("hostname", "localhost"), ("timestamp", &started)] {
         suite.extra.insert(key.into(), value.into());
     }
@@ -51,10 +51,15 @@ fn suite(result: &RunResult) -> Result<TestSuite, ReportError> {
         suite.add_property(Property::new(name, value));
     }
     if let Some(capacity) = &result.capacity {
-        suite.add_property(Property::new("capacity", headline(capacity)));
+        suite.add_property(Property::new("capacity", brief(capacity)));
+        // The tests below are of that one.
+        suite.add_property(Property::new("figures_of", shown(capacity).unwrap_or_default()));
     }
     let mut cases = Cases { result, taken: BTreeSet::new(), cases: Vec::new() };
     cases.validity();
+    if let Some(capacity) = &result.capacity {
+        cases.capacity(capacity);
+    }
     result.thresholds.iter().for_each(|threshold| cases.condition("thresholds", threshold, false));
     result.invariants.iter().for_each(|row| cases.invariant(row));
     if let Some(drill) = &result.drill {
@@ -90,20 +95,23 @@ impl Cases<'_> {
         let mut case = TestCase::new(name, status);
         case.set_classname(class(self.result, group));
         // What is judged afterwards takes no time; the run itself is what the first test is about.
-        let seconds = if self.cases.is_empty() { self.result.duration_s } else { 0.0 };
+        let seconds = if self.cases.is_empty() { self.result.took_s() } else { 0.0 };
         case.set_time(Duration::try_from_secs_f64(seconds).unwrap_or_default());
         self.cases.push(case);
     }
 
     /// Whether a condition that held says anything of the hub.
     fn counts(&self) -> bool {
-        self.result.valid && !matches!(self.result.verdict, Verdict::Invalid | Verdict::Aborted)
+        self.result.valid && self.result.verdict != Verdict::Invalid && !self.result.is_partial()
     }
 
     fn validity(&mut self) {
         let result = self.result;
         let reasons = result.invalid_reasons.join("\n");
-        let status = if result.verdict == Verdict::Aborted {
+        let status = if result.verdict == Verdict::Aborted && !result.is_partial() {
+            let message = "the search was stopped before its end: the interval is what it had come to";
+            not_passed(NonSuccessKind::Error, "aborted", message, &reasons)
+        } else if result.is_partial() {
             let body = format!("{}\n{reasons}", "The figures cover only what ran.");
             let words = result.abort.as_ref().map(|abort| format!(": {}", ended_in_words(abort))).unwrap_or_default();
             let message = format!("the run was stopped before its end{words}");
@@ -117,6 +125,16 @@ impl Cases<'_> {
         self.add("validity", "the figures count", status);
     }
 
+    /// Whether the search found a load that keeps the thresholds, whatever the step shows that all else is of.
+    fn capacity(&mut self, capacity: &CapacityResult) {
+        let status = match capacity.low {
+            Some(_) if self.counts() => TestCaseStatus::success(),
+            Some(_) => skipped("one was found, but the figures do not count"),
+            None => not_passed(NonSuccessKind::Failure, "not_kept", &headline(capacity), &brief(capacity)),
+        };
+        self.add("capacity", "a load keeps the thresholds", status);
+    }
+
     /// A threshold, or what a drill wanted to see. `is_owed`: that nothing was measured is no excuse.
     fn condition(&mut self, group: &'static str, judged: &ThresholdResult, is_owed: bool) {
         let expr = &judged.expr;
@@ -125,7 +143,7 @@ impl Cases<'_> {
         let body = format!("expected: {expr}\nobserved: {observed}\nvalue: {exact}");
         let status = match judged.ok {
             Some(true) if self.counts() => TestCaseStatus::success(),
-            Some(true) if self.result.verdict == Verdict::Aborted => {
+            Some(true) if self.result.is_partial() => {
                 skipped(&format!("it held of what ran (observed {observed}), but the run was stopped before its end"))
             }
             Some(true) => skipped(&format!("it held (observed {observed}), but the figures do not count")),

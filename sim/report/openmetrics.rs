@@ -9,8 +9,8 @@
 //! | family | type, labels | what |
 //! |---|---|---|
 //! | `twinstorm_run` | info: `name`, `version`, `seed`, `verdict` | which run; the verdict is `running` while it goes on |
-//! | `twinstorm_start_time_seconds` | gauge | when it started, Unix time |
-//! | `twinstorm_run_duration_seconds` | gauge | how long it took so far |
+//! | `twinstorm_start_time_seconds` | gauge | when it started, Unix time; a search for a capacity as a whole |
+//! | `twinstorm_run_duration_seconds` | gauge | how long it took so far, likewise |
 //! | `twinstorm_valid`, `twinstorm_exit_code` | gauge | whether the figures count (1 or 0); only of a finished run |
 //! | `twinstorm_phase` | gauge: `phase` | 1 for what is being done; only while it goes on |
 //! | `twinstorm_devices` | gauge | devices of the fleet |
@@ -140,10 +140,10 @@ fn run(text: &mut MetricsText, result: &RunResult, moment: Option<&Moment>) {
     let seed = result.seed.to_string();
     let labels = [("name", &*result.name), ("version", &*result.version), ("seed", &*seed), ("verdict", verdict)];
     text.info("twinstorm_run", "Which run this is, and what it proved.").sample(&labels, 1);
-    let start = result.started_at.as_millisecond() as f64 / 1e3;
+    let start = result.began_at().as_millisecond() as f64 / 1e3;
     text.gauge("twinstorm_start_time_seconds", "seconds", "When the run started, in Unix time.").sample(&[], start);
     text.gauge("twinstorm_run_duration_seconds", "seconds", "How long the run took so far.")
-        .sample(&[], measured(result.duration_s));
+        .sample(&[], measured(result.took_s()));
     if moment.is_none() {
         text.gauge("twinstorm_valid", "", "Whether the figures count.").sample(&[], u8::from(result.valid));
         text.gauge("twinstorm_exit_code", "", "The exit code of the command.").sample(&[], result.exit_code);

@@ -69,10 +69,10 @@ pub(super) struct Document {
     schema: String,
     /// The name of the profile.
     name: String,
-    /// When the run started.
+    /// When the run started; where a capacity was looked for, the step that is shown: when the search began stands there.
     #[schemars(with = "String", extend("format" = "date-time"))]
     started_at: Timestamp,
-    /// How long it took, in seconds.
+    /// How long that took, in seconds.
     #[schemars(range(min = 0.0))]
     duration_s: f64,
     /// The version of the program that ran it.
@@ -161,7 +161,7 @@ pub(super) struct Document {
     /// The updates before those that were measured; missing where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settled: Option<SettledResult>,
-    /// The capacity that was found, if it was looked for: the rest is then the run that its lower end was confirmed by.
+    /// The capacity that was found, if it was looked for: all but verdict, exit code and command is then of the step that it names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     capacity: Option<CapacityResult>,
 }

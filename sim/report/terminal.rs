@@ -70,21 +70,24 @@ impl Terminal {
             format!("{} {} (exit code {})", self.paint(tone, word), result.name, result.exit_code),
             format!(
                 "took {}, started {:.0}, seed {}, twinstorm {}",
-                human_duration(result.duration_s),
-                result.started_at,
+                human_duration(result.took_s()),
+                result.began_at(),
                 result.seed,
                 result.version
             ),
         ];
         let (word, tone, meaning) = match (result.verdict, result.valid) {
-            (Verdict::Aborted, _) => {
+            (Verdict::Aborted, _) if result.is_partial() => {
                 ("stopped", Tone::Doubtful, "before its end: the figures below cover only what ran")
+            }
+            (Verdict::Aborted, _) => {
+                ("stopped", Tone::Doubtful, "before the search had ended: the interval is what it had come to")
             }
             (_, true) => ("valid:", Tone::Good, "the figures below count"),
             (_, false) => ("not valid:", Tone::Bad, "the figures below do not count"),
         };
         lines.push(format!("{} {meaning}", self.paint(tone, word)));
-        let abort = result.abort.iter().filter(|_| result.verdict == Verdict::Aborted);
+        let abort = result.abort.iter().filter(|_| result.is_partial());
         lines.extend(abort.flat_map(ended_by));
         lines.extend(result.invalid_reasons.iter().flat_map(|reason| paragraph("  - ", reason.split(' '), " ")));
         let ObserverHealth { errors, requests, .. } = result.observer;

@@ -58,7 +58,8 @@ fn a_search_that_was_stopped_is_gone_on_with_and_comes_to_its_end() {
     assert!(ended.stdout.contains("--resume"), "{}", ended.stdout);
     let before = steps(&quick);
     assert_eq!(before, [(10.0, true), (20.0, true)]);
-    assert_eq!(capacity(&quick)["finished"], false);
+    assert_eq!((&capacity(&quick)["finished"], &capacity(&quick)["of_step"]), (&false.into(), &2.into()));
+    let began = capacity(&quick)["started_at"].clone();
     // What is there is not thrown away unasked.
     let refused = Running::start(search(&quick, &[], &[])).wait().expect(2);
     assert!(refused.stderr.contains("holds a search that is not finished (2 steps)"), "{}", refused.stderr);
@@ -73,6 +74,9 @@ fn a_search_that_was_stopped_is_gone_on_with_and_comes_to_its_end() {
         (&found["finished"], &found["cause"], &found["unit"]),
         (&true.into(), &"throttled".into(), &"calls/s".into())
     );
+    assert_eq!(found["started_at"], began, "of the whole search");
+    let of = &found["steps"][found["of_step"].as_u64().unwrap() as usize - 1];
+    assert_eq!((&of["load"], &of["kept"]), (&found["low"], &true.into()));
     let (low, high) = (found["low"].as_f64().unwrap(), found["high"].as_f64().unwrap());
     assert!(low >= 20.0 && high <= 40.0 && low < high, "{low} to {high}");
     // The same again begins anew, as nothing is lost by it, and no step of the other stays.

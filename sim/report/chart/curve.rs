@@ -53,6 +53,8 @@ pub struct LoadPoint {
     pub value: f64,
     /// Whether what was to be kept was kept.
     pub kept: bool,
+    /// Whether the value is no more than an upper bound: its mark is hollow, around the cross of what broke.
+    pub is_bound: bool,
     /// What it says where a pointer rests.
     pub tip: String,
 }
@@ -113,6 +115,12 @@ impl LoadLine {
         let end = *through.last()?;
         svg.path(&self.look.line(), &Path::through(through), "");
         for point in &self.points {
+            if point.is_bound {
+                svg.path(&self.look.hollow(), &self.look.frame(place(point)), &point.tip);
+                if point.kept {
+                    continue;
+                }
+            }
             if point.kept {
                 svg.path(&self.look.dot(), &self.look.mark(place(point)), &point.tip);
             } else {
@@ -128,7 +136,13 @@ mod tests {
     use super::*;
 
     fn chart() -> LoadChart {
-        let point = |load: f64, value: f64, kept| LoadPoint { load, value, kept, tip: format!("{value} at {load}") };
+        let point = |load: f64, value: f64, kept| LoadPoint {
+            load,
+            value,
+            kept,
+            is_bound: false,
+            tip: format!("{value} at {load}"),
+        };
         LoadChart {
             id: "achieved".to_owned(),
             title: "Achieved".to_owned(),
@@ -160,6 +174,17 @@ mod tests {
         assert_eq!((text.matches("class=\"dt c1\"").count(), text.matches("class=\"cr c1\"").count()), (3, 2));
         assert_eq!((text.matches("class=\"sh\"").count(), text.matches("class=\"ev\"").count()), (1, 2));
         insta::assert_snapshot!(text.replace("><", ">\n<"));
+    }
+
+    #[test]
+    fn what_is_but_an_upper_bound_has_a_hollow_mark() {
+        let mut chart = chart();
+        for point in &mut chart.lines[0].points[2..4] {
+            point.is_bound = true;
+        }
+        let text = chart.draw().unwrap().to_string();
+        let marks = ["dt c1", "dt open c1", "cr c1"].map(|class| text.matches(&format!("class=\"{class}\"")).count());
+        assert_eq!(marks, [2, 2, 2], "what broke is crossed all the same");
     }
 
     #[test]

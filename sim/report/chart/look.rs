@@ -66,6 +66,11 @@ impl Look {
         format!("cr c{}", self.number)
     }
 
+    /// The classes of a mark of what is no more than an upper bound.
+    pub(super) fn hollow(self) -> String {
+        format!("dt open c{}", self.number)
+    }
+
     /// A cross at a point: the mark of what failed, of whichever look.
     pub(super) fn crossed((x, y): (f64, f64)) -> Path {
         const R: f64 = 3.8;
@@ -77,8 +82,16 @@ impl Look {
     }
 
     /// A mark of its shape around a point; none for a faint look.
-    pub(super) fn mark(self, (x, y): (f64, f64)) -> Path {
-        const R: f64 = 3.2;
+    pub(super) fn mark(self, point: (f64, f64)) -> Path {
+        self.shape(point, 3.2)
+    }
+
+    /// The same, so large that a cross has room in it.
+    pub(super) fn frame(self, point: (f64, f64)) -> Path {
+        self.shape(point, 5.2)
+    }
+
+    fn shape(self, (x, y): (f64, f64), r: f64) -> Path {
         if self.faint {
             return Path::default();
         }
@@ -97,7 +110,7 @@ impl Look {
             3 => &[(0.0, -1.25), (1.15, 0.85), (-1.15, 0.85)],
             _ => &[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)],
         };
-        let mut path = Path::through(corners.iter().map(|(dx, dy)| (x + dx * R, y + dy * R)));
+        let mut path = Path::through(corners.iter().map(|(dx, dy)| (x + dx * r, y + dy * r)));
         path.end();
         path
     }

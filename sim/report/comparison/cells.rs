@@ -51,17 +51,26 @@ pub(super) fn duration(data: &SeriesData, statistic: Statistic) -> String {
     data.statistic(statistic).map_or_else(|| "-".to_owned(), human_duration)
 }
 
-/// What was compared: `5 runs of quickstart`.
-pub(super) fn runs(rows: &[RunRow]) -> String {
-    let mut names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-    names.dedup();
-    let count = if rows.len() == 1 { "1 run".to_owned() } else { format!("{} runs", rows.len()) };
-    format!("{count} of {}", names.join(", "))
+/// What was compared, the base and the new: `5 runs of quickstart`.
+pub(super) fn sides(comparison: &ComparisonResult) -> [String; 2] {
+    let (one, several) = if comparison.capacity.is_some() { ("search", "searches") } else { ("run", "runs") };
+    [&comparison.base, &comparison.new].map(|rows: &Vec<RunRow>| {
+        let mut names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        names.dedup();
+        let what = if rows.len() == 1 { one } else { several };
+        format!("{} {what} of {}", rows.len(), names.join(", "))
+    })
 }
 
 /// How the verdict was come to, in a sentence or two.
 pub(super) fn method(comparison: &ComparisonResult) -> String {
     let margin = comparison.margin_pct;
+    if comparison.capacity.is_some() {
+        return format!(
+            "Regressed or improved: whatever lies in the one interval differs from whatever lies in the other by more than {margin} %. \
+             Equivalent: none of it by more than that. Latencies were measured under different loads, and are not compared."
+        );
+    }
     if comparison.margin_only {
         return format!(
             "Medians against a margin of {margin} % alone (--margin-only): no statistics stand behind these verdicts."

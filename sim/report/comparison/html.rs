@@ -5,10 +5,11 @@ use askama::Template;
 use super::super::chart::{ChangeChart, ChangeRow, CurveGroup, PercentileChart, curve_of};
 use super::super::html::blocks::{Cell, Figure, Part, Section, Table, Tone};
 use super::super::html::text;
-use super::cells::{self, change, figures, hubs, inconclusive, interval, method, p_value, runs};
+use super::capacity;
+use super::cells::{self, change, figures, hubs, inconclusive, interval, method, p_value};
 use super::{ComparisonReporter, ReportError};
 use crate::policy::{Metric, Series};
-use crate::verdict::compare::{Change, ComparisonResult, MetricRow, RunRow, SeriesRow};
+use crate::verdict::compare::{CapacityChange, Change, ComparisonResult, MetricRow, RunRow, SeriesRow};
 
 /// `comparison.html`.
 #[derive(Debug, Clone, Copy)]
@@ -37,21 +38,27 @@ impl ComparisonReporter for ComparisonHtml {
         if comparison.verdict == Change::Inconclusive {
             warnings.push(inconclusive(comparison).to_owned());
         }
+        let [base, new] = cells::sides(comparison);
         let page = Page {
             word: comparison.verdict.name().to_uppercase(),
             tone: tone(comparison.verdict),
             exit_code: comparison.exit_code,
             name: comparison.new.first().map(|run| run.name.clone()).unwrap_or_default(),
-            sides: format!("{} against {}", runs(&comparison.new), runs(&comparison.base)),
+            sides: format!("{new} against {base}"),
             meta: format!("Hub: {}", hubs(comparison)),
             sentence: sentence(comparison),
             method: method(comparison),
             forced: comparison.forced.clone(),
             warnings,
-            sections: [Some(judged(comparison)), curves(comparison), series(comparison), Some(sources(comparison))]
-                .into_iter()
-                .flatten()
-                .collect(),
+            sections: [
+                Some(comparison.capacity.as_ref().map_or_else(|| judged(comparison), capacity)),
+                curves(comparison),
+                series(comparison),
+                Some(sources(comparison)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             footer: format!("Made by twinstorm {} from results alone.", comparison.version),
         };
         Ok(page.render()?.into_bytes())
@@ -68,6 +75,9 @@ const fn tone(change: Change) -> Tone {
 
 /// How many metrics came out how.
 fn sentence(comparison: &ComparisonResult) -> String {
+    if let Some(change) = &comparison.capacity {
+        return format!("{}: {}.", capitalised(change.verdict.name()), capacity::sentence(change));
+    }
     let all = [Change::Regressed, Change::Improved, Change::Equivalent, Change::Inconclusive];
     let named = |change: &Change| {
         let rows = comparison.metrics.iter().filter(|row| row.verdict == *change);
@@ -75,8 +85,22 @@ fn sentence(comparison: &ComparisonResult) -> String {
         (!names.is_empty()).then(|| format!("{}: {}", change.name(), text::listed(&names)))
     };
     let text = all.iter().filter_map(named).collect::<Vec<_>>().join("; ");
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), chars.as_str()))
+    if text.is_empty() { text } else { format!("{}.", capitalised(&text)) }
+}
+
+fn capitalised(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map_or_else(String::new, |first| format!("{}{}", first.to_uppercase(), chars.as_str()))
+}
+
+/// What searches found.
+fn capacity(change: &CapacityChange) -> Section {
+    let mut table = Table::new("What each search found.", &["side", "capacity", "why no more"]);
+    for found in capacity::found(change) {
+        table.row(vec![found.side.into(), found.interval.into(), found.why.into()]);
+    }
+    let told = format!("{}: {}.", change.verdict.name(), change.reason);
+    Section::new("capacity", "Capacity", vec![Part::Note(tone(change.verdict), capitalised(&told)), Part::Table(table)])
 }
 
 fn judged(comparison: &ComparisonResult) -> Section {
@@ -260,7 +284,7 @@ fn sources(comparison: &ComparisonResult) -> Section {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::sample;
+    use super::super::sample::{sample, searches};
     use super::*;
 
     fn render(comparison: &ComparisonResult) -> String {
@@ -284,6 +308,21 @@ mod tests {
         assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("<script"));
         // Both curves, told apart by more than their colours.
         assert!(html.contains("class=\"ln c0\"") && html.contains("class=\"ln c2\""));
+    }
+
+    #[test]
+    fn searches_are_told_by_what_they_found() {
+        let html = render(&searches());
+        for says in [
+            "<p class=\"proven\">Regressed: the capacity of calls is 30 to 31.3 calls/s, and was 40 to 41.8 calls/s.</p>",
+            "1 search of capacity against 2 searches of capacity",
+            "<h2 id=\"capacity\">",
+            "base, all",
+            "throttled: census.throttled.pct &#60; 1 was 3.6 %",
+        ] {
+            assert!(html.contains(says), "{says}\n{html}");
+        }
+        assert!(!html.contains("id=\"judged\"") && !html.contains("id=\"series\""));
     }
 
     #[test]

@@ -9,7 +9,9 @@ use super::cells::{change_of, figures};
 use super::{ComparisonReporter, ReportError};
 use crate::measure::SeriesData;
 use crate::policy::{Better, Metric, Unit};
-use crate::verdict::compare::{Change, ComparisonResult, Difference, Interval, MetricRow, RunRow, SeriesRow};
+use crate::verdict::compare::{
+    CapacityChange, Change, ComparisonResult, Difference, Interval, MetricRow, RunRow, SeriesRow,
+};
 use crate::verdict::statistics::{EXACT_UP_TO, RESAMPLES};
 
 /// The version of the form.
@@ -40,6 +42,9 @@ struct Document<'a> {
     hub: &'a [Difference],
     base: &'a [RunRow],
     new: &'a [RunRow],
+    /// Where both sides are searches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity: Option<&'a CapacityChange>,
     metrics: Vec<MetricJson<'a>>,
     /// Never judged.
     series: BTreeMap<SeriesName, SeriesJson<'a>>,
@@ -51,7 +56,7 @@ struct Method {
     /// No statistics stand behind the verdicts.
     margin_only: bool,
     margin_pct: f64,
-    /// Absent with `margin_only`, as those that follow.
+    /// Absent with `margin_only` and of searches, as those that follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     test: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +109,7 @@ impl<'a> Document<'a> {
             hub,
             base,
             new,
+            capacity: comparison.capacity.as_ref(),
             metrics: comparison.metrics.iter().map(MetricJson::of).collect(),
             series: comparison.series.iter().map(|row| (SeriesName::of(row.series), SeriesJson::of(row))).collect(),
         }
@@ -114,7 +120,7 @@ impl Method {
     fn of(comparison: &ComparisonResult) -> Self {
         let runs = comparison.base.len() + comparison.new.len();
         let test = if runs <= EXACT_UP_TO { "mann-whitney, exact" } else { "mann-whitney, normal approximation" };
-        let asked = !comparison.margin_only;
+        let asked = !comparison.margin_only && comparison.capacity.is_none();
         Self {
             margin_only: comparison.margin_only,
             margin_pct: comparison.margin_pct,
@@ -165,7 +171,7 @@ impl<'a> SeriesJson<'a> {
 mod tests {
     use serde_json::Value;
 
-    use super::super::sample::sample;
+    use super::super::sample::{sample, searches};
     use super::*;
     use crate::report::decode;
 
@@ -186,6 +192,21 @@ mod tests {
         assert_eq!(merged, comparison.series[0].new);
         assert!(json["series"]["method.response"]["change_pct"]["p50"].as_f64().unwrap() > 10.0);
         assert!(json["series"]["update.total"]["base"].is_null());
+    }
+
+    #[test]
+    fn searches_have_a_capacity() {
+        let json: Value = serde_json::from_slice(&ComparisonJson.render(&searches()).unwrap()).unwrap();
+        let capacity = &json["capacity"];
+        assert_eq!((&capacity["of"], &capacity["unit"]), (&"calls".into(), &"calls/s".into()));
+        assert_eq!((&capacity["base"]["low"], &capacity["new"]["high"]), (&40.0.into(), &31.3.into()));
+        let first = &capacity["base"]["searches"][0];
+        assert_eq!((&first["cause"], &first["doubts"]), (&"throttled".into(), &serde_json::json!([])));
+        assert_eq!((&capacity["verdict"], &capacity["change"]["high_pct"]), (&"regressed".into(), &(-21.75).into()));
+        assert_eq!(json["method"], serde_json::json!({"margin_only": false, "margin_pct": 10.0}));
+        assert!(json["metrics"].as_array().unwrap().is_empty());
+        let runs: Value = serde_json::from_slice(&ComparisonJson.render(&sample()).unwrap()).unwrap();
+        assert!(runs.get("capacity").is_none());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::cells::{self, change, figures, hubs, inconclusive, interval, method, p_value, runs, value};
+use super::capacity::found;
+use super::cells::{self, change, figures, hubs, inconclusive, interval, method, p_value, sides, value};
 use super::{ComparisonReporter, ReportError};
-use crate::verdict::compare::{Change, ComparisonResult, RunRow};
+use crate::verdict::compare::{CapacityChange, Change, ComparisonResult, RunRow};
 
 /// `comparison.md`.
 #[derive(Debug, Clone, Copy)]
@@ -13,8 +14,12 @@ pub struct ComparisonMarkdown;
 impl ComparisonReporter for ComparisonMarkdown {
     fn render(&self, comparison: &ComparisonResult) -> Result<Vec<u8>, ReportError> {
         let mut text = head(comparison);
-        text.push_str(&metrics(comparison));
-        text.push_str(&series(comparison));
+        if let Some(change) = &comparison.capacity {
+            text.push_str(&capacity(comparison, change));
+        } else {
+            text.push_str(&metrics(comparison));
+            text.push_str(&series(comparison));
+        }
         text.push_str(&sources(comparison));
         Ok(text.into_bytes())
     }
@@ -55,7 +60,8 @@ fn table(text: &mut String, heads: &[&str], rows: impl IntoIterator<Item = Vec<S
 
 fn head(comparison: &ComparisonResult) -> String {
     let (mark, word) = (mark(comparison.verdict), comparison.verdict.name());
-    let mut text = format!("## {mark} {word}: {} against {}\n\n", runs(&comparison.new), runs(&comparison.base));
+    let [base, new] = sides(comparison);
+    let mut text = format!("## {mark} {word}: {new} against {base}\n\n");
     let _ = writeln!(text, "Hub: {}. Exit code {}.\n", escaped(&hubs(comparison)), comparison.exit_code);
     for forced in &comparison.forced {
         let _ = writeln!(text, "**Forced:** {}\n", escaped(forced));
@@ -66,6 +72,15 @@ fn head(comparison: &ComparisonResult) -> String {
     if comparison.verdict == Change::Inconclusive {
         let _ = writeln!(text, "**{}**\n", inconclusive(comparison));
     }
+    text
+}
+
+fn capacity(comparison: &ComparisonResult, change: &CapacityChange) -> String {
+    let mut text = String::new();
+    let rows = found(change).into_iter().map(|found| vec![found.side, found.interval, escaped(&found.why)]);
+    table(&mut text, &["side", &format!("capacity of {}", change.of), "why no more"], rows);
+    let _ = writeln!(text, "\n{} {}: {}\n", mark(change.verdict), change.verdict.name(), escaped(&change.reason));
+    let _ = writeln!(text, "{}\n", method(comparison));
     text
 }
 
@@ -135,13 +150,19 @@ fn sources(comparison: &ComparisonResult) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::sample;
+    use super::super::sample::{sample, searches};
     use super::*;
 
     #[test]
     fn a_regression_reads_well() {
         let text = String::from_utf8(ComparisonMarkdown.render(&sample()).unwrap()).unwrap();
         insta::assert_snapshot!("markdown", text);
+    }
+
+    #[test]
+    fn searches_read_well_too() {
+        let text = String::from_utf8(ComparisonMarkdown.render(&searches()).unwrap()).unwrap();
+        insta::assert_snapshot!("searches_in_markdown", text);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is made of a comparison: one file per format, each turning a [`ComparisonResult`] into bytes and reading nothing
 //! else.
 
+mod capacity;
 pub(super) mod cells;
 mod html;
 mod json;

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use crate::measure::CapacityCause;
 use crate::measure::{SeriesData, Verdict};
-use crate::policy::{Better, Series};
-use crate::verdict::compare::{Change, ComparisonResult, Difference, Interval, MetricRow, RunRow, SeriesRow};
+use crate::policy::{Better, CapacityOf, Series};
+use crate::verdict::compare::{
+    CapacityChange, CapacitySide, Change, ComparisonResult, Difference, FoundCapacity, Interval, MetricRow, RunRow,
+    SeriesRow,
+};
 
 fn data(samples: u32, longest_ms: f64) -> SeriesData {
     let mut data = SeriesData::default();
@@ -44,6 +48,32 @@ fn metric(name: &str, verdict: Change, ms: Option<f64>, change_pct: f64, reason:
     }
 }
 
+/// A comparison of two searches with one that found less.
+pub(super) fn searches() -> ComparisonResult {
+    let found = |low: f64, high: f64| FoundCapacity {
+        low: Some(low),
+        high: Some(high),
+        cause: Some(CapacityCause::Throttled),
+        cause_detail: "census.throttled.pct < 1 was 3.6 %; the hub refused 3.6 % of the calls".to_owned(),
+        doubts: Vec::new(),
+    };
+    let side = |low: f64, high: f64, searches| CapacitySide { low: Some(low), high: Some(high), searches };
+    let change = CapacityChange {
+        of: CapacityOf::Calls,
+        unit: CapacityOf::Calls.unit(),
+        base: side(40.0, 41.8, vec![found(40.0, 41.8), found(40.2, 41.6)]),
+        new: side(30.0, 31.3, vec![found(30.0, 31.3)]),
+        change: Interval { low_pct: -28.23, high_pct: -21.75 },
+        verdict: Change::Regressed,
+        reason: "whatever lies in the two intervals differs by -28.2 % to -21.8 %: more than 10 %".to_owned(),
+    };
+    let mut comparison = sample();
+    comparison.base.truncate(2);
+    comparison.new.truncate(1);
+    comparison.base.iter_mut().chain(&mut comparison.new).for_each(|run| run.name = "capacity".to_owned());
+    ComparisonResult { capacity: Some(change), metrics: Vec::new(), series: Vec::new(), ..comparison }
+}
+
 /// A comparison with everything in it.
 pub(super) fn sample() -> ComparisonResult {
     ComparisonResult {
@@ -57,6 +87,7 @@ pub(super) fn sample() -> ComparisonResult {
         hub: vec![Difference { key: "hub.slow.method_request".to_owned(), base: "50ms".into(), new: "60ms".into() }],
         base: (1..=5).map(|number| run("base", number)).collect(),
         new: (1..=5).map(|number| run("new", number)).collect(),
+        capacity: None,
         metrics: vec![
             metric(
                 "update.overhead.p50",

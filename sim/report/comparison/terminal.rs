@@ -2,10 +2,11 @@
 
 use super::super::table::{Align, columns, paragraph};
 use super::super::terminal::{Terminal, Tone, titled};
-use super::cells::{self, change, figures, hubs, inconclusive, interval, method, p_value, runs, value};
+use super::capacity::{Found, found};
+use super::cells::{self, change, figures, hubs, inconclusive, interval, method, p_value, sides, value};
 use super::{ComparisonReporter, ReportError};
 use crate::policy::Statistic;
-use crate::verdict::compare::{Change, ComparisonResult, MetricRow, SeriesRow};
+use crate::verdict::compare::{CapacityChange, Change, ComparisonResult, MetricRow, SeriesRow};
 
 /// The readable table.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,7 +18,11 @@ pub struct ComparisonTerminal {
 impl ComparisonReporter for ComparisonTerminal {
     fn render(&self, comparison: &ComparisonResult) -> Result<Vec<u8>, ReportError> {
         let painter = Terminal { color: self.color };
-        let sections = [head(painter, comparison), metrics(painter, comparison), series(comparison)];
+        let judged = match &comparison.capacity {
+            Some(change) => capacity(painter, comparison, change),
+            None => metrics(painter, comparison),
+        };
+        let sections = [head(painter, comparison), judged, series(comparison)];
         let sections = sections.into_iter().filter(|lines| !lines.is_empty()).map(|lines| lines.join("\n") + "\n");
         Ok(sections.collect::<Vec<_>>().join("\n").into_bytes())
     }
@@ -36,13 +41,14 @@ fn head(painter: Terminal, comparison: &ComparisonResult) -> Vec<String> {
     let margin_only = if comparison.margin_only { ", by the margin alone" } else { "" };
     let mut lines = vec![format!("{word} (exit code {}{margin_only})", comparison.exit_code)];
     let mut say = |head: &str, text: &str| lines.extend(paragraph(&format!("{head:<9}"), text.split(' '), " "));
-    for (head, rows) in [("base", &comparison.base), ("new", &comparison.new)] {
+    let [base, new] = sides(comparison);
+    for (head, side, rows) in [("base", base, &comparison.base), ("new", new, &comparison.new)] {
         let ends = match &rows[..] {
             [] => String::new(),
             [only] => only.path.clone(),
             [first, .., last] => format!("{} to {}", first.path, last.path),
         };
-        say(head, &format!("{}: {ends}", runs(rows)));
+        say(head, &format!("{side}: {ends}"));
     }
     say("hub", &hubs(comparison));
     for forced in &comparison.forced {
@@ -55,6 +61,24 @@ fn head(painter: Terminal, comparison: &ComparisonResult) -> Vec<String> {
         say("note", inconclusive(comparison));
     }
     lines
+}
+
+fn capacity(painter: Terminal, comparison: &ComparisonResult, change: &CapacityChange) -> Vec<String> {
+    let found = found(change);
+    let rows: Vec<Vec<String>> = found.iter().map(|found| vec![found.side.clone(), found.interval.clone()]).collect();
+    let table = columns(&[Align::Left, Align::Left], &rows);
+    let width = table.iter().map(|line| line.chars().count()).max().unwrap_or_default();
+    let row = |(line, found): (&String, &Found)| paragraph(&format!("{line:<width$}  "), found.why.split(' '), " ");
+    let mut lines: Vec<String> = table.iter().zip(&found).flat_map(row).collect();
+    let name = change.verdict.name();
+    let mut told = paragraph("  ", format!("{name}: {}", change.reason).split(' '), " ");
+    // Painted afterwards, as what paints takes no room.
+    if let Some(first) = told.first_mut() {
+        *first = first.replacen(name, &painter.paint(tone(change.verdict), name), 1);
+    }
+    lines.extend(told);
+    lines.extend(paragraph("  ", method(comparison).split(' '), " "));
+    titled("Capacity, by the intervals that were found", lines)
 }
 
 fn metrics(painter: Terminal, comparison: &ComparisonResult) -> Vec<String> {
@@ -113,7 +137,7 @@ fn series(comparison: &ComparisonResult) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::super::super::table::WIDTH;
-    use super::super::sample::sample;
+    use super::super::sample::{sample, searches};
     use super::*;
 
     fn render(comparison: &ComparisonResult) -> String {
@@ -127,6 +151,11 @@ mod tests {
     #[test]
     fn a_regression_reads_well() {
         insta::assert_snapshot!("regressed", render(&sample()));
+    }
+
+    #[test]
+    fn searches_are_told_by_what_they_found() {
+        insta::assert_snapshot!("searches", render(&searches()));
     }
 
     #[test]
@@ -156,5 +185,7 @@ mod tests {
             colored = colored.replace(code, "");
         }
         assert_eq!(colored, render(&comparison));
+        let colored = String::from_utf8(ComparisonTerminal { color: true }.render(&searches()).unwrap()).unwrap();
+        assert!(colored.contains("\n  \u{1b}[1;31mregressed\u{1b}[0m: whatever lies"), "{colored}");
     }
 }

@@ -3,11 +3,16 @@
 use super::blocks::{Cell, Figure, Part, Section, Table, Tone};
 use super::text;
 use crate::measure::{CapacityResult, CapacityStep, RunResult};
-use crate::report::capacity::{by_load, headline, is_generators, notes, standing, telling, verdict, why};
+use crate::report::capacity::{
+    P99, by_load, headline, is_generators, legend, notes, shown, standing, telling, verdict, why,
+};
 use crate::report::chart::{LoadChart, LoadLine, LoadPoint, Look, Unit};
 
 /// What a column of figures says of a step.
 type Told<'a> = &'a dyn Fn(&CapacityStep) -> String;
+
+/// What stands before an upper bound.
+const AT_MOST: &str = "≤";
 
 /// The section; none where no capacity was looked for.
 pub(super) fn capacity(result: &RunResult) -> Option<Section> {
@@ -30,15 +35,16 @@ pub(super) fn capacity(result: &RunResult) -> Option<Section> {
         let series = telling(capacity.of, steps.iter().copied());
         parts.push(Part::text(
             "In the pictures each step is a mark above the load that it offered: filled where it kept the thresholds, a \
-             cross where it broke them. The shade is the interval.",
+             cross where it broke them, and hollow where the value is no more than an upper bound. The shade is the interval.",
         ));
+        let told: Vec<&CapacityStep> = steps.iter().copied().filter(|step| !step.left_out).collect();
         let figures =
-            achieved(capacity, &steps).into_iter().chain(series.iter().filter_map(|s| durations(capacity, &steps, s)));
-        parts.push(Part::Figures(figures.chain(throttled(capacity, &steps)).collect()));
+            achieved(capacity, &told).into_iter().chain(series.iter().filter_map(|s| durations(capacity, &told, s)));
+        parts.push(Part::Figures(figures.chain(throttled(capacity, &told)).collect()));
         parts.push(Part::Table(table(capacity, &steps, series.first().copied(), has_pages(result))));
     }
-    if capacity.low.is_some() {
-        parts.push(Part::text("All else on this page is of the run that the lower end was confirmed by."));
+    if let Some(shown) = shown(capacity) {
+        parts.push(Part::text(format!("All that follows is of {shown}.")));
     }
     Some(Section::new("capacity", "Capacity", parts))
 }
@@ -99,10 +105,42 @@ fn line(
 ) -> LoadLine {
     let point = |step: &&CapacityStep| {
         let value = value(step)?;
-        let tip = format!("step {}: {label} {} at {}, {}", step.number, words(value), load(step.load), verdict(step));
-        Some(LoadPoint { load: step.load, value, kept: step.kept, tip })
+        Some(LoadPoint {
+            load: step.load,
+            value,
+            kept: step.kept,
+            is_bound: false,
+            tip: tip(step, label, &words(value)),
+        })
     };
     LoadLine { label: label.to_owned(), look, points: steps.iter().filter_map(point).collect() }
+}
+
+/// What a mark tells in words.
+fn tip(step: &CapacityStep, label: &str, value: &str) -> String {
+    format!("step {}: {label} {value} at {}, {}", step.number, load(step.load), verdict(step))
+}
+
+/// The 99th percentiles, or what they are at most.
+fn upper(steps: &[&CapacityStep], series: &str) -> LoadLine {
+    let point = |step: &&CapacityStep| {
+        let p99 = P99::of(step, series)?;
+        let tip = tip(step, "p99", &p99.told(AT_MOST, text::duration));
+        Some(LoadPoint { load: step.load, value: p99.seconds(), kept: step.kept, is_bound: p99.is_bound(), tip })
+    };
+    let points: Vec<LoadPoint> = steps.iter().filter_map(point).collect();
+    let label = if points.iter().any(|point| point.is_bound) { "p99 or max" } else { "p99" };
+    LoadLine { label: label.to_owned(), look: Look::second(), points }
+}
+
+/// A 99th percentile as it stands in tables.
+fn p99(step: &CapacityStep, series: &str) -> String {
+    P99::of(step, series).map_or_else(|| text::NONE.to_owned(), |p99| p99.told(AT_MOST, text::duration))
+}
+
+/// Sentences of what marks in place of percentiles mean, with a space before each.
+fn marks(steps: &[&CapacityStep], series: &str) -> String {
+    legend(steps, &[series], AT_MOST).iter().map(|words| format!(" {}.", capitalised(words))).collect()
 }
 
 /// The picture with its table of the same values; `None` if there is nothing to show.
@@ -140,15 +178,14 @@ fn achieved(capacity: &CapacityResult, steps: &[&CapacityStep]) -> Option<Figure
 
 fn durations(capacity: &CapacityResult, steps: &[&CapacityStep], series: &str) -> Option<Figure> {
     let p50 = |step: &CapacityStep| step.p50_us.get(series).copied();
-    let p99 = |step: &CapacityStep| step.p99_us.get(series).copied();
     let seconds = |micros: Option<u64>| micros.map(|micros| micros as f64 / 1e6);
     let mut chart = chart(capacity, &series.replace('.', "-"), series, Unit::Duration, "duration".to_owned());
     chart.lines.push(line(steps, "p50", Look::nth(0), |step| seconds(p50(step)), text::duration));
-    chart.lines.push(line(steps, "p99", Look::second(), |step| seconds(p99(step)), text::duration));
+    chart.lines.push(upper(steps, series));
     chart.lines.retain(|line| !line.points.is_empty());
     let told = |value: Option<u64>| value.map_or_else(|| text::NONE.to_owned(), text::micros);
-    let caption = "Its percentiles by load, where 10 samples lie beyond them.".to_owned();
-    figure(chart, caption, steps, &[("p50", &|step| told(p50(step))), ("p99", &|step| told(p99(step)))])
+    let caption = format!("Its percentiles by load.{}", marks(steps, series));
+    figure(chart, caption, steps, &[("p50", &|step| told(p50(step))), ("p99", &|step| p99(step, series))])
 }
 
 fn throttled(capacity: &CapacityResult, steps: &[&CapacityStep]) -> Option<Figure> {
@@ -167,7 +204,7 @@ fn table(capacity: &CapacityResult, steps: &[&CapacityStep], series: Option<&str
         columns.extend(["#p50", "#p99"]);
     }
     columns.extend(["thresholds", "why", "#CPU", "#took"]);
-    let of = series.map(|series| format!(" p50 and p99 are of {series}.")).unwrap_or_default();
+    let of = series.map(|series| format!(" p50 and p99 are of {series}.{}", marks(steps, series))).unwrap_or_default();
     let caption = format!("The steps by load.{of} CPU is that of the generator and of embedded hubs, of all cores.");
     let mut table = Table::new(caption, &columns);
     for step in steps {
@@ -179,13 +216,18 @@ fn table(capacity: &CapacityResult, steps: &[&CapacityStep], series: Option<&str
             step.achieved.map_or_else(|| text::NONE.to_owned(), load).into(),
             text::share(step.throttled_pct).into(),
         ];
-        row.extend(series.iter().flat_map(|series| {
-            [&step.p50_us, &step.p99_us]
-                .map(|of| of.get(*series).map_or_else(|| text::NONE.to_owned(), |micros| text::micros(*micros)).into())
-        }));
-        row.push(Cell::toned(if step.kept { Tone::Good } else { Tone::Bad }, verdict(step)));
+        if let Some(series) = series {
+            let p50 = step.p50_us.get(series).map_or_else(|| text::NONE.to_owned(), |micros| text::micros(*micros));
+            row.extend([p50.into(), p99(step, series).into()]);
+        }
+        let tone = match (step.left_out, step.kept) {
+            (true, _) => Tone::Doubt,
+            (false, true) => Tone::Good,
+            (false, false) => Tone::Bad,
+        };
+        row.push(Cell::toned(tone, verdict(step)));
         row.push(units(why(step)).into());
-        row.push(text::share(Some(step.cpu_percent)).into());
+        row.push(text::share(step.cpu_percent).into());
         row.push(text::span(step.took_s).into());
         table.row(row);
     }

@@ -5,7 +5,7 @@ use super::text;
 use crate::measure::{RunResult, ThresholdResult, Verdict};
 use crate::policy::{Outcome, Series, Statistic};
 use crate::report::bench::{self, is_bench};
-use crate::report::capacity::{headline, interval, is_generators, width};
+use crate::report::capacity::{headline, interval, is_generators, shown, steps, width};
 use crate::report::health::has_driver;
 use crate::report::terminal::{is_half_blind, unit_of, verdict_word};
 use crate::verdict::notes;
@@ -52,7 +52,7 @@ impl Standing {
     const fn of(result: &RunResult) -> Self {
         match (result.valid, result.verdict) {
             (false, _) | (_, Verdict::Invalid) => Self::Void,
-            (true, Verdict::Aborted) => Self::Partial,
+            (true, Verdict::Aborted) if result.is_partial() => Self::Partial,
             (true, _) => Self::Sound,
         }
     }
@@ -75,6 +75,10 @@ impl Headline {
         };
         let standing = Standing::of(result);
         let (standing_words, banner) = match (standing, result.verdict) {
+            (Standing::Sound, Verdict::Aborted) => (
+                "The search was stopped before its end: the interval is what it had come to. The step that all else is of ran whole.",
+                "",
+            ),
             (Standing::Sound, _) => ("The result is valid: the figures below count.", ""),
             (Standing::Partial, _) => (
                 "The run was stopped before its end: the figures below cover only what ran.",
@@ -127,6 +131,7 @@ fn sentence(result: &RunResult, standing: Standing) -> String {
         Some(capacity) => format!("Capacity: {}. ", interval(capacity)),
         None => String::new(),
     };
+    let shown = result.capacity.as_ref().and_then(shown).map(|shown| format!("All else is of {shown}. "));
     let run = match (result.verdict, &result.drill) {
         (Verdict::Pass, Some(drill)) => format!("It held that {}. {updates}", claim(&drill.claim)),
         (Verdict::Pass, None) => format!("{updates} {}", thresholds(judged.len())),
@@ -137,12 +142,13 @@ fn sentence(result: &RunResult, standing: Standing) -> String {
             format!("It did not hold that {}.{} {updates}", claim(&drill.claim), named(&broken))
         }
         (Verdict::Fail, None) => format!("{} {updates}", named(&broken).trim()),
+        (Verdict::Aborted, _) if !result.is_partial() => format!("{updates}{}", named(&broken)),
         (Verdict::Aborted, _) => {
             format!("Nothing was proven of the whole run: it was stopped.{} {updates}", named(&broken))
         }
         (Verdict::Invalid, _) => String::new(),
     };
-    format!("{found}{}", run.trim()).trim().to_owned()
+    format!("{found}{}{}", shown.unwrap_or_default(), run.trim()).trim().to_owned()
 }
 
 /// A claim without the point at its end.
@@ -194,7 +200,7 @@ fn updates(result: &RunResult) -> String {
 }
 
 fn reasons(result: &RunResult) -> Vec<String> {
-    let ended = result.abort.iter().filter(|_| result.verdict == Verdict::Aborted).map(|abort| {
+    let ended = result.abort.iter().filter(|_| result.is_partial()).map(|abort| {
         let observed = text::value(unit_of(&abort.expr), abort.observed);
         format!("ended at {} by the threshold {}: observed {observed} then", text::moment(abort.at_s), abort.expr)
     });
@@ -220,7 +226,8 @@ fn figures(result: &RunResult) -> Vec<Figure> {
     if let Some(capacity) = &result.capacity {
         let name = if is_generators(capacity) { "The generator's end" } else { "Capacity" };
         let found = interval(capacity);
-        let (value, unit) = found.rsplit_once(' ').filter(|(_, last)| *last == capacity.unit).unwrap_or((&found, ""));
+        let unit = |last: &str| last == capacity.unit || last == capacity.of.unit_of(1.0);
+        let (value, unit) = found.rsplit_once(' ').filter(|(_, last)| unit(last)).unwrap_or((&found, ""));
         let aside = [unit.to_owned()].into_iter().filter(|unit| !unit.is_empty()).chain(width(capacity));
         let aside = aside.chain((!capacity.finished).then(|| "not finished".to_owned())).collect::<Vec<_>>().join(", ");
         say(name, value.to_owned(), aside.replace(" %", "\u{a0}%"));
@@ -265,7 +272,14 @@ fn figures(result: &RunResult) -> Vec<Figure> {
         || if result.census.planned == 0 { "there was no load".to_owned() } else { String::new() },
         |load| format!("load for {}", text::span(load.to_s - load.from_s)),
     );
-    say("Duration", text::span(result.duration_s), load);
+    let load = match &result.capacity {
+        Some(capacity) => {
+            let one = capacity.of_step.map(|step| format!("step {step}: {}", text::span(result.duration_s)));
+            [Some(steps(capacity)), one].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        }
+        None => load,
+    };
+    say("Duration", text::span(result.took_s()), load);
     figures
 }
 

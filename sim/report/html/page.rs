@@ -60,8 +60,8 @@ impl Reporter for Html {
             description: result.plan["description"].as_str().unwrap_or_default().to_owned(),
             meta: format!(
                 "Started {:.0} · took {} · seed {} · twinstorm {}",
-                result.started_at,
-                text::span(result.duration_s),
+                result.began_at(),
+                text::span(result.took_s()),
                 result.seed,
                 result.version
             ),

@@ -35,6 +35,32 @@ fn a_capacity_is_a_property_of_the_suite() {
     );
     assert!(!is_red(&text), "{text}");
     assert!(!render(&sample()).contains("name=\"capacity\""));
+    let text = render(&capacity::with(capacity::unfinished()));
+    assert!(
+        text.contains("16 at 47.6 calls/s; not finished: 6 steps in 60.0 s; wanted: 5 % wide at most\"/>"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_suite_takes_the_time_of_the_search_and_names_the_step_that_its_tests_are_of() {
+    let text = render(&capacity::with(capacity::capacity()));
+    assert_eq!(text.matches("time=\"96.400\"").count(), 2, "suite and first test: {text}");
+    assert!(text.contains("timestamp=\"2026-11-03T10:19:30\""), "{text}");
+    let step = "<property name=\"figures_of\" value=\"step 9, 40 calls/s, which the lower end was confirmed by\"/>";
+    assert!(text.contains(step), "{text}");
+    let text = render(&capacity::stopped());
+    assert!(is_red(&text) && !text.contains("<skipped message=\"it held of what ran"), "the step ran whole: {text}");
+}
+
+#[test]
+fn a_search_in_which_nothing_was_kept_is_red_whatever_broke() {
+    let mut result = capacity::with(capacity::nothing_kept());
+    (result.verdict, result.exit_code) = (Verdict::Fail, 99);
+    assert!(result.thresholds.iter().all(|judged| judged.ok != Some(false)));
+    let text = render(&result);
+    assert!(is_red(&text) && text.contains("name=\"a load keeps the thresholds\""), "{text}");
+    assert!(!render(&sample()).contains("a load keeps the thresholds"));
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! The part of a summary that tells a capacity: before all figures, which are of the run that confirmed it.
 
 use super::super::capacity::{
-    by_load, headline, is_generators, load, micros, notes, share, standing, telling, verdict, why,
+    P99, by_load, headline, is_generators, legend, load, micros, notes, share, shown, standing, telling, verdict, why,
 };
+use super::super::human_duration;
 use super::super::table::Align;
 use super::escape::{code, start, text};
 use super::sections::titled;
 use super::table::table;
 use crate::measure::{CapacityResult, CapacityStep, RunResult};
+
+/// What stands before an upper bound.
+const AT_MOST: &str = "≤";
 
 /// The interval, how the search for it ended, and its steps by load; empty where none was looked for.
 pub(super) fn capacity(result: &RunResult) -> String {
@@ -33,6 +37,9 @@ pub(super) fn capacity(result: &RunResult) -> String {
     if !steps.is_empty() {
         body.push_str(&format!("\n{steps}"));
     }
+    if let Some(shown) = shown(capacity) {
+        body.push_str(&format!("\nAll that follows is of {}.\n", text(&shown)));
+    }
     titled("Capacity", &body)
 }
 
@@ -48,7 +55,9 @@ fn steps(capacity: &CapacityResult) -> String {
     let ends = align.len() - 2;
     align[ends..].fill(Align::Left);
     let rows: Vec<Vec<String>> = std::iter::once(heads).chain(steps.iter().map(|step| row(step, &series))).collect();
-    table(&align, &rows)
+    let legend: String =
+        legend(&steps, &series, AT_MOST).iter().map(|words| format!("\n{}.\n", start(words))).collect();
+    table(&align, &rows) + &legend
 }
 
 fn row(step: &CapacityStep, series: &[&str]) -> Vec<String> {
@@ -59,8 +68,16 @@ fn row(step: &CapacityStep, series: &[&str]) -> Vec<String> {
         step.achieved.map_or_else(|| "-".to_owned(), load),
         share(step.throttled_pct),
     ];
-    cells.extend(series.iter().flat_map(|series| [&step.p50_us, &step.p99_us].map(|of| micros(of.get(*series)))));
-    cells.push(format!("{} {}", if step.kept { "✅" } else { "❌" }, verdict(step)));
+    for series in series {
+        let p99 = P99::of(step, series).map(|p99| p99.told(AT_MOST, human_duration));
+        cells.extend([micros(step.p50_us.get(*series)), p99.unwrap_or_else(|| "-".to_owned())]);
+    }
+    let sign = match (step.left_out, step.kept) {
+        (true, _) => "➖",
+        (false, true) => "✅",
+        (false, false) => "❌",
+    };
+    cells.push(format!("{sign} {}", verdict(step)));
     cells.push(text(&why(step)));
     cells
 }

@@ -41,7 +41,10 @@ pub(super) fn titled(title: &str, body: &str) -> String {
 pub(super) fn verdict(result: &RunResult) -> String {
     let (word, tone) = verdict_word(result.verdict);
     let meaning = match (result.verdict, result.valid) {
-        (Verdict::Aborted, _) => "It was stopped before its end: the figures cover only what ran.",
+        (Verdict::Aborted, _) if result.is_partial() => {
+            "It was stopped before its end: the figures cover only what ran."
+        }
+        (Verdict::Aborted, _) => "The search was stopped before its end: the interval is what it had come to.",
         (_, true) => "The figures count.",
         (_, false) if result.invalid_reasons.is_empty() => "**The figures do not count.**",
         (_, false) => "**The figures do not count:**",
@@ -51,7 +54,7 @@ pub(super) fn verdict(result: &RunResult) -> String {
         mark(tone),
         if result.name.is_empty() { "unnamed".to_owned() } else { text(&result.name) }
     );
-    for abort in result.abort.iter().filter(|_| result.verdict == Verdict::Aborted) {
+    for abort in result.abort.iter().filter(|_| result.is_partial()) {
         lines.push_str(&format!("\n{}\n", start(&ended_in_words(abort))));
     }
     let reasons = &result.invalid_reasons;
@@ -75,8 +78,8 @@ pub(super) fn verdict(result: &RunResult) -> String {
     lines.push_str(&format!(
         "\nExit code {}, took {}, started {:.0}, seed {}, twinstorm {}\n",
         result.exit_code,
-        human_duration(result.duration_s),
-        result.started_at,
+        human_duration(result.took_s()),
+        result.began_at(),
         result.seed,
         text(&result.version)
     ));

@@ -51,6 +51,16 @@ fn a_capacity_comes_before_the_figures_of_its_run() {
 }
 
 #[test]
+fn the_head_of_a_search_is_told_from_the_step_that_all_else_is_of() {
+    let text = whole(&capacity::with(capacity::capacity()));
+    assert!(text.contains("\nExit code 0, took 96.4 s, started 2026-11-03T10:19:30Z, seed 7, "), "{text}");
+    assert!(text.contains("\nAll that follows is of step 9, 40 calls/s, which the lower end was confirmed by.\n"));
+    let text = whole(&capacity::stopped());
+    assert!(text.contains("\nThe search was stopped before its end: the interval is what it had come to.\n"), "{text}");
+    assert!(!text.contains("only what ran"), "the step ran whole: {text}");
+}
+
+#[test]
 fn what_comes_from_a_hub_is_shown_and_not_obeyed() {
     let mut result = sample();
     let nasty = "x|y\n## head <script>alert(1)</script> `z` ![i](http://e)";

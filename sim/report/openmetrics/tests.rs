@@ -34,6 +34,8 @@ fn a_capacity_has_its_ends_and_its_cause() {
         told(capacity::nothing_broken()),
         ["twinstorm_capacity_low{of=\"calls\"} 40", "twinstorm_capacity_finished{of=\"calls\"} 0"]
     );
+    let whole = rendered(&capacity::with(capacity::capacity()));
+    assert!(whole.contains("\ntwinstorm_run_duration_seconds 96.4\n"), "of the search: {whole}");
     assert!(!rendered(&sample()).contains("capacity"));
 }
 

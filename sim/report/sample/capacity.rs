@@ -36,6 +36,13 @@ pub(in crate::report) fn with(capacity: CapacityResult) -> RunResult {
     result
 }
 
+/// One that was stopped.
+pub(in crate::report) fn stopped() -> RunResult {
+    let mut result = with(unfinished());
+    (result.verdict, result.exit_code) = (Verdict::Aborted, 97);
+    result
+}
+
 /// The method throttle of a hub, found in ten steps.
 pub(in crate::report) fn capacity() -> CapacityResult {
     CapacityResult {
@@ -51,6 +58,8 @@ pub(in crate::report) fn capacity() -> CapacityResult {
         width: Some(0.045),
         ceiling: None,
         machine: MachineDescription::default(),
+        of_step: Some(9),
+        started_at: "2026-11-03T10:19:30Z".parse().unwrap(),
         took_s: 96.4,
         steps: (1..).zip(STEPS).map(|(number, step)| self::step(number, step)).collect(),
     }
@@ -65,6 +74,7 @@ pub(in crate::report) fn unfinished() -> CapacityResult {
         width: Some(0.19),
         cause_detail: "census.throttled.pct < 1 was 16 at 47.6 calls/s".to_owned(),
         finished: false,
+        of_step: Some(3),
         notes: vec!["the budget of 60 s was used up before the interval was as narrow as 5 %".to_owned()],
         took_s: 60.0,
         ..capacity
@@ -77,11 +87,14 @@ pub(in crate::report) fn widened() -> CapacityResult {
     let flipped = &mut capacity.steps[8];
     (flipped.kept, flipped.cause) = (false, Some(CapacityCause::Slo));
     flipped.cause_detail = "method.response.p99 < 1s was 1.31 s".to_owned();
-    flipped.p99_us.insert("method.response".to_owned(), 1_310_000);
+    for percentiles in [&mut flipped.p99_us, &mut flipped.max_us] {
+        percentiles.insert("method.response".to_owned(), 1_310_000);
+    }
     capacity.steps.push(step(11, (36.4, StepPurpose::Widen, 0.0, 1_600)));
     CapacityResult {
         low: Some(36.4),
         width: Some(0.148),
+        of_step: Some(11),
         notes: vec![
             "40 calls/s kept the thresholds in step 3 and broke them in step 9: the interval holds all that is uncertain"
                 .to_owned(),
@@ -118,14 +131,23 @@ pub(in crate::report) fn nothing_kept() -> CapacityResult {
         step(3, (47.6, StepPurpose::Halve, 16.0, 498_000)),
     ];
     let cause_detail = "census.throttled.pct < 1 was 16 at 47.6 calls/s".to_owned();
-    CapacityResult { low: None, high: Some(47.6), width: None, finished: false, cause_detail, ..capacity }
+    CapacityResult {
+        low: None,
+        high: Some(47.6),
+        width: None,
+        finished: false,
+        of_step: Some(3),
+        cause_detail,
+        ..capacity
+    }
 }
 
 /// No load was too much.
 pub(in crate::report) fn nothing_broken() -> CapacityResult {
     let mut capacity = capacity();
     capacity.steps.truncate(3);
-    CapacityResult { high: None, width: None, cause: None, cause_detail: String::new(), finished: false, ..capacity }
+    let (cause, cause_detail) = (None, String::new());
+    CapacityResult { high: None, width: None, cause, cause_detail, finished: false, of_step: Some(3), ..capacity }
 }
 
 fn step(number: u32, (load, purpose, throttled, p99): (f64, StepPurpose, f64, u64)) -> CapacityStep {
@@ -135,6 +157,9 @@ fn step(number: u32, (load, purpose, throttled, p99): (f64, StepPurpose, f64, u6
     let percentiles = |method: u64, overhead: u64| {
         BTreeMap::from([("method.response".to_owned(), method), ("update.overhead".to_owned(), overhead)])
     };
+    let max = percentiles(p99, 262_000 + p99 / 2);
+    // The first are too short for it, and one that broke, so that there is such a one too.
+    let p99 = if load < 40.0 || load == 43.6 { BTreeMap::new() } else { max.clone() };
     CapacityStep {
         number,
         load,
@@ -146,9 +171,10 @@ fn step(number: u32, (load, purpose, throttled, p99): (f64, StepPurpose, f64, u6
         achieved: Some((served * 10.0).round() / 10.0),
         throttled_pct: Some(throttled),
         p50_us: percentiles(1_080 + u64::from(number), 131_000),
-        p99_us: percentiles(p99, 262_000 + p99 / 2),
-        cpu_percent: load / 4.0,
-        left_out: false,
+        p99_us: p99,
+        max_us: max,
+        cpu_percent: long.then_some(load / 4.0),
         took_s: if long { 14.2 } else { 8.5 },
+        left_out: false,
     }
 }

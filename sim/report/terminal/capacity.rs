@@ -2,7 +2,10 @@
 
 use super::{Terminal, Tone};
 use crate::measure::{CapacityResult, CapacityStep, RunResult};
-use crate::report::capacity::{by_load, headline, load, micros, notes, share, standing, telling, verdict, why};
+use crate::report::capacity::{
+    P99, by_load, headline, legend, load, micros, notes, share, shown, standing, telling, verdict, why,
+};
+use crate::report::human_duration;
 use crate::report::table::{Align, columns, paragraph};
 
 /// What stands before each line that is none of the table.
@@ -23,6 +26,9 @@ impl Terminal {
             lines.extend(paragraph(&format!("{INDENT}- "), note.split(' '), " "));
         }
         lines.extend(self.steps(capacity));
+        if let Some(shown) = shown(capacity) {
+            lines.extend(paragraph("All that follows is of ", format!("{shown}.").split(' '), " "));
+        }
         lines
     }
 
@@ -43,10 +49,17 @@ impl Terminal {
             // Painted afterwards, as what paints takes no room.
             if let Some(first) = told.first_mut() {
                 let rest = first.split_off(line.len() + 2);
-                let tone = if step.kept { Tone::Good } else { Tone::Bad };
+                let tone = match (step.left_out, step.kept) {
+                    (true, _) => Tone::Doubtful,
+                    (false, true) => Tone::Good,
+                    (false, false) => Tone::Bad,
+                };
                 first.push_str(&rest.replacen(word, &self.paint(tone, word), 1));
             }
             lines.extend(told);
+        }
+        for words in legend(&steps, series.as_slice(), "<=") {
+            lines.extend(paragraph("  ", words.split(' '), " "));
         }
         let of = series.map(|series| format!("; p50 and p99 are of {series}")).unwrap_or_default();
         lines.insert(0, format!("  steps by load, in {}{of}", capacity.unit));
@@ -55,14 +68,14 @@ impl Terminal {
 }
 
 fn row(step: &CapacityStep, series: Option<&str>) -> Vec<String> {
-    let percentile = |of: &std::collections::BTreeMap<String, u64>| micros(series.and_then(|series| of.get(series)));
+    let p99 = series.and_then(|series| P99::of(step, series)).map(|p99| p99.told("<=", human_duration));
     vec![
         load(step.load),
         step.number.to_string(),
         step.achieved.map_or_else(|| "-".to_owned(), load),
         share(step.throttled_pct),
-        percentile(&step.p50_us),
-        percentile(&step.p99_us),
+        micros(series.and_then(|series| step.p50_us.get(series))),
+        p99.unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
@@ -101,6 +114,22 @@ mod tests {
         insta::assert_snapshot!("by_generator", told(samples::by_generator()));
         insta::assert_snapshot!("nothing_kept", told(samples::nothing_kept()));
         insta::assert_snapshot!("nothing_broken", told(samples::nothing_broken()));
+    }
+
+    #[test]
+    fn the_head_is_of_the_search_and_all_else_of_a_step() {
+        let render = |result: &RunResult| String::from_utf8(Terminal { color: false }.render(result).unwrap()).unwrap();
+        let text = render(&samples::with(samples::capacity()));
+        assert!(text.contains("\ntook 96.4 s, started 2026-11-03T10:19:30Z, seed 7, "), "{text}");
+        assert!(
+            text.contains("\nAll that follows is of step 9, 40 calls/s, which the lower end was confirmed by.\n\n")
+        );
+        let text = render(&samples::stopped());
+        assert!(
+            text.contains("\nstopped before the search had ended: the interval is what it had come to\n"),
+            "{text}"
+        );
+        assert!(!text.contains("only what ran"), "the step ran whole: {text}");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::capacity::{capacity, looked_for};
 use super::error::told;
 use super::evidence::value;
 use super::judge::{Asked, Evidence, judge};
 use super::plans::{Parts, differences};
 use super::{Change, CompareError, ComparisonResult, Difference, Interval, MetricRow, RunRow, SeriesRow};
 use crate::measure::{RunResult, SeriesData, Verdict};
-use crate::policy::{Metric, Series};
+use crate::policy::{CapacityOf, Metric, Series};
 use crate::profile::ComparePlan;
 use crate::verdict::ExitCode;
 use crate::verdict::statistics::{holm, median, rank_test, ratio_interval};
@@ -49,11 +50,23 @@ pub fn compare(
     distinct(base.iter().chain(new))?;
     let (metrics, margin_pct) = settings(base, new, options)?;
     let mut forced = Vec::new();
-    let hub = plans(base, new, options.force, &mut forced)?;
-    validity(base.iter().chain(new), options.force, &mut forced)?;
-    let asked = Asked { margin_pct, runs: (base.len(), new.len()), metrics: metrics.len() };
-    let metrics = judged(base, new, metrics, asked, options.margin_only);
-    let verdict = Change::of(metrics.iter().map(|row| row.verdict));
+    let searched = looked_for(base.iter().chain(new))?;
+    let hub = plans(base, new, searched, options.force, &mut forced)?;
+    let (mut capacity_change, mut metric_rows, mut series_rows) = (None, Vec::new(), Vec::new());
+    if let Some(of) = searched {
+        if !options.metrics.is_empty() {
+            let why = "searches are compared by the capacities that they found, as loads differ: leave --metric out";
+            return Err(CompareError::Metric(why.to_owned()));
+        }
+        capacity_change = Some(capacity(of, base, new, margin_pct));
+    } else {
+        validity(base.iter().chain(new), options.force, &mut forced)?;
+        let asked = Asked { margin_pct, runs: (base.len(), new.len()), metrics: metrics.len() };
+        metric_rows = judged(base, new, metrics, asked, options.margin_only);
+        series_rows = series(base, new);
+    }
+    let of_capacity = capacity_change.iter().map(|change| change.verdict);
+    let verdict = Change::of(metric_rows.iter().map(|row| row.verdict).chain(of_capacity));
     let exit = match verdict {
         Change::Regressed => ExitCode::Regressed,
         Change::Inconclusive if !options.inconclusive_passes => ExitCode::Invalid,
@@ -64,14 +77,15 @@ pub fn compare(
         verdict,
         exit_code: exit.code(),
         margin_pct,
-        margin_only: options.margin_only,
+        margin_only: options.margin_only && searched.is_none(),
         forced,
         warnings: warnings(base, new),
         hub,
         base: base.iter().map(RunRow::of).collect(),
         new: new.iter().map(RunRow::of).collect(),
-        metrics,
-        series: series(base, new),
+        capacity: capacity_change,
+        metrics: metric_rows,
+        series: series_rows,
     })
 }
 
@@ -81,8 +95,8 @@ impl RunRow {
         Self {
             path: path.clone(),
             name: result.name.clone(),
-            started_at: result.started_at,
-            duration_s: result.duration_s,
+            started_at: result.began_at(),
+            duration_s: result.took_s(),
             version: result.version.clone(),
             seed: result.seed,
             cores: result.generator.cores,
@@ -148,10 +162,15 @@ fn asks_for(result: &RunResult) -> ComparePlan {
 fn plans(
     base: &[Candidate],
     new: &[Candidate],
+    searched: Option<CapacityOf>,
     force: bool,
     forced: &mut Vec<String>,
 ) -> Result<Vec<Difference>, CompareError> {
-    let parts = |side: &[Candidate]| side.iter().map(|one| Parts::of(&one.result.plan)).collect::<Vec<_>>();
+    let part = |one: &Candidate| {
+        let parts = Parts::of(&one.result.plan);
+        searched.map_or(parts.clone(), |of| parts.of_a_search(of))
+    };
+    let parts = |side: &[Candidate]| side.iter().map(part).collect::<Vec<_>>();
     let sides = [(base, parts(base)), (new, parts(new))];
     let [(first, its), (_, of_new)] = [&sides[0], &sides[1]].map(|(side, parts)| (side.first(), parts.first()));
     let (Some(first), Some(its)) = (first, its) else { return Err(CompareError::Empty("base")) };

@@ -1,6 +1,7 @@
 //! Why results cannot be compared.
 
 use super::Difference;
+use crate::policy::CapacityOf;
 use crate::verdict::ExitCode;
 
 /// So many differences of plans are told.
@@ -15,6 +16,26 @@ pub enum CompareError {
     /// The same run is there twice.
     #[error("{0} and {1} are the same run: a run that is counted twice proves nothing")]
     SameRun(String, String),
+    /// A search for a capacity, and a run.
+    #[error(
+        "{0} is a search for a capacity, and {1} is a run: compare searches with searches, and runs with runs, of which those of \
+         a search are in its steps/NN"
+    )]
+    SearchAndRun(String, String),
+    /// Searches for capacities of different things.
+    #[error(
+        "{first} looked for the capacity of {of}, and {other} for that of {of_other}: only searches for the same can be compared"
+    )]
+    Searches {
+        /// The result that all others are held against.
+        first: String,
+        /// What it looked for.
+        of: CapacityOf,
+        /// The one that looked for something else.
+        other: String,
+        /// What that looked for.
+        of_other: CapacityOf,
+    },
     /// Plans that do not ask the same of the hub.
     #[error(
         "{first} and {other} come from different plans:\n{}\nOnly [hub] may differ; run both with the same profile, \

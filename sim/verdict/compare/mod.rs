@@ -1,6 +1,7 @@
 //! Whether new results are worse than base ones: verdicts on the named metrics by statistics over runs, and everything else
-//! side by side.
+//! side by side; of searches for a capacity, by the intervals that they found.
 
+mod capacity;
 mod comparing;
 mod error;
 mod evidence;
@@ -10,6 +11,7 @@ mod result;
 #[cfg(test)]
 mod tests;
 
+pub use capacity::{CapacityChange, CapacitySide, FoundCapacity};
 pub use comparing::{Candidate, CompareOptions, compare};
 pub use error::CompareError;
 pub use evidence::value;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::policy::CapacityOf;
 use crate::profile::{Plan, ReportPlan};
 
 /// Keys of a plan that say nothing of what was asked of the hub: what it is called, how its capacity is looked for, how it is
@@ -64,6 +65,42 @@ impl Parts {
             keys.retain(|key, _| !IRRELEVANT.contains(&key.as_str()));
         }
         Self { hub, rest }
+    }
+
+    /// The same without what a search sets in each of its steps.
+    pub(super) fn of_a_search(mut self, of: CapacityOf) -> Self {
+        for (section, key) in set_by_a_search(of) {
+            if let Some(Value::Object(keys)) = self.rest.pointer_mut(section) {
+                keys.remove(*key);
+            }
+        }
+        self
+    }
+}
+
+/// What a search sets in each of its steps: by section, the key.
+const fn set_by_a_search(of: CapacityOf) -> &'static [(&'static str, &'static str)] {
+    const LOAD: &str = "/driver/load";
+    const DRIVER: &str = "/driver";
+    const FLEET: &str = "/fleet";
+    match of {
+        CapacityOf::Calls => &[(LOAD, "rate"), (DRIVER, "updates"), (DRIVER, "settle"), (FLEET, "devices")],
+        CapacityOf::Devices => &[
+            (LOAD, "rate"),
+            (DRIVER, "updates"),
+            (DRIVER, "settle"),
+            (DRIVER, "lasts"),
+            (FLEET, "devices"),
+            (FLEET, "spontaneous_for"),
+        ],
+        CapacityOf::ConnectRate => &[
+            (LOAD, "rate"),
+            (DRIVER, "updates"),
+            (FLEET, "devices"),
+            (FLEET, "connect_rate"),
+            (FLEET, "connect_in_flight"),
+            (FLEET, "connect_settle"),
+        ],
     }
 }
 

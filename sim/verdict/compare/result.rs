@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Difference;
+use super::{CapacityChange, Difference};
 use crate::measure::{SeriesData, Verdict};
 use crate::policy::{Better, Metric, Series};
 
@@ -30,6 +30,8 @@ pub struct ComparisonResult {
     pub base: Vec<RunRow>,
     /// The runs that are compared with it.
     pub new: Vec<RunRow>,
+    /// The capacity, where both sides are searches: metrics and series are then empty, as loads differ.
+    pub capacity: Option<CapacityChange>,
     /// The named metrics, in the order in which they were named.
     pub metrics: Vec<MetricRow>,
     /// Every series, the samples of each side's runs together: shown, never judged.
@@ -57,9 +59,9 @@ pub struct RunRow {
     pub path: String,
     /// The profile's name.
     pub name: String,
-    /// When it started.
+    /// When it started, or the search did.
     pub started_at: Timestamp,
-    /// How long it took, in seconds.
+    /// How long that took, in seconds.
     pub duration_s: f64,
     /// The version of the program that ran it.
     pub version: String,
