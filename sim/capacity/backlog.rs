@@ -14,7 +14,7 @@ const LEAST_SAMPLES: u64 = 10;
 /// Medians differ by so much from one second to another for many reasons.
 const NOTABLE: Duration = Duration::from_millis(30);
 /// What is slower by this part of what it was may have become so by chance.
-const PART: f64 = 0.5;
+const PART: f64 = 0.3;
 
 /// How a hub fell behind under the load of these seconds, in words; `None` if it did not, as far as they show.
 ///

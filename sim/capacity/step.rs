@@ -20,6 +20,8 @@ const ELSEWHERE: Settle = Settle { over: Duration::from_secs(60), factor: 3.0, p
 const SHORT_BURST: f64 = 5.0;
 /// What is saved up is used up with so much to spare.
 const TO_SPARE: f64 = 1.15;
+/// Reports are waited for no longer than this, or than twice what queued them up, in seconds.
+const MOST_DRAINED_S: f64 = 10.0;
 /// From the last report of a fleet that comes online to the first call it may be so long, in seconds.
 const LULL_S: f64 = 2.0;
 /// What has queued up is through with so much to spare.
@@ -265,10 +267,16 @@ pub fn settle(plan: &Plan, of: CapacityOf, devices: u32, load: f64) -> Settle {
     let saved = burst - spent;
     // A whole second more: what has been used up already costs little, and what has not been spoils the step.
     let over = saved / rate * TO_SPARE / (factor - 1.0) + 1.0;
-    let queued = ((load * often * factor - rate) * over - saved).max(0.0);
-    // Reports come when their stages are over, and what they queue behind is not known as well as a full queue is.
-    let trail = if is_report { plan.longest_update().as_secs_f64() } else { 0.0 };
-    let drained = (queued / rate * DRAINED + trail).min(queue.as_secs_f64());
+    let queued = ((load * often * factor - rate) * over - saved).max(0.0) / rate;
+    let drained = if is_report {
+        // A device whose report waits, or is refused and tried again, sends the next one later, and all three come in the end:
+        // no queue bounds what there is still to come.
+        queued + plan.longest_update().as_secs_f64()
+    } else {
+        (queued * DRAINED).min(queue.as_secs_f64())
+    };
+    // What is far beyond the limit breaks whatever is left.
+    let drained = drained.min((over + queue.as_secs_f64()).max(MOST_DRAINED_S));
     Settle { over: in_millis(over), factor, pause: in_millis(drained) + breath(rate) }
 }
 
