@@ -57,9 +57,10 @@ impl Throttles {
         self.in_force.load(Ordering::Relaxed).then_some(self)
     }
 
-    /// What becomes of an operation that costs so many units.
-    pub(in crate::hub) fn admit(&self, now: Nanos, operation: Operation, cost: u32) -> Admission {
-        self.gate(operation).admit(now, cost)
+    /// What becomes of an operation that costs so many units. Without room where it could wait it is refused if it would
+    /// have to.
+    pub(in crate::hub) fn admit(&self, now: Nanos, operation: Operation, cost: u32, is_room: bool) -> Admission {
+        self.gate(operation).admit(now, cost, is_room)
     }
 
     /// How long an operation waits that must not be refused: its queue may be longer than that of others. Whoever asks
@@ -184,8 +185,8 @@ mod tests {
             waits.push(throttles.admit_patiently(Nanos::ZERO, Operation::TwinRead));
         }
         assert_eq!(waits, [Duration::ZERO, SECOND / 10, SECOND / 5, SECOND * 3 / 10], "never refused, never faster");
-        assert!(matches!(throttles.admit(Nanos::ZERO, Operation::TwinRead, 1), Admission::Refuse { .. }));
-        assert_eq!(throttles.admit(Nanos::ZERO, Operation::Registry, 9_999), Admission::Now);
+        assert!(matches!(throttles.admit(Nanos::ZERO, Operation::TwinRead, 1, true), Admission::Refuse { .. }));
+        assert_eq!(throttles.admit(Nanos::ZERO, Operation::Registry, 9_999, true), Admission::Now);
         let counts = throttles.counts(Nanos::ZERO);
         assert_eq!((counts.len(), counts[0].operation.as_str()), (2, "twin_read"));
         assert_eq!((counts[0].admitted, counts[0].delayed, counts[0].refused, counts[0].wait_ms_total), (4, 3, 1, 600));
