@@ -118,6 +118,16 @@ impl Gate {
         }
     }
 
+    /// Those who wait at `now` are gone.
+    pub(super) fn forget_waiting(&mut self, now: Nanos) {
+        for bucket in &mut self.buckets {
+            bucket.throttle.forget_waiting(now);
+            if let Some(fault) = &mut bucket.fault {
+                fault.goodput.forget_waiting(now);
+            }
+        }
+    }
+
     /// The fault number `index`, called `name`, puts a limit on, beside those that are there.
     pub(super) fn impose(&mut self, now: Nanos, operation: &str, index: usize, name: &str, limit: Limit) {
         let mut bucket = Bucket::new(operation, limit);

@@ -74,6 +74,13 @@ impl Throttles {
         self.gate(operation).refuse_admitted();
     }
 
+    /// The hub has gone down, and whoever waited with it. What jobs do on devices waits on, and goes on afterwards.
+    pub(in crate::hub) fn forget_waiting(&self, now: Nanos) {
+        for operation in Operation::ALL.into_iter().filter(|operation| *operation != Operation::JobDevice) {
+            self.gate(operation).forget_waiting(now);
+        }
+    }
+
     /// The fault number `fault`, called `name`, limits `operation` from `now` on, beside the hub's tier.
     pub(in crate::hub) fn impose(&self, now: Nanos, fault: usize, name: &str, operation: Operation, limit: Limit) {
         self.gate(operation).impose(now, operation.name(), fault, name, limit);
@@ -206,6 +213,22 @@ mod tests {
         assert!(throttles.has_quota(Nanos::ZERO + 2 * SECOND), "midnight");
         let daily = &throttles.counts(Nanos::ZERO)[1];
         assert_eq!((daily.operation.as_str(), daily.admitted, daily.refused), ("daily_messages", 4, 1));
+    }
+
+    #[test]
+    fn a_hub_that_went_down_has_nobody_waiting_but_its_jobs() {
+        let throttles = throttles(|limits| {
+            let limit = limits.throttles[&Operation::TwinRead];
+            limits.throttles.insert(Operation::JobDevice, limit);
+        });
+        for operation in [Operation::TwinRead, Operation::JobDevice] {
+            for _ in 0..10 {
+                throttles.admit_patiently(Nanos::ZERO, operation);
+            }
+        }
+        throttles.forget_waiting(Nanos::ZERO);
+        let next = |operation| throttles.admit_patiently(Nanos::ZERO, operation);
+        assert_eq!((next(Operation::TwinRead), next(Operation::JobDevice)), (SECOND / 10, SECOND));
     }
 
     #[test]
