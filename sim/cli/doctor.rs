@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::arguments::CommandError;
-use super::shared::PlanOptions;
+use super::shared::{PlanOptions, prospect};
 use crate::measure::raise_descriptor_limit;
 use crate::run::{self, Grade, print};
 use crate::shard::Roles;
@@ -26,9 +26,7 @@ impl Doctor {
         raise_descriptor_limit().map_err(CommandError::other)?;
         let diagnosis = run::diagnose(&plan, Roles::BOTH).map_err(CommandError::other)?;
         print::line(format!("{}: {}", plan.name, plan.summary()));
-        if !diagnosis.processes.is_empty() {
-            print::line(format!("would start {}", diagnosis.processes));
-        }
+        prospect(&plan, &diagnosis).iter().for_each(print::line);
         print::line("");
         for finding in &diagnosis.findings {
             print::line(format!("  {:<6} {:<20} {}", finding.grade, finding.what, finding.text));

@@ -15,6 +15,7 @@ use crate::dialect::azure::WEBSOCKET_PATH;
 use crate::hub::{CA_FILE, DoorLimits, Hub, HubConfig, HubDelays, HubIdentity};
 use crate::measure::{cores, raise_descriptor_limit};
 use crate::random::Seed;
+use crate::report::{limit_in_words, servers_in_words};
 use crate::run::{self, environment, hub_keys, print};
 use crate::verdict::ExitCode;
 
@@ -148,10 +149,10 @@ impl HubCommand {
         stop.wait().map_err(CommandError::other)?;
         let counts = hub.counts();
         for count in counts.throttled.iter().filter(|count| count.is_notable()) {
-            print::line(format!("limit {count}"));
+            print::line(format!("limit {}", limit_in_words(count)));
         }
         if let Some(count) = &counts.service {
-            print::line(format!("servers {count}"));
+            print::line(format!("servers {}", servers_in_words(count)));
         }
         hub.stop();
         if let Some(path) = &self.env_file {

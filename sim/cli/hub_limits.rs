@@ -20,7 +20,8 @@ pub(super) struct LimitFlags {
     units: u32,
     /// Limit of one kind of operation, instead of the tier's: methods, twin_writes, twin_reads, connects or queries, how
     /// many per second, and with commas between, how many at once (burst; default: a second's) and how long the others
-    /// wait at most (queue; default: 0s), like methods=40/s,burst=40,queue=10s; may be given for each kind
+    /// wait at most (queue; default: 0s), like methods=40/s,burst=40,queue=10s; may be given for each kind. At each of
+    /// --workers 65,536 requests or 64 MiB of them may wait, and what comes on top is refused
     #[arg(long, value_name = "KIND=RATE")]
     throttle: Vec<String>,
     /// How long the hub takes for what it is asked: a time for each of methods, twin_writes, twin_reads and queries that

@@ -3,8 +3,11 @@
 use clap::{Args, Subcommand};
 
 use super::arguments::CommandError;
+use super::shared::{PlanOptions, prospect};
+use crate::measure::raise_descriptor_limit;
 use crate::profile;
-use crate::run::print;
+use crate::run::{self, print};
+use crate::shard::Roles;
 use crate::verdict::ExitCode;
 
 /// Lists, shows and checks profiles.
@@ -27,6 +30,8 @@ enum Action {
     Check {
         /// A file or a built-in profile's name
         profile: String,
+        #[command(flatten)]
+        options: PlanOptions,
     },
 }
 
@@ -50,9 +55,13 @@ impl ProfileCommand {
                     )));
                 }
             },
-            Action::Check { profile } => {
-                let plan = profile::load(&profile, &[]).map_err(CommandError::usage)?;
+            Action::Check { profile, options } => {
+                let plan = options.plan(&profile)?;
+                // As a run does before it is cut into processes.
+                raise_descriptor_limit().map_err(CommandError::other)?;
+                let diagnosis = run::diagnose(&plan, Roles::BOTH).map_err(CommandError::other)?;
                 print::line(format!("{} is a valid profile: {}", profile, plan.summary()));
+                prospect(&plan, &diagnosis).iter().for_each(print::line);
             }
         }
         Ok(ExitCode::Success)

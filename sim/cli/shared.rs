@@ -13,7 +13,7 @@ use crate::profile::{self, Override, Plan};
 use crate::random::Seed;
 use crate::report::{self, RESULTS, Reporter as _, SUMMARY};
 use crate::run::{
-    self, FinishedRun, MetricsEndpoint, Part, ResultsFolder, RunError, RunOptions, StopHandle, View, print,
+    self, Diagnosis, FinishedRun, MetricsEndpoint, Part, ResultsFolder, RunError, RunOptions, StopHandle, View, print,
 };
 use crate::shard::Roles;
 use crate::verdict::ExitCode;
@@ -215,6 +215,15 @@ impl Shared {
             }
         }
     }
+}
+
+/// What a run of `plan` would be beside its summary: what the hub is given, and which processes would be started.
+pub(super) fn prospect(plan: &Plan, diagnosis: &Diagnosis) -> Vec<String> {
+    let given = plan.hub.given();
+    let hub = (!given.is_empty()).then(|| format!("the hub has {}", given.join("; ")));
+    let start = (!diagnosis.processes.is_empty()).then(|| format!("would start {}", diagnosis.processes));
+    let note = diagnosis.note.as_ref().map(|note| format!("note: {note}"));
+    [hub, start, note].into_iter().flatten().collect()
 }
 
 /// This program's own file.

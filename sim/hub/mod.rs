@@ -24,6 +24,7 @@ mod peers;
 mod ports;
 mod query;
 mod rest;
+mod room;
 mod scan;
 mod server;
 mod service;

@@ -194,7 +194,8 @@ impl Drop for Hub {
             }
         }
         for count in self.throttled().iter().filter(|count| count.is_notable()) {
-            tracing::info!(%count, "the hub's limits");
+            let ThrottleCount { operation, admitted, delayed, refused, wait_ms_total, fault, .. } = count;
+            tracing::info!(operation, fault, admitted, delayed, refused, wait_ms_total, "the hub's limits");
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What the servers of a hub with a service-time model did.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,19 +46,6 @@ impl ServiceCount {
     }
 }
 
-impl fmt::Display for ServiceCount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operations, waited, wait_ms_total, refused, servers, .. } = self;
-        let mean = wait_ms_total.checked_div(*waited).unwrap_or_default();
-        let busy = self.busy_pct().unwrap_or_default();
-        write!(
-            f,
-            "{operations} operations, {waited} of them after {mean} ms on average, {refused} refused; {servers} servers, \
-             {busy:.0} % of the time at work"
-        )
-    }
-}
-
 /// What a hub, or several together, tell of what held their operations back.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HubCounts {
@@ -102,8 +87,6 @@ mod tests {
         let counts = |service| HubCounts { throttled: Vec::new(), service };
         let sum = HubCounts::merged([counts(Some(one)), counts(None), counts(Some(idle))]).service.unwrap();
         assert_eq!((sum.operations, sum.servers, sum.busy_pct()), (10, 4, Some(37.5)));
-        let text = "10 operations, 4 of them after 5 ms on average, 1 refused; 4 servers, 38 % of the time at work";
-        assert_eq!(sum.to_string(), text);
         assert_eq!(HubCounts::merged([]), HubCounts::default());
         assert_eq!(ServiceCount::default().busy_pct(), None);
     }

@@ -1,7 +1,6 @@
 //! What a hub's limits did.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -76,20 +75,6 @@ impl ThrottleCount {
     }
 }
 
-impl fmt::Display for ThrottleCount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, admitted, delayed, refused, wait_ms_total, fault, busy: _ } = self;
-        let mean = wait_ms_total.checked_div(*delayed).unwrap_or_default();
-        if let Some(fault) = fault {
-            write!(f, "{fault}, ")?;
-        }
-        write!(
-            f,
-            "{operation}: {admitted} let through, {delayed} of them after {mean} ms on average, {refused} refused"
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,7 +92,6 @@ mod tests {
         let sums = ThrottleCount::merged([count("twin_read", 2), count("method", 0), count("twin_read", 3)]);
         assert_eq!(sums[0], count("method", 0));
         assert_eq!((sums[1].admitted, sums[1].delayed, sums[1].refused, sums[1].wait_ms_total), (20, 5, 2, 500));
-        assert_eq!(sums[1].to_string(), "twin_read: 20 let through, 5 of them after 100 ms on average, 2 refused");
     }
 
     #[test]
@@ -119,7 +103,6 @@ mod tests {
         assert_eq!((sums.len(), &sums[0]), (2, &own));
         let busy = sums[1].busy.unwrap();
         assert_eq!((sums[1].admitted, busy.seconds, busy.goodput_pct()), (14, 6, Some(95.0)));
-        assert!(sums[1].to_string().starts_with("tight, method: 14 let through"));
         assert_eq!(BusyThrottle::default().goodput_pct(), None);
     }
 }

@@ -179,6 +179,41 @@ mod tests {
         shares.map(|share| took[(share * took.len() as f64) as usize])
     }
 
+    /// The highest rate at which 99 % of 200,000 operations that come at random take `time` at most.
+    fn knee(queue: MmcQueue, time: Duration) -> f64 {
+        let (mean, mut random) = (5 * MS, Seed(7).stream(Domain::Arrivals, 0, 0));
+        let operations: Vec<(Duration, Duration)> = (0..200_000)
+            .map(|_| {
+                let gap = Delay::Exponential(Duration::from_secs(1)).sample(&mut random);
+                (gap, Delay::Exponential(mean).sample(&mut random))
+            })
+            .collect();
+        let is_kept = |rate: f64| {
+            let (mut station, mut now, mut late) = (Station::new(queue.servers), Nanos::ZERO, 0);
+            for (gap, service) in &operations {
+                now = now + gap.div_f64(rate);
+                late += u32::from(station.serve(now, *service).since(now) > time);
+            }
+            late <= 2000
+        };
+        let (mut low, mut high) = (0.0, queue.capacity());
+        for _ in 0..9 {
+            let middle = f64::midpoint(low, high);
+            if is_kept(middle) { low = middle } else { high = middle }
+        }
+        f64::midpoint(low, high)
+    }
+
+    #[test]
+    fn the_knee_of_a_simulated_station_is_where_the_formula_says() {
+        // Far below the capacity, and close to it.
+        for (servers, time) in [(1, 40 * MS), (4, 30 * MS), (4, 60 * MS)] {
+            let queue = MmcQueue::new(servers, 5 * MS).unwrap();
+            let (found, expected) = (knee(queue, time), queue.highest_rate(0.99, time).unwrap());
+            assert!(close(found, expected, 0.03), "{servers} servers, {time:?}: {found} {expected}");
+        }
+    }
+
     #[test]
     fn a_simulated_station_agrees_with_the_formula() {
         for (servers, rate) in [(1, 100.0), (1, 160.0), (4, 400.0), (4, 640.0), (16, 2880.0)] {

@@ -80,6 +80,11 @@ impl Throttle {
         wait
     }
 
+    /// Those who wait at `now` are gone: what they had drawn ahead is there again. What is saved for a burst stays as it is.
+    pub fn forget_waiting(&mut self, now: Nanos) {
+        self.full_at = self.full_at.min(now + self.whole);
+    }
+
     /// When the bucket were full if `cost` more were drawn, and how long that has to be waited for.
     fn drawn(&self, now: Nanos, cost: u32) -> (Nanos, Duration) {
         let full_at = self.full_at.max(now) + time(f64::from(cost), self.limit.rate);
@@ -121,6 +126,22 @@ mod tests {
             assert_eq!(admit(9_000), Admission::Now, "no more than a burst after a long silence");
         }
         assert_eq!(admit(9_000), Admission::Delay(SECOND / 10));
+    }
+
+    #[test]
+    fn who_comes_after_those_who_wait_are_gone_does_not_wait_for_them() {
+        let mut throttle = Throttle::new(Limit { rate: 10.0, burst: 3.0, queue: 60 * SECOND });
+        for _ in 0..103 {
+            throttle.admit(at(0), 1);
+        }
+        throttle.forget_waiting(at(1000));
+        assert_eq!(throttle.admit(at(1000), 1), Admission::Delay(SECOND / 10), "the bucket is empty, and no emptier");
+        throttle.forget_waiting(at(1100));
+        assert_eq!(throttle.admit(at(1100), 1), Admission::Delay(SECOND / 10));
+        throttle.forget_waiting(at(1400));
+        assert_eq!(throttle.admit(at(1400), 1), Admission::Now);
+        assert_eq!(throttle.admit(at(1400), 1), Admission::Now, "nothing was taken of what was saved");
+        assert_eq!(throttle.admit(at(1400), 1), Admission::Delay(SECOND / 10));
     }
 
     #[test]

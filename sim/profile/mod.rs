@@ -13,6 +13,7 @@ mod fault;
 mod firmware;
 mod fleet;
 mod hub;
+mod hub_words;
 mod image;
 mod library;
 mod limit;

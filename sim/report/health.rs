@@ -4,8 +4,8 @@ use super::bench::rates;
 use super::human::{percent, three_digits};
 use super::messages::lines;
 use super::table::paragraph;
-use super::{EVENTS_FILE, human_bytes, human_duration};
-use crate::measure::{EventCounts, GeneratorHealth, ImageCounts, ObserverHealth, RunResult, ThrottleCount};
+use super::{EVENTS_FILE, human_bytes, human_duration, limit_in_words, servers_in_words};
+use crate::measure::{EventCounts, GeneratorHealth, ImageCounts, ObserverHealth, RunResult};
 use crate::policy::Series;
 
 /// Whether there was a driver, which alone plans updates and observes them.
@@ -67,7 +67,7 @@ pub(super) fn facts(result: &RunResult) -> Vec<(&'static str, Vec<String>)> {
         say(if n == 0 { "Limits" } else { "" }, vec![line]);
     }
     if let Some(count) = result.hub.as_ref().and_then(|hub| hub.service.as_ref()) {
-        say("Servers", vec![count.to_string()]);
+        say("Servers", vec![servers_in_words(count)]);
     }
     facts
 }
@@ -101,22 +101,11 @@ fn events(events: &EventCounts) -> Vec<String> {
 /// What the hub's limits did, where it has any.
 fn limits(result: &RunResult) -> Vec<String> {
     let throttled = result.hub.as_ref().map(|hub| hub.throttled.as_slice()).unwrap_or_default();
-    let mut lines: Vec<String> = throttled.iter().filter(|count| count.is_notable()).map(limit).collect();
+    let mut lines: Vec<String> = throttled.iter().filter(|count| count.is_notable()).map(limit_in_words).collect();
     if lines.is_empty() && !throttled.is_empty() {
         lines.push("nothing was held back".to_owned());
     }
     lines
-}
-
-fn limit(count: &ThrottleCount) -> String {
-    let ThrottleCount { operation, admitted, delayed, refused, wait_ms_total, fault, busy } = count;
-    let waited = match delayed {
-        0 => String::new(),
-        _ => format!(" ({delayed} after {} on average)", human_duration(*wait_ms_total as f64 / 1e3 / *delayed as f64)),
-    };
-    let whose = fault.as_ref().map(|fault| format!(" (fault {fault})")).unwrap_or_default();
-    let used = busy.as_ref().and_then(|busy| Some(format!(", {:.0} % of the limit used", busy.goodput_pct()?)));
-    format!("{operation}{whose}: {admitted} let through{waited}, {refused} refused{}", used.unwrap_or_default())
 }
 
 /// How many processes there were, where there was more than one.
@@ -191,7 +180,7 @@ fn micros(micros: u64) -> String {
 mod tests {
     use super::super::sample::sample;
     use super::*;
-    use crate::measure::{BusyThrottle, HubHealth, RateResult, ServiceCount};
+    use crate::measure::{BusyThrottle, HubHealth, RateResult, ServiceCount, ThrottleCount};
 
     #[test]
     fn an_open_load_without_a_figure_is_still_open() {

@@ -16,6 +16,8 @@ use crate::shard::Roles;
 pub struct Diagnosis {
     /// The processes that a run of the plan would start, in words; empty if it cannot be cut into any.
     pub processes: String,
+    /// What is to be known of them, if anything.
+    pub note: Option<String>,
     /// Each limit that was looked at.
     pub findings: Vec<Finding>,
 }
@@ -40,7 +42,7 @@ pub fn diagnose(plan: &Plan, roles: Roles) -> Result<Diagnosis, PreflightError> 
                 Impossible::IdleHubs { .. } => ("hubs", error.to_string(), "raise fleet.shards".to_owned()),
             };
             let finding = Finding { what, grade: Grade::Short, text, mend };
-            Ok(Diagnosis { processes: String::new(), findings: vec![finding] })
+            Ok(Diagnosis { processes: String::new(), note: None, findings: vec![finding] })
         }
         Err(error) => Err(error),
     }
@@ -52,7 +54,7 @@ pub(super) fn examine(plan: &Plan, roles: Roles, placement: &Placement, elsewher
     let needs = Needs::of(plan, roles, placement, hub);
     let mut findings = check(&needs, &Machine::read());
     findings.extend(hub.filter(|_| roles.fleet).and_then(|hub| source_addresses(plan, hub)));
-    Diagnosis { processes: needs.processes(), findings }
+    Diagnosis { processes: needs.processes(), note: plan.hub.multiplied(placement.hubs), findings }
 }
 
 /// Whether connections can come from the addresses of the plan.

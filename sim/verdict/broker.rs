@@ -28,8 +28,7 @@ pub(super) fn causes(result: &RunResult, lacks: bool) -> Vec<String> {
 }
 
 /// What is to be known of figures that count, or that do not; empty without a plain broker.
-#[must_use]
-pub fn notes(result: &RunResult) -> Vec<String> {
+pub(super) fn notes(result: &RunResult) -> Vec<String> {
     if result.broker().is_none() {
         return Vec::new();
     }

@@ -7,15 +7,16 @@ mod drill;
 mod exit;
 mod judge;
 mod light;
+mod notes;
 mod observe;
 mod outlook;
 pub mod statistics;
 mod truth;
 mod validity;
 
-pub use broker::notes;
 pub use conclusion::{Ending, conclude};
 pub use exit::ExitCode;
 pub use judge::judge;
 pub use light::{LightState, ThresholdLight, light};
+pub use notes::notes;
 pub use validity::{NOTHING_MEASURED, generator_faults, validity};

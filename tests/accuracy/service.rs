@@ -21,7 +21,8 @@ const WAY_MS: f64 = 5.0;
 
 /// Calls at the knee. The p99 itself is not asked for: so near to the capacity the queue takes a second or two to forget
 /// how long it was, so that the slowest 1 % of a single run are a handful of bursts: it is 20 % less with one seed and twice
-/// as much with another.
+/// as much with another. That the knee is where the formula says is shown in virtual time, where runs are long enough
+/// (`sim/policy/erlang.rs`).
 pub(crate) fn quantiles_are_the_formula_s() {
     let queue = MmcQueue::new(SERVERS, MEAN).unwrap();
     let rate = queue.highest_rate(0.99, OBJECTIVE).unwrap();

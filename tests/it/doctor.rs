@@ -36,3 +36,47 @@ fn a_run_says_in_one_line_that_it_was_checked() {
     assert_eq!(lines.len(), 1, "{}", ended.stderr);
     assert!(lines[0].contains("1 shard and 1 embedded hub"), "{}", lines[0]);
 }
+
+#[test]
+fn what_the_hub_is_given_is_told_before_anything_runs_and_that_several_hubs_multiply_it() {
+    let limits = [
+        "--set",
+        "hub.tier=S2",
+        "--set",
+        "hub.throttle.twin_writes={ rate = \"20/m\", queue = \"10s\" }",
+        "--set",
+        "hub.service={ methods = \"exp 5ms\", servers = 4 }",
+    ];
+    let shards = ["--set", "fleet.shards=2"];
+    for command in [&["doctor", "quickstart"][..], &["profile", "check", "quickstart"]] {
+        let ended = run(&[command, &limits, &shards].concat()).expect(0);
+        for word in [
+            "tier S2 with 1 unit; twin_writes 0.333/s (1 at once, others wait up to 10s); ",
+            "; 4 servers (methods exp 5ms, others wait up to 1m)",
+            "2 shards and 2 embedded hubs",
+            "note: 2 hubs, each with the limits and the servers for itself",
+        ] {
+            assert!(ended.stdout.contains(word), "`{word}` is missing:\n{}", ended.stdout);
+        }
+        let ended = run(&[command, &limits, &shards, &["--set", "hub.instances=1"]].concat()).expect(0);
+        assert!(ended.stdout.contains("hub.instances 1") && !ended.stdout.contains("note: "), "{}", ended.stdout);
+        let ended = run(&[command, &shards].concat()).expect(0);
+        assert!(!ended.stdout.contains("note: ") && !ended.stdout.contains("the hub has"), "{}", ended.stdout);
+    }
+    let ended = run(&["profile", "check", "quickstart", "--set", "hub.tier=S9"]).expect(2);
+    assert!(ended.stderr.contains("hub.tier"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_run_notes_that_each_of_its_hubs_had_the_limits_for_itself() {
+    let quick = QuickRun::new();
+    let sets = ["--set", "fleet.shards=2", "--set", "hub.throttle.methods={ rate = \"900/s\" }"];
+    let words = [&["run", "--devices", "4", "--rate", "50"][..], &sets].concat();
+    let ended = Running::start(quick.command(&words, &[])).wait().expect(0);
+    let told = ended.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        told.contains("note: 2 hubs, each with the limits for itself, are 2 times the profile's"),
+        "{}",
+        ended.stdout
+    );
+}

@@ -24,7 +24,8 @@ pub(super) async fn lets_in(worker: &Worker, connection: &mut Connection, connec
         tracing::debug!("a connection closed: the messages of the day are used up (403002)");
         return false;
     }
-    match throttles.admit(now, Operation::Connect, 1) {
+    // Each that waits has its connection: there are descriptors for so many.
+    match throttles.admit(now, Operation::Connect, 1, true) {
         Admission::Now => true,
         Admission::Delay(wait) => {
             tokio::time::sleep(wait).await;

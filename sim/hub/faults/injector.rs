@@ -139,7 +139,10 @@ impl Injecting {
             Turn::Begins(fault) => {
                 match &fault.effect {
                     HubEffect::Down if self.outages() > 1 || !self.returning.is_empty() => {}
-                    HubEffect::Down => self.outage.begin(&self.victim.peers),
+                    HubEffect::Down => {
+                        self.outage.begin(&self.victim.peers);
+                        throttles.forget_waiting(clock.now());
+                    }
                     HubEffect::Slow(_) => self.slow_down(),
                     HubEffect::Throttle(throttled) => {
                         let operation = Operation::from(throttled.of);

@@ -10,15 +10,12 @@ use super::packets::refused;
 use super::refusal::Refusal;
 use super::state::{ConnectionId, Effect, Partition};
 use crate::dialect::azure::{ErrorCode, FromDevice};
+use crate::hub::room::Room;
 use crate::hub::service::Turn;
 use crate::hub::throttle::{Operation, Throttles};
 use crate::mqtt::{Packet, PubAck, Publish, QoS};
 use crate::policy::Admission;
 use crate::time::Nanos;
-
-/// Packets that may be held back, and the bytes in them. What comes on top is refused.
-const MAX_PACKETS: usize = 65_536;
-const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// Packets that wait until their throttle lets them through, or a server is done with them, in order of time and then of
 /// arrival.
@@ -29,7 +26,7 @@ pub(super) struct Held {
     /// asks of its twin goes on in the order in which it was asked, whichever server is quicker, and whether or not it needs
     /// one.
     served: HashMap<Arc<str>, (Nanos, usize)>,
-    bytes: usize,
+    room: Room,
     last: u64,
 }
 
@@ -61,36 +58,28 @@ impl Held {
         self.packets.first_key_value().map_or(Nanos::MAX, |((at, _), _)| *at)
     }
 
-    fn has_room(&self, bytes: usize) -> bool {
-        self.packets.len() < MAX_PACKETS && self.bytes + bytes <= MAX_BYTES
-    }
-
     /// Whether something of this device is with the servers.
     fn is_served(&self, device: &str) -> bool {
         self.served.contains_key(device)
     }
 
-    /// Keeps a packet until `at`; `false` if there is no room for it.
-    fn keep(&mut self, mut at: Nanos, packet: HeldPacket) -> bool {
-        if !self.has_room(packet.bytes()) {
-            return false;
-        }
+    /// Keeps a packet until `at`.
+    fn keep(&mut self, mut at: Nanos, packet: HeldPacket) {
         if packet.served {
             let (last, count) = self.served.entry(Arc::clone(&packet.device)).or_default();
             at = at.max(*last);
             (*last, *count) = (at, *count + 1);
         }
-        self.bytes += packet.bytes();
+        self.room.enter(packet.bytes());
         self.last += 1;
         self.packets.insert((at, self.last), packet);
-        true
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.packets.clear();
         self.served.clear();
-        self.bytes = 0;
+        self.room = Room::default();
     }
 
     /// Lets go what waits for a throttle at `now`, in order of arrival; what is with the servers stays there.
@@ -102,7 +91,7 @@ impl Held {
 
     fn take_due(&mut self, now: Nanos) -> Option<HeldPacket> {
         let packet = self.packets.first_entry().filter(|entry| entry.key().0 <= now)?.remove();
-        self.bytes -= packet.bytes();
+        self.room.leave(packet.bytes());
         if packet.served
             && let Some((_, count)) = self.served.get_mut(&packet.device)
         {
@@ -137,15 +126,16 @@ impl Partition {
         self.release_held(now);
         let Packet::Publish(publish) = packet else { return false };
         let Some(topic) = FromDevice::parse(&publish.topic) else { return false };
-        if matches!(topic, FromDevice::TwinGet { .. }) && !self.held.has_room(publish.topic.len()) {
-            // Its queue has no other end. It is not charged: those that come in vain would make it longer for the rest.
-            self.close_full(now, connection, device);
+        // What finds no room is not charged: those that come in vain would make the queue longer for the rest.
+        let is_room = self.held.room.is_there(publish.topic.len() + kept(topic, publish).len());
+        if !is_room && self.waits_in_any_case(device, topic) {
+            self.refuse_full(now, connection, device, topic, publish);
             return true;
         }
-        let verdict = self.throttles.in_force().map_or(Verdict::Pass, |throttles| verdict(throttles, now, topic));
-        match verdict {
+        let throttles = self.throttles.in_force();
+        match throttles.map_or(Verdict::Pass, |throttles| verdict(throttles, now, topic, is_room)) {
             Verdict::Pass => return self.is_to_be_served(now, connection, device, publish),
-            Verdict::Hold(wait) => _ = self.hold(now, now + wait, connection, device, publish, false),
+            Verdict::Hold(wait) => self.hold(now + wait, connection, device, topic, publish, false),
             Verdict::Refuse(operation) => {
                 self.refuse_held(now, connection, device, &Refusal::throttled(operation), topic, publish);
             }
@@ -155,6 +145,19 @@ impl Partition {
             }
         }
         true
+    }
+
+    /// Whether a packet waits even if no throttle makes it wait; so does what asks for a twin, whose queue has no other end.
+    fn waits_in_any_case(&self, device: &str, topic: FromDevice<'_>) -> bool {
+        match topic {
+            FromDevice::TwinGet { .. } => true,
+            FromDevice::ReportedPatch { .. } => self.held.is_served(device) || self.serves_reports(),
+            _ => false,
+        }
+    }
+
+    fn serves_reports(&self) -> bool {
+        self.servers.as_ref().is_some_and(|servers| servers.serve_it(Operation::TwinUpdate))
     }
 
     /// Whether a packet that the throttles let through waits for a server of the hub, or is refused because too much does.
@@ -168,46 +171,37 @@ impl Partition {
             _ => Turn::Unserved,
         };
         let asks_the_twin = matches!(topic, FromDevice::TwinGet { .. } | FromDevice::ReportedPatch { .. });
-        let (waits, goes_on) = match turn {
+        let until = match turn {
             Turn::Refused => {
                 self.refuse_held(now, connection, device, &Refusal::busy(Operation::TwinUpdate), topic, publish);
-                (true, false)
+                return true;
             }
-            Turn::Until(at) => (true, self.hold(now, at, connection, device, publish, true)),
+            Turn::Until(at) => Some(at),
             // What the same device asked before is to be done by then.
-            Turn::Unserved if asks_the_twin && self.held.is_served(device) => {
-                (true, self.hold(now, now, connection, device, publish, true))
-            }
-            Turn::Unserved => (false, true),
+            Turn::Unserved => (asks_the_twin && self.held.is_served(device)).then_some(now),
         };
-        if goes_on && let Some(bytes) = billed(topic, publish) {
+        if let Some(at) = until {
+            self.hold(at, connection, device, topic, publish, true);
+        }
+        if let Some(bytes) = billed(topic, publish) {
             self.bill(now, bytes);
         }
-        waits
+        until.is_some()
     }
 
-    /// Keeps a packet until `at`, or closes its connection if there is no room: whether it is kept.
+    /// Keeps a packet until `at`. There is room for it.
     fn hold(
         &mut self,
-        now: Nanos,
         at: Nanos,
         connection: ConnectionId,
         device: &Arc<str>,
+        topic: FromDevice<'_>,
         publish: &Publish,
         served: bool,
-    ) -> bool {
-        let mut publish = publish.clone();
-        if let Some(FromDevice::TwinGet { .. }) = FromDevice::parse(&publish.topic) {
-            // Nobody reads it.
-            publish.payload = Bytes::new();
-        }
+    ) {
+        let publish = Publish { payload: kept(topic, publish), ..publish.clone() };
         let generation = self.devices.named(device).map_or(0, |device| device.identity.generation);
-        let packet = HeldPacket { connection, device: Arc::clone(device), generation, publish, served };
-        let is_kept = self.held.keep(at, packet);
-        if !is_kept {
-            self.close_full(now, connection, device);
-        }
-        is_kept
+        self.held.keep(at, HeldPacket { connection, device: Arc::clone(device), generation, publish, served });
     }
 
     /// Bills so many bytes of what a device has sent or was sent.
@@ -239,9 +233,24 @@ impl Partition {
         self.release_held(now);
     }
 
-    fn close_full(&mut self, now: Nanos, connection: ConnectionId, device: &str) {
-        tracing::warn!(device, "closed: too many packets wait for the hub's throttles");
-        self.close(now, connection);
+    /// Refuses what waits in any case, for want of room.
+    fn refuse_full(
+        &mut self,
+        now: Nanos,
+        connection: ConnectionId,
+        device: &str,
+        topic: FromDevice<'_>,
+        publish: &Publish,
+    ) {
+        if let FromDevice::TwinGet { .. } = topic {
+            // 3.1: refused, it would come again at once.
+            tracing::warn!(device, "closed: too many packets wait for the hub's throttles or servers");
+            return self.close(now, connection);
+        }
+        if self.serves_reports() {
+            self.servers.iter().for_each(|servers| servers.refuse());
+        }
+        self.refuse_held(now, connection, device, &Refusal::busy(Operation::TwinUpdate), topic, publish);
     }
 
     fn refuse_held(
@@ -267,7 +276,17 @@ impl Partition {
     }
 }
 
-fn verdict(throttles: &Throttles, now: Nanos, topic: FromDevice<'_>) -> Verdict {
+/// What is kept of a packet's payload while it waits.
+fn kept(topic: FromDevice<'_>, publish: &Publish) -> Bytes {
+    match topic {
+        // Nobody reads it.
+        FromDevice::TwinGet { .. } => Bytes::new(),
+        _ => publish.payload.clone(),
+    }
+}
+
+/// What the throttles say to a packet for which there `is_room` to wait or not.
+fn verdict(throttles: &Throttles, now: Nanos, topic: FromDevice<'_>, is_room: bool) -> Verdict {
     let operation = match topic {
         FromDevice::TwinGet { .. } => Operation::TwinRead,
         FromDevice::ReportedPatch { .. } => Operation::TwinUpdate,
@@ -285,7 +304,7 @@ fn verdict(throttles: &Throttles, now: Nanos, topic: FromDevice<'_>) -> Verdict 
             wait => Admission::Delay(wait),
         }
     } else {
-        throttles.admit(now, operation, 1)
+        throttles.admit(now, operation, 1, is_room)
     };
     match admission {
         Admission::Refuse { .. } => Verdict::Refuse(operation),

@@ -44,6 +44,12 @@ impl Refusal {
         Self::new(ErrorCode::ThrottlingException, format!("{message}{}", operation.name()))
     }
 
+    /// So much waits already for the throttle of `operation` or for others that there is no room for it.
+    pub(in crate::hub) fn no_room(operation: Operation) -> Self {
+        let message = "too many requests wait already: wait and try again. Operation type: ";
+        Self::new(ErrorCode::ThrottleBacklogLimitExceeded, format!("{message}{}", operation.name()))
+    }
+
     /// The hub's servers have more to do than they can within the time that anybody waits.
     pub(in crate::hub) fn busy(operation: Operation) -> Self {
         let message = "the hub is busy: wait and try again. Operation type: ";

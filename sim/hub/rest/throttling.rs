@@ -1,7 +1,8 @@
 //! What the hub's tier says to a request of a service, and what it bills for it (8).
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use hyper::Method;
 use hyper::http::request::Parts;
@@ -13,35 +14,34 @@ use super::answer::{Answer, Failure};
 use super::router::Service;
 use crate::dialect::azure::ErrorCode;
 use crate::hub::partition::Refusal;
+use crate::hub::room::Room;
 use crate::hub::throttle::{Operation, Throttles};
 use crate::policy::Admission;
 use crate::time::Nanos;
 
-/// Requests of one worker that may wait for a throttle, each with its body.
-const MAX_WAITING: usize = 1024;
 /// Method calls are metered in blocks of so many bytes (8.1).
 const METHOD_BLOCK: usize = 4096;
 
-/// Counts the requests that wait.
-#[derive(Debug, Default)]
-pub(super) struct Waiting(Cell<usize>);
+/// Where requests wait for a throttle, each with its body.
+pub(super) type Waiting = RefCell<Room>;
 
 /// A request that waits. It also stops waiting if its client goes away.
-struct Waiter(Rc<Waiting>);
+#[derive(Debug)]
+struct Waiter {
+    waiting: Rc<Waiting>,
+    bytes: usize,
+}
 
 impl Waiter {
-    fn new(waiting: &Rc<Waiting>) -> Option<Self> {
-        let count = waiting.0.get();
-        (count < MAX_WAITING).then(|| {
-            waiting.0.set(count + 1);
-            Self(Rc::clone(waiting))
-        })
+    fn new(waiting: &Rc<Waiting>, bytes: usize) -> Self {
+        waiting.borrow_mut().enter(bytes);
+        Self { waiting: Rc::clone(waiting), bytes }
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.0.0.set(self.0.0.get() - 1);
+        self.waiting.borrow_mut().leave(self.bytes);
     }
 }
 
@@ -67,7 +67,10 @@ impl Service {
             return self.route(head, segments, body).await;
         };
         if let Some(throttles) = throttles {
-            self.admit_charge(throttles, self.worker.clock.now(), &charge).await?;
+            let now = self.worker.clock.now();
+            if let Some((wait, _waiter)) = admit(throttles, &self.waiting, now, &charge, body.len())? {
+                tokio::time::sleep(wait).await;
+            }
         }
         self.worker.served(charge.operation, body.len()).await?;
         let answer = self.route(head, segments, body).await;
@@ -76,26 +79,27 @@ impl Service {
         }
         answer
     }
+}
 
-    async fn admit_charge(&self, throttles: &Throttles, now: Nanos, charge: &Charge) -> Result<(), Failure> {
-        if charge.billed.is_some() && !throttles.has_quota(now) {
-            return Err(Refusal::quota_exceeded().into());
-        }
-        match throttles.admit(now, charge.operation, charge.units) {
-            Admission::Now => Ok(()),
-            Admission::Delay(wait) => {
-                let Some(_waiter) = Waiter::new(&self.waiting) else {
-                    let message = format!("{MAX_WAITING} requests wait already: try again later");
-                    let refusal = Refusal::new(ErrorCode::ThrottleBacklogLimitExceeded, message);
-                    return Err(Failure::Throttled(refusal, throttles.retry_after(wait)));
-                };
-                tokio::time::sleep(wait).await;
-                Ok(())
-            }
-            Admission::Refuse { room_in } => {
-                let refusal = Refusal::throttled(charge.operation);
-                Err(Failure::Throttled(refusal, throttles.retry_after(room_in)))
-            }
+/// What the limits say to a request with a body of so many bytes: how long it waits, and its place meanwhile; `None` if it
+/// goes on at once.
+fn admit(
+    throttles: &Throttles,
+    waiting: &Rc<Waiting>,
+    now: Nanos,
+    charge: &Charge,
+    bytes: usize,
+) -> Result<Option<(Duration, Waiter)>, Failure> {
+    if charge.billed.is_some() && !throttles.has_quota(now) {
+        return Err(Refusal::quota_exceeded().into());
+    }
+    let is_room = waiting.borrow().is_there(bytes);
+    match throttles.admit(now, charge.operation, charge.units, is_room) {
+        Admission::Now => Ok(None),
+        Admission::Delay(wait) => Ok(Some((wait, Waiter::new(waiting, bytes)))),
+        Admission::Refuse { room_in } => {
+            let refuse = if is_room { Refusal::throttled } else { Refusal::no_room };
+            Err(Failure::Throttled(refuse(charge.operation), throttles.retry_after(room_in)))
         }
     }
 }
@@ -174,7 +178,12 @@ fn payload(body: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::hub::throttle::HubLimits;
+    use crate::policy::Limit;
+    use crate::time::WallClock;
 
     #[test]
     fn each_address_is_charged_as_what_it_is() {
@@ -203,11 +212,36 @@ mod tests {
     }
 
     #[test]
-    fn no_more_wait_than_may_and_who_goes_makes_room() {
-        let waiting = Rc::<Waiting>::default();
-        let mut waiters: Vec<_> = (0..MAX_WAITING).filter_map(|_| Waiter::new(&waiting)).collect();
-        assert!(Waiter::new(&waiting).is_none());
-        waiters.pop();
-        assert!(Waiter::new(&waiting).is_some());
+    fn the_rate_holds_when_there_is_no_room_for_more_and_who_finds_none_is_counted_as_refused() {
+        const BODY: usize = 1024 * 1024;
+        let limit = Limit { rate: 20.0, burst: 20.0, queue: Duration::from_secs(3600) };
+        let limits = HubLimits { throttles: [(Operation::Method, limit)].into(), ..HubLimits::none() };
+        let throttles = Throttles::new(Some(limits), WallClock::new(Timestamp::UNIX_EPOCH));
+        let (waiting, charge) = (Rc::default(), Charge { operation: Operation::Method, units: 1, billed: None });
+        let (mut waiters, mut passed, mut refused) = (Vec::new(), [0; 60], 0);
+        // Twice as many as the limit allows. There is room for 64 of them, of which a second brings 20 too many.
+        for n in 0..60 * 40_u32 {
+            let now = Nanos::ZERO + Duration::from_secs(1) * n / 40;
+            waiters.retain(|(at, _): &(Nanos, Waiter)| *at > now);
+            match admit(&throttles, &waiting, now, &charge, BODY) {
+                Ok(None) => passed[(n / 40) as usize] += 1,
+                Ok(Some((wait, waiter))) => {
+                    let at = now + wait;
+                    if let Some(second) = passed.get_mut(usize::try_from(at.since(Nanos::ZERO).as_secs()).unwrap()) {
+                        *second += 1;
+                    }
+                    waiters.push((at, waiter));
+                }
+                Err(failure) => {
+                    assert!(matches!(failure, Failure::Throttled(Refusal { code, .. }, None)
+                        if code == ErrorCode::ThrottleBacklogLimitExceeded));
+                    refused += 1;
+                }
+            }
+        }
+        assert!(passed[2..].iter().all(|passed| (19..=21).contains(passed)), "{passed:?}");
+        let count = &throttles.counts(Nanos::ZERO)[0];
+        assert!(refused > 1000, "{refused}");
+        assert_eq!((count.admitted, count.refused), (2400 - refused, refused));
     }
 }

@@ -11,13 +11,10 @@ use super::alarm::Alarm;
 use super::servers::{Servers, Turn};
 use crate::dialect::azure::ErrorCode;
 use crate::hub::partition::Refusal;
+use crate::hub::room::Room;
 use crate::hub::throttle::Operation;
 use crate::measure::ServiceCount;
 use crate::time::{Clock, Nanos};
-
-/// Requests of services that may wait at one worker, and the bytes of their bodies. What comes on top is refused.
-const MAX_REQUESTS: usize = 65_536;
-const MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// The requests of services that wait at a worker. What devices send waits in its partition.
 #[derive(Debug)]
@@ -31,7 +28,8 @@ pub(in crate::hub) struct ServiceDesk {
 #[derive(Debug, Default)]
 struct Waiting {
     requests: BTreeMap<(Nanos, u64), Request>,
-    bytes: usize,
+    /// For the bytes of their bodies.
+    room: Room,
     last: u64,
 }
 
@@ -42,13 +40,9 @@ struct Request {
 }
 
 impl Waiting {
-    fn has_room(&self, bytes: usize) -> bool {
-        self.requests.len() < MAX_REQUESTS && self.bytes + bytes <= MAX_BYTES
-    }
-
     fn keep(&mut self, at: Nanos, bytes: usize) -> oneshot::Receiver<()> {
         let (done, is_done) = oneshot::channel();
-        self.bytes += bytes;
+        self.room.enter(bytes);
         self.last += 1;
         self.requests.insert((at, self.last), Request { done, bytes });
         is_done
@@ -56,7 +50,7 @@ impl Waiting {
 
     fn take_due(&mut self, now: Nanos) -> Option<Request> {
         let request = self.requests.first_entry().filter(|entry| entry.key().0 <= now)?.remove();
-        self.bytes -= request.bytes;
+        self.room.leave(request.bytes);
         Some(request)
     }
 
@@ -79,7 +73,7 @@ impl ServiceDesk {
     /// # Errors
     /// The hub is too busy, or goes down.
     pub(in crate::hub) async fn serve(&self, clock: Clock, operation: Operation, bytes: usize) -> Result<(), Refusal> {
-        if self.servers.serve_it(operation) && !self.waiting.borrow().has_room(bytes) {
+        if self.servers.serve_it(operation) && !self.waiting.borrow().room.is_there(bytes) {
             self.servers.refuse();
             return Err(Refusal::busy(operation));
         }
@@ -133,17 +127,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_wait_than_there_is_room_for() {
+    fn they_go_on_in_order_of_time_and_make_room() {
         let mut waiting = Waiting::default();
-        let _first = waiting.keep(Nanos::new(2), MAX_BYTES - 1);
+        let _first = waiting.keep(Nanos::new(2), Room::MAX_BYTES - 1);
         let _second = waiting.keep(Nanos::new(1), 1);
-        assert!(!waiting.has_room(1) && waiting.has_room(0));
+        assert!(!waiting.room.is_there(1));
         assert_eq!(waiting.next_due(), Nanos::new(1));
         assert!(waiting.take_due(Nanos::new(1)).is_some() && waiting.take_due(Nanos::new(1)).is_none());
-        assert!(waiting.has_room(1) && !waiting.has_room(2));
-        for n in 1..MAX_REQUESTS as u64 {
-            drop(waiting.keep(Nanos::new(n), 0));
-        }
-        assert!(!waiting.has_room(0));
+        assert!(waiting.room.is_there(1) && !waiting.room.is_there(2));
     }
 }

@@ -39,6 +39,15 @@ impl Bucket {
         self.fault.as_ref().is_some_and(|fault| fault.index == index)
     }
 
+    /// What becomes of an operation, as far as this limit is concerned.
+    fn foresee(&self, now: Nanos, cost: u32, is_room: bool) -> Admission {
+        match self.throttle.foresee(now, cost) {
+            // There is room at the latest when it could go on.
+            Admission::Delay(wait) if !is_room => Admission::Refuse { room_in: wait },
+            admission => admission,
+        }
+    }
+
     /// An operation goes on `in_all` from now; this limit alone would let it wait for `wait`.
     fn passes(&mut self, now: Nanos, cost: u32, wait: Duration, in_all: Duration) {
         self.count.admitted += 1;
@@ -67,14 +76,15 @@ impl Gate {
         !self.buckets.is_empty()
     }
 
-    /// What becomes of an operation that costs so many units. What one limit refuses draws on none.
-    pub(super) fn admit(&mut self, now: Nanos, cost: u32) -> Admission {
-        let worst = self.buckets.iter().map(|bucket| bucket.throttle.foresee(now, cost)).max();
+    /// What becomes of an operation that costs so many units, and for which there `is_room` to wait or not. What one limit
+    /// refuses draws on none.
+    pub(super) fn admit(&mut self, now: Nanos, cost: u32, is_room: bool) -> Admission {
+        let worst = self.buckets.iter().map(|bucket| bucket.foresee(now, cost, is_room)).max();
         match worst {
             None => Admission::Now,
             Some(refusal @ Admission::Refuse { .. }) => {
                 for bucket in &mut self.buckets {
-                    let refuses = matches!(bucket.throttle.foresee(now, cost), Admission::Refuse { .. });
+                    let refuses = matches!(bucket.foresee(now, cost, is_room), Admission::Refuse { .. });
                     bucket.count.refused += u64::from(refuses);
                     if let Some(fault) = &mut bucket.fault {
                         fault.goodput.note(now, cost, None);
@@ -108,6 +118,16 @@ impl Gate {
         }
     }
 
+    /// Those who wait at `now` are gone.
+    pub(super) fn forget_waiting(&mut self, now: Nanos) {
+        for bucket in &mut self.buckets {
+            bucket.throttle.forget_waiting(now);
+            if let Some(fault) = &mut bucket.fault {
+                fault.goodput.forget_waiting(now);
+            }
+        }
+    }
+
     /// The fault number `index`, called `name`, puts a limit on, beside those that are there.
     pub(super) fn impose(&mut self, now: Nanos, operation: &str, index: usize, name: &str, limit: Limit) {
         let mut bucket = Bucket::new(operation, limit);
@@ -138,9 +158,9 @@ mod tests {
     fn the_tightest_holds_and_what_it_refuses_draws_on_none() {
         let mut gate = Gate::limited("twin_read", Limit { rate: 10.0, burst: 2.0, queue: SECOND });
         gate.impose(Nanos::ZERO, "twin_read", 3, "tight", Limit { rate: 1.0, burst: 1.0, queue: SECOND });
-        assert_eq!(gate.admit(Nanos::ZERO, 1), Admission::Now);
-        assert_eq!(gate.admit(Nanos::ZERO, 1), Admission::Delay(SECOND));
-        assert_eq!(gate.admit(Nanos::ZERO, 1), Admission::Refuse { room_in: SECOND });
+        assert_eq!(gate.admit(Nanos::ZERO, 1, true), Admission::Now);
+        assert_eq!(gate.admit(Nanos::ZERO, 1, true), Admission::Delay(SECOND));
+        assert_eq!(gate.admit(Nanos::ZERO, 1, true), Admission::Refuse { room_in: SECOND });
         let counts: Vec<ThrottleCount> = gate.counts(Nanos::ZERO).collect();
         assert_eq!((counts[0].admitted, counts[0].delayed, counts[0].refused), (2, 0, 0), "the tier refused nothing");
         assert_eq!((counts[1].admitted, counts[1].delayed, counts[1].refused), (2, 1, 1));
@@ -149,14 +169,27 @@ mod tests {
         let lifted = gate.lift(Nanos::ZERO + 3 * SECOND, 3).unwrap();
         assert_eq!((lifted.wait_ms_total, lifted.busy.unwrap().seconds), (1000, 1));
         // One of the tier's two was drawn on for each that passed, and none for what was refused.
-        assert_eq!(gate.admit(Nanos::ZERO, 1), Admission::Delay(SECOND / 10));
+        assert_eq!(gate.admit(Nanos::ZERO, 1, true), Admission::Delay(SECOND / 10));
+    }
+
+    #[test]
+    fn what_finds_no_room_to_wait_is_refused_and_draws_on_none() {
+        let mut gate = Gate::limited("method", Limit { rate: 10.0, burst: 1.0, queue: 60 * SECOND });
+        gate.impose(Nanos::ZERO, "method", 0, "wide", Limit { rate: 10.0, burst: 9.0, queue: SECOND });
+        assert_eq!(gate.admit(Nanos::ZERO, 1, false), Admission::Now, "it does not have to wait");
+        for _ in 0..3 {
+            assert_eq!(gate.admit(Nanos::ZERO, 1, false), Admission::Refuse { room_in: SECOND / 10 });
+        }
+        assert_eq!(gate.admit(Nanos::ZERO, 1, true), Admission::Delay(SECOND / 10));
+        let counts: Vec<_> = gate.counts(Nanos::ZERO).map(|count| (count.admitted, count.refused)).collect();
+        assert_eq!(counts, [(2, 3), (2, 0)], "the limit at which it would have had to wait refuses it");
     }
 
     #[test]
     fn without_a_limit_everything_passes_and_nothing_is_counted() {
         let mut gate = Gate::default();
         assert_eq!(
-            (gate.admit(Nanos::ZERO, 9_999), gate.admit_patiently(Nanos::ZERO, 1)),
+            (gate.admit(Nanos::ZERO, 9_999, false), gate.admit_patiently(Nanos::ZERO, 1)),
             (Admission::Now, Duration::ZERO)
         );
         assert_eq!(gate.counts(Nanos::ZERO).count(), 0);

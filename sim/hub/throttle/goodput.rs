@@ -55,6 +55,15 @@ impl Goodput {
         }
     }
 
+    /// Those who wait at `now` are gone, and will not go on.
+    pub(super) fn forget_waiting(&mut self, now: Nanos) {
+        self.end_seconds(now);
+        self.open.retain(|second, _| *second == self.second);
+        let second = self.open.entry(self.second).or_default();
+        // So that nobody waits any more when it is over, but for those who come in it.
+        second.admitted = second.passed - self.waiting;
+    }
+
     /// What came of the seconds that are over at `now`.
     pub(super) fn busy(&mut self, now: Nanos) -> BusyThrottle {
         self.end_seconds(now);
@@ -117,6 +126,23 @@ mod tests {
     fn seconds_in_which_the_limit_is_not_reached_do_not_count() {
         let busy = busy(Limit { rate: 50.0, burst: 10.0, queue: SECOND }, 40);
         assert_eq!((busy.seconds, busy.goodput_pct()), (0, None));
+    }
+
+    #[test]
+    fn those_who_are_gone_make_no_second_busy_after_them() {
+        let limit = Limit { rate: 50.0, burst: 10.0, queue: 60 * SECOND };
+        let (mut throttle, mut goodput) = (Throttle::new(limit), Goodput::new(limit, Nanos::ZERO));
+        for _ in 0..1000 {
+            let wait = throttle.admit_patiently(Nanos::ZERO, 1);
+            goodput.note(Nanos::ZERO, 1, Some(wait));
+        }
+        assert_eq!(goodput.busy(Nanos::ZERO + 3 * SECOND).seconds, 3);
+        let down = Nanos::ZERO + 3 * SECOND;
+        goodput.forget_waiting(down);
+        goodput.note(down + SECOND / 2, 1, Some(Duration::ZERO));
+        let busy = goodput.busy(Nanos::ZERO + 9 * SECOND);
+        assert_eq!(busy.seconds, 4, "in the one in which they were forgotten they were there");
+        assert_eq!(goodput.waiting, 0.0);
     }
 
     #[test]

@@ -57,9 +57,10 @@ impl Throttles {
         self.in_force.load(Ordering::Relaxed).then_some(self)
     }
 
-    /// What becomes of an operation that costs so many units.
-    pub(in crate::hub) fn admit(&self, now: Nanos, operation: Operation, cost: u32) -> Admission {
-        self.gate(operation).admit(now, cost)
+    /// What becomes of an operation that costs so many units. Without room where it could wait it is refused if it would
+    /// have to.
+    pub(in crate::hub) fn admit(&self, now: Nanos, operation: Operation, cost: u32, is_room: bool) -> Admission {
+        self.gate(operation).admit(now, cost, is_room)
     }
 
     /// How long an operation waits that must not be refused: its queue may be longer than that of others. Whoever asks
@@ -71,6 +72,13 @@ impl Throttles {
     /// An operation that its throttle let through is refused after all: by a limit of how many there may be at once.
     pub(in crate::hub) fn refuse_admitted(&self, operation: Operation) {
         self.gate(operation).refuse_admitted();
+    }
+
+    /// The hub has gone down, and whoever waited with it. What jobs do on devices waits on, and goes on afterwards.
+    pub(in crate::hub) fn forget_waiting(&self, now: Nanos) {
+        for operation in Operation::ALL.into_iter().filter(|operation| *operation != Operation::JobDevice) {
+            self.gate(operation).forget_waiting(now);
+        }
     }
 
     /// The fault number `fault`, called `name`, limits `operation` from `now` on, beside the hub's tier.
@@ -184,8 +192,8 @@ mod tests {
             waits.push(throttles.admit_patiently(Nanos::ZERO, Operation::TwinRead));
         }
         assert_eq!(waits, [Duration::ZERO, SECOND / 10, SECOND / 5, SECOND * 3 / 10], "never refused, never faster");
-        assert!(matches!(throttles.admit(Nanos::ZERO, Operation::TwinRead, 1), Admission::Refuse { .. }));
-        assert_eq!(throttles.admit(Nanos::ZERO, Operation::Registry, 9_999), Admission::Now);
+        assert!(matches!(throttles.admit(Nanos::ZERO, Operation::TwinRead, 1, true), Admission::Refuse { .. }));
+        assert_eq!(throttles.admit(Nanos::ZERO, Operation::Registry, 9_999, true), Admission::Now);
         let counts = throttles.counts(Nanos::ZERO);
         assert_eq!((counts.len(), counts[0].operation.as_str()), (2, "twin_read"));
         assert_eq!((counts[0].admitted, counts[0].delayed, counts[0].refused, counts[0].wait_ms_total), (4, 3, 1, 600));
@@ -205,6 +213,22 @@ mod tests {
         assert!(throttles.has_quota(Nanos::ZERO + 2 * SECOND), "midnight");
         let daily = &throttles.counts(Nanos::ZERO)[1];
         assert_eq!((daily.operation.as_str(), daily.admitted, daily.refused), ("daily_messages", 4, 1));
+    }
+
+    #[test]
+    fn a_hub_that_went_down_has_nobody_waiting_but_its_jobs() {
+        let throttles = throttles(|limits| {
+            let limit = limits.throttles[&Operation::TwinRead];
+            limits.throttles.insert(Operation::JobDevice, limit);
+        });
+        for operation in [Operation::TwinRead, Operation::JobDevice] {
+            for _ in 0..10 {
+                throttles.admit_patiently(Nanos::ZERO, operation);
+            }
+        }
+        throttles.forget_waiting(Nanos::ZERO);
+        let next = |operation| throttles.admit_patiently(Nanos::ZERO, operation);
+        assert_eq!((next(Operation::TwinRead), next(Operation::JobDevice)), (SECOND / 10, SECOND));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::measure::{EventCounts, ObserverHealth, RunResult};
 use crate::report::health::has_driver;
 use crate::report::human::percent;
 use crate::report::messages::line_notes;
+use crate::report::servers_in_words;
 
 /// The section of generator, shards and hub.
 pub(super) fn generator(result: &RunResult) -> Option<Section> {
@@ -56,7 +57,7 @@ pub(super) fn generator(result: &RunResult) -> Option<Section> {
             ("CPU", hub.cpu_seconds.map_or_else(within, text::cpu)),
             ("Memory at its peak", hub.rss_peak_bytes.map_or_else(within, text::bytes)),
         ];
-        let servers = hub.service.as_ref().map(|count| ("Servers".to_owned(), count.to_string()));
+        let servers = hub.service.as_ref().map(|count| ("Servers".to_owned(), servers_in_words(count)));
         let facts = facts.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(servers);
         parts.push(Part::Facts(facts.collect()));
     }

@@ -106,6 +106,39 @@ async fn a_hub_that_goes_down_closes_everything_refuses_connections_and_comes_ba
 }
 
 #[tokio::test]
+async fn whoever_waited_for_a_limit_of_a_hub_that_went_down_holds_up_nobody_afterwards() {
+    // The first passes, the second waits for 1000 s, and behind it there is room for nobody.
+    let limit = Limit { rate: NEVER, burst: 1.0, queue: Duration::from_secs(1500) };
+    let mut bench = Bench::limited(throttling::limits(&[(twinstorm::hub::Operation::Registry, limit)]));
+    let address = bench.hub.http_addr().unwrap();
+    let owner = bench.identity.owner().clone();
+    let token = bench.token("", Some(&owner.name), &owner.primary);
+    let head = format!("GET /devices/d?api-version=2021-04-12 HTTP/1.1\r\nhost: hub\r\nauthorization: {token}\r\n\r\n");
+    let mut clients = Vec::new();
+    for (down_first, expected) in [(false, (1, 0, 0)), (false, (2, 1, 0)), (true, (3, 2, 0))] {
+        if down_first {
+            let told = bench.strike(&[FaultKind::HubDown]);
+            bench.hub.heal();
+            assert_eq!(heard(&told), HubFaultChange::Ended);
+        }
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(head.as_bytes()).await.unwrap();
+        clients.push(client);
+        let counted = async {
+            loop {
+                let count = &bench.hub.throttled()[0];
+                let counts = (count.admitted, count.delayed, count.refused);
+                if counts.0 + counts.2 == expected.0 + expected.2 {
+                    break counts;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(tokio::time::timeout(PATIENCE, counted).await.unwrap(), expected);
+    }
+}
+
+#[tokio::test]
 async fn a_hub_whose_port_was_taken_meanwhile_comes_back_once_it_is_free() {
     let mut bench = Bench::start();
     let told = bench.strike(&[FaultKind::HubDown]);

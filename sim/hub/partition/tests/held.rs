@@ -208,3 +208,32 @@ fn a_hub_that_goes_down_forgets_what_waits_for_its_limits() {
     assert_eq!((topics(&bench).len(), bench.partition.held()), (1, 0));
     assert!(bench.partition.twin("d").unwrap().contains("\"n\":0"), "the twin stays");
 }
+
+#[test]
+fn what_finds_no_room_is_refused_and_makes_nothing_later_that_does() {
+    let limit = Limit { rate: 10.0, burst: 1.0, queue: 3600 * SECOND };
+    let throttles = [(Operation::TwinUpdate, limit), (Operation::Telemetry, limit)].into();
+    let mut bench = Bench::new();
+    let throttles = Arc::new(Throttles::new(Some(HubLimits { throttles, ..HubLimits::none() }), bench.partition.wall));
+    bench.partition.throttled_by(Arc::clone(&throttles));
+    bench.online(1, "d");
+    bench.online(2, "e");
+    let patch = |bench: &mut Bench, payload| bench.publish(1, FromDevice::ReportedPatch { rid: "p" }, payload);
+    let large = " ".repeat(1024 * 1024);
+    patch(&mut bench, "{}");
+    // There is room for 63 of them, as their topics have a few bytes as well.
+    for _ in 0..163 {
+        patch(&mut bench, &large);
+    }
+    patch(&mut bench, "{}");
+    let refused = bench.published().into_iter().filter(|(topic, _)| topic.contains("/429/")).count();
+    assert_eq!((refused, bench.closed.as_slice(), bench.partition.held()), (100, [].as_slice(), 64));
+    bench.publish(2, FromDevice::Telemetry { device: "e", module: None, properties: "" }, "{}");
+    bench.publish(2, FromDevice::Telemetry { device: "e", module: None, properties: "" }, &large);
+    assert_eq!(bench.closed, [2], "telemetry has no answer that could tell");
+    let counts = throttles.counts(bench.now);
+    let counts: Vec<_> =
+        counts.iter().map(|count| (count.admitted, count.delayed, count.refused, count.wait_ms_total)).collect();
+    // The 64 wait for 100 ms, 200 ms and so on.
+    assert_eq!(counts, [(1, 0, 1, 0), (65, 64, 100, 64 * 65 / 2 * 100)]);
+}

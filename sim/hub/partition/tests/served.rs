@@ -171,3 +171,30 @@ fn a_hub_that_goes_down_forgets_what_was_with_its_servers() {
     bench.pass(10 * SECOND);
     assert_eq!(bench.answered(204).len(), 0);
 }
+
+#[test]
+fn what_finds_no_room_takes_no_server_and_draws_on_no_limit() {
+    let model = ServiceModel {
+        methods: None,
+        twin_writes: Some("1s".parse().unwrap()),
+        twin_reads: None,
+        queries: None,
+        servers: 1,
+        queue: 3600 * SECOND,
+    };
+    let servers = Arc::new(Servers::new(model, Seed(7), 0));
+    let limit = Limit { rate: 1.0, burst: 1000.0, queue: SECOND };
+    let mut bench = Bench::new();
+    let limits = HubLimits { throttles: [(Operation::TwinUpdate, limit)].into(), ..HubLimits::none() };
+    let throttles = Arc::new(Throttles::new(Some(limits), bench.partition.wall));
+    bench.partition.throttled_by(Arc::clone(&throttles));
+    bench.partition.served_by(Arc::clone(&servers));
+    bench.online(1, "d");
+    let large = " ".repeat(1024 * 1024);
+    for _ in 0..73 {
+        bench.publish(1, FromDevice::ReportedPatch { rid: "p" }, &large);
+    }
+    assert_eq!((bench.answered(503).len(), bench.closed.len(), bench.partition.held()), (10, 0, 63));
+    let (served, limited) = (servers.count(bench.now), &throttles.counts(bench.now)[0]);
+    assert_eq!((served.operations, served.refused, limited.admitted, limited.refused), (63, 10, 63, 0));
+}
