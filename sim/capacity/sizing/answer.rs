@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::bound::Bound;
 use super::demand::Demand;
 use super::findings;
+use super::messages::Messages;
 use super::size::Sizing;
 use super::source::{SOURCES, Source};
 use crate::hub::{Operation, Tier};
@@ -84,9 +85,7 @@ pub struct Brief {
     pub bound: Bound,
     pub updates_per_s: f64,
     pub binding: Operation,
-    pub messages: u64,
-    pub messages_per_day: u64,
-    pub days: u64,
+    pub messages: Messages,
 }
 
 impl Brief {
@@ -101,9 +100,7 @@ impl Brief {
             bound: sizing.bound,
             updates_per_s: sizing.updates_per_s,
             binding: sizing.binding,
-            messages: sizing.messages.total,
-            messages_per_day: sizing.messages.per_day,
-            days: sizing.messages.days,
+            messages: sizing.messages,
         }
     }
 }

@@ -46,6 +46,9 @@ pub struct Phase {
     pub bound: Bound,
 }
 
+/// As a share of a phase's own time, what is too little to be what it is bound by.
+const TRIFLE: f64 = 0.01;
+
 /// How long things wait for the hub's limits at most, in seconds, where nothing is refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Waits {
@@ -64,8 +67,14 @@ pub struct Waits {
 impl Phase {
     /// The longest of several.
     fn longest(phases: impl IntoIterator<Item = Self>, own: Self) -> Self {
-        // Of equal ones the plan's own: what the hub does not lengthen is not its fault.
-        phases.into_iter().fold(own, |longest, phase| if phase.s > longest.s + 1e-9 { phase } else { longest })
+        phases.into_iter().fold(own, |longest, phase| if phase.s > longest.s { phase } else { longest })
+    }
+
+    /// The plan's own, as what the hub allows lengthens it.
+    fn lengthened(own: Self, limits: impl IntoIterator<Item = Self>) -> Self {
+        let longest = Self::longest(limits, own);
+        // What the hub hardly lengthens is not its fault.
+        if longest.s > own.s * (1.0 + TRIFLE) { longest } else { Self { bound: own.bound, ..longest } }
     }
 }
 
@@ -77,7 +86,7 @@ impl Course {
             let wait_s = buckets.of(*operation).map_or(0.0, |bucket| bucket.ask_evenly(demand.connect_s, *amount));
             Phase { s: demand.connect_s + wait_s, bound: Bound::Limit(*operation) }
         });
-        let connecting = Phase::longest(limits, own);
+        let connecting = Phase::lengthened(own, limits);
         buckets.end(connecting.s);
         let pages = demand.first_pages as f64;
         let first_look = Phase {
@@ -195,7 +204,7 @@ fn update(demand: &Demand, wave: &Wave, buckets: &mut Buckets, waits: &mut Waits
         }
         phases.push(Phase { s: last_s, bound: Bound::Limit(Operation::TwinUpdate) });
     }
-    Phase::longest(phases, Phase { s: wave.own_s, bound: wave.bound })
+    Phase::lengthened(Phase { s: wave.own_s, bound: wave.bound }, phases)
 }
 
 /// Nobody waits behind more than those in progress ask for, each so much.

@@ -1,6 +1,7 @@
 //! What a plan's user had better know of it and his hub, in sentences that name the way out.
 
 use super::demand::Demand;
+use super::messages::Messages;
 use super::patience::Exceeded;
 use super::size::Sizing;
 use crate::hub::{HubLimits, Operation, Tier};
@@ -12,7 +13,7 @@ const RENEWAL: (f64, f64) = (0.825, 0.75);
 pub(super) fn of(demand: &Demand, sizing: &Sizing, limits: &HubLimits) -> Vec<String> {
     [
         devices(demand, sizing, limits),
-        days(sizing.tier, sizing.units, sizing.messages.days, sizing.messages.per_day),
+        days(sizing.tier, sizing.units, &sizing.messages),
         stages(demand, sizing, limits),
         calls(demand, sizing, limits),
         telemetry(demand, sizing, limits),
@@ -55,13 +56,22 @@ fn devices(demand: &Demand, sizing: &Sizing, limits: &HubLimits) -> Option<Strin
 }
 
 /// That the messages of one day are not enough.
-pub(super) fn days(tier: Tier, units: u32, days: u64, per_day: u64) -> Option<String> {
-    (days > 1).then(|| {
+pub(super) fn days(tier: Tier, units: u32, messages: &Messages) -> Option<String> {
+    let (days, own_days, per_day) = (messages.days, messages.own_days(), messages.per_day);
+    if days > own_days && own_days == 1 {
+        let longer = messages.telemetry as f64 / per_day.saturating_sub(messages.own()).max(1) as f64;
+        return Some(format!(
+            "the messages of {days} days are needed with telemetry, and a day of UTC has {per_day}, on {}: once they are used up \
+             who says anything is thrown off until midnight; set telemetry.interval to {} times as much or more",
+            hub(tier, units),
+            number((longer * 100.0).ceil() / 100.0)
+        ));
+    }
+    (own_days > 1).then(|| {
         format!(
-            "the messages of {} days are needed, and a day of UTC has {}, on {}: once they are used up the hub does nothing more, and \
-             loses telemetry, until midnight; counted from a midnight: a start shortly before 00:00 UTC, with that day's unused, saves up to a day",
-            days,
-            per_day,
+            "the messages of {own_days} days are needed, and a day of UTC has {per_day}, on {}: once they are used up the hub does \
+             nothing more until midnight; counted from a midnight: a start shortly before 00:00 UTC, with that day's unused, saves \
+             up to a day",
             hub(tier, units)
         )
     })

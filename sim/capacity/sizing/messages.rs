@@ -75,22 +75,35 @@ impl Messages {
         Self { connecting, calls, reports, telemetry, observing, total, per_day, days: total.div_ceil(per_day).max(1) }
     }
 
-    /// How long they take at least, in seconds: whoever starts shortly before midnight uses the first day's before it, the
+    /// Those of the roll-out itself: telemetry that finds no room is lost, and not sent the next day.
+    #[must_use]
+    pub const fn own(&self) -> u64 {
+        self.total - self.telemetry
+    }
+
+    /// Days of UTC whose messages the roll-out itself takes.
+    #[must_use]
+    pub fn own_days(&self) -> u64 {
+        self.own().div_ceil(self.per_day).max(1)
+    }
+
+    /// How long its own take at least, in seconds: whoever starts shortly before midnight uses the first day's before it, the
     /// last day's begin at theirs, and only the days between pass whole.
     #[must_use]
     pub fn least_s(&self) -> f64 {
-        self.days.saturating_sub(2) as f64 * DAY_S
+        self.own_days().saturating_sub(2) as f64 * DAY_S
     }
 
-    /// How long a roll-out takes that starts at midnight, would take `alone_s` without a quota and uses them evenly: after
+    /// How long a roll-out takes that starts at midnight, would take `alone_s` without a quota and uses its own evenly: after
     /// a day's last one it waits for midnight, and on the last day it has what is left to do.
     #[must_use]
     pub fn takes_s(&self, alone_s: f64) -> f64 {
-        if self.days <= 1 || self.total as f64 * DAY_S <= self.per_day as f64 * alone_s {
+        let (own, days) = (self.own(), self.own_days());
+        if days <= 1 || own as f64 * DAY_S <= self.per_day as f64 * alone_s {
             return alone_s;
         }
-        let left = self.total - self.days.saturating_sub(1) * self.per_day;
-        self.days.saturating_sub(1) as f64 * DAY_S + alone_s * left as f64 / self.total as f64
+        let left = own - (days - 1) * self.per_day;
+        (days - 1) as f64 * DAY_S + alone_s * left as f64 / own as f64
     }
 
     /// What they are of a day's, in percent.

@@ -109,7 +109,9 @@ impl Sizing {
             units,
             fits,
             gives_up: any([Exceeded::Stage, Exceeded::Call]),
-            throws_off: any([Exceeded::Message, Exceeded::Reconnect]),
+            // Who says something when a day's messages are used up is thrown off, too.
+            throws_off: any([Exceeded::Message, Exceeded::Reconnect])
+                || messages.telemetry > 0 && messages.days > messages.own_days(),
             takes_s,
             at_least_s: with_bursts.total_s.max(messages.least_s()),
             bound,

@@ -102,7 +102,7 @@ fn binds(sizing: &Sizing) -> String {
             format!("{}, of which {} are allowed", operation.name(), human_value(Unit::Rate, limit))
         }
         Bound::Devices => "the devices that it may have, which are fewer".to_owned(),
-        Bound::Quota => format!("the messages of a day: {} days are needed", sizing.messages.days),
+        Bound::Quota => format!("the messages of a day: {} days are needed", sizing.messages.own_days()),
         Bound::Device => "the device's own time for an update (firmware), not the hub".to_owned(),
         Bound::Looks => "the plan's own observe.interval: how rarely the end is looked for".to_owned(),
         own => format!("the plan's own {}, not the hub", own.name()),
@@ -200,9 +200,9 @@ fn tiers(answer: &Answer) -> Vec<String> {
     }
     lines.extend(enough(answer));
     let slow = answer.tiers.iter().flat_map(|row| row.sizes.iter().map(move |size| (row.tier, size)));
-    let slow = slow.filter(|(tier, size)| size.fits && size.days > 1 && !is_told(answer, *tier, size.units));
+    let slow = slow.filter(|(tier, size)| size.fits && size.messages.days > 1 && !is_told(answer, *tier, size.units));
     lines.extend(slow.flat_map(|(tier, size)| {
-        let text = findings::days(tier, size.units, size.days, size.messages_per_day).unwrap_or_default();
+        let text = findings::days(tier, size.units, &size.messages).unwrap_or_default();
         paragraph("  warning  ", text.split(' '), " ")
     }));
     lines
@@ -212,14 +212,13 @@ fn brief(size: &Brief) -> Vec<String> {
     if !size.fits {
         return ["never", "-", "devices", "-", "-"].map(str::to_owned).to_vec();
     }
-    let share = size.messages as f64 * 100.0 / size.messages_per_day.max(1) as f64;
     let mark = if size.gives_up || size.throws_off { "*" } else { "" };
     vec![
         mark.to_owned() + &time(size.takes_s),
         time(size.at_least_s),
         size.bound.name().to_owned(),
         human_value(Unit::Rate, size.updates_per_s),
-        human_value(Unit::Percent, share),
+        human_value(Unit::Percent, size.messages.percent()),
     ]
 }
 
