@@ -27,7 +27,7 @@ pub struct Course {
     pub idle_s: f64,
     /// From the first call to the last report: all waves, without the pauses between them.
     pub updating: Phase,
-    /// From the last report of each wave to the look that sees it, at most.
+    /// From the last report of each wave to the look that sees it, and to the next wave's knowing it, at most.
     pub last_looks: Phase,
     /// What is left of the time for which the load goes on in any case.
     pub lasting: Phase,
@@ -45,6 +45,9 @@ pub struct Phase {
     /// What keeps it from being shorter.
     pub bound: Bound,
 }
+
+/// How long it takes at most until the next wave knows that one is over, in seconds: shards tell once a second.
+const WAVE_TOLD_S: f64 = 1.0;
 
 /// As a share of a phase's own time, what is too little to be what it is bound by.
 const TRIFLE: f64 = 0.01;
@@ -135,7 +138,8 @@ impl Course {
     pub(super) fn seen_every(mut self, look_s: f64, demand: &Demand) -> Self {
         // An update ends anywhere between two looks, and the last of a wave shortly after one.
         let looks = |wave: &Wave| (wave.rounds + 1) as f64 / 2.0;
-        self.last_looks.s = demand.waves.iter().map(looks).sum::<f64>() * look_s;
+        let told_s = demand.waves.len().saturating_sub(1) as f64 * WAVE_TOLD_S;
+        self.last_looks.s = demand.waves.iter().map(looks).sum::<f64>() * look_s + told_s;
         self.add_up(demand);
         self
     }
