@@ -25,7 +25,7 @@ pub use options::{CapacityError, CapacityOptions, Found, News, Watch};
 pub use probe::Probe;
 pub use search::{Next, Search, Trial};
 pub use sizing::{
-    Answer, Bound, Brief, Course, Demand, Enough, Messages, Need, ObserverNeed, Phase, SOURCES, Sizing, Source,
-    TierAnswer, Wave, sizing_json, sizing_text,
+    Answer, Beside, Bound, Brief, Course, Demand, Enough, Messages, Need, ObserverNeed, Patience, Phase, SOURCES,
+    Sizing, Source, TierAnswer, VersionBytes, Waits, Wave, sizing_json, sizing_text,
 };
 pub use step::{StepPlan, settle};

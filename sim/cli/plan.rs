@@ -33,7 +33,7 @@ pub(super) struct PlanCommand {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=200))]
     units: Option<u32>,
     /// When the roll-out is to be over, counted from its start, e.g. 4h
-    #[arg(long, value_name = "TIME", value_parser = parse_deadline)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_deadline)]
     deadline: Option<Duration>,
     /// How the answer is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -84,7 +84,10 @@ impl PlanCommand {
             HubPlan::Null { .. } | HubPlan::Azure | HubPlan::Mqtt(_) => None,
         };
         let (tier, units) = match (self.tier, self.units, own) {
-            (Some(tier), units, _) => (tier, units.unwrap_or(1)),
+            (Some(tier), units, own) => {
+                let own = own.filter(|(its, _)| *its == tier).map(|(_, units)| units);
+                (tier, units.or(own).unwrap_or(1))
+            }
             (None, units, Some((tier, own))) => (tier, units.unwrap_or(own)),
             (None, None, None) => return Ok(None),
             (None, Some(units), None) => {

@@ -15,6 +15,14 @@ fn a_hub_is_sized_by_the_tables_and_nothing_runs() {
     assert!((updates - 50.0 / 3.0).abs() < 1e-9, "{updates}");
     assert_eq!(answer["sources"][0]["page"], "iot-hub-devguide-quotas-throttling");
 
+    // A tier that is the profile's own keeps its units, and none of another's.
+    let units = |tier: &str| {
+        let told = run(&["plan", "tier-s1", "--set", "hub.units=5", "--tier", tier, "--format", "json"]).expect(0);
+        let answer: Value = serde_json::from_str(&told.stdout).unwrap();
+        answer["hub"]["units"].as_u64()
+    };
+    assert_eq!((units("S1"), units("S2")), (Some(5), Some(1)));
+
     // What changes a plan for a run changes it here.
     let changed = ["plan", "quickstart", "--devices", "300", "--rate", "5", "--set", "observe.interval=3s"];
     let told = run(&[&changed[..], &["--tier", "F1"]].concat()).expect(0);
@@ -35,8 +43,11 @@ fn a_missed_deadline_is_told_by_the_exit_code() {
     assert!(told.stdout.contains("deadline   1 m 00 s: missed by "), "{}", told.stdout);
     run(&["plan", "tier-s1", "--tier", "S3", "--units", "10", "--deadline", "1m"]).expect(0);
     // Two fifths of its messages are left at midnight.
-    run(&["plan", "hundred-thousand", "--tier", "S1", "--deadline", "24h"]).expect(99);
-    run(&["plan", "hundred-thousand", "--tier", "S1", "--deadline", "26h"]).expect(0);
+    run(&["plan", "hundred-thousand", "--rate", "16", "--tier", "S1", "--deadline", "24h"]).expect(99);
+    run(&["plan", "hundred-thousand", "--rate", "16", "--tier", "S1", "--deadline", "26h"]).expect(0);
+    // At its own 2,000 calls a second it would have time enough, and give up most of its updates.
+    let told = run(&["plan", "hundred-thousand", "--tier", "S1", "--deadline", "26h"]).expect(99);
+    assert!(told.stdout.contains("missed, as updates would be given up"), "{}", told.stdout);
     // Without a hub: whether there is any.
     run(&["plan", "quickstart", "--deadline", "1m"]).expect(0);
     run(&["plan", "quickstart", "--deadline", "1s"]).expect(99);
@@ -51,6 +62,7 @@ fn what_no_hub_can_be_is_wrong_usage() {
         (&["quickstart", "--tier", "S1", "--units", "0"], "0 is not in 1..=200"),
         (&["quickstart", "--deadline", "soon"], "is not a duration"),
         (&["quickstart", "--deadline", "0s"], "longer than nothing"),
+        (&["quickstart", "--deadline", "-5s"], "`-5s` is not a duration"),
         (&["nowhere"], "there is no profile `nowhere`"),
     ] {
         let told = run(&[&["plan"], words].concat()).expect(2);

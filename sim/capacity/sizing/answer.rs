@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::bound::Bound;
 use super::demand::Demand;
 use super::findings;
+use super::messages::Messages;
 use super::size::Sizing;
 use super::source::{SOURCES, Source};
 use crate::hub::{Operation, Tier};
@@ -22,6 +23,8 @@ pub struct Answer {
     pub load: String,
     /// Processes that observe, each on its own.
     pub shards: u32,
+    /// Whether what devices take is drawn for every update, rather than for a million of them.
+    pub is_drawn: bool,
     /// Updates per second at most, as the plan wants them; `None` for as many as there can be.
     pub own_updates_per_s: Option<f64>,
     /// What is to be known of the plan, whatever its hub is, in sentences.
@@ -37,6 +40,9 @@ pub struct Answer {
     /// The smallest tier that is enough, and its fewest units; `None` if no hub is. Prices are not known here: fewer
     /// units of a higher tier may cost less.
     pub smallest: Option<Enough>,
+    /// The smallest that is enough for the deadline if nothing were given up, where that is another one: what it takes
+    /// stands among the findings of its tier.
+    pub smallest_with_patience: Option<Enough>,
     /// Where the figures are from.
     pub sources: [Source; SOURCES.len()],
 }
@@ -51,7 +57,9 @@ pub struct TierAnswer {
     /// The fewest units that are enough: for the deadline, or without one to keep up with the plan's own rate; `None` if
     /// none are.
     pub enough_units: Option<u32>,
-    /// What else is to be known of that hub, in sentences.
+    /// The fewest that are enough for the deadline if nothing were given up.
+    pub enough_units_with_patience: Option<u32>,
+    /// What else is to be known of the hub with the fewest units of the two, in sentences.
     pub findings: Vec<String>,
 }
 
@@ -70,14 +78,14 @@ pub struct Enough {
 pub struct Brief {
     pub units: u32,
     pub fits: bool,
+    pub gives_up: bool,
+    pub throws_off: bool,
     pub takes_s: f64,
     pub at_least_s: f64,
     pub bound: Bound,
     pub updates_per_s: f64,
     pub binding: Operation,
-    pub messages: u64,
-    pub messages_per_day: u64,
-    pub days: u64,
+    pub messages: Messages,
 }
 
 impl Brief {
@@ -85,14 +93,14 @@ impl Brief {
         Self {
             units: sizing.units,
             fits: sizing.fits,
+            gives_up: sizing.gives_up,
+            throws_off: sizing.throws_off,
             takes_s: sizing.takes_s,
             at_least_s: sizing.at_least_s,
             bound: sizing.bound,
             updates_per_s: sizing.updates_per_s,
             binding: sizing.binding,
-            messages: sizing.messages.total,
-            messages_per_day: sizing.messages.per_day,
-            days: sizing.messages.days,
+            messages: sizing.messages,
         }
     }
 }
@@ -109,16 +117,31 @@ impl Answer {
         let tier = |tier: Tier| {
             let (one, most) = tier.units().into_inner();
             let ends = if one == most { vec![one] } else { vec![one, most] };
-            let enough = tier.units().map(|units| Sizing::of(demand, tier, units)).find(is_enough);
+            let would = |sizing: &Sizing| deadline_s.is_some_and(|deadline_s| sizing.would_meet(deadline_s));
+            let (mut enough, mut patient) = (None, None);
+            for units in tier.units() {
+                let sizing = Sizing::of(demand, tier, units);
+                let is_enough = is_enough(&sizing);
+                if patient.is_none() && would(&sizing) {
+                    patient = Some(sizing.clone());
+                }
+                if is_enough {
+                    enough = Some(sizing);
+                    break;
+                }
+            }
             TierAnswer {
                 tier,
                 sizes: ends.into_iter().map(|units| Brief::of(&Sizing::of(demand, tier, units))).collect(),
                 enough_units: enough.as_ref().map(|sizing| sizing.units),
-                findings: enough.map_or_else(Vec::new, |sizing| sizing.findings),
+                enough_units_with_patience: patient.as_ref().map(|sizing| sizing.units),
+                findings: patient.or(enough).map_or_else(Vec::new, |sizing| sizing.findings),
             }
         };
         let tiers: Vec<TierAnswer> = Tier::ALL.into_iter().map(tier).collect();
         let smallest = tiers.iter().find_map(|row| Some(Enough { tier: row.tier, units: row.enough_units? }));
+        let patient = |row: &TierAnswer| Some(Enough { tier: row.tier, units: row.enough_units_with_patience? });
+        let smallest_with_patience = tiers.iter().find_map(patient).filter(|patient| smallest != Some(*patient));
         let hub = hub.map(|(tier, units)| Sizing::of(demand, tier, units));
         let met = deadline_s
             .map(|deadline_s| hub.as_ref().map_or(smallest.is_some(), |sizing: &Sizing| sizing.meets(deadline_s)));
@@ -128,6 +151,7 @@ impl Answer {
             updates: demand.updates,
             load: demand.load.clone(),
             shards: demand.shards,
+            is_drawn: demand.is_drawn,
             own_updates_per_s: demand.own_rate,
             findings: findings::of_plan(demand),
             hub,
@@ -135,6 +159,7 @@ impl Answer {
             met,
             tiers,
             smallest,
+            smallest_with_patience,
             sources: SOURCES,
         }
     }

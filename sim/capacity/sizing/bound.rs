@@ -9,6 +9,8 @@ use crate::hub::Operation;
 pub enum Bound {
     /// The tier's limit of an operation.
     Limit(Operation),
+    /// The devices that a hub may have.
+    Devices,
     /// The messages of a day.
     Quota,
     /// The plan's own rate of connections.
@@ -21,6 +23,10 @@ pub enum Bound {
     FleetBandwidth,
     /// What a device takes for its update.
     Device,
+    /// How rarely the observer looks.
+    Looks,
+    /// How long the plan's load goes on in any case.
+    Lasts,
 }
 
 impl Bound {
@@ -29,19 +35,22 @@ impl Bound {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Limit(operation) => operation.name(),
+            Self::Devices => "devices",
             Self::Quota => "daily_messages",
             Self::ConnectRate => "fleet.connect_rate",
             Self::Schedule => "load.rate",
             Self::InFlight => "load.in_flight",
             Self::FleetBandwidth => "fleet_bandwidth",
             Self::Device => "firmware",
+            Self::Looks => "observe.interval",
+            Self::Lasts => "load.lasts",
         }
     }
 
     /// Whether it is the hub's, rather than the plan's own.
     #[must_use]
     pub const fn is_of_hub(self) -> bool {
-        matches!(self, Self::Limit(_) | Self::Quota)
+        matches!(self, Self::Limit(_) | Self::Devices | Self::Quota)
     }
 }
 

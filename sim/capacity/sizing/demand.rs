@@ -1,11 +1,13 @@
 //! What a plan asks of a hub, whatever its tier: read off what fleet and driver really do.
 
-use super::bound::Bound;
+use super::beside::Beside;
 use super::buckets::Amounts;
+use super::patience::Patience;
+use super::schedule::{DRAWN, Wave, downloads_per_s, waves};
 use crate::device::Image;
 use crate::driver::{ObserveKind, Via};
 use crate::hub::{HubDelays, Operation};
-use crate::policy::{Arrivals, Load};
+use crate::policy::Load;
 use crate::profile::{HubPlan, Plan};
 
 /// A method call is metered by so many bytes of its payload (8.1).
@@ -49,8 +51,18 @@ pub struct Demand {
     pub waves: Vec<Wave>,
     /// Updates per second at most, as the plan wants them, those to settle apart; `None` for as many as there can be.
     pub own_rate: Option<f64>,
-    /// What a device takes on average until its first report, and for the whole update, in seconds.
-    pub update_s: (f64, f64),
+    /// Updates in progress at once at most, in a closed load; `None` in an open one.
+    pub in_progress: Option<f64>,
+    /// What a device takes for an update on average, in seconds.
+    pub update_s: f64,
+    /// How long the load goes on in any case, in seconds.
+    pub lasts_s: f64,
+    /// What devices do beside.
+    pub beside: Beside,
+    /// How long the plan waits.
+    pub patience: Patience,
+    /// Whether what devices take is drawn for every update, rather than for some of them.
+    pub is_drawn: bool,
     /// Seconds between two looks of the observer, and how far a query of it reaches back.
     pub look_s: (f64, f64),
     /// Whether it queries, rather than polls.
@@ -61,23 +73,40 @@ pub struct Demand {
     pub job_devices: Option<u32>,
     /// Bytes of a call's payload.
     pub payload_bytes: usize,
+    /// Bytes of the versions in reports.
+    pub version_bytes: VersionBytes,
     /// Reports of a download's progress in each update.
     pub progress_reports: f64,
     /// How long a device's token lives, in seconds.
     pub token_life_s: f64,
     /// Keys of the profile's own hub that are not counted.
     pub uncounted: Vec<&'static str>,
+    /// The faults, none of which is counted.
+    pub faults: Vec<String>,
 }
 
-/// A wave of a roll-out.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Wave {
-    /// Its updates.
-    pub updates: u64,
-    /// How long it takes on a hub without limits, in seconds.
-    pub own_s: f64,
-    /// What keeps it from being shorter there.
-    pub bound: Bound,
+/// Bytes of the versions that devices report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionBytes {
+    /// As a device comes online.
+    pub standing: usize,
+    /// In an update that is not complete.
+    pub meanwhile: usize,
+    /// As it is.
+    pub completed: usize,
+}
+
+impl VersionBytes {
+    fn of(plan: &Plan) -> Self {
+        let (standing, new) = (json_bytes(&plan.firmware.version), plan.driver.version.as_deref());
+        // It is told where the call named one: the old one until the update is complete.
+        Self { standing, meanwhile: new.map_or(0, |_| standing), completed: new.map_or(0, json_bytes) }
+    }
+
+    /// Over the reports of an update.
+    pub(super) fn on_average(self) -> f64 {
+        ((REPORTS - 1.0) * self.meanwhile as f64 + self.completed as f64) / REPORTS
+    }
 }
 
 impl Demand {
@@ -122,32 +151,25 @@ impl Demand {
             first_pages: u64::from(shards) * (u64::from(fleet.devices.div_ceil(shards)).div_ceil(PAGE as u64) + 1),
             hold_s: plan.hold.as_secs_f64(),
             pause_s: driver.rollout.as_ref().map_or(0.0, |rollout| rollout.pause.as_secs_f64()),
-            waves: waves(plan, update_s.1),
-            own_rate: own_rate(plan, update_s.1),
+            waves: waves(plan, shards, progress_reports),
+            own_rate: own_rate(plan, update_s),
             per_update,
+            in_progress: in_progress(plan),
             update_s,
+            lasts_s: driver.lasts.as_secs_f64(),
+            beside: Beside::of(plan),
+            patience: Patience::of(driver),
+            is_drawn: driver.settling() + plan.updates() <= DRAWN,
             look_s: (look_s, overlap_s),
             queries,
             shards,
             job_devices,
             payload_bytes,
+            version_bytes: VersionBytes::of(plan),
             progress_reports,
             token_life_s: fleet.token_life.as_secs_f64(),
             uncounted: uncounted(plan, shards),
-        }
-    }
-
-    /// What so many updates cost.
-    pub(super) fn of_updates(&self, updates: u64) -> Amounts {
-        self.per_update.iter().map(|(operation, amount)| (*operation, amount * updates as f64)).collect()
-    }
-
-    /// How long after the first call an operation can come first, and how long the roll-out goes on after the last.
-    pub(super) fn around(&self, operation: Operation) -> (f64, f64) {
-        match operation {
-            Operation::TwinUpdate => (self.update_s.0, 0.0),
-            Operation::Method | Operation::JobDevice | Operation::Job => (0.0, self.update_s.1),
-            _ => (0.0, 0.0),
+            faults: plan.faults.iter().map(|fault| fault.name.clone()).collect(),
         }
     }
 
@@ -160,18 +182,11 @@ impl Demand {
     }
 }
 
-/// What a device takes on average until its first report, and for the whole update, in seconds.
-fn update_s(plan: &Plan) -> (f64, f64) {
+/// What a device takes for an update on average, in seconds.
+fn update_s(plan: &Plan) -> f64 {
     let firmware = &plan.firmware;
-    let wait = firmware.wait.mean().as_secs_f64();
     let download = firmware.image.as_ref().map_or_else(|| firmware.download.mean(), Image::duration);
-    (wait, wait + download.as_secs_f64() + firmware.apply.mean().as_secs_f64())
-}
-
-/// Updates per second for which the fleet's bandwidth suffices, where that is known.
-fn downloads_per_s(plan: &Plan) -> Option<f64> {
-    let Some(Image::Hub { size, download }) = &plan.firmware.image else { return None };
-    Some(download.fleet_bandwidth? as f64 / (*size).max(1) as f64)
+    (firmware.wait.mean() + download + firmware.apply.mean()).as_secs_f64()
 }
 
 /// How long it is from the first connection to the last, in seconds.
@@ -186,7 +201,7 @@ fn own_rate(plan: &Plan, update_s: f64) -> Option<f64> {
         // A roll-out may become quicker from wave to wave.
         Load::Open { .. } if plan.driver.rollout.is_some() => plan.driver.peak_rate(),
         Load::Open { rate, .. } => Some(rate),
-        Load::Closed { in_flight } => (update_s > 0.0).then(|| in_progress(plan, in_flight) / update_s),
+        Load::Closed { .. } => in_progress(plan).filter(|_| update_s > 0.0).map(|updates| updates / update_s),
     };
     called.into_iter().chain(downloads_per_s(plan)).min_by(f64::total_cmp)
 }
@@ -208,37 +223,15 @@ fn uncounted(plan: &Plan, shards: u32) -> Vec<&'static str> {
     keys.into_iter().filter_map(|(key, says)| says.then_some(key)).collect()
 }
 
-/// A device has one update at a time.
-fn in_progress(plan: &Plan, in_flight: u32) -> f64 {
-    f64::from(in_flight.min(plan.fleet.devices).max(1))
+fn in_progress(plan: &Plan) -> Option<f64> {
+    let Load::Closed { in_flight } = plan.driver.load else { return None };
+    // A device has one update at a time.
+    Some(f64::from(in_flight.min(plan.fleet.devices).max(1)))
 }
 
-fn waves(plan: &Plan, update_s: f64) -> Vec<Wave> {
-    let (driver, rollout) = (&plan.driver, plan.driver.rollout.as_ref());
-    let sizes: Vec<u64> = rollout.map_or_else(
-        || vec![plan.updates()],
-        |rollout| (0..rollout.len()).map(|wave| rollout.places(wave)).map(|its| its.end - its.start).collect(),
-    );
-    // Not in a roll-out, so that they belong to the only wave.
-    let (settling, lead_s) = (driver.settling(), driver.lead().as_secs_f64());
-    let spans = Arrivals::spans(plan.seed, &driver.load, plan.updates(), rollout);
-    let wave = |(number, updates): (usize, u64)| {
-        let called = match driver.load {
-            Load::Open { .. } => {
-                let last = lead_s + spans.get(number).map_or(0.0, |(_, last)| last.as_secs_f64());
-                let bound = if last > update_s { Bound::Schedule } else { Bound::Device };
-                (last + update_s, bound)
-            }
-            Load::Closed { in_flight } => {
-                let rounds = updates as f64 / in_progress(plan, in_flight);
-                (rounds.max(1.0) * update_s, if rounds > 1.0 { Bound::InFlight } else { Bound::Device })
-            }
-        };
-        let downloaded = downloads_per_s(plan).map_or(0.0, |rate| updates as f64 / rate);
-        let (own_s, bound) = if downloaded > called.0 { (downloaded, Bound::FleetBandwidth) } else { called };
-        Wave { updates: updates + settling, own_s, bound }
-    };
-    sizes.into_iter().enumerate().map(wave).collect()
+/// Bytes of a text in JSON, between its quotes.
+fn json_bytes(text: &str) -> usize {
+    serde_json::Value::from(text).to_string().len() - 2
 }
 
 /// Bytes of what a call tells a device.

@@ -31,11 +31,12 @@ pub struct ObserverNeed {
 }
 
 impl ObserverNeed {
-    /// What the observer of `demand` needs in a load of so many seconds; `None` if nothing limits it.
-    pub(super) fn of(demand: &Demand, limits: &HubLimits, load_s: f64) -> Option<Self> {
+    /// What the observer of `demand` needs in a load of so many seconds, in `busy_s` of which there are updates; `None` if
+    /// nothing limits it.
+    pub(super) fn of(demand: &Demand, limits: &HubLimits, busy_s: f64, load_s: f64) -> Option<Self> {
         if demand.queries {
             let limit = limits.throttles.get(&Operation::Query)?;
-            return Some(Self::of_queries(demand, limit, load_s));
+            return Some(Self::of_queries(demand, limit, busy_s, load_s));
         }
         let limit = limits.throttles.get(&Operation::TwinRead)?;
         let borne = |(operation, each): (&Operation, &f64)| Some(limits.throttles.get(operation)?.rate / each);
@@ -44,10 +45,10 @@ impl ObserverNeed {
         let each = demand.per_update.get(&Operation::TwinRead).copied().unwrap_or_default();
         let updates = demand.updates as f64;
         let looks = Looks {
-            at_once: (updates_per_s * demand.update_s.1).min(updates),
+            at_once: (updates_per_s * demand.update_s).min(updates),
             beside: updates_per_s * each,
-            over_s: load_s,
-            looked_s: updates * demand.update_s.1,
+            over_s: busy_s,
+            looked_s: updates * demand.update_s,
         };
         Some(looks.need(Operation::TwinRead, demand.look_s.0, limit))
     }
@@ -70,12 +71,12 @@ impl ObserverNeed {
         Some(looks.need(Operation::Job, demand.look_s.0.max(JOB_PAUSE_S), limit))
     }
 
-    fn of_queries(demand: &Demand, limit: &Limit, load_s: f64) -> Self {
+    fn of_queries(demand: &Demand, limit: &Limit, busy_s: f64, load_s: f64) -> Self {
         let every_s = demand.look_s.0;
-        let per_s = queries_per_s(demand, every_s, load_s);
+        let per_s = queries_per_s(demand, every_s, busy_s);
         let at_once = (limit.burst - demand.first_pages as f64).max(0.0);
         let fits = per_s <= limit.rate || load_s * per_s <= at_once + load_s * limit.rate;
-        let fits_every_s = fitting(demand, limit.rate, load_s);
+        let fits_every_s = fitting(demand, limit.rate, busy_s);
         let looks = (load_s / if fits { every_s } else { fits_every_s }).ceil();
         Self {
             operation: Operation::Query,
@@ -131,22 +132,22 @@ fn tenths(seconds: f64) -> f64 {
 }
 
 /// Pages of one look of one shard.
-fn pages(demand: &Demand, every_s: f64, load_s: f64) -> f64 {
+fn pages(demand: &Demand, every_s: f64, busy_s: f64) -> f64 {
     let reports = demand.per_update.get(&Operation::TwinUpdate).copied().unwrap_or_default() * demand.updates as f64;
     let devices = f64::from(demand.devices);
-    let rows = (reports / load_s.max(f64::EPSILON) * (every_s + demand.look_s.1)).min(devices);
+    let rows = (reports / busy_s.max(f64::EPSILON) * (every_s + demand.look_s.1)).min(devices);
     (rows / f64::from(demand.shards) / PAGE).ceil().max(1.0)
 }
 
-fn queries_per_s(demand: &Demand, every_s: f64, load_s: f64) -> f64 {
-    f64::from(demand.shards) * pages(demand, every_s, load_s) / every_s.max(f64::EPSILON)
+fn queries_per_s(demand: &Demand, every_s: f64, busy_s: f64) -> f64 {
+    f64::from(demand.shards) * pages(demand, every_s, busy_s) / every_s.max(f64::EPSILON)
 }
 
 /// The shortest interval that needs no more than `rate` queries per second, in tenths of a second.
-fn fitting(demand: &Demand, rate: f64, load_s: f64) -> f64 {
+fn fitting(demand: &Demand, rate: f64, busy_s: f64) -> f64 {
     // The longer it is, the more pages a look has: up to those of the whole fleet.
     let most = (f64::from(demand.devices) / PAGE).ceil().max(1.0) as u32;
     let interval = |pages: u32| tenths(f64::from(demand.shards) * f64::from(pages) / rate);
-    let fits = |every_s: &f64| queries_per_s(demand, *every_s, load_s) <= rate * (1.0 + 1e-9);
+    let fits = |every_s: &f64| queries_per_s(demand, *every_s, busy_s) <= rate * (1.0 + 1e-9);
     (1..=most).map(interval).find(fits).unwrap_or_else(|| interval(most))
 }

@@ -9,6 +9,7 @@ use super::demand::Demand;
 use super::findings;
 use super::messages::Messages;
 use super::observer::ObserverNeed;
+use super::patience::Exceeded;
 use crate::hub::{HubLimits, Operation, Tier};
 
 /// What is to be expected of a plan on one hub.
@@ -20,6 +21,11 @@ pub struct Sizing {
     pub units: u32,
     /// Whether it can have so many devices at all; if not, the rest is what would be.
     pub fits: bool,
+    /// Whether updates would be given up, as they wait for longer than the plan has patience for, whatever passes at once;
+    /// then the times are those of a plan that has it.
+    pub gives_up: bool,
+    /// Whether devices would be thrown off, or not let in, by what they do beside their updates.
+    pub throws_off: bool,
     /// How long the roll-out takes at the rates of the limits, its days of messages included, in seconds.
     pub takes_s: f64,
     /// How long it takes at least, as some of it passes at once, in seconds.
@@ -57,6 +63,8 @@ pub struct Need {
     pub per_update: f64,
     /// In the whole roll-out.
     pub in_all: f64,
+    /// Per second, beside the updates: telemetry, and connections that come and go.
+    pub beside_per_s: f64,
     /// The limit, per second.
     pub limit_per_s: f64,
     /// What passes at once after a silence.
@@ -75,20 +83,35 @@ impl Sizing {
         let limits = HubLimits::of(tier, units);
         let buckets = |bursts| Buckets::new(&limits, bursts, |operation| demand.unit(operation));
         let (at_rates, with_bursts) = (Course::of(demand, buckets(false)), Course::of(demand, buckets(true)));
-        let load_s = at_rates.updating.s + at_rates.idle_s - demand.hold_s;
-        let (observer, job_looks) = (ObserverNeed::of(demand, &limits, load_s), ObserverNeed::of_jobs(demand, &limits));
+        let observer = ObserverNeed::of(demand, &limits, at_rates.busy_s(demand), at_rates.load_s(demand));
+        let job_looks = ObserverNeed::of_jobs(demand, &limits);
+        let look_s = observer.map(|observer| observer.effective_s()).filter(|look_s| look_s.is_finite());
+        let at_rates = at_rates.seen_every(look_s.unwrap_or(demand.look_s.0), demand);
+        let load_s = at_rates.load_s(demand);
         let messages = Messages::of(demand, &limits, load_s, observer.as_ref());
-        let operations = needs(demand, &limits, [observer, job_looks]);
+        let operations = needs(demand, &limits, load_s, [observer, job_looks]);
         let tightest = operations.iter().filter_map(|need| Some((need.updates_per_s?, need.operation)));
         let tightest = tightest.min_by(|a, b| a.0.total_cmp(&b.0));
         // Every update has its reports.
         let (updates_per_s, binding) = tightest.unwrap_or((f64::INFINITY, Operation::TwinUpdate));
         let takes_s = messages.takes_s(at_rates.total_s);
-        let bound = if takes_s > at_rates.total_s { Bound::Quota } else { at_rates.bound() };
+        let fits = limits.devices.is_none_or(|most| u64::from(demand.devices) <= most);
+        let bound = match takes_s > at_rates.total_s {
+            _ if !fits => Bound::Devices,
+            true => Bound::Quota,
+            false => at_rates.bound(),
+        };
+        let any = |of: [Exceeded; 2]| {
+            of.into_iter().any(|which| demand.patience.is_exceeded(which, &with_bursts.waits, &limits))
+        };
         let mut sizing = Self {
             tier,
             units,
-            fits: limits.devices.is_none_or(|most| u64::from(demand.devices) <= most),
+            fits,
+            gives_up: any([Exceeded::Stage, Exceeded::Call]),
+            // Who says something when a day's messages are used up is thrown off, too.
+            throws_off: any([Exceeded::Message, Exceeded::Reconnect])
+                || messages.telemetry > 0 && messages.days > messages.own_days(),
             takes_s,
             at_least_s: with_bursts.total_s.max(messages.least_s()),
             bound,
@@ -115,18 +138,27 @@ impl Sizing {
     /// Whether all of it can be done in so many seconds, at the rates of the limits.
     #[must_use]
     pub fn meets(&self, deadline_s: f64) -> bool {
-        self.fits && self.takes_s <= deadline_s
+        !self.gives_up && self.would_meet(deadline_s)
     }
 
-    /// Whether the hub bears so many updates per second, if that is known, and the roll-out's messages in a day.
+    /// Whether it could if nothing were given up: with more patience, or with calls at the hub's own pace.
+    #[must_use]
+    pub fn would_meet(&self, deadline_s: f64) -> bool {
+        self.fits && !self.throws_off && self.takes_s <= deadline_s
+    }
+
+    /// Whether the hub bears so many updates per second, if that is known, what goes on beside them, and all of the
+    /// messages in a day.
     #[must_use]
     pub fn keeps_up_with(&self, updates_per_s: Option<f64>) -> bool {
-        self.fits && self.messages.days == 1 && updates_per_s.is_none_or(|rate| self.updates_per_s >= rate)
+        let beside = self.operations.iter().all(|need| need.beside_per_s <= need.limit_per_s);
+        let is_borne = self.fits && !self.gives_up && !self.throws_off && beside && self.messages.days == 1;
+        is_borne && updates_per_s.is_none_or(|rate| self.updates_per_s >= rate)
     }
 }
 
-/// The limits that are drawn on, also by looks at an interval.
-fn needs(demand: &Demand, limits: &HubLimits, looks: [Option<ObserverNeed>; 2]) -> Vec<Need> {
+/// The limits that are drawn on in a load of so many seconds, also by looks at an interval.
+fn needs(demand: &Demand, limits: &HubLimits, load_s: f64, looks: [Option<ObserverNeed>; 2]) -> Vec<Need> {
     let need = |operation: Operation| {
         let limit = limits.throttles.get(&operation)?;
         let per_update = demand.per_update.get(&operation).copied().unwrap_or_default();
@@ -135,12 +167,14 @@ fn needs(demand: &Demand, limits: &HubLimits, looks: [Option<ObserverNeed>; 2]) 
             _ => demand.connecting.get(&operation).copied().unwrap_or_default(),
         };
         let looks: f64 = looks.iter().flatten().filter(|its| its.operation == operation).map(|its| its.in_all).sum();
-        let in_all = connecting + per_update * demand.updates as f64 + looks;
+        let beside = demand.beside.in_all(operation, load_s);
+        let in_all = connecting + per_update * demand.updates as f64 + beside + looks;
         (in_all > 0.0).then(|| Need {
             operation,
             connecting,
             per_update,
             in_all,
+            beside_per_s: demand.beside.per_s.get(&operation).copied().unwrap_or_default(),
             limit_per_s: limit.rate,
             burst: limit.burst,
             alone_s: in_all / limit.rate,

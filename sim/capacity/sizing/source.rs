@@ -26,6 +26,7 @@ pub const SOURCES: [Source; 5] = [
     Source {
         page: None,
         date: "unverified",
-        of: "how much passes at once (a minute's worth here), the 500 devices of F1 (a secondary source)",
+        of: "how much passes at once (a minute's worth here), the 500 devices of F1 (a secondary source), that what a job \
+             does on a device is one message (two, if its answer is billed as a call's)",
     },
 ];

@@ -2,13 +2,17 @@
 
 use super::answer::{Answer, Brief, Enough};
 use super::bound::Bound;
+use super::findings;
 use super::size::{Need, Sizing};
+use crate::hub::Tier;
 use crate::policy::Unit;
 use crate::report::{Align, columns, human_value, paragraph};
 
 /// What the figures leave out.
-const NOT_COUNTED: &str = "registering the devices, pings, what fails and is tried again, messages beside the roll-out's; \
+const NOT_COUNTED: &str = "registering the devices, pings, what fails and is tried again, messages beside the plan's; \
                            prices";
+/// What the mark of a hub in the table of tiers means.
+const NOT_BORNE: &str = "*if nobody gave up: there things wait for longer than the plan has patience for";
 /// How wide the heads of lines are.
 const HEAD: usize = 11;
 
@@ -65,13 +69,16 @@ fn summary(answer: &Answer, sizing: &Sizing) -> Vec<String> {
     lines.extend(say(
         "messages",
         &format!(
-            "about {}: {} of the {} of a day (connecting {}, calls {}, reports {}, observing {})",
+            "about {}: {} of the {} of a day (connecting {}, calls {}, reports {}{}, observing {})",
             messages.total,
             human_value(Unit::Percent, messages.percent()),
             messages.per_day,
             messages.connecting,
             messages.calls,
             messages.reports,
+            Some(messages.telemetry)
+                .filter(|sent| *sent > 0)
+                .map_or(String::new(), |sent| format!(", telemetry {sent}")),
             messages.observing
         ),
     ));
@@ -94,8 +101,10 @@ fn binds(sizing: &Sizing) -> String {
             let limit = sizing.need(operation).map_or(0.0, |need| need.limit_per_s);
             format!("{}, of which {} are allowed", operation.name(), human_value(Unit::Rate, limit))
         }
-        Bound::Quota => format!("the messages of a day: {} days are needed", sizing.messages.days),
+        Bound::Devices => "the devices that it may have, which are fewer".to_owned(),
+        Bound::Quota => format!("the messages of a day: {} days are needed", sizing.messages.own_days()),
         Bound::Device => "the device's own time for an update (firmware), not the hub".to_owned(),
+        Bound::Looks => "the plan's own observe.interval: how rarely the end is looked for".to_owned(),
         own => format!("the plan's own {}, not the hub", own.name()),
     }
 }
@@ -106,14 +115,23 @@ fn deadline(sizing: &Sizing, deadline_s: f64) -> String {
         format!("{text}: met")
     } else if !sizing.fits {
         format!("{text}: missed, as the hub cannot have so many devices")
-    } else if sizing.at_least_s <= deadline_s && sizing.bound != Bound::Quota {
-        format!(
-            "{text}: missed by {} at the limits' rates; what passes at once may save it",
-            time(sizing.takes_s - deadline_s)
-        )
+    } else if sizing.throws_off {
+        format!("{text}: missed, as devices would be thrown off: see the warnings")
+    } else if sizing.gives_up {
+        format!("{text}: missed, as updates would be given up: see the warnings")
     } else {
-        format!("{text}: missed by {}", time(sizing.takes_s - deadline_s))
+        let saved = match (sizing.at_least_s <= deadline_s, sizing.bound) {
+            (false, _) => "",
+            (true, Bound::Quota) => "; a start shortly before 00:00 UTC may save it",
+            (true, _) => " at the limits' rates; what passes at once may save it",
+        };
+        format!("{text}: missed by {}{saved}", some_time(sizing.takes_s - deadline_s))
     }
+}
+
+/// More than no time.
+fn some_time(seconds: f64) -> String {
+    if seconds < 0.05 { "less than 0.1 s".to_owned() } else { time(seconds) }
 }
 
 fn phases(sizing: &Sizing) -> Vec<String> {
@@ -130,6 +148,13 @@ fn phases(sizing: &Sizing) -> Vec<String> {
     }
     if rates.idle_s > 0.0 {
         rows.insert(3, row("idle", rates.idle_s, bursts.idle_s, "the plan's own"));
+    }
+    for (name, rate, burst) in
+        [("last looks", rates.last_looks, bursts.last_looks), ("lasting", rates.lasting, bursts.lasting)]
+    {
+        if rate.s > 0.0 || burst.s > 0.0 {
+            rows.push(row(name, rate.s, burst.s, rate.bound.name()));
+        }
     }
     table(&[Align::Left, Align::Right, Align::Right, Align::Left], &rows)
 }
@@ -169,7 +194,17 @@ fn tiers(answer: &Answer) -> Vec<String> {
     let mut align = [Align::Right; 7];
     (align[0], align[4]) = (Align::Left, Align::Left);
     let mut lines = table(&align, &rows);
+    let sizes = || answer.tiers.iter().flat_map(|tier| tier.sizes.iter().filter(|size| size.fits));
+    if sizes().any(|size| size.gives_up || size.throws_off) {
+        lines.extend(paragraph("  ", NOT_BORNE.split(' '), " "));
+    }
     lines.extend(enough(answer));
+    let slow = answer.tiers.iter().flat_map(|row| row.sizes.iter().map(move |size| (row.tier, size)));
+    let slow = slow.filter(|(tier, size)| size.fits && size.messages.days > 1 && !is_told(answer, *tier, size.units));
+    lines.extend(slow.flat_map(|(tier, size)| {
+        let text = findings::days(tier, size.units, &size.messages).unwrap_or_default();
+        paragraph("  warning  ", text.split(' '), " ")
+    }));
     lines
 }
 
@@ -177,13 +212,13 @@ fn brief(size: &Brief) -> Vec<String> {
     if !size.fits {
         return ["never", "-", "devices", "-", "-"].map(str::to_owned).to_vec();
     }
-    let share = size.messages as f64 * 100.0 / size.messages_per_day.max(1) as f64;
+    let mark = if size.gives_up || size.throws_off { "*" } else { "" };
     vec![
-        time(size.takes_s),
+        mark.to_owned() + &time(size.takes_s),
         time(size.at_least_s),
         size.bound.name().to_owned(),
         human_value(Unit::Rate, size.updates_per_s),
-        human_value(Unit::Percent, share),
+        human_value(Unit::Percent, size.messages.percent()),
     ]
 }
 
@@ -199,26 +234,36 @@ fn enough(answer: &Answer) -> Vec<String> {
         None => format!("{} never", row.tier.name()),
     });
     let rows: Vec<String> = rows.collect();
-    let text = match answer.smallest {
-        Some(smallest) => {
-            format!(
-                "{of}: {}; the smallest tier is {} x {}. Prices are not known here: fewer units of a higher tier may cost less.",
-                rows.join(", "),
-                smallest.tier.name(),
-                smallest.units
-            )
-        }
+    let name = |hub: Enough| format!("{} x {}", hub.tier.name(), hub.units);
+    let mut text = match answer.smallest {
+        Some(smallest) => format!(
+            "{of}: {}; the smallest tier is {}. Prices are not known here: fewer units of a higher tier may cost less.",
+            rows.join(", "),
+            name(smallest)
+        ),
         None => format!("{of}: no hub is enough."),
     };
-    let mut lines = paragraph("  ", text.split(' '), " ");
-    // Of the hub that was asked for they have been told.
-    let asked = answer.hub.as_ref().map(|sizing| Enough { tier: sizing.tier, units: sizing.units });
-    if let Some(smallest) = answer.smallest.filter(|smallest| asked != Some(*smallest)) {
-        let of = answer.tiers.iter().filter(|row| row.tier == smallest.tier).flat_map(|row| &row.findings);
-        let told = of.flat_map(|finding| paragraph("  warning  ", finding.split(' '), " "));
-        lines.extend(told);
+    if let Some(patient) = answer.smallest_with_patience {
+        text += &format!(" With more patience, or fewer calls at once, {} would do.", name(patient));
     }
+    let mut lines = paragraph("  ", text.split(' '), " ");
+    let named = answer.smallest_with_patience.or(answer.smallest).filter(|named| !is_asked_for(answer, *named));
+    let of =
+        |named: Enough| answer.tiers.iter().filter(move |row| row.tier == named.tier).flat_map(|row| &row.findings);
+    let told = named.into_iter().flat_map(of);
+    lines.extend(told.flat_map(|finding| paragraph("  warning  ", finding.split(' '), " ")));
     lines
+}
+
+/// Whether a hub is the one that was asked for, of which all is told above.
+fn is_asked_for(answer: &Answer, hub: Enough) -> bool {
+    answer.hub.as_ref().is_some_and(|asked| hub == Enough { tier: asked.tier, units: asked.units })
+}
+
+/// Whether what is to be known of a hub has been told.
+fn is_told(answer: &Answer, tier: Tier, units: u32) -> bool {
+    let hub = Enough { tier, units };
+    answer.smallest_with_patience.or(answer.smallest) == Some(hub) || is_asked_for(answer, hub)
 }
 
 fn figures(answer: &Answer) -> Vec<String> {
@@ -231,7 +276,15 @@ fn figures(answer: &Answer) -> Vec<String> {
         1 => "one shard, which observes".to_owned(),
         several => format!("{several} shards, each of which observes"),
     };
-    let counted = format!("one hub; {shards}; a device's delays by their means");
+    let drawn = if answer.is_drawn {
+        "calls and every device's delays as a run draws them from the seed"
+    } else {
+        "calls as a run draws them from the seed, and the delays of a million of the updates"
+    };
+    let counted = format!(
+        "one hub; {shards}; {drawn}; queries that reach back by observe.overlap, which \
+                           Azure's index needs (the embedded hub does without, and is billed less)"
+    );
     lines.extend(paragraph("  counted: ", counted.split(' '), " "));
     lines.extend(paragraph("  not counted: ", NOT_COUNTED.split(' '), " "));
     lines

@@ -72,6 +72,22 @@ impl RetryPolicy {
         Self { backoff, max_attempts: None, give_up_after: None, refused: false }
     }
 
+    /// All waits together, at most, where every attempt is throttled and nobody asks for longer ones; `None`: without
+    /// end.
+    #[must_use]
+    pub fn longest_waits(&self) -> Option<Duration> {
+        let Some(longest) = self.backoff.longest(true) else { return Some(Duration::ZERO) };
+        let until = self.give_up_after.into_iter().chain(self.backoff.gives_up_after()).min();
+        let attempts = self.max_attempts.map(|attempts| {
+            let retries = attempts.saturating_sub(1);
+            // What doubles has come to its longest by then.
+            let first = retries.min(20);
+            let waits: Duration = (0..first).map(|retry| self.backoff.longest_after(retry, longest)).sum();
+            waits.saturating_add(longest.saturating_mul(retries - first))
+        });
+        until.into_iter().chain(attempts).min()
+    }
+
     /// What it is called in results: the name in a profile; of an exponential one with its jitter.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -107,6 +123,16 @@ impl Backoff {
         }
     }
 
+    /// The longest wait after so many others, where the longest of all is `longest`.
+    fn longest_after(&self, waits: u32, longest: Duration) -> Duration {
+        match *self {
+            Self::Exponential { base, cap, jitter: Jitter::None | Jitter::Full | Jitter::Equal } => {
+                base.saturating_mul(1 << waits.min(20)).min(cap)
+            }
+            _ => longest,
+        }
+    }
+
     /// The client that is imitated gives up by itself before its waits come to more than this together.
     #[must_use]
     pub const fn gives_up_after(&self) -> Option<Duration> {
@@ -126,6 +152,35 @@ impl Backoff {
             Self::AzureDotnet => Some(azure_dotnet::wait(step, random)),
             Self::AzureNode => Some(azure_node::wait(step, random)),
             Self::AzureNodeDocumented => Some(azure_node::documented_wait(step, random)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_waits_together_are_bounded_by_attempts_or_by_time() {
+        const SECOND: Duration = Duration::from_secs(1);
+        let doubling = |jitter| Backoff::Exponential { base: SECOND, cap: 5 * SECOND, jitter };
+        let limited = |backoff, max_attempts, give_up_after| RetryPolicy {
+            max_attempts,
+            give_up_after,
+            ..RetryPolicy::new(backoff)
+        };
+        for (policy, together) in [
+            (RetryPolicy::NEVER, Some(Duration::ZERO)),
+            (RetryPolicy::new(doubling(Jitter::Full)), None),
+            (limited(doubling(Jitter::Full), Some(1), None), Some(Duration::ZERO)),
+            (limited(doubling(Jitter::Full), Some(6), None), Some((1 + 2 + 4 + 5 + 5) * SECOND)),
+            (limited(doubling(Jitter::Full), Some(101), None), Some((7 + 97 * 5) * SECOND)),
+            (limited(doubling(Jitter::Decorrelated), Some(3), None), Some(10 * SECOND)),
+            (limited(doubling(Jitter::None), Some(6), Some(9 * SECOND)), Some(9 * SECOND)),
+            (limited(Backoff::Fixed { delay: 10 * SECOND }, Some(3), None), Some(20 * SECOND)),
+            (RetryPolicy::new(Backoff::AzureNode), Some(azure_node::GIVE_UP_AFTER)),
+        ] {
+            assert_eq!(policy.longest_waits(), together, "{policy:?}");
         }
     }
 }
