@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::CapacityOf;
 
-/// The highest load that keeps the thresholds, as an interval with its reason. The result that this is part of is that of one of
-/// the steps, which is named here.
+/// The highest load that keeps the thresholds, as an interval with its reason. The result that this is part of is that of
+/// one of the steps, which is named here.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityResult {
     /// What of.
@@ -37,8 +37,8 @@ pub struct CapacityResult {
     /// The highest load that this machine's generator made against a hub that only acknowledges, from a calibration; `None`
     /// where there was none.
     pub ceiling: Option<CapacityCeiling>,
-    /// The step whose run all else of the result is: the last one that kept the lower end, else the one with the least load that
-    /// came to a result.
+    /// The step whose run all else of the result is: the last one that kept the lower end, else the one with the least
+    /// load that came to a result.
     pub of_step: Option<u32>,
     /// When the search began.
     #[schemars(with = "String", extend("format" = "date-time"))]

@@ -18,8 +18,8 @@ pub struct CapacityChange {
     pub base: CapacitySide,
     /// What the new ones found.
     pub new: CapacitySide,
-    /// From whatever lies in the base's interval to whatever lies in the new one, in percent of the former; infinite where one of
-    /// them is open.
+    /// From whatever lies in the base's interval to whatever lies in the new one, in percent of the former; infinite where
+    /// one of them is open.
     pub change: Interval,
     /// The verdict.
     pub verdict: Change,
@@ -256,15 +256,16 @@ mod tests {
         let error = refused(other.clone());
         assert_eq!(
             error.to_string(),
-            "base looked for the capacity of calls, and new for that of devices: only searches for the same can be compared"
+            "base looked for the capacity of calls, and new for that of devices: only searches for the same can be \
+             compared"
         );
         other.result.capacity = None;
         let error = refused(other);
         assert_eq!(error.exit_code().code(), 2);
         assert_eq!(
             error.to_string(),
-            "base is a search for a capacity, and new is a run: compare searches with searches, and runs with runs, of which \
-             those of a search are in its steps/NN"
+            "base is a search for a capacity, and new is a run: compare searches with searches, and runs with runs, of \
+             which those of a search are in its steps/NN"
         );
         let asked = CompareOptions { metrics: vec!["connect.p50".parse().unwrap()], ..CompareOptions::default() };
         let error = compare(&base, &[search("new", 1.0, 2.0)], &asked).unwrap_err().to_string();
