@@ -139,7 +139,11 @@ fn judge(change: Interval, margin: f64) -> (Change, String) {
     } else if low_pct >= -margin && high_pct <= margin {
         (Change::Equivalent, format!("{told}: no more than {margin} %"))
     } else {
-        let way_out = "narrower intervals (capacity --precision) or another --margin may tell";
+        let way_out = if high_pct.is_finite() {
+            "narrower intervals (capacity --precision) or another --margin may tell"
+        } else {
+            "an end that was not found, with more load (capacity --limit), may tell"
+        };
         (Change::Inconclusive, format!("{told}, of which {margin} % lies in the midst: {way_out}"))
     }
 }
@@ -208,6 +212,8 @@ mod tests {
         assert!(improved.reason.ends_with("differs by +19.6 % or more: more than 10 %"), "{}", improved.reason);
         assert_eq!(change(&open, &base).verdict, Change::Regressed);
         assert_eq!(change(&open, &[search("other", 60.0, 63.0)]).verdict, Change::Inconclusive);
+        let reason = change(&[search("other", 60.0, 63.0)], &open).reason;
+        assert!(reason.ends_with("an end that was not found, with more load (capacity --limit), may tell"), "{reason}");
     }
 
     #[test]
