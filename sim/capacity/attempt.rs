@@ -29,10 +29,21 @@ const TOLD: [Series; 6] = [
 /// What is told of them.
 const FIGURES: [Statistic; 3] = [Statistic::Percentile(5_000), Statistic::Percentile(9_900), Statistic::Max];
 
+/// What may be to blame for how a step came out, other than its load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Nothing.
+    None,
+    /// Next to nothing came of it: the hub may have gone.
+    HubGone,
+    /// The generator was late though the machine was hardly used: something else may have used it.
+    Disturbed,
+}
+
 /// How a step came out.
 pub(super) enum Attempt {
-    /// It was made; and whether next to nothing came of it, so that the hub may have gone.
-    Made(CapacityStep, bool),
+    /// It was made.
+    Made(CapacityStep, Doubt),
     /// The user stopped it.
     Stopped,
     /// The search's time ran out meanwhile.
@@ -113,11 +124,11 @@ impl Conduct {
                     return Err(CapacityError::Step { number, load, unit: of.unit(), source: Box::new(error) });
                 };
                 (made.cause, made.cause_detail) = (Some(cause), error.to_string());
-                let is_out = cause == CapacityCause::Errors;
-                return Ok(Attempt::Made(made, is_out));
+                let doubt = if cause == CapacityCause::Errors { Doubt::HubGone } else { Doubt::None };
+                return Ok(Attempt::Made(made, doubt));
             }
         };
-        let Judgement { broken, achieved, throttled_pct } = match judge(step, load, &result, &probe) {
+        let Judgement { broken, achieved, throttled_pct, is_disturbed } = match judge(step, load, &result, &probe) {
             Ok(judgement) => judgement,
             Err(why) => return Ok(Attempt::Unjudged(why)),
         };
@@ -129,7 +140,12 @@ impl Conduct {
         [made.p50_us, made.p99_us, made.max_us] = FIGURES.map(|figure| told(&result, figure));
         let is_out = made.cause == Some(CapacityCause::Errors)
             && result.census.count(Outcome::Completed) * OUT < result.census.planned;
-        Ok(Attempt::Made(made, is_out))
+        let doubt = match (is_out, is_disturbed) {
+            (true, _) => Doubt::HubGone,
+            (false, true) => Doubt::Disturbed,
+            (false, false) => Doubt::None,
+        };
+        Ok(Attempt::Made(made, doubt))
     }
 }
 

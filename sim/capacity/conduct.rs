@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Doubt};
 use super::options::{CapacityError, CapacityOptions, Found, News};
 use super::search::{Next, Search, Trial};
 use super::step::StepPlan;
@@ -18,6 +18,9 @@ use crate::time::{Clock, Nanos};
 
 /// Where the steps' folders lie.
 const STEPS: &str = "steps";
+
+/// So many times in a row a step is made again that something else than its load may have made late.
+const MOST_DISTURBED: u32 = 2;
 
 /// Searches. Blocks until it is over.
 ///
@@ -115,6 +118,8 @@ pub(super) struct Conduct {
     pub(super) machine: MachineDescription,
     /// Whether the last step may say more of a hub that has gone than of its load.
     in_doubt: bool,
+    /// How many steps in a row something else than their load made late.
+    disturbed: u32,
     /// How much longer than estimated the last step took.
     slower: Duration,
 }
@@ -135,6 +140,7 @@ impl Conduct {
             notes: Vec::new(),
             machine: MachineDescription::read(),
             in_doubt: false,
+            disturbed: 0,
             slower: Duration::ZERO,
         };
         conduct.take_up()?;
@@ -163,8 +169,8 @@ impl Conduct {
                 return self.out_of_time();
             }
             tell(News::Begins { number, load, purpose, estimate, then: self.then(load) });
-            let (mut made, is_out) = match self.step(number, load, purpose, &step)? {
-                Attempt::Made(made, is_out) => (made, is_out),
+            let (mut made, doubt) = match self.step(number, load, purpose, &step)? {
+                Attempt::Made(made, doubt) => (made, doubt),
                 Attempt::Stopped => return self.stopped(),
                 Attempt::OutOfTime => return self.out_of_time(),
                 Attempt::Unjudged(why) if self.steps.is_empty() => return Err(CapacityError::Plan(why)),
@@ -180,8 +186,12 @@ impl Conduct {
             self.slower = Duration::from_secs_f64(made.took_s).saturating_sub(step.estimate());
             tell(News::Ended(&made));
             let is_check = purpose == StepPurpose::Check;
-            made.left_out = is_out && (is_check || self.least_kept().is_some());
-            let (is_doubtful, is_gone) = (made.left_out && !is_check, made.left_out && is_check);
+            let is_out = doubt == Doubt::HubGone && (is_check || self.least_kept().is_some());
+            let (is_doubtful, is_gone) = (is_out && !is_check, is_out && is_check);
+            // It is made again, unless that has not helped.
+            let is_disturbed = doubt == Doubt::Disturbed && !is_check && self.disturbed < MOST_DISTURBED;
+            self.disturbed = if is_disturbed { self.disturbed + 1 } else { 0 };
+            made.left_out = is_out || is_disturbed;
             self.steps.push(made);
             if is_gone {
                 self.leave_out();

@@ -13,6 +13,9 @@ use crate::verdict::{NOTHING_MEASURED, generator_faults};
 const REFUSED: f64 = 1.0;
 /// With more than so many percent of the calls missing that let a hub settle it has not settled.
 const UNSETTLED: f64 = 20.0;
+/// A generator that, together with an embedded hub, uses less of all cores, in percent, is late for other reasons than its load;
+/// or for want of a single core, which a second try tells.
+const HARDLY_USED: f64 = 60.0;
 /// So much of a load is really to be made, in percent.
 const MADE: f64 = 95.0;
 
@@ -25,6 +28,8 @@ pub struct Judgement {
     pub achieved: Option<f64>,
     /// Of the kind of request that the hub refused most of as too many, the percentage that it refused.
     pub throttled_pct: Option<f64>,
+    /// Whether the generator was late though it and the hub hardly used the machine: something else may have.
+    pub is_disturbed: bool,
 }
 
 /// Judges the `result` of a `step` with so much `load`, which `probe` has watched.
@@ -34,11 +39,13 @@ pub struct Judgement {
 pub fn judge(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> Result<Judgement, String> {
     let achieved = achieved(step, result, probe);
     let throttled_pct = throttled(step, result).map(|(percent, _)| percent);
-    let judged = |broken| Ok(Judgement { broken, achieved, throttled_pct });
+    let judged = |broken| Ok(Judgement { broken, achieved, throttled_pct, is_disturbed: false });
     let rules: Vec<Threshold> = step.plan.thresholds.iter().map(|rule| rule.threshold.clone()).collect();
     let faults = generator_faults(&rules, result);
     if !faults.is_empty() {
-        return judged(Some((CapacityCause::Generator, faults.join("; "))));
+        let is_disturbed = probe.cpu_percent().is_none_or(|used| used < HARDLY_USED);
+        let broken = Some((CapacityCause::Generator, faults.join("; ")));
+        return Ok(Judgement { broken, achieved, throttled_pct, is_disturbed });
     }
     if let Some(fault) = other_fault(result) {
         return judged(Some(fault));
@@ -324,6 +331,23 @@ mod tests {
         })
         .unwrap();
         assert!(cause == CapacityCause::Generator && why.contains("too late for 3 calls"), "{why}");
+    }
+
+    #[test]
+    fn a_generator_that_is_late_on_an_idle_machine_may_have_been_disturbed() {
+        let disturbed = |used| {
+            let step = step(&[]);
+            let mut result = RunResult::default();
+            result.generator.dropped = 3;
+            judge(&step, LOAD, &result, &probe(&step, used)).unwrap().is_disturbed
+        };
+        assert_eq!([10.0, 50.0, 95.0].map(disturbed), [true, true, false]);
+        let step = step(&[]);
+        assert!(
+            !judge(&step, LOAD, &RunResult::default(), &probe(&step, 10.0))
+                .unwrap_or_else(|why| panic!("{why}"))
+                .is_disturbed
+        );
     }
 
     #[test]

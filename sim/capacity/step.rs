@@ -20,8 +20,8 @@ const ELSEWHERE: Settle = Settle { over: Duration::from_secs(60), factor: 3.0, p
 const SHORT_BURST: f64 = 5.0;
 /// What is saved up is used up with so much to spare.
 const TO_SPARE: f64 = 1.15;
-/// Reports are waited for no longer than this, or than twice what queued them up, in seconds.
-const MOST_DRAINED_S: f64 = 10.0;
+/// What has queued up is waited for no longer than this, in seconds.
+const MOST_DRAINED_S: f64 = 20.0;
 /// From the last report of a fleet that comes online to the first call it may be so long, in seconds.
 const LULL_S: f64 = 2.0;
 /// What has queued up is through with so much to spare.
@@ -276,7 +276,7 @@ pub fn settle(plan: &Plan, of: CapacityOf, devices: u32, load: f64) -> Settle {
         (queued * DRAINED).min(queue.as_secs_f64())
     };
     // What is far beyond the limit breaks whatever is left.
-    let drained = drained.min((over + queue.as_secs_f64()).max(MOST_DRAINED_S));
+    let drained = drained.min(MOST_DRAINED_S);
     Settle { over: in_millis(over), factor, pause: in_millis(drained) + breath(rate) }
 }
 
@@ -346,18 +346,21 @@ mod tests {
 
     #[test]
     fn what_is_saved_up_is_used_up_and_what_queues_gets_through() {
-        let of = |sets: &[&str], of| settle(&plan("capacity", sets), of, 0, 40.0);
+        let at = |load, sets: &[&str], of| settle(&plan("capacity", sets), of, 0, load);
+        let of = |sets: &[&str], of| at(40.0, sets, of);
         assert_eq!(of(&[], CapacityOf::Calls), WARM_UP);
         // A burst of a second, at twice the rate: what is drawn beyond the limit in a second and a bit.
         let short = of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::Calls);
         assert_eq!((short.factor, short.pause), (2.0, Duration::from_millis(50)));
         assert!(short.over >= Duration::from_secs(1) && short.over < Duration::from_secs(4), "{short:?}");
-        let tier = of(&["hub.tier=S1"], CapacityOf::Calls);
-        // At the limit itself, a minute's worth is gone by then.
-        assert!(
-            tier.over.as_secs_f64() * (tier.factor - 1.0) >= 60.0 && tier.pause == Duration::from_millis(10_040),
-            "{tier:?}"
-        );
+        // Three changes of a twin an update: 50 a second are the limit, a minute's worth of which is gone by then. What is called
+        // above it waits until all of its reports have come.
+        let tier = at(16.7, &["hub.tier=S1"], CapacityOf::Calls);
+        assert!(tier.over.as_secs_f64() * (tier.factor - 1.0) >= 60.0, "{tier:?}");
+        assert!((11.0..13.0).contains(&tier.pause.as_secs_f64()), "{tier:?}");
+        let far = of(&["hub.tier=S1"], CapacityOf::Calls);
+        assert_eq!(far.pause, Duration::from_millis(20_040), "it breaks whatever is left");
+        assert_eq!(at(5.0, &["hub.tier=S1"], CapacityOf::Calls).pause.as_secs(), 0, "nothing waits");
         assert_eq!(of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::ConnectRate), WARM_UP);
         assert_eq!(settle(&plan("capacity", &["hub.kind=azure"]), CapacityOf::Calls, 0, 40.0), ELSEWHERE);
         let online = settle(&plan("capacity", &["hub.tier=S1"]), CapacityOf::Calls, 1_000, 40.0);

@@ -217,7 +217,10 @@ fn about(time: Duration) -> String {
 fn tell(of: CapacityOf, news: &News<'_>) {
     match news {
         News::Folder(folder) => print::note(format_args!("results   in {}", folder.display())),
-        News::Resumed(steps) => print::note(format_args!("{} steps were made before, and count", steps.len())),
+        News::Resumed(steps) => {
+            let were = if steps.len() == 1 { "step was" } else { "steps were" };
+            print::note(format_args!("{} {were} made before, and count", steps.len()));
+        }
         News::Begins { number, load, purpose, estimate, then } => {
             let (unit, purpose, takes) = (of.unit_of(*load), purpose.name(), about(*estimate));
             let then = match then {

@@ -26,8 +26,8 @@ use crate::verdict::compare::{Candidate, Change, CompareOptions, ComparisonResul
 /// bootstrap interval; a change counts if it is larger than the margin besides. Everything else is shown and not judged.
 /// It takes 5 runs a side to prove a change of one of the three usual metrics.
 ///
-/// Of searches for a capacity (`twinstorm capacity`) one a side will do: the intervals that they found are held against each other
-/// and the margin.
+/// Of searches for a capacity (`twinstorm capacity`) one a side will do: the intervals that they found are held against
+/// each other and the margin.
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(super) struct Compare {

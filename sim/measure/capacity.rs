@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::machine_description::MachineDescription;
 use crate::policy::CapacityOf;
 
-/// The highest load that keeps the thresholds, as an interval with its reason. The result that this is part of is that of one of
-/// the steps, which is named here.
+/// The highest load that keeps the thresholds, as an interval with its reason. The result that this is part of is that of
+/// one of the steps, which is named here.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CapacityResult {
     /// What of.
@@ -128,7 +128,7 @@ pub struct CapacityStep {
     pub cpu_percent: Option<f64>,
     /// How long the step took in all, in seconds.
     pub took_s: f64,
-    /// Whether it says nothing of its load, and counts for nothing: the hub had gone.
+    /// Whether it says nothing of its load, and counts for nothing: the hub had gone, or something else used the generator's machine.
     #[serde(default)]
     pub left_out: bool,
 }

@@ -105,7 +105,8 @@ impl RunResult {
         self.capacity.as_ref().map_or(self.duration_s, |capacity| capacity.took_s)
     }
 
-    /// Whether the figures cover only a part, as the run was stopped. Where a search was, a step is shown that ran whole.
+    /// Whether the figures cover only a part, as the run was stopped. Where a search was, a step is shown that ran
+    /// whole.
     #[must_use]
     pub const fn is_partial(&self) -> bool {
         matches!(self.verdict, Verdict::Aborted) && self.capacity.is_none()

@@ -69,7 +69,7 @@ pub(super) struct Document {
     schema: String,
     /// The name of the profile.
     name: String,
-    /// When the run started; where a capacity was looked for, the step that is shown: when the search began stands there.
+    /// When the run started; where a capacity was looked for, the step that is shown: the search has its own.
     #[schemars(with = "String", extend("format" = "date-time"))]
     started_at: Timestamp,
     /// How long that took, in seconds.
@@ -161,7 +161,8 @@ pub(super) struct Document {
     /// The updates before those that were measured; missing where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settled: Option<SettledResult>,
-    /// The capacity that was found, if it was looked for: all but verdict, exit code and command is then of the step that it names.
+    /// The capacity that was found, if it was looked for: all but verdict, exit code and command is then of the step that it
+    /// names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     capacity: Option<CapacityResult>,
 }

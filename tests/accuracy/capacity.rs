@@ -15,6 +15,8 @@ struct Limited {
     hub: &'static str,
     /// Updates a second.
     limit: f64,
+    /// What an update may take; so many devices are kept busy.
+    longest: &'static str,
     /// What a search may be told to take less time.
     more: &'static [&'static str],
 }
@@ -26,12 +28,14 @@ pub(crate) fn limits_are_found() {
         seed,
         hub: "hub.throttle.methods={ rate = \"40/s\", burst = 40, queue = \"0s\" }",
         limit: 40.0,
+        longest: "10s",
         more: &[],
     };
     let lets_wait = Limited {
         seed: 6,
         hub: "hub.throttle.methods={ rate = \"40/s\", burst = 40, queue = \"2s\" }",
         limit: 40.0,
+        longest: "10s",
         more: &["--start", "20"],
     };
     // Three changes of a twin an update.
@@ -39,19 +43,21 @@ pub(crate) fn limits_are_found() {
         seed: 7,
         hub: "hub.throttle.twin_writes={ rate = \"120/s\", burst = 120, queue = \"2s\" }",
         limit: 40.0,
-        more: &["--start", "20", "--precision", "10%"],
+        longest: "4s",
+        more: &["--start", "30", "--precision", "10%"],
     };
     let searches: Vec<(Limited, QuickRun, Running)> = (1..=5)
         .map(refuses)
         .chain([lets_wait, of_twins])
         .map(|limited| {
             let quick = QuickRun::new();
-            let Limited { seed, hub, more, .. } = limited;
+            let Limited { seed, hub, longest, more, .. } = limited;
+            let thresholds = format!(
+                "threshold=[{{ expr = \"census.throttled.pct < 1\" }}, {{ expr = \"update.total.max < {longest}\" }}]"
+            );
             let mut command = twinstorm(&["capacity", "--seed", &seed.to_string(), "--out"]);
             command.arg(quick.out()).args(["--budget", "2m", "--measure", "6s", "--format", "json"]).args(more);
-            for set in
-                [hub, "threshold=[{ expr = \"census.throttled.pct < 1\" }, { expr = \"update.total.max < 10s\" }]"]
-            {
+            for set in [hub, &thresholds] {
                 command.args(["--set", set]);
             }
             command.env("TWINSTORM_CALIBRATION", quick.folder.path().join("calibration.json"));

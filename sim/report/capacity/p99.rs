@@ -36,8 +36,8 @@ impl P99 {
     }
 }
 
-/// What the marks in place of percentiles mean, as far as these steps have them, in sentences without their points. So many
-/// samples it takes until 10 lie beyond a percentile.
+/// What the marks in place of percentiles mean, as far as these steps have them, in sentences without their points. So
+/// many samples it takes until 10 lie beyond a percentile.
 pub(in crate::report) fn legend(steps: &[&CapacityStep], series: &[&str], at_most: &str) -> Vec<String> {
     let any = |of: &dyn Fn(&CapacityStep, &str) -> bool| {
         steps.iter().any(|step| series.iter().any(|series| of(step, series)))

@@ -67,8 +67,9 @@ pub(super) fn method(comparison: &ComparisonResult) -> String {
     let margin = comparison.margin_pct;
     if comparison.capacity.is_some() {
         return format!(
-            "Regressed or improved: whatever lies in the one interval differs from whatever lies in the other by more than {margin} %. \
-             Equivalent: none of it by more than that. Latencies were measured under different loads, and are not compared."
+            "Regressed or improved: whatever lies in the one interval differs from whatever lies in the other by more \
+             than {margin} %. Equivalent: none of it by more than that. Latencies were measured under different loads, \
+             and are not compared."
         );
     }
     if comparison.margin_only {

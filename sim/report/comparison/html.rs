@@ -314,7 +314,7 @@ mod tests {
     fn searches_are_told_by_what_they_found() {
         let html = render(&searches());
         for says in [
-            "<p class=\"proven\">Regressed: the capacity of calls is 30 to 31.3 calls/s, and was 40 to 41.8 calls/s.</p>",
+            "\"proven\">Regressed: the capacity of calls is 30 to 31.3 calls/s, and was 40 to 41.8 calls/s.</p>",
             "1 search of capacity against 2 searches of capacity",
             "<h2 id=\"capacity\">",
             "base, all",

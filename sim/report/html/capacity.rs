@@ -35,7 +35,8 @@ pub(super) fn capacity(result: &RunResult) -> Option<Section> {
         let series = telling(capacity.of, steps.iter().copied());
         parts.push(Part::text(
             "In the pictures each step is a mark above the load that it offered: filled where it kept the thresholds, a \
-             cross where it broke them, and hollow where the value is no more than an upper bound. The shade is the interval.",
+             cross where it broke them, and hollow where the value is no more than an upper bound. The shade is the \
+             interval.",
         ));
         let told: Vec<&CapacityStep> = steps.iter().copied().filter(|step| !step.left_out).collect();
         let figures =

@@ -76,7 +76,8 @@ impl Headline {
         let standing = Standing::of(result);
         let (standing_words, banner) = match (standing, result.verdict) {
             (Standing::Sound, Verdict::Aborted) => (
-                "The search was stopped before its end: the interval is what it had come to. The step that all else is of ran whole.",
+                "The search was stopped before its end: the interval is what it had come to. The step that all else is of \
+                 ran whole.",
                 "",
             ),
             (Standing::Sound, _) => ("The result is valid: the figures below count.", ""),

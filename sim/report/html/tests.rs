@@ -91,7 +91,7 @@ fn a_capacity_comes_first_with_its_curves_and_every_step() {
     let pictures: Vec<String> = attribute(section, "id").into_iter().filter(|id| id.ends_with("-t")).collect();
     let names = ["achieved", "method-response", "update-overhead", "throttled"];
     assert_eq!(pictures, names.map(|name| format!("capacity-{name}-t")));
-    // Three steps have too few samples for a p99: one of them broke. What is told of them is marked as no more than a bound.
+    // Three steps have too few samples for a p99, and one of them broke: what is told of them is marked as a bound.
     assert_eq!(section.matches("class=\"dt open c2\"").count(), 6, "of two series");
     assert!(section.contains("p99 ≤ 1.46\u{a0}ms at 10, kept") && section.contains(">≤ 61.3\u{a0}ms<"), "{section}");
     assert!(section.contains("≤ is the longest: fewer than 1,000 samples tell no p99"), "{section}");

@@ -18,8 +18,8 @@ pub struct CapacityChange {
     pub base: CapacitySide,
     /// What the new ones found.
     pub new: CapacitySide,
-    /// From whatever lies in the base's interval to whatever lies in the new one, in percent of the former; infinite where one of
-    /// them is open.
+    /// From whatever lies in the base's interval to whatever lies in the new one, in percent of the former; infinite where
+    /// one of them is open.
     pub change: Interval,
     /// The verdict.
     pub verdict: Change,
@@ -139,7 +139,11 @@ fn judge(change: Interval, margin: f64) -> (Change, String) {
     } else if low_pct >= -margin && high_pct <= margin {
         (Change::Equivalent, format!("{told}: no more than {margin} %"))
     } else {
-        let way_out = "narrower intervals (capacity --precision) or another --margin may tell";
+        let way_out = if high_pct.is_finite() {
+            "narrower intervals (capacity --precision) or another --margin may tell"
+        } else {
+            "an end that was not found, with more load (capacity --limit), may tell"
+        };
         (Change::Inconclusive, format!("{told}, of which {margin} % lies in the midst: {way_out}"))
     }
 }
@@ -208,6 +212,8 @@ mod tests {
         assert!(improved.reason.ends_with("differs by +19.6 % or more: more than 10 %"), "{}", improved.reason);
         assert_eq!(change(&open, &base).verdict, Change::Regressed);
         assert_eq!(change(&open, &[search("other", 60.0, 63.0)]).verdict, Change::Inconclusive);
+        let reason = change(&[search("other", 60.0, 63.0)], &open).reason;
+        assert!(reason.ends_with("an end that was not found, with more load (capacity --limit), may tell"), "{reason}");
     }
 
     #[test]
@@ -256,15 +262,16 @@ mod tests {
         let error = refused(other.clone());
         assert_eq!(
             error.to_string(),
-            "base looked for the capacity of calls, and new for that of devices: only searches for the same can be compared"
+            "base looked for the capacity of calls, and new for that of devices: only searches for the same can be \
+             compared"
         );
         other.result.capacity = None;
         let error = refused(other);
         assert_eq!(error.exit_code().code(), 2);
         assert_eq!(
             error.to_string(),
-            "base is a search for a capacity, and new is a run: compare searches with searches, and runs with runs, of which \
-             those of a search are in its steps/NN"
+            "base is a search for a capacity, and new is a run: compare searches with searches, and runs with runs, of \
+             which those of a search are in its steps/NN"
         );
         let asked = CompareOptions { metrics: vec!["connect.p50".parse().unwrap()], ..CompareOptions::default() };
         let error = compare(&base, &[search("new", 1.0, 2.0)], &asked).unwrap_err().to_string();

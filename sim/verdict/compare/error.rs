@@ -18,13 +18,14 @@ pub enum CompareError {
     SameRun(String, String),
     /// A search for a capacity, and a run.
     #[error(
-        "{0} is a search for a capacity, and {1} is a run: compare searches with searches, and runs with runs, of which those of \
-         a search are in its steps/NN"
+        "{0} is a search for a capacity, and {1} is a run: compare searches with searches, and runs with runs, of which \
+         those of a search are in its steps/NN"
     )]
     SearchAndRun(String, String),
     /// Searches for capacities of different things.
     #[error(
-        "{first} looked for the capacity of {of}, and {other} for that of {of_other}: only searches for the same can be compared"
+        "{first} looked for the capacity of {of}, and {other} for that of {of_other}: only searches for the same can be \
+         compared"
     )]
     Searches {
         /// The result that all others are held against.
