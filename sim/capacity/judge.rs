@@ -24,7 +24,8 @@ const MADE: f64 = 95.0;
 pub struct Judgement {
     /// Why it did not keep the thresholds, in a word and in words with figures; `None` if it did.
     pub broken: Option<(CapacityCause, String)>,
-    /// The load that was really made.
+    /// What came of the load: of the calls that were made each second those whose updates completed, devices that were connected
+    /// all the time, connections that were accepted each second.
     pub achieved: Option<f64>,
     /// Of the kind of request that the hub refused most of as too many, the percentage that it refused.
     pub throttled_pct: Option<f64>,
@@ -37,7 +38,8 @@ pub struct Judgement {
 /// # Errors
 /// It cannot be judged, and neither can any other of this plan.
 pub fn judge(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> Result<Judgement, String> {
-    let achieved = achieved(step, result, probe);
+    let made = made(step, result, probe);
+    let achieved = made.and_then(|made| served(step, result, made));
     let throttled_pct = throttled(step, result).map(|(percent, _)| percent);
     let judged = |broken| Ok(Judgement { broken, achieved, throttled_pct, is_disturbed: false });
     let rules: Vec<Threshold> = step.plan.thresholds.iter().map(|rule| rule.threshold.clone()).collect();
@@ -50,7 +52,7 @@ pub fn judge(step: &StepPlan, load: f64, result: &RunResult, probe: &Probe) -> R
     if let Some(fault) = other_fault(result) {
         return judged(Some(fault));
     }
-    let Some(what) = what_broke(step, load, result, probe, achieved)? else { return judged(unsettled(step, result)) };
+    let Some(what) = what_broke(step, load, result, probe, made)? else { return judged(unsettled(step, result)) };
     let (cause, why) = blame(step, load, result, probe);
     judged(Some((cause, if why.is_empty() { what } else { format!("{what}; {why}") })))
 }
@@ -82,7 +84,7 @@ fn what_broke(
     load: f64,
     result: &RunResult,
     probe: &Probe,
-    achieved: Option<f64>,
+    made: Option<f64>,
 ) -> Result<Option<String>, String> {
     let of = step.plan.capacity.of;
     if let Some(broken) = result.thresholds.iter().find(|threshold| threshold.ok == Some(false)) {
@@ -127,9 +129,8 @@ fn what_broke(
     }
     // Calls that come by chance are a little more or less than their rate says.
     let offered = result.rate.offered_per_s.filter(|_| of == CapacityOf::Calls).unwrap_or(load);
-    let short = achieved.filter(|achieved| *achieved < offered * MADE / 100.0);
-    if let Some(achieved) = short {
-        return Ok(Some(format!("only {achieved:.1} of {load} {} came about", of.unit())));
+    if let Some(made) = made.filter(|made| *made < offered * MADE / 100.0) {
+        return Ok(Some(format!("only {made:.1} of {load} {} came about", of.unit())));
     }
     let sustains = of != CapacityOf::Calls;
     Ok(if sustains { None } else { falls_behind(&result.intervals, step.plan.capacity.precision) })
@@ -159,8 +160,22 @@ fn in_its_unit(expr: &str, observed: f64) -> String {
     human_value(unit, observed)
 }
 
+/// What came of the load that was `made`.
+fn served(step: &StepPlan, result: &RunResult, made: f64) -> Option<f64> {
+    let census = &result.census;
+    let share = match step.plan.capacity.of {
+        CapacityOf::Calls => {
+            let sent = census.planned.saturating_sub(census.count(Outcome::NotSent));
+            (sent > 0).then(|| census.count(Outcome::Completed) as f64 / sent as f64)?
+        }
+        CapacityOf::Devices => 1.0,
+        CapacityOf::ConnectRate => 1.0 - throttled(step, result).map_or(0.0, |(percent, _)| percent / 100.0),
+    };
+    Some(made * share)
+}
+
 /// The load that was really made.
-fn achieved(step: &StepPlan, result: &RunResult, probe: &Probe) -> Option<f64> {
+fn made(step: &StepPlan, result: &RunResult, probe: &Probe) -> Option<f64> {
     match step.plan.capacity.of {
         CapacityOf::Calls => result.rate.achieved_per_s,
         CapacityOf::Devices => probe.least_connected().map(f64::from),
@@ -363,6 +378,27 @@ mod tests {
         );
         let (cause, why) = judged(&[], 20.0, |result| result.census.planned = 1_001).unwrap();
         assert!(cause == CapacityCause::Generator && why.starts_with("the census does not add up"), "{why}");
+    }
+
+    #[test]
+    fn what_is_achieved_is_what_came_of_the_load() {
+        let step = step(&[]);
+        let achieved = |change: fn(&mut RunResult)| {
+            let mut result = RunResult::default();
+            result.census.planned = 1_000;
+            result.census.add(Outcome::Completed, "", 1_000);
+            result.rate.achieved_per_s = Some(LOAD);
+            change(&mut result);
+            judge(&step, LOAD, &result, &probe(&step, 20.0)).map(|judgement| judgement.achieved)
+        };
+        assert_eq!(achieved(|_| {}), Ok(Some(LOAD)));
+        assert_eq!(achieved(|result| end_otherwise(result, Outcome::Throttled, "", 250)), Ok(Some(75.0)));
+        // What was never sent is no part of what was made.
+        let unsent = achieved(|result| {
+            end_otherwise(result, Outcome::NotSent, "max_in_flight", 500);
+            result.rate.achieved_per_s = Some(50.0);
+        });
+        assert_eq!(unsent, Ok(Some(50.0)));
     }
 
     #[test]

@@ -109,7 +109,8 @@ pub struct CapacityStep {
     pub cause: Option<CapacityCause>,
     /// The same in words, with figures; empty if it did.
     pub cause_detail: String,
-    /// The load that was really made, in the unit of the capacity; `None` if nothing was.
+    /// What came of the load, in its unit: of the calls that were made each second those whose updates completed, devices that were
+    /// connected all the time, connections that were accepted each second; `None` if nothing was made.
     pub achieved: Option<f64>,
     /// Percent of what the hub was asked for (connections, calls, reports; retries included) that it refused as too much, of
     /// the kind that it refused most of; `None` if it was asked for nothing.
