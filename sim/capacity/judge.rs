@@ -127,6 +127,9 @@ fn what_broke(
             return Ok(Some(format!("only {connected} of {load} devices were connected")));
         }
     }
+    if of == CapacityOf::ConnectRate && made.is_none() {
+        return Err("no whole second of it was watched; measure for longer (capacity.measure)".to_owned());
+    }
     // Calls that come by chance are a little more or less than their rate says.
     let offered = result.rate.offered_per_s.filter(|_| of == CapacityOf::Calls).unwrap_or(load);
     if let Some(made) = made.filter(|made| *made < offered * MADE / 100.0) {

@@ -15,6 +15,7 @@ mod outcome;
 mod probe;
 mod resolution;
 mod search;
+mod settling;
 mod sizing;
 mod step;
 
@@ -24,8 +25,9 @@ pub use judge::{Judgement, judge};
 pub use options::{CapacityError, CapacityOptions, Found, News, Watch};
 pub use probe::Probe;
 pub use search::{Next, Search, Trial};
+pub use settling::settle;
 pub use sizing::{
     Answer, Beside, Bound, Brief, Course, Demand, Enough, Messages, Need, ObserverNeed, Patience, Phase, SOURCES,
     Sizing, Source, TierAnswer, VersionBytes, Waits, Wave, sizing_json, sizing_text,
 };
-pub use step::{StepPlan, settle};
+pub use step::StepPlan;

@@ -7,8 +7,9 @@ use super::conduct::{Conduct, Ending};
 use super::options::CapacityError;
 use super::resolution::coarse;
 use super::search::Trial;
+use super::settling::saved_elsewhere;
 use crate::measure::{CapacityCause, CapacityCeiling, CapacityResult, CapacityStep, RunResult, Verdict};
-use crate::policy::CapacityPlan;
+use crate::policy::{CapacityPlan, units};
 use crate::report::{self, RESULTS};
 use crate::run;
 use crate::time::Nanos;
@@ -61,6 +62,14 @@ impl Conduct {
         }
         notes.extend(self.outvoted());
         notes.extend(self.several());
+        notes.extend(saved_elsewhere(&self.options.plan).map(|(part, enough)| {
+            format!(
+                "before each step the hub is left alone for a while, in which it may save up for bursts: what was found may be up to \
+                 {:.0} % too high for that; take --measure {} or more, or say by capacity.settle what such a hub needs",
+                part * 100.0,
+                units::format_duration(enough)
+            )
+        }));
         notes.extend(low.and_then(|low| coarse(&self.options.plan, low)));
         if let (Some(limit), None) = (self.options.plan.capacity.limit, high)
             && ending.found

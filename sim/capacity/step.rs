@@ -2,32 +2,20 @@
 
 use std::time::Duration;
 
-use super::blame::REPORTS;
 use super::probe::{LOOK, Window};
-use crate::hub::Operation;
+use super::settling::{breath, settle};
 use crate::policy::{
-    Arrivals, CapacityOf, CapacityPlan, Comparison, DeviceIds, Limit, Load, Metric, RetryPolicy, Series, Settle,
-    Settling, Threshold, Unit,
+    Arrivals, CapacityOf, CapacityPlan, Comparison, DeviceIds, Load, Metric, RetryPolicy, Series, Settle, Settling,
+    Threshold, Unit,
 };
 use crate::profile::{HubPlan, Plan};
 use crate::random::Seed;
 
-/// What warms up a hub that has no limits.
-const WARM_UP: Settle = Settle { over: Duration::from_secs(2), factor: 1.0, pause: Duration::ZERO };
-/// A hub elsewhere lets bursts pass for a minute or two (8.3), then queues, for which no time is documented.
-const ELSEWHERE: Settle = Settle { over: Duration::from_secs(60), factor: 3.0, pause: Duration::from_secs(15) };
-/// Limits that save up for no longer than this are used up at twice the load, others at three times.
-const SHORT_BURST: f64 = 5.0;
-/// What is saved up is used up with so much to spare.
-const TO_SPARE: f64 = 1.15;
-/// What has queued up is waited for no longer than this, in seconds.
-const MOST_DRAINED_S: f64 = 20.0;
-/// From the last report of a fleet that comes online to the first call it may be so long, in seconds.
-const LULL_S: f64 = 2.0;
-/// What has queued up is through with so much to spare.
-const DRAINED: f64 = 1.05;
 /// A step on the way measures this part of what a step that confirms does.
 const SHORT_PART: u32 = 2;
+/// No step is measured for less; a rate of connections takes whole seconds, of which the first and the last are none.
+const LEAST: Duration = Duration::from_secs(1);
+const LEAST_CONNECTING: Duration = Duration::from_secs(3);
 /// Devices that a load keeps busy, and so many times as many to spare: a device that is late must not be called again.
 const SPARE_DEVICES: f64 = 1.25;
 /// What hub and observer are given to add to an update, whatever the thresholds say, and what they are given at most.
@@ -56,7 +44,8 @@ impl StepPlan {
     #[must_use]
     pub fn new(base: &Plan, number: u32, load: f64, full: bool) -> Self {
         let CapacityPlan { of, measure, .. } = base.capacity;
-        let measure = if full { measure } else { (measure / SHORT_PART).max(Duration::from_secs(1)) };
+        let least = if of == CapacityOf::ConnectRate { LEAST_CONNECTING } else { LEAST };
+        let measure = if full { measure } else { measure / SHORT_PART }.max(least);
         let settle = match base.capacity.settle {
             Settling::Auto => settle(base, of, 0, load),
             Settling::Fixed(settle) => Settle { pause: settle.pause.max(breath(load)), ..settle },
@@ -233,64 +222,6 @@ fn in_toml(settle: &Settle) -> String {
     format!("{{ over = \"{}ms\", factor = {factor:?}, pause = \"{}ms\" }}", over.as_millis(), pause.as_millis())
 }
 
-/// What uses up all that the limit of the plan's hub which binds such a `load` has saved up for bursts, and what lets the rest of
-/// it get through. So many `devices` come online before, and each reports once.
-///
-/// What a limit of `rate` has saved up (`burst`) is gone after `burst / rate / (factor - 1)` of a load of `factor` times that
-/// rate. A load below the limit may leave some of it, and does not need it; one that goes on for longer queues up. The pause is
-/// as long as what has queued takes, and no longer: a limit that waits for nothing begins to save again.
-#[must_use]
-pub fn settle(plan: &Plan, of: CapacityOf, devices: u32, load: f64) -> Settle {
-    let limits = match &plan.hub {
-        HubPlan::Azure => return ELSEWHERE,
-        HubPlan::Mqtt(_) => return WARM_UP,
-        other => other.limits(),
-    };
-    // How often one of what is counted draws on each.
-    let drawn: &[(Operation, f64)] = match of {
-        CapacityOf::Calls | CapacityOf::Devices => &[(Operation::Method, 1.0), (Operation::TwinUpdate, REPORTS)],
-        CapacityOf::ConnectRate => &[(Operation::Connect, 1.0), (Operation::TwinUpdate, 1.0)],
-    };
-    let throttles = limits.map(|limits| limits.throttles).unwrap_or_default();
-    let drawn = drawn.iter().filter_map(|(operation, often)| Some((*operation, *throttles.get(operation)?, *often)));
-    let Some((operation, limit, often)) =
-        drawn.min_by(|one, other| (one.1.rate / one.2).total_cmp(&(other.1.rate / other.2)))
-    else {
-        return WARM_UP;
-    };
-    let Limit { rate, burst, queue } = limit;
-    let factor = if burst / rate <= SHORT_BURST { 2.0 } else { 3.0 };
-    let is_report = operation == Operation::TwinUpdate;
-    // Devices that come online quickly use some of it up, and until the load begins it is saved up again.
-    let online = f64::from(devices) * (1.0 - rate / plan.fleet.connect_rate).max(0.0);
-    let spent = if is_report { (online.min(burst) - rate * LULL_S).max(0.0) } else { 0.0 };
-    let saved = burst - spent;
-    // A whole second more: what has been used up already costs little, and what has not been spoils the step.
-    let over = saved / rate * TO_SPARE / (factor - 1.0) + 1.0;
-    let queued = ((load * often * factor - rate) * over - saved).max(0.0) / rate;
-    let drained = if is_report {
-        // A device whose report waits, or is refused and tried again, sends the next one later, and all three come in the end:
-        // no queue bounds what there is still to come.
-        queued + plan.longest_update().as_secs_f64()
-    } else {
-        (queued * DRAINED).min(queue.as_secs_f64())
-    };
-    // What is far beyond the limit breaks whatever is left.
-    let drained = drained.min(MOST_DRAINED_S);
-    Settle { over: in_millis(over), factor, pause: in_millis(drained) + breath(rate) }
-}
-
-/// The least pause at such a rate: a limit that has nothing left at all would refuse the first call that is measured, just for
-/// being the first, and what it saves up in a longer one lets more pass than it allows.
-fn breath(rate: f64) -> Duration {
-    in_millis(2.0 / rate)
-}
-
-/// Whole milliseconds, as `--set` says them; an hour at most.
-fn in_millis(seconds: f64) -> Duration {
-    Duration::from_millis((seconds.min(3_600.0) * 1e3) as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,56 +273,6 @@ mod tests {
         };
         let offered = (step.plan.updates() - 1) as f64 / (last - first).as_secs_f64();
         assert!((offered - 40.0).abs() < 0.04, "{offered}");
-    }
-
-    #[test]
-    fn what_is_saved_up_is_used_up_and_what_queues_gets_through() {
-        let at = |load, sets: &[&str], of| settle(&plan("capacity", sets), of, 0, load);
-        let of = |sets: &[&str], of| at(40.0, sets, of);
-        assert_eq!(of(&[], CapacityOf::Calls), WARM_UP);
-        // A burst of a second, at twice the rate: what is drawn beyond the limit in a second and a bit.
-        let short = of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::Calls);
-        assert_eq!((short.factor, short.pause), (2.0, Duration::from_millis(50)));
-        assert!(short.over >= Duration::from_secs(1) && short.over < Duration::from_secs(4), "{short:?}");
-        // Three changes of a twin an update: 50 a second are the limit, a minute's worth of which is gone by then. What is called
-        // above it waits until all of its reports have come.
-        let tier = at(16.7, &["hub.tier=S1"], CapacityOf::Calls);
-        assert!(tier.over.as_secs_f64() * (tier.factor - 1.0) >= 60.0, "{tier:?}");
-        assert!((11.0..13.0).contains(&tier.pause.as_secs_f64()), "{tier:?}");
-        let far = of(&["hub.tier=S1"], CapacityOf::Calls);
-        assert_eq!(far.pause, Duration::from_millis(20_040), "it breaks whatever is left");
-        assert_eq!(at(5.0, &["hub.tier=S1"], CapacityOf::Calls).pause.as_secs(), 0, "nothing waits");
-        assert_eq!(of(&["hub.throttle.methods={ rate = 40, burst = 40 }"], CapacityOf::ConnectRate), WARM_UP);
-        assert_eq!(settle(&plan("capacity", &["hub.kind=azure"]), CapacityOf::Calls, 0, 40.0), ELSEWHERE);
-        let online = settle(&plan("capacity", &["hub.tier=S1"]), CapacityOf::Calls, 1_000, 40.0);
-        assert!(
-            online.over < tier.over,
-            "a third of what twins may be written is gone as they come online: {online:?}"
-        );
-        // What is saved up within a second is there again when the load begins, however many came online before.
-        let quick = plan("capacity", &["hub.throttle.twin_writes={ rate = 60, burst = 60 }"]);
-        let settled = settle(&quick, CapacityOf::Calls, 1_000, 20.0);
-        assert!(settled.over.as_secs_f64() * 60.0 * (settled.factor - 1.0) >= 60.0, "{settled:?}");
-    }
-
-    #[test]
-    fn a_limit_that_lets_wait_has_nothing_left_and_nobody_waiting_when_a_step_is_measured() {
-        let base = plan("capacity", &["hub.throttle.methods={ rate = 40, burst = 40, queue = \"10s\" }"]);
-        for load in [20.0, 30.0, 40.0, 45.0, 60.0, 80.0, 400.0] {
-            let Settle { over, factor, pause } = settle(&base, CapacityOf::Calls, 0, load);
-            // What the limit has: calls that may pass at once, or, below none, such as wait. What would wait for longer than
-            // ten seconds is refused.
-            let mut has = 40.0_f64;
-            let calls = (load * factor * over.as_secs_f64()).round() as u32;
-            for _ in 0..calls {
-                has = (has + 40.0 / (load * factor)).min(40.0);
-                has = if has - 1.0 < -400.0 { has } else { has - 1.0 };
-            }
-            has = (has + 40.0 * pause.as_secs_f64()).min(40.0);
-            // What is saved up in the time to spare is little, where it is the limit that binds.
-            let most = if load < 40.0 { 40.0 } else { 22.0 };
-            assert!((0.0..=most).contains(&has), "{has} at {load}/s");
-        }
     }
 
     #[test]

@@ -218,8 +218,9 @@ fn tell(of: CapacityOf, news: &News<'_>) {
     match news {
         News::Folder(folder) => print::note(format_args!("results   in {}", folder.display())),
         News::Resumed(steps) => {
+            let count = steps.iter().filter(|step| !step.left_out).count();
             let were = if steps.len() == 1 { "step was" } else { "steps were" };
-            print::note(format_args!("{} {were} made before, and count", steps.len()));
+            print::note(format_args!("{} {were} made before, {count} of which count", steps.len()));
         }
         News::Begins { number, load, purpose, estimate, then } => {
             let (unit, purpose, takes) = (of.unit_of(*load), purpose.name(), about(*estimate));

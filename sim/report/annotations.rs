@@ -100,7 +100,10 @@ pub fn findings(result: &RunResult) -> Vec<Finding> {
         findings.push(if result.is_partial() {
             titled("the run was aborted", result.abort.as_ref().map_or(words, ended_in_words))
         } else {
-            titled("the search was aborted", "it was stopped: the interval is what it had come to".to_owned())
+            titled(
+                "the search was aborted",
+                "it ended before it was done: the interval is what it had come to".to_owned(),
+            )
         });
     }
     let broken = |title: &str, judged: &ThresholdResult| {
@@ -212,7 +215,10 @@ mod tests {
         let found = |capacity| findings(&capacity::with(capacity)).remove(0).message;
         let unfinished = found(capacity::unfinished());
         assert!(unfinished.starts_with("40 to 47.6 calls/s (19.0 % wide); "), "{unfinished}");
-        assert!(unfinished.ends_with("; not finished: 6 steps in 60.0 s; wanted: 5 % wide at most"), "{unfinished}");
+        assert!(
+            unfinished.contains("; not finished: 6 steps in 60.0 s; wanted: 5 % wide at most; the budget"),
+            "{unfinished}"
+        );
         let near = found(capacity::by_generator());
         assert!(near.ends_with("this is within a fifth of it, and may be its limit rather than the hub's"), "{near}");
         assert!(!found(capacity::capacity()).contains("finished"));

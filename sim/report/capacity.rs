@@ -78,7 +78,7 @@ pub(super) fn headline(capacity: &CapacityResult) -> String {
     };
     match (capacity.low, capacity.high) {
         (Some(_), Some(_)) => format!("{words}; more {more}{detail}"),
-        (Some(_), None) if capacity.steps.iter().any(|step| !step.kept) => {
+        (Some(_), None) if capacity.steps.iter().any(|step| !step.kept && !step.left_out) => {
             format!("{words}; above it steps contradicted one another: what broke was kept once more")
         }
         (Some(_), None) => format!("{words}; no load that was tried was too much"),
@@ -106,8 +106,10 @@ pub(super) fn standing(capacity: &CapacityResult) -> String {
 /// What was found, and what makes it worth less, for those who are told nothing else: in a sentence without its point.
 pub(super) fn brief(capacity: &CapacityResult) -> String {
     let unfinished = (!capacity.finished).then(|| standing(capacity));
+    // The first of them says why.
+    let why = capacity.notes.first().filter(|_| !capacity.finished).map(|note| note.trim_end_matches('.').to_owned());
     let near = ceiling(capacity).filter(|_| capacity.ceiling.as_ref().is_some_and(|ceiling| ceiling.near));
-    [Some(headline(capacity)), unfinished, near].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    [Some(headline(capacity)), unfinished, why, near].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 /// What this machine's generator can do, and whether that is near, in a sentence without its point.

@@ -109,7 +109,7 @@ impl Cases<'_> {
         let result = self.result;
         let reasons = result.invalid_reasons.join("\n");
         let status = if result.verdict == Verdict::Aborted && !result.is_partial() {
-            let message = "the search was stopped before its end: the interval is what it had come to";
+            let message = "the search ended before it was done: the interval is what it had come to";
             not_passed(NonSuccessKind::Error, "aborted", message, &reasons)
         } else if result.is_partial() {
             let body = format!("{}\n{reasons}", "The figures cover only what ran.");

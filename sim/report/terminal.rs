@@ -80,9 +80,11 @@ impl Terminal {
             (Verdict::Aborted, _) if result.is_partial() => {
                 ("stopped", Tone::Doubtful, "before its end: the figures below cover only what ran")
             }
-            (Verdict::Aborted, _) => {
-                ("stopped", Tone::Doubtful, "before the search had ended: the interval is what it had come to")
-            }
+            (Verdict::Aborted, _) => (
+                "unfinished",
+                Tone::Doubtful,
+                "the search ended before it was done: the interval is what it had come to",
+            ),
             (_, true) => ("valid:", Tone::Good, "the figures below count"),
             (_, false) => ("not valid:", Tone::Bad, "the figures below do not count"),
         };

@@ -66,7 +66,7 @@ fn a_search_that_was_stopped_is_gone_on_with_and_comes_to_its_end() {
     let other = Running::start(search(&quick, &["--resume"], &["--set", "fleet.keep_alive=30s"])).wait().expect(2);
     assert!(other.stderr.contains("`fleet.keep_alive` was"), "{}", other.stderr);
     let ended = Running::start(search(&quick, &["--resume"], &[])).wait().expect(0);
-    assert!(ended.stderr.contains("2 steps were made before, and count"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 steps were made before, 2 of which count"), "{}", ended.stderr);
     let after = steps(&quick);
     assert!(after.starts_with(&before) && after.len() > before.len() + 2, "{after:?}");
     let found = capacity(&quick);

@@ -76,7 +76,7 @@ impl Headline {
         let standing = Standing::of(result);
         let (standing_words, banner) = match (standing, result.verdict) {
             (Standing::Sound, Verdict::Aborted) => (
-                "The search was stopped before its end: the interval is what it had come to. The step that all else is of \
+                "The search ended before it was done: the interval is what it had come to. The step that all else is of \
                  ran whole.",
                 "",
             ),

@@ -127,7 +127,7 @@ fn the_head_of_a_search_is_told_from_the_step_that_the_page_is_of() {
     assert!(page.contains(&format!("All that follows is of {}", of.trim())));
     assert!(page.contains("<dt>Duration</dt>") && page.contains("10 steps, step 9: 24.2\u{a0}s"), "{page}");
     let page = render(&capacity::stopped());
-    assert!(page.contains("The search was stopped before its end: the interval is what it had come to."));
+    assert!(page.contains("The search ended before it was done: the interval is what it had come to."));
     assert!(!page.contains("only what ran") && !page.contains("stopped early"), "the step ran whole");
 }
 

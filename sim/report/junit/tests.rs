@@ -37,7 +37,7 @@ fn a_capacity_is_a_property_of_the_suite() {
     assert!(!render(&sample()).contains("name=\"capacity\""));
     let text = render(&capacity::with(capacity::unfinished()));
     assert!(
-        text.contains("16 at 47.6 calls/s; not finished: 6 steps in 60.0 s; wanted: 5 % wide at most\"/>"),
+        text.contains("16 at 47.6 calls/s; not finished: 6 steps in 60.0 s; wanted: 5 % wide at most; the budget of 60 s was used up before"),
         "{text}"
     );
 }

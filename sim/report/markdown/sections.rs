@@ -44,7 +44,7 @@ pub(super) fn verdict(result: &RunResult) -> String {
         (Verdict::Aborted, _) if result.is_partial() => {
             "It was stopped before its end: the figures cover only what ran."
         }
-        (Verdict::Aborted, _) => "The search was stopped before its end: the interval is what it had come to.",
+        (Verdict::Aborted, _) => "The search ended before it was done: the interval is what it had come to.",
         (_, true) => "The figures count.",
         (_, false) if result.invalid_reasons.is_empty() => "**The figures do not count.**",
         (_, false) => "**The figures do not count:**",

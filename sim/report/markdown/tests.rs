@@ -56,7 +56,7 @@ fn the_head_of_a_search_is_told_from_the_step_that_all_else_is_of() {
     assert!(text.contains("\nExit code 0, took 96.4 s, started 2026-11-03T10:19:30Z, seed 7, "), "{text}");
     assert!(text.contains("\nAll that follows is of step 9, 40 calls/s, which the lower end was confirmed by.\n"));
     let text = whole(&capacity::stopped());
-    assert!(text.contains("\nThe search was stopped before its end: the interval is what it had come to.\n"), "{text}");
+    assert!(text.contains("\nThe search ended before it was done: the interval is what it had come to.\n"), "{text}");
     assert!(!text.contains("only what ran"), "the step ran whole: {text}");
 }
 

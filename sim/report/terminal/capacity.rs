@@ -126,7 +126,7 @@ mod tests {
         );
         let text = render(&samples::stopped());
         assert!(
-            text.contains("\nstopped before the search had ended: the interval is what it had come to\n"),
+            text.contains("\nunfinished: the search ended before it was done: the interval is what it had come to\n"),
             "{text}"
         );
         assert!(!text.contains("only what ran"), "the step ran whole: {text}");

@@ -69,6 +69,10 @@ impl Parts {
 
     /// The same without what a search sets in each of its steps.
     pub(super) fn of_a_search(mut self, of: CapacityOf) -> Self {
+        // Each of its steps draws anew.
+        if let Value::Object(keys) = &mut self.rest {
+            keys.remove("seed");
+        }
         for (section, key) in set_by_a_search(of) {
             if let Some(Value::Object(keys)) = self.rest.pointer_mut(section) {
                 keys.remove(*key);
