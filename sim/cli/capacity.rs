@@ -102,12 +102,12 @@ impl Capacity {
         let found = capacity::find(options, |news| tell(of, &news));
         let Found { result, folder } =
             found.map_err(|error| CommandError { code: error.exit_code(), message: error.to_string() })?;
-        if self.calibrate {
-            remember(calibrations, &plan, machine, command, &result)?;
-        }
+        let remembers = !self.calibrate || remember(calibrations, &plan, machine, command, &result)?;
         print::line(format_args!("{}\nresults   {}", table(&result)?, folder.join(RESULTS).display()));
         ci::tell_of(&result, Some(folder.join(SUMMARY)).filter(|_| has_summary).as_deref());
-        Ok(ExitCode::from_code(result.exit_code))
+        // A calibration of which nothing is left has not done what it was for.
+        let exit = ExitCode::from_code(result.exit_code);
+        Ok(if remembers || exit != ExitCode::Success { exit } else { ExitCode::Invalid })
     }
 
     fn plan(&self) -> Result<Plan, CommandError> {
@@ -160,21 +160,21 @@ fn ceiling(
     known.map(|known| CapacityCeiling { load: known.load, measured_at: known.measured_at, near: false })
 }
 
-/// Keeps what a calibration has found, if it has found the generator's end.
+/// Keeps what a calibration has found, if it has found the generator's end; whether it has.
 fn remember(
     calibrations: Result<Calibrations, CalibrationError>,
     plan: &Plan,
     machine: MachineDescription,
     command: String,
     result: &RunResult,
-) -> Result<(), CommandError> {
+) -> Result<bool, CommandError> {
     let found = result.capacity.as_ref().filter(|capacity| capacity.finished);
     let found = found.filter(|capacity| capacity.cause == Some(CapacityCause::Generator));
     // One whose steps contradicted one another knows it too roughly to mark others by.
     let found = found.filter(|capacity| capacity.width.is_none_or(|width| width <= capacity.precision * ROUGHLY));
     let Some(load) = found.and_then(|capacity| capacity.low) else {
         print::note("nothing is remembered: the search did not come to the generator's end, or not closely enough");
-        return Ok(());
+        return Ok(false);
     };
     let calibrations = calibrations.map_err(CommandError::other)?;
     let calibration = Calibration {
@@ -188,7 +188,7 @@ fn remember(
     };
     calibrations.remember(&calibration).map_err(CommandError::other)?;
     print::note(format_args!("remembered in {}", calibrations.path().display()));
-    Ok(())
+    Ok(true)
 }
 
 /// How often a step says how far it is, in seconds.

@@ -81,7 +81,7 @@ impl Terminal {
                 ("stopped", Tone::Doubtful, "before its end: the figures below cover only what ran")
             }
             (Verdict::Aborted, _) => (
-                "unfinished",
+                "unfinished:",
                 Tone::Doubtful,
                 "the search ended before it was done: the interval is what it had come to",
             ),
