@@ -117,7 +117,7 @@ pub(super) struct Conduct {
     /// What this is.
     pub(super) machine: MachineDescription,
     /// Whether the last step may say more of a hub that has gone than of its load.
-    in_doubt: bool,
+    pub(super) in_doubt: bool,
     /// How many steps in a row something else than their load made late.
     disturbed: u32,
     /// How much longer than estimated the last step took.

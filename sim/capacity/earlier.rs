@@ -8,7 +8,7 @@ use super::conduct::Conduct;
 use super::options::CapacityError;
 use super::search::{Next, Search};
 use super::step::StepPlan;
-use crate::measure::{CapacityResult, CapacityStep, RunResult};
+use crate::measure::{CapacityCause, CapacityResult, CapacityStep, RunResult, StepPurpose};
 use crate::report::RESULTS;
 use crate::run::{self, Output, OutputError};
 use crate::verdict::compare::{Difference, plan_differences};
@@ -61,6 +61,11 @@ impl Conduct {
                 "its steps up to {last} were made on another machine, by another version or another build: they may not be alike"
             ));
         }
+        let is_doubtful = |step: &CapacityStep| {
+            step.left_out && step.cause == Some(CapacityCause::Errors) && step.purpose != StepPurpose::Check
+        };
+        // Whether the hub had gone then was not looked at any more.
+        self.in_doubt = capacity.steps.last().is_some_and(is_doubtful);
         (self.steps, self.started_at, self.before) = (capacity.steps, capacity.started_at, capacity.took_s);
         // They tell of fewer steps than there will be.
         Ok(self.output.remove_reports()?)
