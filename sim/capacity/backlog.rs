@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::measure::{Interval, SeriesData};
-use crate::policy::{FirmwareStatus, Series, Statistic};
-use crate::report::decode;
+use crate::policy::{FirmwareStatus, Series, Statistic, Unit};
+use crate::report::{decode, human_value};
 
 /// What grows with what waits, at calls and at reports.
 const TELLING: [Series; 3] =
@@ -33,7 +33,7 @@ pub(super) fn falls_behind(seconds: &[Interval], precision: f64) -> Option<Strin
         let grown = (last - first).max(0.0);
         // Parts that are the same seconds are no time apart.
         let notable = (precision / 4.0 * apart).max(NOTABLE.as_secs_f64()).max(first * PART);
-        let human = |seconds: f64| crate::report::human_value(crate::policy::Unit::Duration, seconds);
+        let human = |seconds: f64| human_value(Unit::Duration, seconds);
         (apart > 0.0 && grown > notable).then(|| {
             format!(
                 "{name} grew as the load went on: its median was {} at first and {} in the end",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::blame::REPORTS;
 use crate::device::Image;
 use crate::hub::Operation;
-use crate::policy::{CapacityOf, Limit, Settle};
+use crate::policy::{CapacityOf, Limit, Settle, Settling};
 use crate::profile::{HubPlan, Plan};
 
 /// What warms up a hub that has no limits, or none that binds.
@@ -134,9 +134,9 @@ pub(super) fn breath(rate: f64) -> Duration {
 /// How much too high what is found of a hub elsewhere may be for what it saves up in the pause of each step, as a part of it, and
 /// how long a step is to be measured so that it is no more than `precision`; `None` where there is no such pause.
 pub(super) fn saved_elsewhere(plan: &Plan) -> Option<(f64, Duration)> {
-    let is_ours = matches!(plan.hub, HubPlan::Azure) && plan.capacity.settle == crate::policy::Settling::Auto;
+    let is_unknown = matches!(plan.hub, HubPlan::Azure) && plan.capacity.settle == Settling::Auto;
     let part = ELSEWHERE.pause.as_secs_f64() / plan.capacity.measure.as_secs_f64();
-    (is_ours && plan.capacity.of != CapacityOf::Devices && part > plan.capacity.precision)
+    (is_unknown && plan.capacity.of != CapacityOf::Devices && part > plan.capacity.precision)
         .then(|| (part, ELSEWHERE.pause.div_f64(plan.capacity.precision)))
 }
 
